@@ -1,0 +1,31 @@
+# How everything is compiled: one place, so that no file is held to less.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_link_options(-Wl,--as-needed)
+add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
+add_compile_options(-Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes
+	-Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual -Wundef -fno-common)
+
+if(STEWARD_SANITIZE)
+	add_compile_options(-fsanitize=${STEWARD_SANITIZE} -fno-omit-frame-pointer
+		-fno-sanitize-recover=undefined)
+	add_link_options(-fsanitize=${STEWARD_SANITIZE})
+endif()
+
+if(STEWARD_FUZZ)
+	add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+if(STEWARD_COVERAGE)
+	add_compile_options(--coverage)
+	add_link_options(--coverage)
+endif()
+
+if(STEWARD_HARDENED)
+	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+		-fstack-clash-protection -fcf-protection=full)
+	add_link_options(-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+endif()

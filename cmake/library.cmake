@@ -1,0 +1,37 @@
+# steward_library(NAME folder [libraries...])
+#
+# One folder of src/ becomes one static library. Others see its headers as "folder/x.h" only
+# when they link it: the include path holds one symbolic link, named like the folder, and not
+# src/ itself. So an include that the architecture forbids does not compile.
+function(steward_library name folder)
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
+	if(NOT sources)
+		file(TOUCH ${CMAKE_BINARY_DIR}/empty.c)
+		set(sources ${CMAKE_BINARY_DIR}/empty.c)
+	endif()
+	add_library(${name} STATIC ${sources})
+	set(root ${CMAKE_BINARY_DIR}/include/${name})
+	file(MAKE_DIRECTORY ${root})
+	file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+	target_include_directories(${name} PUBLIC ${root})
+	target_link_libraries(${name} PUBLIC ${ARGN})
+endfunction()
+
+# steward_program(NAME folder [libraries...]): likewise, but a program; its headers are its own.
+function(steward_program name folder)
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
+	list(FILTER sources EXCLUDE REGEX "/main\\.c$")
+	set(root ${CMAKE_BINARY_DIR}/include/${name})
+	file(MAKE_DIRECTORY ${root})
+	file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+	# All but main.c is a library too, so that unit tests can link it.
+	if(NOT sources)
+		file(TOUCH ${CMAKE_BINARY_DIR}/empty.c)
+		set(sources ${CMAKE_BINARY_DIR}/empty.c)
+	endif()
+	add_library(${name}_parts STATIC ${sources})
+	target_include_directories(${name}_parts PUBLIC ${root})
+	target_link_libraries(${name}_parts PUBLIC ${ARGN})
+	add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/main.c)
+	target_link_libraries(${name} PRIVATE ${name}_parts)
+endfunction()

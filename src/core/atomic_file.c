@@ -1,0 +1,145 @@
+#include "core/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/macros.h"
+
+static void close_fd(const int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+static int write_all(int fd, struct span content)
+{
+	size_t done = 0;
+
+	while (done < content.size) {
+		ssize_t n = write(fd, content.bytes + done, content.size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int write_and_sync(const char *path, struct span content, mode_t mode, struct err *err)
+{
+	_cleanup_(close_fd) int fd = -1;
+	int rc;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return err_set_errno(err, -errno, "create %s", path);
+	rc = write_all(fd, content);
+	if (rc < 0)
+		return err_set_errno(err, rc, "write %s", path);
+	if (fsync(fd) < 0)
+		return err_set_errno(err, -errno, "sync %s", path);
+	return 0;
+}
+
+static int sync_directory_of(const char *path, struct err *err)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return directory_sync(".", err);
+	if (slash == path)
+		return directory_sync("/", err);
+	(void)snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
+	return directory_sync(directory, err);
+}
+
+int atomic_file_write(const char *path, struct span content, mode_t mode, struct err *err)
+{
+	char beside[PATH_MAX];
+	int rc;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
+		return err_set(err, -ENAMETOOLONG, "write %s: path too long", path);
+	rc = write_and_sync(beside, content, mode, err);
+	if (rc < 0) {
+		(void)unlink(beside);
+		return rc;
+	}
+	if (rename(beside, path) < 0) {
+		rc = err_set_errno(err, -errno, "rename %s to %s", beside, path);
+		(void)unlink(beside);
+		return rc;
+	}
+	return sync_directory_of(path, err);
+}
+
+int directory_sync(const char *path, struct err *err)
+{
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set_errno(err, -errno, "open directory %s", path);
+	if (fsync(fd) < 0)
+		return err_set_errno(err, -errno, "sync directory %s", path);
+	return 0;
+}
+
+static int read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size)
+{
+	size_t room = 4096;
+	size_t size = 0;
+	char *bytes = malloc(room + 1);
+
+	while (bytes) {
+		ssize_t n = read(fd, bytes + size, room - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || size + (size_t)n > max) {
+			int rc = n < 0 ? -errno : -EFBIG;
+
+			free(bytes);
+			return rc;
+		}
+		size += (size_t)n;
+		if (n == 0) {
+			bytes[size] = '\0';
+			*ret_bytes = bytes;
+			*ret_size = size;
+			return 0;
+		}
+		if (size == room) {
+			char *larger = realloc(bytes, 2 * room + 1);
+
+			if (!larger)
+				free(bytes);
+			bytes = larger;
+			room *= 2;
+		}
+	}
+	return -ENOMEM;
+}
+
+int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err)
+{
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return err_set_errno(err, -errno, "open %s", path);
+	rc = read_all(fd, max, ret_bytes, ret_size);
+	if (rc == -EFBIG)
+		return err_set(err, rc, "%s is longer than the %zu bytes allowed", path, max);
+	if (rc < 0)
+		return err_set_errno(err, rc, "read %s", path);
+	return 0;
+}

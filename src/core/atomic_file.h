@@ -1,0 +1,22 @@
+/* atomic_file.h - a file that is either the old one or the new one, also after a power cut.
+ *
+ * Written beside its target as "<path>.new", fsynced, renamed over it, and the directory
+ * fsynced. A left-over ".new" of an earlier power cut is overwritten.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "core/span.h"
+
+/* Errors: those of open, write, fsync, rename, with path and step named. On failure the old
+ * file is as it was. */
+int atomic_file_write(const char *path, struct span content, mode_t mode, struct err *err);
+
+/* Read a whole file of at most max bytes, zero-terminated for those who want a string. The
+ * caller frees *ret_bytes. Errors: -EFBIG if it is longer, else those of open and read. */
+int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err);
+
+/* fsync a directory, so that names made or removed in it are on disk. */
+int directory_sync(const char *path, struct err *err);

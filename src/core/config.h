@@ -1,0 +1,104 @@
+/* config.h - the configuration: modelled in YANG, checked by libyang, read here as a struct.
+ *
+ * Types, ranges, defaults and the words of a refusal come from packaging/yang/steward.yang,
+ * which is compiled into the program. A struct config is read-only and whole: a reload loads a
+ * second one and exchanges the pointer, so that an invalid file changes nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+enum access_mode {
+	ACCESS_INTERNET_ONLY,
+	ACCESS_PREFER_CONDUCTOR,
+	ACCESS_CONDUCTOR_ONLY,
+	ACCESS_OFFLINE,
+};
+
+/* In the order in which sources are preferred (download.md, "Sources"). */
+enum source_kind {
+	SOURCE_HA_PEER,
+	SOURCE_CONDUCTOR,
+	SOURCE_ARTIFACTORY,
+	SOURCE_MIST_PROXY,
+};
+
+struct config_source {
+	char *name;
+	enum source_kind kind;
+	char *url;            /* ends in '/' */
+	char *ca_certificate; /* PEM file; NULL = the system's */
+	char *client_certificate;
+	char *client_key;
+	char *username;
+	char *password_file;
+	char *bearer_token_file;
+	char *proxy;
+};
+
+struct config_listen {
+	char *address;
+	uint16_t port;
+};
+
+struct config_control {
+	char *socket;
+	char *group;      /* may change */
+	char *read_group; /* may read */
+};
+
+struct config_high_availability {
+	char *peer_node; /* NULL = no peer */
+	char *peer_url;
+	uint32_t peer_patience_s;
+};
+
+struct config_download {
+	bool enable_timeout;
+	uint32_t timeout_s;
+	uint32_t attempts; /* 0 = no limit */
+	uint32_t initial_retry_delay_s;
+	uint32_t maximum_retry_delay_s;
+	uint32_t concurrency;
+	uint32_t connect_timeout_s;
+	uint32_t stall_timeout_s;
+	uint32_t window;
+};
+
+struct config_software_update {
+	enum access_mode access_mode;
+	uint64_t max_bandwidth_bps; /* bits a second; 0 = unlimited */
+	char **trusted_keys;        /* PEM files */
+	size_t n_trusted_keys;
+	struct config_download download;
+	struct config_source *sources; /* in the file's order, the HA peer not among them */
+	size_t n_sources;
+	struct config_listen *listen;
+	size_t n_listen;
+};
+
+struct config {
+	char *name;
+	char *node;
+	char *asset_id;
+	char *state_directory;
+	struct config_control control;
+	struct config_high_availability high_availability;
+	struct config_software_update software_update;
+	char *text; /* the merged configuration as JSON, secrets left out */
+};
+
+/* Load and check path, with router.json of its secrets-directory merged over it if that is
+ * there. On failure *ret is untouched and err says path, value and constraint.
+ * Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
+int config_load(struct config **ret, const char *path, struct err *err);
+
+void config_free(struct config *config);
+void config_freep(struct config **config);
+
+const char *access_mode_name(enum access_mode mode);
+const char *source_kind_name(enum source_kind kind);

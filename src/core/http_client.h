@@ -1,0 +1,111 @@
+/* http_client.h - HTTP(S) GET requests on the loop. The only file that knows libcurl.
+ *
+ * Calling sequence: http_client_init -> http_client_get ... -> http_client_close.
+ *
+ * A request belongs to the client from http_client_get() until its done callback, which comes
+ * exactly once, also after http_request_cancel(), and never inside a call made by its owner.
+ * headers() comes once for the final reply, after redirects (at most 5, never from https to
+ * http), before any byte of body. body() may answer HTTP_PAUSE: the same bytes are offered
+ * again after http_request_resume(). Any other negative value from either ends the request
+ * with HTTP_ABORTED and that code. Inside a callback all functions here may be called: what
+ * libcurl cannot do there is done right after.
+ *
+ * HTTP/1.1 only, http and https only, proxies only as configured, nothing from the
+ * environment; credentials go to the configured host alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/err.h"
+#include "core/span.h"
+
+struct http_client;
+struct http_request;
+
+enum { HTTP_PAUSE = 1 };
+
+/* How to reach a server. Strings are borrowed and live until the request's done. NULL = none. */
+struct http_access {
+	const char *ca_certificate; /* PEM file; NULL = the system's */
+	const char *client_certificate;
+	const char *client_key;
+	const char *username;
+	const char *password_file;     /* its first line; read at each request */
+	const char *bearer_token_file; /* likewise */
+	const char *proxy;
+	uint32_t connect_timeout_s;
+};
+
+/* The final reply's head. */
+struct http_head {
+	int status;
+	bool has_length;
+	uint64_t length; /* Content-Length, bytes */
+	enum { RANGE_ABSENT, RANGE_VALID, RANGE_GARBAGE } range_state;
+	uint64_t range_first; /* Content-Range: first and last byte, both included */
+	uint64_t range_last;
+	bool range_has_total;
+	uint64_t range_total;
+	bool encoded;          /* a Content-Encoding other than identity */
+	char encoding[32];     /* what it said, for messages */
+	int64_t retry_after_s; /* seconds from now; -1 = absent or unreadable; dates are converted
+				*/
+};
+
+enum http_outcome {
+	HTTP_DONE,            /* reply complete, whatever its status */
+	HTTP_RESOLVE_FAILED,  /* the name could not be resolved */
+	HTTP_CONNECT_FAILED,  /* refused, unreachable, or no connection within connect_timeout_s */
+	HTTP_TLS_FAILED,      /* handshake or certificate */
+	HTTP_REDIRECT_FAILED, /* too many, or to a forbidden scheme */
+	HTTP_CUT,             /* the reply ended before its length */
+	HTTP_PROTOCOL_ERROR,  /* not HTTP, or something else libcurl will not take */
+	HTTP_LOCAL_ERROR,     /* a certificate, key or password file of ours, or memory */
+	HTTP_ABORTED,         /* a callback ended it; code is what it returned */
+	HTTP_CANCELLED,       /* http_request_cancel() */
+};
+
+struct http_result {
+	enum http_outcome outcome;
+	int code;       /* HTTP_ABORTED: the callback's */
+	int status;     /* 0 if no final reply came */
+	struct err err; /* unset for HTTP_DONE and HTTP_CANCELLED */
+};
+
+struct http_request_callbacks {
+	int (*headers)(struct http_request *request, const struct http_head *head, void *owner);
+	int (*body)(struct http_request *request, struct span bytes, void *owner);
+	void (*done)(struct http_request *request, const struct http_result *result, void *owner);
+};
+
+struct http_get {
+	const char *url;                  /* copied */
+	const struct http_access *access; /* borrowed until done */
+	bool has_range;
+	uint64_t first; /* of the range; both included */
+	uint64_t last;
+	struct http_request_callbacks callbacks; /* headers may be NULL */
+	void *owner;
+};
+
+/* At most one connection a request; idle ones are kept for the next. */
+int http_client_init(struct http_client **ret, uv_loop_t *loop, struct err *err);
+
+/* Start a GET. Errors found at once (memory, unreadable password file) are also reported by
+ * done() with HTTP_LOCAL_ERROR, later: the only failure here is -ENOMEM with *ret untouched. */
+int http_client_get(struct http_client *client, const struct http_get *get,
+		    struct http_request **ret);
+
+void http_request_cancel(struct http_request *request);
+void http_request_resume(struct http_request *request);
+
+/* Cancels what is running (their done callbacks come first), then calls closed. */
+void http_client_close(struct http_client *client, void (*closed)(void *owner), void *owner);
+
+const char *http_outcome_name(enum http_outcome outcome);
+
+/* Parse the value of a Content-Range header into head (RFC 9110, 14.4). */
+void http_parse_content_range(struct http_head *head, struct span value);

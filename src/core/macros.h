@@ -1,0 +1,16 @@
+/* macros.h - the few things C11 should have had.
+ *
+ * _cleanup_(f) calls f with the variable's address when it goes out of scope. Destructors
+ * used so take NULL and zeroed objects.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/param.h> /* MIN, MAX */
+
+#define _cleanup_(f) __attribute__((cleanup(f)))
+
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,0 +1,31 @@
+/* index.h - which versions a repository has: index.json (download.md, "Repository layout"). */
+#pragma once
+
+#include <stddef.h>
+
+#include "core/err.h"
+#include "core/span.h"
+#include "download/manifest.h"
+
+#define INDEX_SIZE_MAX (1u << 20) /* bytes of JSON */
+
+struct index_entry {
+	char version[MANIFEST_NAME_SIZE];
+	/* Relative to the repository's URL: "<version>/manifest.jws" is the only form taken. */
+	char manifest[2 * MANIFEST_NAME_SIZE];
+};
+
+struct index {
+	struct index_entry *entries; /* owned */
+	size_t n_entries;
+};
+
+/* Entries whose version, or whose manifest path, is not of the form above refuse the whole
+ * index; a version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
+int index_parse(struct index *ret, struct span json, struct err *err);
+const struct index_entry *index_find(const struct index *index, const char *version);
+void index_release(struct index *index);
+
+/* Rebuild <directory>/index.json from the folders in it that hold a manifest.jws; atomically.
+ * Used by repository and by `create software manifest`. */
+int index_write(const char *directory, struct err *err);
