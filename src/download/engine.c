@@ -1,0 +1,377 @@
+#include "download/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "download/engine_private.h"
+
+static const char *const state_names[] = {
+	[ENGINE_QUEUED] = "queued",           [ENGINE_WAITING_PEER] = "waiting-peer",
+	[ENGINE_CHECKING] = "checking",       [ENGINE_DISCOVERING] = "discovering",
+	[ENGINE_DOWNLOADING] = "downloading", [ENGINE_WAITING_RETRY] = "waiting-retry",
+	[ENGINE_FINISHING] = "finishing",     [ENGINE_COMPLETE] = "complete",
+	[ENGINE_PAUSED] = "paused",           [ENGINE_CANCELLED] = "cancelled",
+	[ENGINE_FAILED] = "failed",
+};
+
+#define TO(state)   (1u << (state))
+#define TO_ANY_STOP (TO(ENGINE_PAUSED) | TO(ENGINE_CANCELLED) | TO(ENGINE_FAILED))
+
+static const unsigned allowed_moves[] = {
+	[ENGINE_QUEUED] = TO(ENGINE_WAITING_PEER) | TO(ENGINE_CHECKING) | TO(ENGINE_DISCOVERING) |
+			  TO(ENGINE_FINISHING) | TO_ANY_STOP,
+	[ENGINE_WAITING_PEER] = TO(ENGINE_CHECKING) | TO(ENGINE_DISCOVERING) | TO_ANY_STOP,
+	[ENGINE_CHECKING] = TO(ENGINE_DISCOVERING) | TO(ENGINE_FINISHING) | TO_ANY_STOP,
+	[ENGINE_DISCOVERING] = TO(ENGINE_CHECKING) | TO(ENGINE_DOWNLOADING) |
+			       TO(ENGINE_WAITING_RETRY) | TO(ENGINE_FINISHING) | TO_ANY_STOP,
+	[ENGINE_DOWNLOADING] = TO(ENGINE_WAITING_RETRY) | TO(ENGINE_FINISHING) | TO_ANY_STOP,
+	[ENGINE_WAITING_RETRY] = TO(ENGINE_DISCOVERING) | TO_ANY_STOP,
+	[ENGINE_FINISHING] = TO(ENGINE_COMPLETE) | TO_ANY_STOP,
+	[ENGINE_COMPLETE] = 0,
+	[ENGINE_PAUSED] = TO(ENGINE_QUEUED) | TO(ENGINE_CANCELLED) | TO(ENGINE_FAILED),
+	[ENGINE_CANCELLED] = TO(ENGINE_QUEUED),
+	[ENGINE_FAILED] = TO(ENGINE_QUEUED) | TO(ENGINE_CANCELLED),
+};
+
+const char *engine_state_name(enum engine_state state)
+{
+	return state_names[state];
+}
+
+bool engine_state_is_ended(enum engine_state state)
+{
+	return state == ENGINE_COMPLETE || state == ENGINE_CANCELLED || state == ENGINE_FAILED;
+}
+
+bool engine_state_is_running(enum engine_state state)
+{
+	return !engine_state_is_ended(state) && state != ENGINE_QUEUED && state != ENGINE_PAUSED;
+}
+
+/* Paused, queued and waiting for the peer do not count (download.md, "Time out"). */
+static bool time_counts(const struct engine *e)
+{
+	return engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER;
+}
+
+struct engine_action *engine_add_action(struct engine_actions *out, enum engine_action_type type)
+{
+	struct engine_action *action;
+
+	assert(out->n < ENGINE_ACTIONS_MAX);
+	action = &out->items[out->n++];
+	memset(action, 0, sizeof(*action));
+	action->type = type;
+	return action;
+}
+
+void engine_set_state(struct engine *e, enum engine_state state, struct engine_actions *out)
+{
+	if (e->state == state)
+		return;
+	assert(allowed_moves[e->state] & TO(state));
+	e->state = state;
+	engine_add_action(out, ACTION_STATE)->state = state;
+}
+
+static void set_error(struct engine *e, const char *reason)
+{
+	(void)snprintf(e->error, sizeof(e->error), "%s", reason ? reason : "");
+}
+
+void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t seed,
+		 uint64_t now_ms)
+{
+	memset(e, 0, sizeof(*e));
+	e->limits = *limits;
+	e->seed = seed ? seed : 1;
+	e->last_ms = now_ms;
+	e->attempt = 1;
+	e->active = SOURCE_NOBODY;
+	e->partner = SOURCE_NOBODY;
+}
+
+void engine_release(struct engine *e)
+{
+	picker_release(&e->picker);
+}
+
+static const struct source *find_source(const struct source *sources, unsigned n,
+					const struct engine_source_spec *spec)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (sources[i].kind == spec->kind && strcmp(sources[i].name, spec->name) == 0)
+			return &sources[i];
+	return NULL;
+}
+
+void engine_set_sources(struct engine *e, const struct engine_source_spec *specs, unsigned n)
+{
+	struct source old[SOURCES_MAX];
+	unsigned n_old = e->n_sources;
+
+	assert(e->in_flight == 0 && n <= SOURCES_MAX);
+	memcpy(old, e->sources, sizeof(old));
+	for (unsigned i = 0; i < n; i++) {
+		const struct source *known = find_source(old, n_old, &specs[i]);
+
+		if (known) {
+			e->sources[i] = *known;
+			continue;
+		}
+		source_init(&e->sources[i], specs[i].name, specs[i].kind);
+		source_begin_attempt(&e->sources[i], e->limits.window);
+	}
+	e->n_sources = n;
+	picker_disown(&e->picker);
+}
+
+int engine_set_image(struct engine *e, const struct manifest *manifest, const uint8_t *verified)
+{
+	struct picker picker;
+	int rc;
+
+	assert(e->in_flight == 0);
+	rc = picker_init(&picker, manifest->size, manifest->piece_size, verified);
+	if (rc < 0)
+		return rc;
+	picker_release(&e->picker);
+	e->picker = picker;
+	memcpy(e->digest, manifest->digest, sizeof(e->digest));
+	e->has_image = true;
+	return 0;
+}
+
+void engine_stop(struct engine *e, enum engine_state state, const char *reason,
+		 struct engine_actions *out)
+{
+	set_error(e, reason);
+	engine_cancel_requests(e, SOURCE_NOBODY, out);
+	engine_stop_discovery(e, out);
+	e->active = SOURCE_NOBODY;
+	e->partner = SOURCE_NOBODY;
+	engine_set_state(e, state, out);
+}
+
+void engine_finish(struct engine *e, struct engine_actions *out)
+{
+	engine_stop_discovery(e, out);
+	engine_cancel_requests(e, SOURCE_NOBODY, out);
+	if (e->in_flight > 0)
+		return; /* the last one to end comes here again */
+	set_error(e, NULL);
+	engine_set_state(e, ENGINE_FINISHING, out);
+	engine_add_action(out, ACTION_FINISH);
+}
+
+/* From wherever the download was left: look at the disk, check it, and then ask around. */
+static void go_on(struct engine *e, struct engine_actions *out)
+{
+	switch (e->disk) {
+	case DISK_UNKNOWN:
+		e->disk = DISK_OPENING;
+		engine_add_action(out, ACTION_OPEN);
+		/* fallthrough */
+	case DISK_OPENING:
+	case DISK_PREPARING:
+		engine_set_state(e, ENGINE_DISCOVERING, out);
+		return;
+	case DISK_UNCHECKED:
+		e->disk = DISK_CHECKING;
+		engine_add_action(out, ACTION_CHECK);
+		/* fallthrough */
+	case DISK_CHECKING:
+		engine_set_state(e, ENGINE_CHECKING, out);
+		return;
+	case DISK_EMPTY:
+		engine_begin_discovery(e, out);
+		return;
+	case DISK_READY:
+		if (picker_is_complete(&e->picker))
+			engine_finish(e, out);
+		else
+			engine_begin_discovery(e, out);
+		return;
+	}
+}
+
+static void account_time(struct engine *e, uint64_t now_ms)
+{
+	assert(now_ms >= e->last_ms);
+	if (time_counts(e))
+		e->used_ms += now_ms - e->last_ms;
+	e->last_ms = now_ms;
+}
+
+static bool is_timed_out(const struct engine *e)
+{
+	return e->limits.timeout_ms > 0 && time_counts(e) && e->state != ENGINE_FINISHING &&
+	       e->used_ms >= e->limits.timeout_ms;
+}
+
+static void local_error(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
+{
+	if (e->disk == DISK_CHECKING)
+		e->disk = DISK_UNCHECKED;
+	else if (e->disk == DISK_OPENING || e->disk == DISK_PREPARING)
+		e->disk = DISK_UNKNOWN;
+	if (engine_state_is_running(e->state))
+		engine_stop(e, event->fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
+}
+
+static void opened(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
+	if (engine_state_is_running(e->state))
+		go_on(e, out);
+}
+
+static void restart(struct engine *e, struct engine_actions *out)
+{
+	assert(engine_state_is_ended(e->state));
+	e->attempt = 1;
+	e->used_ms = 0;
+	set_error(e, NULL);
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		source_set_state(&e->sources[i], SOURCE_ASKED, "");
+		e->sources[i].mismatches = 0;
+		e->sources[i].no_range = false;
+	}
+	engine_set_state(e, ENGINE_QUEUED, out);
+}
+
+static void received(struct engine *e, const struct engine_event *event)
+{
+	e->bytes_fetched += event->bytes;
+	e->sources[e->slots[event->slot].source].bytes += event->bytes;
+}
+
+static void handle(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	switch (event->type) {
+	case ENGINE_RUN:
+		if (e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER)
+			go_on(e, out);
+		return;
+	case ENGINE_OPENED:
+		opened(e, event, out);
+		return;
+	case ENGINE_CHECKED:
+		e->disk = DISK_READY;
+		if (e->state == ENGINE_CHECKING)
+			go_on(e, out);
+		return;
+	case ENGINE_PREPARED:
+		e->disk = DISK_READY;
+		if (e->state == ENGINE_DISCOVERING)
+			engine_start_downloading(e, out);
+		return;
+	case ENGINE_ANSWER:
+		engine_take_answer(e, event, out);
+		return;
+	case ENGINE_RECEIVED:
+		received(e, event);
+		return;
+	case ENGINE_WHOLE_OFFERED:
+		engine_whole_offered(e, event->slot, out);
+		return;
+	case ENGINE_PIECE:
+		e->slots[event->slot].n_verified++;
+		picker_verified(&e->picker, event->piece);
+		return;
+	case ENGINE_REQUEST_ENDED:
+		engine_request_ended(e, event, out);
+		return;
+	case ENGINE_FINISHED:
+		assert(e->state == ENGINE_FINISHING);
+		engine_set_state(e, ENGINE_COMPLETE, out);
+		return;
+	case ENGINE_LOCAL_ERROR:
+		local_error(e, event, out);
+		return;
+	case ENGINE_PAUSE:
+		engine_stop(e, ENGINE_PAUSED, event->reason, out);
+		return;
+	case ENGINE_RESUME:
+		set_error(e, NULL);
+		engine_set_state(e, ENGINE_QUEUED, out);
+		return;
+	case ENGINE_CANCEL:
+		engine_stop(e, ENGINE_CANCELLED, event->reason, out);
+		return;
+	case ENGINE_RESTART:
+		restart(e, out);
+		return;
+	case ENGINE_TICK:
+	case ENGINE_CONFIGURED:
+	case ENGINE_PIECES_CHANGED:
+		return;
+	}
+}
+
+/* Whatever happened: what follows from how things stand now. */
+static void proceed(struct engine *e, struct engine_actions *out)
+{
+	if (e->discovery_wanted && e->in_flight == 0)
+		engine_begin_discovery(e, out);
+	if (e->state == ENGINE_WAITING_RETRY && e->last_ms >= e->retry_at_ms) {
+		e->attempt++;
+		engine_begin_discovery(e, out);
+	}
+	if (e->state == ENGINE_DISCOVERING)
+		engine_weigh_answers(e, out);
+	if (e->state == ENGINE_DOWNLOADING)
+		engine_keep_busy(e, out);
+}
+
+void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,
+		 struct engine_actions *ret_actions)
+{
+	ret_actions->n = 0;
+	account_time(e, now_ms);
+	handle(e, event, ret_actions);
+	if (is_timed_out(e))
+		engine_stop(e, ENGINE_FAILED, "timeout", ret_actions);
+	proceed(e, ret_actions);
+}
+
+uint64_t engine_deadline(const struct engine *e, uint64_t now_ms)
+{
+	if (e->limits.timeout_ms == 0)
+		return ENGINE_NEVER;
+	if (e->used_ms >= e->limits.timeout_ms)
+		return now_ms;
+	return now_ms + (e->limits.timeout_ms - e->used_ms);
+}
+
+static uint64_t earlier_if_ahead(const struct engine *e, uint64_t wake, uint64_t at)
+{
+	return at > e->last_ms && at < wake ? at : wake;
+}
+
+uint64_t engine_next_wake(const struct engine *e)
+{
+	uint64_t wake = ENGINE_NEVER;
+
+	if (time_counts(e) && e->state != ENGINE_FINISHING)
+		wake = engine_deadline(e, e->last_ms);
+	if (e->state == ENGINE_WAITING_RETRY)
+		wake = MIN(wake, e->retry_at_ms);
+	if (e->state == ENGINE_DISCOVERING)
+		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
+	if (e->state != ENGINE_DOWNLOADING)
+		return wake;
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		const struct source *s = &e->sources[i];
+
+		if (!source_is_usable(s))
+			continue;
+		wake = earlier_if_ahead(e, wake, s->skip_until_ms);
+		wake = earlier_if_ahead(e, wake, s->rest_until_ms);
+	}
+	return wake;
+}

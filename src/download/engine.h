@@ -1,0 +1,228 @@
+/* engine.h - every decision of a download, and nothing else.
+ *
+ * Pure: engine_step() takes what happened and the time, changes the state, and says what is to
+ * be done. It opens no file and no socket, reads no clock and calls nobody back, so that a day
+ * of a bad network is a table row. The driver (download.c) performs the actions and reports
+ * what became of them.
+ *
+ *	queued ▶ [waiting-peer] ▶ discovering ▶ downloading ▶ finishing ▶ complete
+ *	                               ▲             │
+ *	                               └ waiting-retry ◀┘
+ *	any unfinished ▶ paused ▶ (resume) discovering     any unfinished ▶ cancelled, failed
+ *	checking: after an unclean power-off, what the journal claims is hashed first
+ *
+ * Calling sequence: engine_init -> engine_set_sources -> engine_step(ENGINE_RUN) and then a
+ * step per event, and one with ENGINE_TICK when engine_next_wake() has come -> engine_release.
+ *
+ * What is owed to the engine: every ACTION_REQUEST is answered by one ENGINE_REQUEST_ENDED,
+ * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
+ * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED, or any of
+ * these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one ENGINE_ANSWER a source that is SOURCE_ASKED,
+ * until ACTION_STOP_DISCOVERY.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/config.h"
+#include "download/manifest.h"
+#include "download/picker.h"
+#include "download/source.h"
+
+#define SLOTS_MAX 32 /* requests in flight: the model's limit of concurrency */
+#define DISCOVERY_GRACE_MS                                                                         \
+	2000u                      /* how long a better source that has not answered is waited for \
+				    */
+#define RETRY_AFTER_WAIT_MS 60000u /* an attempt waits so long in all for the only source */
+#define RETRY_DELAY_MIN_MS  1000u  /* also with initial-retry-delay 0: there is never a storm */
+#define ENGINE_ERROR_SIZE   1024
+#define ENGINE_NEVER        UINT64_MAX
+
+enum engine_state {
+	ENGINE_QUEUED,
+	ENGINE_WAITING_PEER,
+	ENGINE_CHECKING,
+	ENGINE_DISCOVERING,
+	ENGINE_DOWNLOADING,
+	ENGINE_WAITING_RETRY,
+	ENGINE_FINISHING,
+	ENGINE_COMPLETE,
+	ENGINE_PAUSED,
+	ENGINE_CANCELLED,
+	ENGINE_FAILED,
+};
+
+/* From the configuration; may change while a download runs (ENGINE_CONFIGURED). */
+struct engine_limits {
+	uint64_t timeout_ms; /* 0 = none */
+	uint32_t attempts;   /* 0 = no limit */
+	uint64_t initial_retry_delay_ms;
+	uint64_t maximum_retry_delay_ms;
+	unsigned concurrency; /* of this download, 1..SLOTS_MAX */
+	unsigned window;
+	enum pick_order order; /* against sources that are not the HA peer */
+};
+
+struct engine_source_spec {
+	const char *name; /* copied */
+	enum source_kind kind;
+};
+
+enum engine_answer {
+	ANSWER_HAS_VERSION, /* and a manifest that verifies */
+	ANSWER_NO_VERSION,
+	ANSWER_FAILED,       /* no index, no manifest */
+	ANSWER_BAD_MANIFEST, /* one that does not verify */
+};
+
+enum engine_event_type {
+	ENGINE_RUN,      /* a place is free: go on from queued, or after the peer was waited for */
+	ENGINE_TICK,     /* engine_next_wake() has come */
+	ENGINE_OPENED,   /* engine_set_image() was called before if an image was found */
+	ENGINE_CHECKED,  /* engine_set_image() was called before with what is right */
+	ENGINE_ANSWER,   /* source, answer, digest, retry_after_ms, reason */
+	ENGINE_PREPARED, /* engine_set_image() was called before */
+	ENGINE_RECEIVED, /* slot, bytes: body bytes arrived (may be many reads at once) */
+	ENGINE_WHOLE_OFFERED, /* slot: the reply is a 200 with the whole file; its body waits */
+	ENGINE_PIECE,         /* slot, piece: verified and written */
+	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
+				 reason */
+	ENGINE_FINISHED,
+	ENGINE_LOCAL_ERROR, /* reason: our disk, not the source: pauses; fatal: fails */
+	ENGINE_PAUSE,
+	ENGINE_RESUME,
+	ENGINE_CANCEL,
+	ENGINE_RESTART,    /* a new request for an ended download: attempts and time begin anew */
+	ENGINE_CONFIGURED, /* engine->limits was changed */
+	ENGINE_PIECES_CHANGED, /* a source's bitmap has changed */
+};
+
+struct engine_event {
+	enum engine_event_type type;
+	unsigned source;
+	enum engine_answer answer;
+	const uint8_t *digest; /* of the manifest's image */
+	unsigned slot;
+	uint64_t bytes;
+	uint64_t held_end; /* offset up to which the request's bytes are held without a gap */
+	uint32_t piece;
+	enum request_outcome outcome;
+	uint64_t duration_ms;
+	uint64_t retry_after_ms;
+	const char *reason; /* borrowed during the step; NULL = none */
+	bool unchecked;     /* of ENGINE_OPENED: the journal's claims are to be hashed first */
+	bool fatal;         /* of ENGINE_LOCAL_ERROR: fails instead of pausing */
+};
+
+enum engine_action_type {
+	ACTION_STATE,    /* the state was changed: log, tell, persist */
+	ACTION_OPEN,     /* look what is on disk */
+	ACTION_CHECK,    /* hash what the journal claims */
+	ACTION_DISCOVER, /* ask every source that is SOURCE_ASKED; may exchange the list first */
+	ACTION_STOP_DISCOVERY,
+	ACTION_PREPARE,        /* make room for the image of source's manifest */
+	ACTION_REQUEST,        /* slot, source, range; whole = without a Range header */
+	ACTION_ACCEPT_WHOLE,   /* slot: let the waiting body come */
+	ACTION_CANCEL_REQUEST, /* slot */
+	ACTION_SOURCE_LEFT,    /* source became unavailable or excluded: log its reason */
+	ACTION_MISMATCH,       /* source, piece, reason: log */
+	ACTION_FINISH,         /* sync and publish */
+};
+
+struct engine_action {
+	enum engine_action_type type;
+	unsigned source;
+	unsigned slot;
+	struct byte_range range;
+	bool whole;
+	uint32_t piece;
+	enum engine_state state; /* of ACTION_STATE */
+	char reason[SOURCE_REASON_SIZE];
+};
+
+/* What one step can ask for: each slot cancelled and filled again, each source left, and a few
+ * changes of state. */
+#define ENGINE_ACTIONS_MAX (2 * SLOTS_MAX + SOURCES_MAX + 16)
+
+struct engine_actions {
+	struct engine_action items[ENGINE_ACTIONS_MAX];
+	unsigned n;
+};
+
+struct engine_slot {
+	bool used;
+	bool cancelling;
+	bool whole;
+	unsigned source;
+	struct byte_range range;
+	int beginner;        /* who brought what was held of the first piece */
+	unsigned n_verified; /* pieces verified by this request */
+};
+
+enum engine_disk {
+	DISK_UNKNOWN, /* not looked at yet */
+	DISK_OPENING,
+	DISK_UNCHECKED, /* opened; what the journal claims is to be hashed */
+	DISK_CHECKING,
+	DISK_EMPTY, /* nothing there */
+	DISK_PREPARING,
+	DISK_READY,
+};
+
+struct engine {
+	enum engine_state state;
+	enum engine_disk disk;
+	struct engine_limits limits;
+	char error[ENGINE_ERROR_SIZE]; /* why paused or failed, or why the last attempt ended */
+
+	struct source sources[SOURCES_MAX]; /* in order of preference */
+	unsigned n_sources;
+	int active;  /* the source asked, an index or SOURCE_NOBODY */
+	int partner; /* one that has only some pieces, asked beside it; likewise */
+
+	bool has_image;
+	uint8_t digest[DIGEST_SIZE]; /* of the image */
+	struct picker picker;
+	struct engine_slot slots[SLOTS_MAX];
+	unsigned in_flight; /* used slots, the cancelling ones too */
+
+	bool discovering;        /* answers are awaited */
+	bool discovery_wanted;   /* begins when the last cancelled request has ended */
+	uint64_t grace_until_ms; /* 0 = not running */
+	uint8_t answers[SOURCES_MAX][DIGEST_SIZE]; /* of sources that have the version */
+
+	uint32_t attempt; /* 1 = the first */
+	uint64_t used_ms; /* of the timeout */
+	uint64_t last_ms; /* when used_ms was last true */
+	uint64_t retry_at_ms;
+	uint64_t retry_not_before_ms; /* what Retry-After asked for while discovering */
+	uint64_t waited_ms;           /* of RETRY_AFTER_WAIT_MS in this attempt */
+	bool waiting;                 /* for the only source, as Retry-After asked */
+	uint64_t bytes_fetched;
+	uint64_t seed; /* of the retry delay's jitter */
+};
+
+void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t seed,
+		 uint64_t now_ms);
+void engine_release(struct engine *e);
+
+/* Exchange the list; only before ENGINE_RUN and while performing ACTION_DISCOVER. Sources of the
+ * same name and kind keep their counters and their exclusion. */
+void engine_set_sources(struct engine *e, const struct engine_source_spec *specs, unsigned n);
+
+/* Tell which image is on disk and which of its pieces are verified (copied). -ENOMEM. */
+int engine_set_image(struct engine *e, const struct manifest *manifest, const uint8_t *verified);
+
+void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,
+		 struct engine_actions *ret_actions);
+
+/* When ENGINE_TICK is due; ENGINE_NEVER = an event will come first. */
+uint64_t engine_next_wake(const struct engine *e);
+
+/* When the timeout ends the download if it goes on as now; ENGINE_NEVER without timeout. */
+uint64_t engine_deadline(const struct engine *e, uint64_t now_ms);
+
+const char *engine_state_name(enum engine_state state);
+bool engine_state_is_ended(enum engine_state state);   /* complete, cancelled, failed */
+bool engine_state_is_running(enum engine_state state); /* takes one of the two places */

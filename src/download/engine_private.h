@@ -1,0 +1,36 @@
+/* engine_private.h - what the files of the engine share.
+ *
+ * engine.c has the states and the time; engine_attempt.c ends attempts; engine_discovery.c
+ * weighs the sources' answers; engine_requests.c fills the slots and judges what came. "Now" is
+ * e->last_ms, set at the beginning of each step.
+ */
+#pragma once
+
+#include "download/engine.h"
+
+struct engine_action *engine_add_action(struct engine_actions *out, enum engine_action_type type);
+void engine_set_state(struct engine *e, enum engine_state state, struct engine_actions *out);
+
+/* The source is not asked again in this attempt, or for this download. */
+void engine_leave_source(struct engine *e, unsigned source, enum source_state state,
+			 const char *reason, struct engine_actions *out);
+void engine_cancel_requests(struct engine *e, int source, struct engine_actions *out);
+/* Everything in flight stops, what it brought is kept, and the state becomes state. */
+void engine_stop(struct engine *e, enum engine_state state, const char *reason,
+		 struct engine_actions *out);
+void engine_end_attempt(struct engine *e, struct engine_actions *out);
+void engine_finish(struct engine *e, struct engine_actions *out);
+
+void engine_begin_discovery(struct engine *e, struct engine_actions *out);
+void engine_stop_discovery(struct engine *e, struct engine_actions *out);
+void engine_take_answer(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out);
+/* While discovering: is it known whose manifest to take? */
+void engine_weigh_answers(struct engine *e, struct engine_actions *out);
+void engine_start_downloading(struct engine *e, struct engine_actions *out);
+
+void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out);
+void engine_request_ended(struct engine *e, const struct engine_event *event,
+			  struct engine_actions *out);
+/* While downloading: choose whom to ask, and ask. */
+void engine_keep_busy(struct engine *e, struct engine_actions *out);

@@ -1,0 +1,360 @@
+/* Whom to ask for what, and what their replies say about them. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "download/engine_private.h"
+
+void engine_cancel_requests(struct engine *e, int source, struct engine_actions *out)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		struct engine_slot *slot = &e->slots[i];
+
+		if (!slot->used || slot->cancelling)
+			continue;
+		if (source != SOURCE_NOBODY && slot->source != (unsigned)source)
+			continue;
+		slot->cancelling = true;
+		engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = i;
+	}
+}
+
+void engine_leave_source(struct engine *e, unsigned source, enum source_state state,
+			 const char *reason, struct engine_actions *out)
+{
+	struct engine_action *left;
+
+	source_set_state(&e->sources[source], state, reason);
+	engine_cancel_requests(e, (int)source, out);
+	if (e->active == (int)source)
+		e->active = SOURCE_NOBODY;
+	if (e->partner == (int)source)
+		e->partner = SOURCE_NOBODY;
+	left = engine_add_action(out, ACTION_SOURCE_LEFT);
+	left->source = source;
+	(void)snprintf(left->reason, sizeof(left->reason), "%s", reason);
+}
+
+static bool is_skipped(const struct engine *e, unsigned source)
+{
+	return e->sources[source].skip_until_ms > e->last_ms;
+}
+
+static bool can_be_asked(const struct engine *e, unsigned source)
+{
+	return source_is_usable(&e->sources[source]) && !is_skipped(e, source);
+}
+
+/* Is there anyone else to turn to? */
+static bool is_last(const struct engine *e, unsigned source)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (i != source && can_be_asked(e, i))
+			return false;
+	return true;
+}
+
+static int first_source(const struct engine *e, bool some_pieces, bool no_range)
+{
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		const struct source *s = &e->sources[i];
+
+		if (can_be_asked(e, i) && (s->pieces != NULL) == some_pieces &&
+		    s->no_range == no_range)
+			return (int)i;
+	}
+	return SOURCE_NOBODY;
+}
+
+/* The download stays with a source as long as it can; one without ranges is used only where
+ * none with ranges is left. */
+static void choose_sources(struct engine *e, struct engine_actions *out)
+{
+	int ranged = first_source(e, false, false);
+
+	e->partner = first_source(e, true, false);
+	if (e->active != SOURCE_NOBODY && can_be_asked(e, (unsigned)e->active) &&
+	    !e->sources[e->active].pieces &&
+	    (!e->sources[e->active].no_range || ranged == SOURCE_NOBODY))
+		return;
+	if (e->active != SOURCE_NOBODY)
+		engine_cancel_requests(e, e->active, out);
+	e->active = ranged != SOURCE_NOBODY ? ranged : first_source(e, false, true);
+}
+
+static unsigned requests_of(const struct engine *e, unsigned source)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		n += e->slots[i].used && e->slots[i].source == source;
+	return n;
+}
+
+/* A source that has not proven itself is asked for little, the first time alone; one that
+ * fails and is the last is asked one thing at a time, and rests in between. */
+static bool may_be_asked_more(const struct engine *e, unsigned source)
+{
+	const struct source *s = &e->sources[source];
+
+	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source))
+		return false;
+	if (s->no_range)
+		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
+	if (s->failing && is_last(e, source))
+		return requests_of(e, source) == 0 && s->rest_until_ms <= e->last_ms;
+	if (!s->proven && !s->failing)
+		return requests_of(e, source) == 0;
+	return true;
+}
+
+static uint64_t smaller_cap(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return MAX(a, b);
+	return MIN(a, b);
+}
+
+static uint64_t unassigned_bytes(const struct engine *e)
+{
+	uint64_t missing = picker_missing_bytes(&e->picker);
+	uint64_t assigned = 0;
+
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (e->slots[i].used)
+			assigned += e->slots[i].range.end - e->slots[i].range.first;
+	return missing > assigned ? missing - assigned : 0;
+}
+
+static struct pick pick_for(const struct engine *e, unsigned source)
+{
+	const struct source *s = &e->sources[source];
+	/* Towards the end requests get shorter, so that they all end together. */
+	uint64_t share = unassigned_bytes(e) / e->limits.concurrency;
+
+	return (struct pick){
+		.source = source,
+		.has = s->pieces,
+		.but_not = (int)source != e->partner && e->partner != SOURCE_NOBODY
+				   ? e->sources[e->partner].pieces
+				   : NULL,
+		.order = s->kind == SOURCE_HA_PEER ? PICK_ASCENDING : e->limits.order,
+		.want = MIN(source_request_length(s), share),
+		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
+	};
+}
+
+static unsigned free_slot(const struct engine *e)
+{
+	unsigned i = 0;
+
+	while (e->slots[i].used)
+		i++;
+	assert(i < SLOTS_MAX);
+	return i;
+}
+
+static void ask(struct engine *e, unsigned source, const struct byte_range *range, bool whole,
+		struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+	unsigned slot = free_slot(e);
+	struct engine_action *request;
+
+	e->slots[slot] = (struct engine_slot){
+		.used = true,
+		.whole = whole,
+		.source = source,
+		.range = whole ? picker_take_all(&e->picker) : *range,
+		.beginner = whole ? SOURCE_NOBODY : picker_take(&e->picker, range),
+	};
+	e->in_flight++;
+	if (s->failing && is_last(e, source))
+		s->asked_again++;
+	s->requests++;
+	request = engine_add_action(out, ACTION_REQUEST);
+	request->slot = slot;
+	request->source = source;
+	request->range = e->slots[slot].range;
+	request->whole = whole;
+}
+
+/* Pieces somebody got wrong are asked for elsewhere first, whoever is active. */
+static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
+{
+	for (unsigned i = 0; i < e->n_sources && e->picker.n_mismatches > 0; i++) {
+		struct byte_range range;
+		struct pick pick;
+
+		if (e->sources[i].no_range || !may_be_asked_more(e, i))
+			continue;
+		pick = pick_for(e, i);
+		while (may_be_asked_more(e, i) && picker_next_mismatched(&e->picker, &pick, &range))
+			ask(e, i, &range, false, out);
+	}
+}
+
+static void ask_source(struct engine *e, int source, struct engine_actions *out)
+{
+	while (source != SOURCE_NOBODY && may_be_asked_more(e, (unsigned)source)) {
+		struct byte_range range = {0};
+		struct pick pick = pick_for(e, (unsigned)source);
+		bool whole = e->sources[source].no_range;
+
+		pick.even_mismatched = is_last(e, (unsigned)source);
+		if (!whole && !picker_next(&e->picker, &pick, &range))
+			return;
+		ask(e, (unsigned)source, &range, whole, out);
+	}
+}
+
+static bool is_any(const struct engine *e, enum source_state state)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (e->sources[i].state == state)
+			return true;
+	return false;
+}
+
+/* Nobody can be asked now. Wait for those that said "later" if it is worth it, or for those
+ * that have not answered yet; else the attempt is over. */
+static void wait_or_end(struct engine *e, struct engine_actions *out)
+{
+	uint64_t earliest = ENGINE_NEVER;
+
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (source_is_usable(&e->sources[i]))
+			earliest = MIN(earliest, e->sources[i].skip_until_ms);
+	earliest = MAX(earliest, e->last_ms);
+	if (earliest != ENGINE_NEVER && !e->waiting &&
+	    e->waited_ms + (earliest - e->last_ms) <= RETRY_AFTER_WAIT_MS) {
+		e->waited_ms += earliest - e->last_ms;
+		e->waiting = true;
+	}
+	if (e->waiting || is_any(e, SOURCE_ASKED))
+		return;
+	engine_end_attempt(e, out);
+}
+
+void engine_keep_busy(struct engine *e, struct engine_actions *out)
+{
+	if (picker_is_complete(&e->picker)) {
+		engine_finish(e, out);
+		return;
+	}
+	choose_sources(e, out);
+	if (e->active == SOURCE_NOBODY && e->partner == SOURCE_NOBODY) {
+		wait_or_end(e, out);
+		return;
+	}
+	e->waiting = false;
+	ask_for_mismatched(e, out);
+	ask_source(e, e->partner, out);
+	ask_source(e, e->active, out);
+}
+
+void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	struct engine_slot *s = &e->slots[slot];
+	bool nothing_held = e->picker.n_verified == 0 && e->picker.n_partials == 0;
+
+	if (s->cancelling)
+		return;
+	e->sources[s->source].no_range = true;
+	if (nothing_held && e->in_flight == 1 && s->range.first == 0 &&
+	    first_source(e, false, false) == SOURCE_NOBODY) {
+		s->whole = true;
+		s->range = picker_take_all(&e->picker);
+		engine_add_action(out, ACTION_ACCEPT_WHOLE)->slot = slot;
+		return;
+	}
+	s->cancelling = true;
+	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
+}
+
+/* Who is to blame for a piece that does not match? Nobody, if several brought it. */
+static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32_t piece)
+{
+	bool begun_by_another =
+		slot->beginner != SOURCE_NOBODY && slot->beginner != (int)slot->source;
+	uint64_t first = picker_piece_first(&e->picker, piece);
+
+	return !(begun_by_another && slot->range.first >= first);
+}
+
+static enum request_outcome take_bad_piece(struct engine *e, const struct engine_slot *slot,
+					   const struct engine_event *event,
+					   struct engine_actions *out)
+{
+	struct engine_action *mismatch;
+
+	picker_forget(&e->picker, event->piece);
+	if (!is_to_blame(e, slot, event->piece))
+		return REQUEST_NEUTRAL;
+	picker_mismatch(&e->picker, event->piece, slot->source);
+	mismatch = engine_add_action(out, ACTION_MISMATCH);
+	mismatch->source = slot->source;
+	mismatch->piece = event->piece;
+	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s", event->reason);
+	return REQUEST_BAD_PIECE;
+}
+
+static void describe_unavailable(const struct source *s, enum request_outcome outcome,
+				 const char *reason, char text[SOURCE_REASON_SIZE])
+{
+	if (outcome == REQUEST_REFUSED)
+		(void)snprintf(text, SOURCE_REASON_SIZE, "%s", reason);
+	else
+		(void)snprintf(text, SOURCE_REASON_SIZE,
+			       "more than half of the last %u requests failed, the last: %s",
+			       s->window.size, reason);
+}
+
+static void judge(struct engine *e, unsigned source, enum request_outcome outcome,
+		  const struct engine_event *event, struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+	enum source_state before = s->state;
+	enum source_state after = source_record(s, outcome, event->bytes, e->picker.piece_size);
+	char text[SOURCE_REASON_SIZE];
+	const char *reason = event->reason ? event->reason : "no reason given";
+
+	if (before != SOURCE_AVAILABLE)
+		return;
+	if (after == SOURCE_EXCLUDED)
+		engine_leave_source(e, source, after, reason, out);
+	if (after == SOURCE_UNAVAILABLE) {
+		describe_unavailable(s, outcome, reason, text);
+		engine_leave_source(e, source, after, text, out);
+	}
+	if (after != SOURCE_AVAILABLE)
+		return;
+	if (outcome == REQUEST_RETRY_AFTER) {
+		s->skip_until_ms = e->last_ms + MAX(event->retry_after_ms, RETRY_DELAY_MIN_MS);
+		(void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	}
+	if (s->failing && is_last(e, source))
+		s->rest_until_ms = e->last_ms + source_backoff_ms(s);
+	if (outcome == REQUEST_OK || outcome == REQUEST_CUT)
+		source_note_rate(s, event->bytes, event->duration_ms);
+}
+
+void engine_request_ended(struct engine *e, const struct engine_event *event,
+			  struct engine_actions *out)
+{
+	struct engine_slot *slot = &e->slots[event->slot];
+	enum request_outcome outcome = event->outcome;
+
+	assert(slot->used);
+	slot->used = false;
+	e->in_flight--;
+	picker_give_back(&e->picker, &slot->range, event->held_end, (int)slot->source,
+			 slot->beginner);
+	if (outcome == REQUEST_BAD_PIECE)
+		outcome = take_bad_piece(e, slot, event, out);
+	/* A whole file cut again and again brings what is held already: that is no progress. */
+	if (outcome == REQUEST_CUT && slot->whole && slot->n_verified == 0)
+		outcome = REQUEST_FAILED;
+	judge(e, slot->source, outcome, event, out);
+}

@@ -1,0 +1,107 @@
+/* picker.h - which bytes next, and from whom.
+ *
+ * Pure. An image is a row of pieces. Of each piece what is held is always a prefix: nothing,
+ * some bytes (a *partial*), or all of it and verified. A range request starts at the first byte
+ * not held of one piece and runs over following pieces of which nothing is held, so that no
+ * byte held is ever asked for again. A piece is in at most one request at a time.
+ *
+ * Calling sequence: picker_init -> picker_next/picker_take ... picker_give_back -> picker_release.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Requests in flight are at most 32, and each leaves at most one partial; partials are picked
+ * first. What does not fit is forgotten: fetched again, never wrong. */
+#define PARTIALS_MAX   64
+#define MISMATCHES_MAX 32
+
+#define SOURCE_NOBODY  (-1) /* nothing is held */
+#define SOURCE_SEVERAL (-2) /* bytes of more than one source */
+
+struct partial {
+	uint32_t piece;
+	uint32_t held; /* bytes from the piece's start */
+	int source;    /* who brought them: an index, or SOURCE_SEVERAL */
+};
+
+/* A piece that did not match, and who must not be asked for it while others can be. */
+struct mismatch {
+	uint32_t piece;
+	uint32_t sources; /* one bit a source */
+};
+
+struct byte_range {
+	uint64_t first;
+	uint64_t end; /* one past the last */
+};
+
+struct picker {
+	uint64_t size; /* of the image, bytes */
+	uint32_t piece_size;
+	uint32_t n_pieces;
+	uint32_t n_verified;
+	uint64_t bytes_verified;
+	uint8_t *verified; /* bitmaps, owned; most significant bit of byte 0 = piece 0 */
+	uint8_t *busy;     /* in a request */
+	struct partial partials[PARTIALS_MAX];
+	unsigned n_partials;
+	struct mismatch mismatches[MISMATCHES_MAX];
+	unsigned n_mismatches;
+};
+
+enum pick_order { PICK_ASCENDING, PICK_DESCENDING };
+
+/* For whom a range is picked. */
+struct pick {
+	unsigned source;        /* its index, for mismatches */
+	const uint8_t *has;     /* pieces it has; NULL = all */
+	const uint8_t *but_not; /* pieces left to another source; NULL = none */
+	bool even_mismatched;   /* nobody else can be asked: pieces it got wrong too */
+	enum pick_order order;
+	uint64_t want; /* bytes: rounded down to whole pieces, at least one */
+	uint64_t cap;  /* bytes, exact, may end inside a piece; 0 = none */
+};
+
+/* verified is copied. -ENOMEM leaves the picker released. */
+int picker_init(struct picker *p, uint64_t size, uint32_t piece_size, const uint8_t *verified);
+void picker_release(struct picker *p);
+
+/* Find the next range; false = nothing to ask this source for. Changes nothing. */
+bool picker_next(const struct picker *p, const struct pick *pick, struct byte_range *ret);
+
+/* A request for range begins: its pieces are busy. Returns who brought the bytes held of its
+ * first piece. */
+int picker_take(struct picker *p, const struct byte_range *range);
+
+/* The whole file is asked for in one request: every missing piece is busy, partials are
+ * forgotten (their bytes come again). Returns the range. */
+struct byte_range picker_take_all(struct picker *p);
+
+/* A piece of a running request is verified. */
+void picker_verified(struct picker *p, uint32_t piece);
+
+/* The request over range ended; what source brought without a gap ends at held_end. beginner is
+ * what picker_take() returned. */
+void picker_give_back(struct picker *p, const struct byte_range *range, uint64_t held_end,
+		      int source, int beginner);
+
+/* What is held of a piece, not verified, is to be fetched again. */
+void picker_forget(struct picker *p, uint32_t piece);
+
+/* A piece brought by source alone did not match. */
+void picker_mismatch(struct picker *p, uint32_t piece, unsigned source);
+
+/* A mismatched piece that is not busy and may be asked for at source; false = none. */
+bool picker_next_mismatched(const struct picker *p, const struct pick *pick,
+			    struct byte_range *ret);
+
+/* The list of sources changes: what indices said about bytes held says nothing any more. */
+void picker_disown(struct picker *p);
+
+bool picker_is_complete(const struct picker *p);
+bool picker_has(const struct picker *p, uint32_t piece);
+uint64_t picker_missing_bytes(const struct picker *p);
+uint64_t picker_piece_first(const struct picker *p, uint32_t piece);
+uint32_t picker_piece_length(const struct picker *p, uint32_t piece);
