@@ -20,6 +20,7 @@
 #include <uv.h>
 
 #include "core/err.h"
+#include "core/http_head.h"
 #include "core/span.h"
 
 struct http_client;
@@ -37,22 +38,6 @@ struct http_access {
 	const char *bearer_token_file; /* likewise */
 	const char *proxy;
 	uint32_t connect_timeout_s;
-};
-
-/* The final reply's head. */
-struct http_head {
-	int status;
-	bool has_length;
-	uint64_t length; /* Content-Length, bytes */
-	enum { RANGE_ABSENT, RANGE_VALID, RANGE_GARBAGE } range_state;
-	uint64_t range_first; /* Content-Range: first and last byte, both included */
-	uint64_t range_last;
-	bool range_has_total;
-	uint64_t range_total;
-	bool encoded;          /* a Content-Encoding other than identity */
-	char encoding[32];     /* what it said, for messages */
-	int64_t retry_after_s; /* seconds from now; -1 = absent or unreadable; dates are converted
-				*/
 };
 
 enum http_outcome {
@@ -105,7 +90,5 @@ void http_request_resume(struct http_request *request);
 /* Cancels what is running (their done callbacks come first), then calls closed. */
 void http_client_close(struct http_client *client, void (*closed)(void *owner), void *owner);
 
-const char *http_outcome_name(enum http_outcome outcome);
-
-/* Parse the value of a Content-Range header into head (RFC 9110, 14.4). */
-void http_parse_content_range(struct http_head *head, struct span value);
+/* Is the server reached, TLS included, so that it is its turn to speak? */
+bool http_request_is_connected(const struct http_request *request);

@@ -33,6 +33,9 @@ void jws_key_release(struct jws_key *key);
 int jws_verify(struct span jws, const char *typ, const struct jws_key *keys, size_t n_keys,
 	       cJSON **ret_payload, struct err *err);
 
+/* The payload of a JWS whose signature was verified before. */
+int jws_payload(struct span jws, cJSON **ret_payload, struct err *err);
+
 /* Sign payload; the result is zero-terminated and freed by the caller. */
 int jws_sign(const struct jws_key *key, const char *typ, struct span payload, char **ret_jws,
 	     struct err *err);

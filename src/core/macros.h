@@ -6,11 +6,12 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/param.h> /* MIN, MAX */
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
 #define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+	((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))

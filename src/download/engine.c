@@ -41,6 +41,17 @@ const char *engine_state_name(enum engine_state state)
 	return state_names[state];
 }
 
+bool engine_state_from_name(const char *name, enum engine_state *ret)
+{
+	for (unsigned i = 0; i < N_ELEMENTS(state_names); i++) {
+		if (strcmp(state_names[i], name) == 0) {
+			*ret = (enum engine_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool engine_state_is_ended(enum engine_state state)
 {
 	return state == ENGINE_COMPLETE || state == ENGINE_CANCELLED || state == ENGINE_FAILED;
@@ -244,12 +255,6 @@ static void restart(struct engine *e, struct engine_actions *out)
 	engine_set_state(e, ENGINE_QUEUED, out);
 }
 
-static void received(struct engine *e, const struct engine_event *event)
-{
-	e->bytes_fetched += event->bytes;
-	e->sources[e->slots[event->slot].source].bytes += event->bytes;
-}
-
 static void handle(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
 	switch (event->type) {
@@ -273,9 +278,6 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	case ENGINE_ANSWER:
 		engine_take_answer(e, event, out);
 		return;
-	case ENGINE_RECEIVED:
-		received(e, event);
-		return;
 	case ENGINE_WHOLE_OFFERED:
 		engine_whole_offered(e, event->slot, out);
 		return;
@@ -287,7 +289,6 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		engine_request_ended(e, event, out);
 		return;
 	case ENGINE_FINISHED:
-		assert(e->state == ENGINE_FINISHING);
 		engine_set_state(e, ENGINE_COMPLETE, out);
 		return;
 	case ENGINE_LOCAL_ERROR:
@@ -326,6 +327,36 @@ static void proceed(struct engine *e, struct engine_actions *out)
 		engine_weigh_answers(e, out);
 	if (e->state == ENGINE_DOWNLOADING)
 		engine_keep_busy(e, out);
+}
+
+void engine_forget_image(struct engine *e)
+{
+	assert(engine_state_is_ended(e->state) && e->in_flight == 0);
+	picker_release(&e->picker);
+	e->has_image = false;
+	e->disk = DISK_UNKNOWN;
+}
+
+void engine_count_received(struct engine *e, unsigned slot, uint64_t bytes)
+{
+	e->bytes_fetched += bytes;
+	e->sources[e->slots[slot].source].bytes += bytes;
+}
+
+void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
+		    uint64_t bytes_fetched, const char *error)
+{
+	e->state = engine_state_is_running(state) ? ENGINE_QUEUED : state;
+	e->attempt = attempt;
+	e->used_ms = used_ms;
+	e->bytes_fetched = bytes_fetched;
+	set_error(e, error);
+}
+
+void engine_restore_source(struct engine *e, const struct source *source)
+{
+	if (e->n_sources < SOURCES_MAX)
+		e->sources[e->n_sources++] = *source;
 }
 
 void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,

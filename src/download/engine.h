@@ -83,7 +83,6 @@ enum engine_event_type {
 	ENGINE_CHECKED,  /* engine_set_image() was called before with what is right */
 	ENGINE_ANSWER,   /* source, answer, digest, retry_after_ms, reason */
 	ENGINE_PREPARED, /* engine_set_image() was called before */
-	ENGINE_RECEIVED, /* slot, bytes: body bytes arrived (may be many reads at once) */
 	ENGINE_WHOLE_OFFERED, /* slot: the reply is a 200 with the whole file; its body waits */
 	ENGINE_PIECE,         /* slot, piece: verified and written */
 	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
@@ -214,8 +213,21 @@ void engine_set_sources(struct engine *e, const struct engine_source_spec *specs
 /* Tell which image is on disk and which of its pieces are verified (copied). -ENOMEM. */
 int engine_set_image(struct engine *e, const struct manifest *manifest, const uint8_t *verified);
 
+/* The image was discarded from the disk; ended downloads only. */
+void engine_forget_image(struct engine *e);
+
 void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,
 		 struct engine_actions *ret_actions);
+
+/* Body bytes arrived for a slot: counted, nothing decided. */
+void engine_count_received(struct engine *e, unsigned slot, uint64_t bytes);
+
+/* A download of an earlier run of the daemon: where it stood. A running state becomes queued. */
+void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
+		    uint64_t bytes_fetched, const char *error);
+
+/* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
+void engine_restore_source(struct engine *e, const struct source *source);
 
 /* When ENGINE_TICK is due; ENGINE_NEVER = an event will come first. */
 uint64_t engine_next_wake(const struct engine *e);
@@ -224,5 +236,7 @@ uint64_t engine_next_wake(const struct engine *e);
 uint64_t engine_deadline(const struct engine *e, uint64_t now_ms);
 
 const char *engine_state_name(enum engine_state state);
+/* false = no state of that name; *ret is then untouched. */
+bool engine_state_from_name(const char *name, enum engine_state *ret);
 bool engine_state_is_ended(enum engine_state state);   /* complete, cancelled, failed */
 bool engine_state_is_running(enum engine_state state); /* takes one of the two places */

@@ -54,6 +54,10 @@ int manifest_sign(const struct manifest *manifest, const struct jws_key *key, ch
 
 void manifest_release(struct manifest *manifest);
 
+/* Fill err with -EBADMSG, the piece and both digests; return that. */
+int manifest_describe_mismatch(const struct manifest *manifest, uint32_t piece,
+			       const uint8_t found[DIGEST_SIZE], struct err *err);
+
 /* Where a piece begins, and how long it is (the last one may be shorter). Bytes. */
 uint64_t manifest_piece_first(const struct manifest *manifest, uint32_t piece);
 uint32_t manifest_piece_length(const struct manifest *manifest, uint32_t piece);

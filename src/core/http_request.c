@@ -1,0 +1,317 @@
+#include "core/http_request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/macros.h"
+
+#define RECEIVE_BUFFER (128l << 10) /* bytes; 32 requests may be in flight */
+#define REDIRECTS_MAX  5l           /* download.md, "Fetch" */
+#define SECRET_MAX     4096
+#define USER_AGENT     "steward"
+
+/* A redirect that libcurl follows, and what comes before the real reply, are not for the owner. */
+static bool is_final(const struct http_head *head)
+{
+	bool redirect = head->status >= 301 && head->status <= 308 && head->status != 304 &&
+			head->has_location;
+
+	return head->status >= 200 && !redirect;
+}
+
+static int tell_headers(struct http_request *request)
+{
+	long status = 0;
+	int rc;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	request->head.status = (int)status;
+	if (!is_final(&request->head))
+		return 0;
+	request->headed = true;
+	if (!request->callbacks.headers)
+		return 0;
+	rc = request->callbacks.headers(request, &request->head, request->owner);
+	if (rc < 0) {
+		request->aborted = true;
+		request->abort_code = rc;
+	}
+	return rc;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *user)
+{
+	struct http_request *request = user;
+
+	(void)size;
+	if (request->headed)
+		return n; /* a trailer */
+	if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		http_head_reset(&request->head);
+	else if (n == 2 && memcmp(line, "\r\n", 2) == 0)
+		return tell_headers(request) < 0 ? 0 : n;
+	else if (n == 1 && *line == '\n')
+		return tell_headers(request) < 0 ? 0 : n;
+	else
+		http_head_add_line(&request->head, span_of(line, n), time(NULL));
+	return n;
+}
+
+static size_t on_write(char *bytes, size_t size, size_t n, void *user)
+{
+	struct http_request *request = user;
+	int rc;
+
+	(void)size;
+	if (request->cancel_wanted)
+		return 0;
+	rc = request->callbacks.body(request, span_of(bytes, n), request->owner);
+	if (rc == HTTP_PAUSE)
+		return CURL_WRITEFUNC_PAUSE;
+	if (rc == 0)
+		return n;
+	request->aborted = true;
+	request->abort_code = rc;
+	return 0;
+}
+
+static int read_first_line(const char *path, char ret[SECRET_MAX], struct err *err)
+{
+	char *text = NULL;
+	size_t size;
+	int rc = file_read(path, SECRET_MAX - 1, &text, &size, err);
+
+	if (rc < 0)
+		return rc;
+	text[strcspn(text, "\r\n")] = '\0';
+	(void)snprintf(ret, SECRET_MAX, "%s", text);
+	explicit_bzero(text, size);
+	free(text);
+	return 0;
+}
+
+/* libcurl would report a file that is not there as a TLS error. */
+static int check_file(const char *path, const char *what, struct err *err)
+{
+	if (path && access(path, R_OK) < 0)
+		return err_set_errno(err, -errno, "%s %s", what, path);
+	return 0;
+}
+
+static int set_credentials(struct http_request *request, const struct http_access *access)
+{
+	CURL *easy = request->easy;
+	char secret[SECRET_MAX] = "";
+	int rc = 0;
+
+	if (access->username && access->password_file)
+		rc = read_first_line(access->password_file, secret, &request->local_error);
+	if (access->username && rc == 0) {
+		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+		(void)curl_easy_setopt(easy, CURLOPT_USERNAME, access->username);
+		(void)curl_easy_setopt(easy, CURLOPT_PASSWORD, secret);
+	}
+	if (access->bearer_token_file && rc == 0)
+		rc = read_first_line(access->bearer_token_file, secret, &request->local_error);
+	if (access->bearer_token_file && rc == 0) {
+		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		(void)curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, secret);
+	}
+	explicit_bzero(secret, sizeof(secret));
+	return rc;
+}
+
+static int set_tls(struct http_request *request, const struct http_access *access)
+{
+	CURL *easy = request->easy;
+	struct err *err = &request->local_error;
+	int rc = check_file(access->ca_certificate, "ca-certificate", err);
+
+	if (rc == 0)
+		rc = check_file(access->client_certificate, "client-certificate", err);
+	if (rc == 0)
+		rc = check_file(access->client_key, "client-key", err);
+	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (access->ca_certificate) {
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, access->ca_certificate);
+		(void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (access->client_certificate)
+		(void)curl_easy_setopt(easy, CURLOPT_SSLCERT, access->client_certificate);
+	if (access->client_key)
+		(void)curl_easy_setopt(easy, CURLOPT_SSLKEY, access->client_key);
+	return rc;
+}
+
+static void set_transport(CURL *easy, const struct http_get *get)
+{
+	bool https = strncasecmp(get->url, "https:", 6) == 0;
+	const char *proxy = get->access->proxy;
+
+	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, https ? "https" : "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	(void)curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0l);
+	(void)curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : "");
+	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	(void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)get->access->connect_timeout_s);
+	(void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1l);
+}
+
+static void set_callbacks(struct http_request *request)
+{
+	CURL *easy = request->easy;
+
+	(void)curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->curl_error);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+}
+
+static void note_host(struct http_request *request, const char *url)
+{
+	CURLU *parts = curl_url();
+	char *host = NULL;
+
+	if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK)
+		(void)curl_url_get(parts, CURLUPART_HOST, &host, 0);
+	(void)snprintf(request->host, sizeof(request->host), "%s", host ? host : "?");
+	curl_free(host);
+	curl_url_cleanup(parts);
+}
+
+struct http_request *http_request_new(struct http_client *client, const struct http_get *get)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+	char range[48];
+
+	if (!request)
+		return NULL;
+	request->easy = curl_easy_init();
+	if (!request->easy || curl_easy_setopt(request->easy, CURLOPT_URL, get->url) != CURLE_OK) {
+		curl_easy_cleanup(request->easy);
+		free(request);
+		return NULL;
+	}
+	request->client = client;
+	request->callbacks = get->callbacks;
+	request->owner = get->owner;
+	http_head_reset(&request->head);
+	note_host(request, get->url);
+	(void)curl_easy_setopt(request->easy, CURLOPT_USERAGENT, USER_AGENT);
+	set_transport(request->easy, get);
+	set_callbacks(request);
+	if (set_tls(request, get->access) == 0)
+		(void)set_credentials(request, get->access);
+	if (get->has_range) {
+		(void)snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, get->first, get->last);
+		(void)curl_easy_setopt(request->easy, CURLOPT_RANGE, range);
+	}
+	return request;
+}
+
+bool http_request_is_connected(const struct http_request *request)
+{
+	curl_off_t at = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_PRETRANSFER_TIME_T, &at);
+	return at > 0;
+}
+
+static bool was_redirected(const struct http_request *request)
+{
+	return request->head.has_location && !request->headed;
+}
+
+static enum http_outcome classify(const struct http_request *request, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_DONE;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return HTTP_RESOLVE_FAILED;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_OPERATION_TIMEDOUT:
+		return HTTP_CONNECT_FAILED;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_ISSUER_ERROR:
+		return HTTP_TLS_FAILED;
+	case CURLE_TOO_MANY_REDIRECTS:
+		return HTTP_REDIRECT_FAILED;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return was_redirected(request) ? HTTP_REDIRECT_FAILED : HTTP_PROTOCOL_ERROR;
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+		return HTTP_CUT;
+	case CURLE_FAILED_INIT:
+	case CURLE_OUT_OF_MEMORY:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ENGINE_INITFAILED:
+		return HTTP_LOCAL_ERROR;
+	default:
+		return HTTP_PROTOCOL_ERROR;
+	}
+}
+
+static void describe(const struct http_request *request, CURLcode code, struct http_result *result)
+{
+	static const char *const what[] = {
+		[HTTP_RESOLVE_FAILED] = "cannot resolve",
+		[HTTP_CONNECT_FAILED] = "cannot connect to",
+		[HTTP_TLS_FAILED] = "TLS with",
+		[HTTP_REDIRECT_FAILED] = "redirect refused from",
+		[HTTP_CUT] = "the connection was cut by",
+		[HTTP_PROTOCOL_ERROR] = "not an HTTP reply that can be used from",
+		[HTTP_LOCAL_ERROR] = "cannot ask",
+	};
+	const char *detail =
+		request->curl_error[0] ? request->curl_error : curl_easy_strerror(code);
+
+	if (request->local_error.code < 0)
+		result->err = request->local_error;
+	else
+		(void)err_set(&result->err, -EIO, "%s %s: %s", what[result->outcome], request->host,
+			      detail);
+}
+
+void http_request_end(struct http_request *request, CURLcode code)
+{
+	struct http_result result = {.status = request->headed ? request->head.status : 0};
+
+	if (request->cancel_wanted) {
+		result.outcome = HTTP_CANCELLED;
+	} else if (request->aborted) {
+		result.outcome = HTTP_ABORTED;
+		result.code = request->abort_code;
+	} else {
+		result.outcome = classify(request, code);
+		if (result.outcome != HTTP_DONE)
+			describe(request, code, &result);
+	}
+	curl_easy_cleanup(request->easy);
+	request->easy = NULL;
+	request->callbacks.done(request, &result, request->owner);
+	free(request);
+}

@@ -1,0 +1,36 @@
+/* http_request.h - one request as libcurl sees it: its options, its head, its end.
+ *
+ * Shared by http_client.c, which runs them on the loop, and http_request.c; nobody else.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+#include "core/http_client.h"
+
+struct http_request {
+	struct http_client *client;
+	struct http_request *next;
+	CURL *easy;
+	struct http_request_callbacks callbacks;
+	void *owner;
+	struct http_head head;
+	bool headed; /* the final reply's head has been told */
+	bool aborted;
+	int abort_code;
+	struct err local_error; /* found before anything was sent */
+	char curl_error[CURL_ERROR_SIZE];
+	char host[128]; /* for messages */
+
+	bool added;
+	bool start_wanted;
+	bool resume_wanted;
+	bool cancel_wanted;
+};
+
+/* NULL = out of memory. What is wrong with the files of its access is in local_error. */
+struct http_request *http_request_new(struct http_client *client, const struct http_get *get);
+
+/* Tell its owner, and free it. */
+void http_request_end(struct http_request *request, CURLcode code);

@@ -1,0 +1,78 @@
+/* log_events.h - every event an operator can see, by its MESSAGE_ID.
+ *
+ * The same ids stand in packaging/steward.catalog, with what each means and what to do.
+ */
+#pragma once
+
+#include <syslog.h>
+
+#include "core/log.h"
+
+#define LOG_EVENTS(X)                                                                              \
+	X(DAEMON_STARTED, "c910f51e348941ffa700ea3ee1228956", LOG_INFO, "daemon-started")          \
+	X(DAEMON_STOPPING, "8bd327542b8548738bf53eab602e980a", LOG_INFO, "daemon-stopping")        \
+	X(CONFIGURATION_LOADED, "b041efb5809a4e2fb3240cb3cbc79b2c", LOG_NOTICE,                    \
+	  "configuration-loaded")                                                                  \
+	X(CONFIGURATION_REFUSED, "95b8f83d7e07465fa2354a87f39956f0", LOG_ERR,                      \
+	  "configuration-refused")                                                                 \
+	X(CONFIGURATION_WARNING, "ec8d9f6af367444eb81e2ee7959b7b66", LOG_WARNING,                  \
+	  "configuration-warning")                                                                 \
+	X(DOWNLOAD_QUEUED, "97be42f9cb324a8380da8fd1a030cf70", LOG_INFO, "download-queued")        \
+	X(DOWNLOAD_WAITING_PEER, "f6a443a7868f44a0b86e813bf43d3501", LOG_INFO,                     \
+	  "download-waiting-peer")                                                                 \
+	X(DOWNLOAD_CHECKING, "ef6317999cc9450b927e54cf189f9c8c", LOG_NOTICE, "download-checking")  \
+	X(DOWNLOAD_DISCOVERING, "6a3dc77e97784e70ad039ade741e8202", LOG_INFO,                      \
+	  "download-discovering")                                                                  \
+	X(DOWNLOAD_DOWNLOADING, "0ea3c5180cc54c3caee16b2b31a5ca92", LOG_INFO,                      \
+	  "download-downloading")                                                                  \
+	X(DOWNLOAD_WAITING_RETRY, "22808f6cd360427b9e51fab0c4132bcb", LOG_WARNING,                 \
+	  "download-waiting-retry")                                                                \
+	X(DOWNLOAD_FINISHING, "7aa45987809846498bcf28d6228ab221", LOG_INFO, "download-finishing")  \
+	X(DOWNLOAD_COMPLETE, "a9ec4f30846e4cb4a60e1b17feb82c2f", LOG_NOTICE, "download-complete")  \
+	X(DOWNLOAD_PAUSED, "f1c09fd794974548ba2597167e3955b6", LOG_NOTICE, "download-paused")      \
+	X(DOWNLOAD_CANCELLED, "570526dbc699470d984e1c1fc513d3d2", LOG_NOTICE,                      \
+	  "download-cancelled")                                                                    \
+	X(DOWNLOAD_FAILED, "dbcdf170b90d443ba382efdfd511fbd9", LOG_ERR, "download-failed")         \
+	X(SOURCE_UNAVAILABLE, "28d8503a588d4b70903bd994bcdc01e8", LOG_WARNING,                     \
+	  "source-unavailable")                                                                    \
+	X(SOURCE_EXCLUDED, "a29be24f278b4bf8b69075033125b52c", LOG_WARNING, "source-excluded")     \
+	X(PIECE_MISMATCH, "9d43f5ffcd804a648690ec94bbf52324", LOG_WARNING, "piece-mismatch")       \
+	X(JOURNAL_DISCARDED, "fc509678f79a4bab862cdb23c88f0bbc", LOG_WARNING, "journal-discarded") \
+	X(DISK_PROBLEM, "cd7d0dec48b643109e7aafaee4c9008f", LOG_ERR, "disk-problem")               \
+	X(IMAGE_IMPORTED, "5fdfc6298ebd469a80cae877d28b126f", LOG_NOTICE, "image-imported")        \
+	X(IMAGE_DELETED, "d26728b453b74f2585df0f82e971800c", LOG_NOTICE, "image-deleted")          \
+	X(IMAGE_DAMAGED, "067a30a4e3eb43d0959f7cb96350872b", LOG_ERR, "image-damaged")             \
+	X(IMAGE_REMOVED, "515b7577ce5748e29c1d5c2fcdb8ad3b", LOG_WARNING, "image-removed")         \
+	X(ACCESS_REFUSED, "464d8431723540569ba94a094bfe5e25", LOG_WARNING, "access-refused")
+
+#define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
+	extern const struct log_event log_event_##event;
+LOG_EVENTS(LOG_DECLARE)
+#undef LOG_DECLARE
+
+#define LOG_DAEMON_STARTED         (&log_event_DAEMON_STARTED)
+#define LOG_DAEMON_STOPPING        (&log_event_DAEMON_STOPPING)
+#define LOG_CONFIGURATION_LOADED   (&log_event_CONFIGURATION_LOADED)
+#define LOG_CONFIGURATION_REFUSED  (&log_event_CONFIGURATION_REFUSED)
+#define LOG_CONFIGURATION_WARNING  (&log_event_CONFIGURATION_WARNING)
+#define LOG_DOWNLOAD_QUEUED        (&log_event_DOWNLOAD_QUEUED)
+#define LOG_DOWNLOAD_WAITING_PEER  (&log_event_DOWNLOAD_WAITING_PEER)
+#define LOG_DOWNLOAD_CHECKING      (&log_event_DOWNLOAD_CHECKING)
+#define LOG_DOWNLOAD_DISCOVERING   (&log_event_DOWNLOAD_DISCOVERING)
+#define LOG_DOWNLOAD_DOWNLOADING   (&log_event_DOWNLOAD_DOWNLOADING)
+#define LOG_DOWNLOAD_WAITING_RETRY (&log_event_DOWNLOAD_WAITING_RETRY)
+#define LOG_DOWNLOAD_FINISHING     (&log_event_DOWNLOAD_FINISHING)
+#define LOG_DOWNLOAD_COMPLETE      (&log_event_DOWNLOAD_COMPLETE)
+#define LOG_DOWNLOAD_PAUSED        (&log_event_DOWNLOAD_PAUSED)
+#define LOG_DOWNLOAD_CANCELLED     (&log_event_DOWNLOAD_CANCELLED)
+#define LOG_DOWNLOAD_FAILED        (&log_event_DOWNLOAD_FAILED)
+#define LOG_SOURCE_UNAVAILABLE     (&log_event_SOURCE_UNAVAILABLE)
+#define LOG_SOURCE_EXCLUDED        (&log_event_SOURCE_EXCLUDED)
+#define LOG_PIECE_MISMATCH         (&log_event_PIECE_MISMATCH)
+#define LOG_JOURNAL_DISCARDED      (&log_event_JOURNAL_DISCARDED)
+#define LOG_DISK_PROBLEM           (&log_event_DISK_PROBLEM)
+#define LOG_IMAGE_IMPORTED         (&log_event_IMAGE_IMPORTED)
+#define LOG_IMAGE_DELETED          (&log_event_IMAGE_DELETED)
+#define LOG_IMAGE_DAMAGED          (&log_event_IMAGE_DAMAGED)
+#define LOG_IMAGE_REMOVED          (&log_event_IMAGE_REMOVED)
+#define LOG_ACCESS_REFUSED         (&log_event_ACCESS_REFUSED)

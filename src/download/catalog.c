@@ -1,0 +1,156 @@
+#include "download/catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/macros.h"
+
+/* The catalog may be gone when this returns. */
+static void answer(struct catalog_inquiry *inquiry, enum engine_answer what)
+{
+	struct catalog *catalog = inquiry->catalog;
+
+	inquiry->answer.answer = what;
+	catalog->answered(catalog, inquiry->source, &inquiry->answer);
+}
+
+static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, http_fetch_done_cb done)
+{
+	struct catalog *catalog = inquiry->catalog;
+	const struct source_place *place = &catalog->list->places[inquiry->source];
+	int rc = -ENOMEM;
+
+	if (url)
+		rc = http_fetch_start(&inquiry->fetch, catalog->client, catalog->loop, url,
+				      &place->access, max, catalog->timeout_ms, done, inquiry);
+	free(url);
+	return rc;
+}
+
+static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetch_result *result,
+			 const char *what)
+{
+	inquiry->answer.err = result->err;
+	(void)err_wrap(&inquiry->answer.err, "%s", what);
+	if (result->retry_after_s > 0)
+		inquiry->answer.retry_after_ms = (uint64_t)result->retry_after_s * 1000;
+	answer(inquiry, ANSWER_FAILED);
+}
+
+static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_result *result,
+			void *owner)
+{
+	struct catalog_inquiry *inquiry = owner;
+	struct catalog *catalog = inquiry->catalog;
+	struct err *err = &inquiry->answer.err;
+
+	(void)http_fetch;
+	inquiry->fetch = NULL;
+	if (result->err.code < 0) {
+		refuse_fetch(inquiry, result, "manifest.jws");
+		return;
+	}
+	if (manifest_parse(&inquiry->manifest, catalog->keys->keys, catalog->keys->n, result->body,
+			   catalog->version, err) < 0) {
+		(void)err_wrap(err, "manifest");
+		answer(inquiry, ANSWER_BAD_MANIFEST);
+		return;
+	}
+	inquiry->manifest_jws = malloc(result->body.size);
+	if (!inquiry->manifest_jws) {
+		(void)err_set(err, -ENOMEM, "manifest: out of memory");
+		answer(inquiry, ANSWER_FAILED);
+		return;
+	}
+	memcpy(inquiry->manifest_jws, result->body.bytes, result->body.size);
+	inquiry->manifest_jws_size = result->body.size;
+	answer(inquiry, ANSWER_HAS_VERSION);
+}
+
+static void ask_for_manifest(struct catalog_inquiry *inquiry)
+{
+	struct catalog *catalog = inquiry->catalog;
+	struct err *err = &inquiry->answer.err;
+
+	if (!index_find(&inquiry->index, catalog->version)) {
+		(void)err_set(err, -ENOENT, "does not have %s", catalog->version);
+		answer(inquiry, ANSWER_NO_VERSION);
+		return;
+	}
+	if (fetch(inquiry,
+		  source_url(&catalog->list->places[inquiry->source], catalog->version,
+			     "manifest.jws"),
+		  MANIFEST_SIZE_MAX, on_manifest) < 0) {
+		(void)err_set(err, -ENOMEM, "manifest: out of memory");
+		answer(inquiry, ANSWER_FAILED);
+	}
+}
+
+static void on_index(struct http_fetch *http_fetch, const struct http_fetch_result *result,
+		     void *owner)
+{
+	struct catalog_inquiry *inquiry = owner;
+	struct err *err = &inquiry->answer.err;
+
+	(void)http_fetch;
+	inquiry->fetch = NULL;
+	if (result->err.code < 0) {
+		refuse_fetch(inquiry, result, "index.json");
+		return;
+	}
+	if (index_parse(&inquiry->index, result->body, err) < 0) {
+		(void)err_wrap(err, "index.json");
+		answer(inquiry, ANSWER_FAILED);
+		return;
+	}
+	if (inquiry->catalog->version)
+		ask_for_manifest(inquiry);
+	else
+		answer(inquiry, ANSWER_HAS_VERSION);
+}
+
+static char *index_url(const struct source_place *place)
+{
+	char *url;
+
+	return asprintf(&url, "%sindex.json", place->url) < 0 ? NULL : url;
+}
+
+int catalog_ask(struct catalog *catalog)
+{
+	unsigned n = catalog->list->n;
+
+	catalog->inquiries = calloc(n + 1, sizeof(*catalog->inquiries));
+	if (!catalog->inquiries)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		struct catalog_inquiry *inquiry = &catalog->inquiries[i];
+
+		inquiry->catalog = catalog;
+		inquiry->source = i;
+		if (fetch(inquiry, index_url(&catalog->list->places[i]), INDEX_SIZE_MAX, on_index) <
+		    0) {
+			catalog_release(catalog);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void catalog_release(struct catalog *catalog)
+{
+	if (!catalog->inquiries)
+		return;
+	for (unsigned i = 0; i < catalog->list->n; i++) {
+		struct catalog_inquiry *inquiry = &catalog->inquiries[i];
+
+		if (inquiry->fetch)
+			http_fetch_cancel(inquiry->fetch);
+		index_release(&inquiry->index);
+		manifest_release(&inquiry->manifest);
+		free(inquiry->manifest_jws);
+	}
+	free(catalog->inquiries);
+	catalog->inquiries = NULL;
+}

@@ -1,0 +1,59 @@
+/* catalog.h - asks all sources at once which versions they have.
+ *
+ * With a version, a source that has it is asked for its manifest too, and answers with that.
+ * Each source answers once, in any order; a slow one delays nobody. A source's answer comes
+ * after at most twice the time limit.
+ *
+ * Calling sequence: catalog_ask -> answered, once a source -> catalog_release; catalog_release
+ * at any time, also from answered: no answer comes after it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/http_client.h"
+#include "core/http_fetch.h"
+#include "download/engine.h"
+#include "download/index.h"
+#include "download/manifest.h"
+#include "download/source_list.h"
+#include "download/trusted_keys.h"
+
+struct catalog;
+
+struct catalog_answer {
+	enum engine_answer answer;
+	struct err err;          /* unless it has the version */
+	uint64_t retry_after_ms; /* 0 = not asked for */
+};
+
+typedef void (*catalog_answered_cb)(struct catalog *catalog, unsigned source,
+				    const struct catalog_answer *answer);
+
+struct catalog_inquiry {
+	struct catalog *catalog;
+	unsigned source;
+	struct http_fetch *fetch; /* NULL = none is running */
+	struct catalog_answer answer;
+	struct index index;       /* when no version is asked for */
+	struct manifest manifest; /* when one is, and the source has it */
+	char *manifest_jws;
+	size_t manifest_jws_size;
+};
+
+struct catalog {
+	struct http_client *client;
+	uv_loop_t *loop;
+	const struct source_list *list;  /* borrowed */
+	const struct trusted_keys *keys; /* borrowed; not needed without version */
+	const char *version;             /* borrowed; NULL = which versions there are */
+	uint64_t timeout_ms;             /* of one document */
+	catalog_answered_cb answered;
+	struct catalog_inquiry *inquiries; /* owned, one a source */
+};
+
+/* Fill client to answered before. -ENOMEM. */
+int catalog_ask(struct catalog *catalog);
+void catalog_release(struct catalog *catalog);

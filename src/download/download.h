@@ -1,0 +1,159 @@
+/* download.h - one download: performs what its engine decides, and remembers it on disk.
+ *
+ * <state-directory>/downloads/<version>/ holds manifest.jws, request.json, the journal `pieces`
+ * and <file>.part. All that touches the disk is a job on the thread pool, one at a time.
+ *
+ * Calling sequence: download_open (new, or of an earlier run) -> download_run ... ->
+ * download_close. Driven by download_list alone.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/config.h"
+#include "core/work.h"
+#include "download/catalog.h"
+#include "download/engine.h"
+#include "download/image_file.h"
+#include "download/intake.h"
+#include "download/piece_map.h"
+#include "download/repository.h"
+#include "download/source_list.h"
+#include "download/transfer.h"
+#include "download/trusted_keys.h"
+
+/* Verified pieces that are not in the journal yet are at most this many bytes, or one piece a
+ * request (download.md, "On disk"): a sync begins at half of it, or after 2 s. */
+#define UNSYNCED_BYTES_MAX (8u << 20)
+#define UNSYNCED_MS_MAX    2000u
+
+struct download;
+
+/* What a download needs of its surroundings; outlives it. */
+struct download_home {
+	uv_loop_t *loop;
+	struct http_client *client;
+	struct intake *intake;
+	struct repository *repository;
+	const struct config *config; /* of now: exchanged by a reload */
+	char *downloads_directory;
+	uint8_t boot_id[16];
+	void (*changed)(struct download *download);    /* its state */
+	void (*progressed)(struct download *download); /* once a second while it runs */
+};
+
+enum disk_task {
+	DISK_TASK_OPEN,
+	DISK_TASK_CHECK,
+	DISK_TASK_PREPARE,
+	DISK_TASK_SYNC,
+	DISK_TASK_FINISH,
+	DISK_TASK_DISCARD,
+	DISK_TASK_SAVE,
+	DISK_TASK_CLOSE,
+	DISK_TASK_COUNT,
+};
+
+/* The job that is on the thread pool, and what it works with. While it runs the loop thread
+ * leaves all of it alone. */
+struct disk_job {
+	struct work work;
+	bool busy;
+	unsigned wanted; /* one bit a task */
+	enum disk_task task;
+	volatile int stop; /* a check is to end early */
+	struct err err;
+	struct err notice; /* for the log: a journal cut off or discarded */
+	/* open, prepare, check */
+	struct manifest manifest;
+	bool has_manifest;
+	char *manifest_jws;
+	size_t manifest_jws_size;
+	struct trusted_keys keys;
+	enum piece_map_found found;
+	uint8_t *checked; /* bitmap */
+	/* sync */
+	uint32_t *batch;
+	size_t n_batch;
+	uint64_t batch_bytes;
+	/* save */
+	char *record;
+};
+
+struct download {
+	struct download_home *home;
+	struct download *next; /* in the list */
+	char version[MANIFEST_NAME_SIZE];
+	char *directory;
+	struct engine engine;
+	int64_t started_s; /* Unix seconds */
+
+	struct source_list sources;
+	struct trusted_keys keys;
+	struct catalog catalog;
+	struct transfer transfers[SLOTS_MAX];
+	struct transfer_target target;
+	uv_timer_t wake;
+	uv_timer_t tick;
+
+	struct manifest manifest;
+	char *manifest_jws;
+	size_t manifest_jws_size;
+	struct image_file file;
+	bool file_is_open;
+	struct piece_map map;
+	bool map_is_open;
+
+	struct disk_job disk;
+	uint32_t *unsynced; /* verified, not in the journal; owned */
+	size_t n_unsynced;
+	size_t room_unsynced;
+	uint64_t unsynced_bytes;
+	uint64_t unsynced_since_ms;
+	uint64_t saved_ms; /* when request.json was last written */
+
+	uint64_t rate;          /* bytes a second, smoothed */
+	uint64_t bytes_at_tick; /* of bytes_fetched */
+	bool discarding;        /* ends, and everything it has on disk goes */
+	bool renewing;          /* likewise, and then begins anew */
+	bool closing;
+	bool closed_disk;
+	enum engine_state state_at_close;
+	unsigned handles; /* not closed yet */
+	void (*closed)(struct download *download);
+};
+
+/* CLOCK_BOOTTIME, milliseconds. */
+uint64_t download_clock_ms(void);
+
+/* A new one, queued; its record is written at once by the caller's thread: -EEXIST, or the
+ * disk's error. */
+int download_new(struct download **ret, struct download_home *home, const char *version,
+		 struct err *err);
+
+/* One of an earlier run, from its folder. -ENOENT if it has no record. */
+int download_load(struct download **ret, struct download_home *home, const char *version,
+		  struct err *err);
+
+/* These do what their names say to the engine; the caller has checked that the state allows it.
+ * discard: what is on disk goes, once nothing uses it any more. */
+void download_run(struct download *d);
+void download_pause(struct download *d);
+void download_resume(struct download *d);
+void download_cancel(struct download *d, bool discard);
+void download_restart(struct download *d, bool discard);
+
+/* The configuration, or the share of the concurrency, has changed. */
+void download_configure(struct download *d, unsigned concurrency);
+
+/* The state to tell: a download that begins anew is queued, whatever still ends. */
+enum engine_state download_state(const struct download *d);
+
+/* Stop in good order: what was received is written and synced, the journal marked clean. The
+ * struct is freed before closed is called with its address. */
+void download_close(struct download *d, void (*closed)(struct download *d));
+
+cJSON *download_to_json(const struct download *d);

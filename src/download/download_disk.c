@@ -1,0 +1,212 @@
+/* The disk jobs of a download, one at a time on the thread pool.
+ *
+ *	open     what is there: manifest, journal, .part
+ *	check    hash what the journal claims
+ *	prepare  a new manifest: make room for its image
+ *	sync     the data of verified pieces, and then their records
+ *	finish   publish the image, remove the folder's rest
+ *	discard  remove all but request.json
+ *	save     request.json
+ *	close    sync, mark the journal clean, save
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/macros.h"
+#include "download/download_private.h"
+
+static void path_of(const struct download *d, const char *name, char path[PATH_MAX])
+{
+	(void)snprintf(path, PATH_MAX, "%s/%s", d->directory, name);
+}
+
+static void close_files(struct download *d)
+{
+	if (d->map_is_open)
+		piece_map_close(&d->map);
+	if (d->file_is_open)
+		image_file_close(&d->file);
+	d->map_is_open = false;
+	d->file_is_open = false;
+}
+
+/* The job's manifest becomes the download's, with its file and journal open. */
+static int adopt(struct download *d, struct disk_job *job)
+{
+	bool existed = false;
+	int rc;
+
+	close_files(d);
+	rc = image_file_open(&d->file, d->directory, job->manifest.file, job->manifest.size,
+			     &existed, &job->err);
+	if (rc < 0)
+		return rc;
+	d->file_is_open = true;
+	rc = piece_map_open(&d->map, d->directory, job->manifest.digest, d->home->boot_id,
+			    job->manifest.n_pieces, &job->found, &job->notice, &job->err);
+	if (rc < 0)
+		return rc;
+	d->map_is_open = true;
+	if (existed)
+		return 0;
+	/* Whatever the journal claims, its data is not there. */
+	memset(d->map.bits, 0, piece_map_bytes(job->manifest.n_pieces));
+	job->found = PIECE_MAP_NEW;
+	return piece_map_restart(&d->map, d->map.bits, &job->err);
+}
+
+static int run_open(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	job->found = PIECE_MAP_NEW;
+	path_of(d, "manifest.jws", path);
+	rc = file_read(path, MANIFEST_SIZE_MAX, &job->manifest_jws, &job->manifest_jws_size,
+		       &job->err);
+	if (rc == -ENOENT) {
+		job->err.code = 0;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	rc = manifest_parse(&job->manifest, job->keys.keys, job->keys.n,
+			    span_of(job->manifest_jws, job->manifest_jws_size), d->version,
+			    &job->err);
+	if (rc < 0) {
+		/* Its key may be gone. Another manifest of the same image brings it back. */
+		(void)err_wrap(&job->err, "%s", path);
+		job->notice = job->err;
+		job->err.code = 0;
+		return 0;
+	}
+	job->has_manifest = true;
+	return adopt(d, job);
+}
+
+static int run_prepare(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	/* Another file name: the old .part would stay for ever. */
+	if (d->file_is_open && strcmp(d->manifest.file, job->manifest.file) != 0)
+		image_file_remove(&d->file);
+	rc = adopt(d, job);
+	if (rc < 0)
+		return rc;
+	job->has_manifest = true;
+	path_of(d, "manifest.jws", path);
+	return atomic_file_write(path, span_of(job->manifest_jws, job->manifest_jws_size), 0644,
+				 &job->err);
+}
+
+static int run_check(struct download *d, struct disk_job *job)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	memset(job->checked, 0, piece_map_bytes(d->manifest.n_pieces));
+	for (uint32_t piece = 0; piece < d->manifest.n_pieces; piece++) {
+		int rc;
+
+		if (!piece_map_bit(d->map.bits, piece))
+			continue;
+		if (job->stop)
+			return 0;
+		rc = image_file_hash(&d->file, manifest_piece_first(&d->manifest, piece),
+				     manifest_piece_length(&d->manifest, piece), digest, &job->err);
+		if (rc < 0)
+			return rc;
+		if (memcmp(digest, d->manifest.pieces[piece], DIGEST_SIZE) == 0)
+			piece_map_set_bit(job->checked, piece);
+	}
+	return piece_map_restart(&d->map, job->checked, &job->err);
+}
+
+static int run_sync(struct download *d, struct disk_job *job)
+{
+	int rc = image_file_sync(&d->file, &job->err);
+
+	if (rc < 0)
+		return rc;
+	return piece_map_append(&d->map, job->batch, job->n_batch, &job->err);
+}
+
+static int run_finish(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	rc = image_file_publish(&d->file, &d->manifest,
+				span_of(d->manifest_jws, d->manifest_jws_size),
+				repository_directory(d->home->repository), &job->err);
+	if (rc < 0)
+		return rc;
+	d->file_is_open = false;
+	close_files(d);
+	path_of(d, "pieces", path);
+	(void)unlink(path);
+	path_of(d, "manifest.jws", path);
+	(void)unlink(path);
+	return 0;
+}
+
+static int run_discard(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+
+	/* The manifest goes last but one: what is left after a power cut is still understood. */
+	if (d->map_is_open)
+		piece_map_close(&d->map);
+	d->map_is_open = false;
+	path_of(d, "pieces", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set_errno(&job->err, -errno, "remove %s", path);
+	if (d->file_is_open)
+		image_file_remove(&d->file);
+	d->file_is_open = false;
+	image_file_remove_stale(d->directory);
+	path_of(d, "manifest.jws", path);
+	(void)unlink(path);
+	if (d->renewing)
+		return repository_remove_files(d->home->repository, d->version, &job->err);
+	return 0;
+}
+
+static int run_save(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+
+	path_of(d, "request.json", path);
+	return atomic_file_write(path, span_of_string(job->record), 0644, &job->err);
+}
+
+static int run_close(struct download *d, struct disk_job *job)
+{
+	int rc = 0;
+
+	if (d->map_is_open && job->n_batch > 0)
+		rc = run_sync(d, job);
+	if (d->map_is_open && rc == 0 && d->engine.disk == DISK_READY)
+		rc = piece_map_mark_clean(&d->map, &job->err);
+	close_files(d);
+	return rc < 0 ? rc : run_save(d, job);
+}
+
+void download_disk_run(struct work *work)
+{
+	static int (*const tasks[])(struct download * d, struct disk_job * job) = {
+		[DISK_TASK_OPEN] = run_open,       [DISK_TASK_CHECK] = run_check,
+		[DISK_TASK_PREPARE] = run_prepare, [DISK_TASK_SYNC] = run_sync,
+		[DISK_TASK_FINISH] = run_finish,   [DISK_TASK_DISCARD] = run_discard,
+		[DISK_TASK_SAVE] = run_save,       [DISK_TASK_CLOSE] = run_close,
+	};
+	struct download *d = container_of(work, struct download, disk.work);
+
+	(void)tasks[d->disk.task](d, &d->disk);
+}

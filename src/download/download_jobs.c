@@ -1,0 +1,252 @@
+/* The loop's side of the disk jobs: which is next, with what, and what came of it. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "download/download_private.h"
+
+static void pump(struct download *d);
+
+int download_note_verified(struct download *d, uint32_t piece)
+{
+	if (d->n_unsynced == d->room_unsynced) {
+		size_t room = d->room_unsynced ? 2 * d->room_unsynced : 64;
+		uint32_t *larger = realloc(d->unsynced, room * sizeof(*larger));
+
+		if (!larger)
+			return -ENOMEM;
+		d->unsynced = larger;
+		d->room_unsynced = room;
+	}
+	if (d->n_unsynced == 0)
+		d->unsynced_since_ms = download_clock_ms();
+	d->unsynced[d->n_unsynced++] = piece;
+	d->unsynced_bytes += manifest_piece_length(&d->manifest, piece);
+	if (d->unsynced_bytes >= UNSYNCED_BYTES_MAX / 2)
+		download_want(d, DISK_TASK_SYNC);
+	return 0;
+}
+
+bool download_may_write(const struct download *d)
+{
+	return d->unsynced_bytes + d->disk.batch_bytes < UNSYNCED_BYTES_MAX;
+}
+
+static void take_batch(struct download *d)
+{
+	d->disk.batch = d->unsynced;
+	d->disk.n_batch = d->n_unsynced;
+	d->disk.batch_bytes = d->unsynced_bytes;
+	d->unsynced = NULL;
+	d->n_unsynced = 0;
+	d->room_unsynced = 0;
+	d->unsynced_bytes = 0;
+}
+
+static void drop_batch(struct disk_job *job)
+{
+	free(job->batch);
+	job->batch = NULL;
+	job->n_batch = 0;
+	job->batch_bytes = 0;
+}
+
+static void drop_manifest(struct disk_job *job)
+{
+	manifest_release(&job->manifest);
+	free(job->manifest_jws);
+	job->manifest_jws = NULL;
+	job->has_manifest = false;
+}
+
+/* What the job needs of the loop thread's state. 0, or why it cannot run. */
+static int load(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+	struct err warning;
+
+	switch (task) {
+	case DISK_TASK_OPEN:
+		drop_manifest(job);
+		return trusted_keys_load(&job->keys, d->home->config, &warning, &job->err);
+	case DISK_TASK_CHECK:
+		job->checked = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
+		return job->checked ? 0 : err_set(&job->err, -ENOMEM, "out of memory");
+	case DISK_TASK_SYNC:
+		take_batch(d);
+		return 0;
+	case DISK_TASK_CLOSE:
+		take_batch(d);
+		/* fallthrough */
+	case DISK_TASK_SAVE:
+		d->saved_ms = download_clock_ms();
+		job->record = download_record_text(d);
+		return job->record ? 0 : err_set(&job->err, -ENOMEM, "out of memory");
+	default:
+		return 0;
+	}
+}
+
+/* The manifest that was prepared or found is the download's from now on. */
+static int adopt(struct download *d)
+{
+	struct disk_job *job = &d->disk;
+	uint8_t *none = NULL;
+	int rc;
+
+	if (!job->has_manifest)
+		return 0;
+	manifest_release(&d->manifest);
+	free(d->manifest_jws);
+	d->manifest = job->manifest;
+	d->manifest_jws = job->manifest_jws;
+	d->manifest_jws_size = job->manifest_jws_size;
+	memset(&job->manifest, 0, sizeof(job->manifest));
+	job->manifest_jws = NULL;
+	job->has_manifest = false;
+	if (job->found != PIECE_MAP_CHECK)
+		return engine_set_image(&d->engine, &d->manifest, d->map.bits);
+	none = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
+	rc = none ? engine_set_image(&d->engine, &d->manifest, none) : -ENOMEM;
+	free(none);
+	return rc;
+}
+
+static void unload(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+	int rc = 0;
+
+	if (job->err.code == 0 && (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE))
+		rc = adopt(d);
+	if (job->err.code == 0 && task == DISK_TASK_CHECK)
+		rc = engine_set_image(&d->engine, &d->manifest, job->checked);
+	if (rc < 0)
+		(void)err_set(&job->err, rc, "out of memory");
+	if (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE)
+		drop_manifest(job);
+	trusted_keys_release(&job->keys);
+	free(job->checked);
+	free(job->record);
+	job->checked = NULL;
+	job->record = NULL;
+	if (task == DISK_TASK_SYNC || task == DISK_TASK_CLOSE)
+		drop_batch(job);
+}
+
+static void let_transfers_go_on(struct download *d)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (d->engine.slots[i].used)
+			transfer_go_on(&d->transfers[i]);
+}
+
+/* What a finished job means to others than the engine. */
+static void tell(struct download *d, enum disk_task task)
+{
+	switch (task) {
+	case DISK_TASK_SYNC:
+		let_transfers_go_on(d);
+		return;
+	case DISK_TASK_FINISH:
+		if (d->disk.err.code == 0)
+			repository_add(d->home->repository, &d->manifest);
+		return;
+	case DISK_TASK_DISCARD:
+		if (d->renewing)
+			repository_forget(d->home->repository, d->version);
+		download_discarded(d);
+		return;
+	default:
+		return;
+	}
+}
+
+static void on_done(struct work *work)
+{
+	struct download *d = container_of(work, struct download, disk.work);
+	enum disk_task task = d->disk.task;
+
+	unload(d, task);
+	d->disk.busy = false;
+	tell(d, task);
+	if (task == DISK_TASK_CLOSE) {
+		if (d->disk.err.code < 0)
+			log_event(LOG_DISK_PROBLEM,
+				  &(struct log_fields){.version = d->version,
+						       .reason = d->disk.err.text},
+				  "download %s: %s", d->version, d->disk.err.text);
+		download_disk_closed(d);
+		return;
+	}
+	download_disk_done(d, task);
+	download_settle(d);
+	pump(d);
+}
+
+static void submit(struct download *d, enum disk_task task);
+
+static bool is_blocked(const struct download *d, enum disk_task task)
+{
+	/* The last word: everything else was written. */
+	if (task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
+		return d->engine.in_flight > 0;
+	return false;
+}
+
+static void pump(struct download *d)
+{
+	for (unsigned i = 0; i < DISK_TASK_COUNT && !d->disk.busy; i++) {
+		enum disk_task task = (enum disk_task)i;
+
+		if (!(d->disk.wanted & (1u << i)) || is_blocked(d, task))
+			continue;
+		d->disk.wanted &= ~(1u << i);
+		if (task == DISK_TASK_SYNC && d->n_unsynced == 0)
+			continue;
+		submit(d, task);
+	}
+}
+
+static void refuse(struct work *work)
+{
+	(void)work;
+}
+
+static void submit(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+	int rc;
+
+	job->busy = true;
+	job->task = task;
+	job->err.code = 0;
+	job->notice.code = 0;
+	if (task == DISK_TASK_CLOSE)
+		d->closed_disk = true;
+	rc = load(d, task);
+	/* Also what cannot run ends on a later turn of the loop. */
+	work_submit(d->home->loop, &job->work, rc < 0 ? refuse : download_disk_run, on_done);
+}
+
+void download_want(struct download *d, enum disk_task task)
+{
+	if (d->closed_disk)
+		return;
+	d->disk.wanted |= 1u << task;
+	pump(d);
+}
+
+void download_release_disk(struct download *d)
+{
+	assert(!d->disk.busy);
+	drop_manifest(&d->disk);
+	drop_batch(&d->disk);
+	manifest_release(&d->manifest);
+	free(d->manifest_jws);
+	free(d->unsynced);
+}

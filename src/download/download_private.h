@@ -1,0 +1,34 @@
+/* download_private.h - what the files of a download share.
+ *
+ * download.c performs the engine's actions; download_jobs.c orders the disk jobs and
+ * download_disk.c is what they do on the thread pool;
+ * download_record.c reads and writes request.json; download_status.c tells the world.
+ */
+#pragma once
+
+#include "download/download.h"
+
+/* Tell the engine, and perform what it asks for. */
+void download_deliver(struct download *d, const struct engine_event *event);
+
+/* Ask for a disk job; it runs when those before it are done. */
+void download_want(struct download *d, enum disk_task task);
+/* A piece is verified and written: it goes to the journal with the next sync. */
+int download_note_verified(struct download *d, uint32_t piece);
+bool download_may_write(const struct download *d);
+/* What a job's end means to the engine; what is left of a discarded download; and the end of
+ * the last job (download.c). */
+void download_disk_done(struct download *d, enum disk_task task);
+void download_discarded(struct download *d);
+void download_disk_closed(struct download *d);
+/* Nothing is in flight any more: what had to wait for that. */
+void download_settle(struct download *d);
+/* The job, on the thread pool (download_disk.c). */
+void download_disk_run(struct work *work);
+void download_release_disk(struct download *d);
+
+/* request.json as text, freed by the caller; NULL = out of memory. */
+char *download_record_text(const struct download *d);
+int download_record_read(struct download *d, struct err *err);
+
+void download_log_state(const struct download *d);

@@ -1,0 +1,124 @@
+/* request.json: what of a download must survive the daemon. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "core/macros.h"
+#include "download/download_private.h"
+
+#define RECORD_SIZE_MAX (64u << 10)
+
+static void add_sources(cJSON *record, const struct engine *e)
+{
+	cJSON *sources = cJSON_AddArrayToObject(record, "sources");
+
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		const struct source *s = &e->sources[i];
+		cJSON *item = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(item, "name", s->name);
+		cJSON_AddStringToObject(item, "kind", source_kind_name(s->kind));
+		cJSON_AddNumberToObject(item, "requests", (double)s->requests);
+		cJSON_AddNumberToObject(item, "failures", (double)s->failures);
+		cJSON_AddNumberToObject(item, "bytes", (double)s->bytes);
+		cJSON_AddBoolToObject(item, "excluded", s->state == SOURCE_EXCLUDED);
+		cJSON_AddStringToObject(item, "reason",
+					s->state == SOURCE_EXCLUDED ? s->reason : "");
+		cJSON_AddItemToArray(sources, item);
+	}
+}
+
+/* At the daemon's end the engine is paused; what is remembered is what it did before. */
+static enum engine_state state_to_remember(const struct download *d)
+{
+	if (d->closing && d->engine.state == ENGINE_PAUSED)
+		return d->state_at_close;
+	return download_state(d);
+}
+
+char *download_record_text(const struct download *d)
+{
+	const struct engine *e = &d->engine;
+	cJSON *record = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(record, "version", d->version);
+	cJSON_AddStringToObject(record, "state", engine_state_name(state_to_remember(d)));
+	cJSON_AddStringToObject(record, "error", e->error);
+	cJSON_AddNumberToObject(record, "started", (double)d->started_s);
+	cJSON_AddNumberToObject(record, "attempt", e->attempt);
+	cJSON_AddNumberToObject(record, "used-ms", (double)e->used_ms);
+	cJSON_AddNumberToObject(record, "bytes-fetched", (double)e->bytes_fetched);
+	cJSON_AddNumberToObject(record, "bytes-total", (double)d->manifest.size);
+	add_sources(record, e);
+	text = cJSON_PrintUnformatted(record);
+	cJSON_Delete(record);
+	return text;
+}
+
+static void read_source(struct engine *e, const cJSON *item)
+{
+	static const enum source_kind kinds[] = {SOURCE_HA_PEER, SOURCE_CONDUCTOR,
+						 SOURCE_ARTIFACTORY, SOURCE_MIST_PROXY};
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
+	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItem(item, "kind"));
+	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItem(item, "reason"));
+	struct source s;
+
+	for (unsigned i = 0; name && kind && i < N_ELEMENTS(kinds); i++) {
+		if (strcmp(kind, source_kind_name(kinds[i])) != 0)
+			continue;
+		source_init(&s, name, kinds[i]);
+		s.requests = json_counter(item, "requests");
+		s.failures = json_counter(item, "failures");
+		s.bytes = json_counter(item, "bytes");
+		if (cJSON_IsTrue(cJSON_GetObjectItem(item, "excluded")))
+			source_set_state(&s, SOURCE_EXCLUDED, reason ? reason : "");
+		engine_restore_source(e, &s);
+		return;
+	}
+}
+
+static int read_record(struct download *d, const cJSON *record, struct err *err)
+{
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(record, "state"));
+	const char *error = cJSON_GetStringValue(cJSON_GetObjectItem(record, "error"));
+	const cJSON *item;
+	enum engine_state state;
+
+	if (!name || !engine_state_from_name(name, &state))
+		return err_set(err, -EBADMSG, "no state in it that is known");
+	d->started_s = (int64_t)json_counter(record, "started");
+	d->manifest.size = json_counter(record, "bytes-total");
+	engine_restore(&d->engine, state, (uint32_t)MAX(json_counter(record, "attempt"), 1),
+		       json_counter(record, "used-ms"), json_counter(record, "bytes-fetched"),
+		       error);
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(record, "sources"))
+		read_source(&d->engine, item);
+	return 0;
+}
+
+int download_record_read(struct download *d, struct err *err)
+{
+	_cleanup_(json_freep) cJSON *record = NULL;
+	char *path = NULL;
+	char *text = NULL;
+	size_t size;
+	int rc;
+
+	if (asprintf(&path, "%s/request.json", d->directory) < 0)
+		return err_set(err, -ENOMEM, "request.json: out of memory");
+	rc = file_read(path, RECORD_SIZE_MAX, &text, &size, err);
+	if (rc == 0)
+		rc = json_parse(&record, span_of(text, size), RECORD_SIZE_MAX, err);
+	if (rc == 0)
+		rc = read_record(d, record, err);
+	if (rc < 0 && rc != -ENOENT)
+		(void)err_wrap(err, "%s", path);
+	free(text);
+	free(path);
+	return rc;
+}

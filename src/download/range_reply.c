@@ -1,0 +1,87 @@
+#include "download/range_reply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SAY(...) (void)snprintf(reason, SOURCE_REASON_SIZE, __VA_ARGS__)
+
+static enum reply_verdict judge_partial(const struct http_head *head,
+					const struct byte_range *range, uint64_t size,
+					char reason[SOURCE_REASON_SIZE])
+{
+	if (head->range_state != RANGE_VALID) {
+		SAY("HTTP 206 without a readable Content-Range");
+		return REPLY_REFUSED;
+	}
+	if (head->range_first != range->first || head->range_last != range->end - 1) {
+		SAY("wrong range: asked for bytes %" PRIu64 "-%" PRIu64 ", got %" PRIu64
+		    "-%" PRIu64,
+		    range->first, range->end - 1, head->range_first, head->range_last);
+		return REPLY_REFUSED;
+	}
+	if (head->range_has_total && head->range_total != size) {
+		SAY("wrong total in Content-Range: the manifest says %" PRIu64
+		    " bytes, the source %" PRIu64,
+		    size, head->range_total);
+		return REPLY_REFUSED;
+	}
+	if (head->has_length && head->length != range->end - range->first) {
+		SAY("wrong length: asked for %" PRIu64 " bytes, Content-Length is %" PRIu64,
+		    range->end - range->first, head->length);
+		return REPLY_REFUSED;
+	}
+	return REPLY_TAKEN;
+}
+
+static enum reply_verdict judge_whole(const struct http_head *head, uint64_t size, bool whole,
+				      char reason[SOURCE_REASON_SIZE])
+{
+	if (!head->has_length) {
+		SAY("HTTP 200 of unknown length, the file has %" PRIu64 " bytes", size);
+		return REPLY_REFUSED;
+	}
+	if (head->length != size) {
+		SAY("HTTP 200 with %" PRIu64 " bytes, the file has %" PRIu64, head->length, size);
+		return REPLY_REFUSED;
+	}
+	if (whole)
+		return REPLY_TAKEN;
+	SAY("serves no ranges");
+	return REPLY_WHOLE_FILE;
+}
+
+enum reply_verdict range_reply_judge(const struct http_head *head, const struct byte_range *range,
+				     uint64_t size, bool whole, char reason[SOURCE_REASON_SIZE])
+{
+	if ((head->status == 200 || head->status == 206) && head->encoded) {
+		SAY("Content-Encoding %s, expected none", head->encoding);
+		return REPLY_REFUSED;
+	}
+	switch (head->status) {
+	case 206:
+		if (!whole)
+			return judge_partial(head, range, size, reason);
+		SAY("HTTP 206, but no range was asked for");
+		return REPLY_REFUSED;
+	case 200:
+		return judge_whole(head, size, whole, reason);
+	case 401:
+	case 403:
+	case 404:
+	case 416:
+		SAY("HTTP %d", head->status);
+		return REPLY_REFUSED;
+	case 429:
+	case 503:
+		if (head->retry_after_s >= 0) {
+			SAY("HTTP %d, to be asked again in %" PRId64 " s", head->status,
+			    head->retry_after_s);
+			return REPLY_RETRY_AFTER;
+		}
+		break;
+	default:
+		break;
+	}
+	SAY("HTTP %d", head->status);
+	return REPLY_FAILED;
+}

@@ -1,0 +1,25 @@
+/* range_reply.h - whether a reply's head is what was asked for.
+ *
+ * Pure. Judged when the headers arrive, before any byte of body is taken: libcurl itself would
+ * accept a 200 or a shifted 206 for a range and call it success (download.md, "Fetch").
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/http_client.h"
+#include "download/picker.h"
+#include "download/source.h"
+
+enum reply_verdict {
+	REPLY_TAKEN,       /* what was asked for */
+	REPLY_WHOLE_FILE,  /* a 200 with the whole file, though a range was asked for */
+	REPLY_REFUSED,     /* the source is not to be asked again in this attempt */
+	REPLY_RETRY_AFTER, /* the source says when */
+	REPLY_FAILED,      /* any other status */
+};
+
+/* size: of the whole file, bytes. whole: no range was asked for. reason is filled unless the
+ * verdict is REPLY_TAKEN. */
+enum reply_verdict range_reply_judge(const struct http_head *head, const struct byte_range *range,
+				     uint64_t size, bool whole, char reason[SOURCE_REASON_SIZE]);

@@ -1,0 +1,336 @@
+#include "download/repository.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "core/macros.h"
+#include "download/index.h"
+#include "download/manifest_payload.h"
+
+struct repository {
+	char *images; /* directory */
+	struct image *list;
+	size_t n;
+};
+
+const char *repository_directory(const struct repository *r)
+{
+	return r->images;
+}
+
+static int make_directory(const char *path, dev_t *ret_device, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_set_errno(err, -errno, "create %s", path);
+	if (stat(path, &st) < 0)
+		return err_set_errno(err, -errno, "stat %s", path);
+	*ret_device = st.st_dev;
+	return 0;
+}
+
+/* Publishing is a rename from one to the other. */
+static int make_directories(const struct repository *r, const char *state_directory,
+			    struct err *err)
+{
+	char downloads[PATH_MAX];
+	dev_t of_images;
+	dev_t of_downloads;
+	int rc;
+
+	(void)snprintf(downloads, sizeof(downloads), "%s/downloads", state_directory);
+	if (mkdir(state_directory, 0755) < 0 && errno != EEXIST)
+		return err_set_errno(err, -errno, "create state-directory %s", state_directory);
+	rc = make_directory(r->images, &of_images, err);
+	if (rc == 0)
+		rc = make_directory(downloads, &of_downloads, err);
+	if (rc < 0)
+		return rc;
+	if (of_images != of_downloads)
+		return err_set(err, -EXDEV,
+			       "%s and %s must be on one filesystem, or no image can be published",
+			       r->images, downloads);
+	return 0;
+}
+
+static int image_path(const struct repository *r, const char *version, const char *file,
+		      char path[PATH_MAX], struct err *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s/%s", r->images, version, file) >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", r->images);
+	return 0;
+}
+
+/* The manifest was verified before it was published. */
+static int read_manifest(const struct repository *r, const char *version, struct manifest *ret,
+			 struct err *err)
+{
+	char path[PATH_MAX];
+	char *jws = NULL;
+	size_t size;
+	int rc = image_path(r, version, "manifest.jws", path, err);
+
+	if (rc == 0)
+		rc = file_read(path, MANIFEST_SIZE_MAX, &jws, &size, err);
+	if (rc < 0)
+		return rc;
+	rc = manifest_read_unverified(ret, span_of(jws, size), version, err);
+	if (rc < 0)
+		(void)err_wrap(err, "%s", path);
+	free(jws);
+	return rc;
+}
+
+static int check_file(const struct repository *r, const struct manifest *m, struct err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int rc = image_path(r, m->version, m->file, path, err);
+
+	if (rc < 0)
+		return rc;
+	if (lstat(path, &st) < 0)
+		return err_set_errno(err, -errno, "%s", path);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != m->size)
+		return err_set(err, -EBADMSG, "%s: expected a file of %llu bytes, found %llu", path,
+			       (unsigned long long)m->size, (unsigned long long)st.st_size);
+	return 0;
+}
+
+static void find_image(struct repository *r, const char *version, struct err *removed)
+{
+	_cleanup_(manifest_release) struct manifest m = {0};
+	struct err ignored;
+	int rc = read_manifest(r, version, &m, removed);
+
+	if (rc == 0)
+		rc = check_file(r, &m, removed);
+	if (rc == 0)
+		rc = repository_add(r, &m);
+	if (rc == 0)
+		return;
+	(void)err_wrap(removed, "image %s is not complete, removed", version);
+	(void)repository_remove_files(r, version, &ignored);
+}
+
+static void find_images(struct repository *r, struct err *removed)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(r->images, &entries, NULL, versionsort);
+
+	for (int i = 0; i < n; i++) {
+		const char *name = entries[i]->d_name;
+		char path[PATH_MAX];
+		struct stat st;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", r->images, name);
+		if (manifest_name_is_valid(name) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+			find_image(r, name, removed);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+		    struct err *err)
+{
+	struct repository *r = calloc(1, sizeof(*r));
+	int rc;
+
+	removed->code = 0;
+	if (!r || asprintf(&r->images, "%s/images", state_directory) < 0) {
+		free(r);
+		return err_set(err, -ENOMEM, "images: out of memory");
+	}
+	rc = make_directories(r, state_directory, err);
+	if (rc == 0) {
+		find_images(r, removed);
+		rc = repository_write_index(r, err);
+	}
+	if (rc < 0) {
+		repository_close(r);
+		return rc;
+	}
+	*ret = r;
+	return 0;
+}
+
+void repository_close(struct repository *r)
+{
+	if (!r)
+		return;
+	free(r->images);
+	free(r->list);
+	free(r);
+}
+
+const struct image *repository_find(const struct repository *r, const char *version)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (strcmp(r->list[i].version, version) == 0)
+			return &r->list[i];
+	return NULL;
+}
+
+int repository_add(struct repository *r, const struct manifest *manifest)
+{
+	struct image *larger;
+	struct image *image;
+
+	repository_forget(r, manifest->version);
+	larger = realloc(r->list, (r->n + 1) * sizeof(*larger));
+	if (!larger)
+		return -ENOMEM;
+	r->list = larger;
+	image = &r->list[r->n++];
+	memcpy(image->version, manifest->version, sizeof(image->version));
+	memcpy(image->file, manifest->file, sizeof(image->file));
+	memcpy(image->sha256, manifest->sha256, sizeof(image->sha256));
+	image->size = manifest->size;
+	image->created = manifest->created;
+	return 0;
+}
+
+void repository_forget(struct repository *r, const char *version)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (strcmp(r->list[i].version, version) != 0)
+			continue;
+		memmove(&r->list[i], &r->list[i + 1], (r->n - i - 1) * sizeof(r->list[0]));
+		r->n--;
+		return;
+	}
+}
+
+int repository_write_index(const struct repository *r, struct err *err)
+{
+	return index_write(r->images, err);
+}
+
+cJSON *image_to_json(const struct image *image)
+{
+	cJSON *json = cJSON_CreateObject();
+	char hex[2 * DIGEST_SIZE + 1];
+
+	for (unsigned i = 0; i < DIGEST_SIZE; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", image->sha256[i]);
+	cJSON_AddStringToObject(json, "version", image->version);
+	cJSON_AddStringToObject(json, "file", image->file);
+	cJSON_AddNumberToObject(json, "size", (double)image->size);
+	cJSON_AddStringToObject(json, "sha256", hex);
+	cJSON_AddNumberToObject(json, "created", (double)image->created);
+	return json;
+}
+
+cJSON *repository_to_json(const struct repository *r)
+{
+	cJSON *json = cJSON_CreateObject();
+	cJSON *images = cJSON_AddArrayToObject(json, "images");
+
+	for (size_t i = 0; i < r->n; i++)
+		cJSON_AddItemToArray(images, image_to_json(&r->list[i]));
+	return json;
+}
+
+/* '#' is in no version's name: what is left of it after a power cut is not an image. */
+#define REMOVED_SUFFIX "#removed"
+
+static int remove_folder(const char *path, struct err *err)
+{
+	DIR *folder = opendir(path);
+	const struct dirent *entry;
+
+	if (!folder)
+		return errno == ENOENT ? 0 : err_set_errno(err, -errno, "open %s", path);
+	while ((entry = readdir(folder)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			(void)unlinkat(dirfd(folder), entry->d_name, 0);
+	(void)closedir(folder);
+	if (rmdir(path) < 0)
+		return err_set_errno(err, -errno, "remove %s", path);
+	return 0;
+}
+
+int repository_remove_files(const struct repository *r, const char *version, struct err *err)
+{
+	char path[PATH_MAX - sizeof(REMOVED_SUFFIX)];
+	char away[PATH_MAX];
+	int rc;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", r->images, version) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", r->images);
+	(void)snprintf(away, sizeof(away), "%s%s", path, REMOVED_SUFFIX);
+	rc = remove_folder(away, err);
+	if (rc < 0)
+		return rc;
+	if (rename(path, away) < 0)
+		return errno == ENOENT ? 0 : err_set_errno(err, -errno, "remove %s", path);
+	rc = directory_sync(r->images, err);
+	if (rc == 0)
+		rc = remove_folder(away, err);
+	return rc < 0 ? rc : repository_write_index(r, err);
+}
+
+static int verify_piece(const struct image_file *file, const struct manifest *m, uint32_t piece,
+			struct err *err)
+{
+	uint8_t found[DIGEST_SIZE];
+	int rc = image_file_hash(file, manifest_piece_first(m, piece),
+				 manifest_piece_length(m, piece), found, err);
+
+	if (rc < 0 || memcmp(found, m->pieces[piece], DIGEST_SIZE) == 0)
+		return rc;
+	return manifest_describe_mismatch(m, piece, found, err);
+}
+
+static int verify_pieces(const struct image_file *file, const struct manifest *m,
+			 bool (*progress)(void *owner, uint64_t done, uint64_t size), void *owner,
+			 struct err *err)
+{
+	uint64_t done = 0;
+
+	for (uint32_t piece = 0; piece < m->n_pieces; piece++) {
+		int rc = verify_piece(file, m, piece, err);
+
+		if (rc < 0)
+			return rc;
+		done += manifest_piece_length(m, piece);
+		if (!progress(owner, done, m->size))
+			return err_set(err, -ECANCELED, "cancelled");
+	}
+	return 0;
+}
+
+int repository_verify(const struct repository *r, const char *version,
+		      bool (*progress)(void *owner, uint64_t done, uint64_t size), void *owner,
+		      struct err *err)
+{
+	_cleanup_(manifest_release) struct manifest m = {0};
+	char path[PATH_MAX];
+	struct image_file file = {.path = path};
+	int rc = read_manifest(r, version, &m, err);
+
+	if (rc == 0)
+		rc = check_file(r, &m, err);
+	if (rc == 0)
+		rc = image_path(r, version, m.file, path, err);
+	if (rc < 0)
+		return rc;
+	file.size = m.size;
+	file.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (file.fd < 0)
+		return err_set_errno(err, -errno, "open %s", path);
+	rc = verify_pieces(&file, &m, progress, owner, err);
+	(void)close(file.fd);
+	return rc;
+}

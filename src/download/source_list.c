@@ -1,0 +1,153 @@
+#include "download/source_list.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int copy(const char **ret, const char *text)
+{
+	if (!text)
+		return 0;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static void release_string(const char *text)
+{
+	char *owned;
+
+	memcpy(&owned, &text, sizeof(owned)); /* http_access borrows, this list owns */
+	free(owned);
+}
+
+static void place_release(struct source_place *place)
+{
+	free(place->name);
+	free(place->url);
+	release_string(place->access.ca_certificate);
+	release_string(place->access.client_certificate);
+	release_string(place->access.client_key);
+	release_string(place->access.username);
+	release_string(place->access.password_file);
+	release_string(place->access.bearer_token_file);
+	release_string(place->access.proxy);
+	memset(place, 0, sizeof(*place));
+}
+
+static int copy_access(struct http_access *ret, const struct config_source *source)
+{
+	int rc = copy(&ret->ca_certificate, source->ca_certificate);
+
+	rc = rc < 0 ? rc : copy(&ret->client_certificate, source->client_certificate);
+	rc = rc < 0 ? rc : copy(&ret->client_key, source->client_key);
+	rc = rc < 0 ? rc : copy(&ret->username, source->username);
+	rc = rc < 0 ? rc : copy(&ret->password_file, source->password_file);
+	rc = rc < 0 ? rc : copy(&ret->bearer_token_file, source->bearer_token_file);
+	return rc < 0 ? rc : copy(&ret->proxy, source->proxy);
+}
+
+static int add(struct source_list *list, const struct config_source *source,
+	       uint32_t connect_timeout_s, struct err *err)
+{
+	struct source_place *place;
+	int rc;
+
+	if (list->n == SOURCES_MAX)
+		return err_set(err, -E2BIG, "more than %d sources are configured", SOURCES_MAX);
+	place = &list->places[list->n++];
+	place->kind = source->kind;
+	place->access.connect_timeout_s = connect_timeout_s;
+	place->name = strdup(source->name);
+	place->url = strdup(source->url);
+	rc = copy_access(&place->access, source);
+	if (!place->name || !place->url || rc < 0)
+		return err_set(err, -ENOMEM, "sources: out of memory");
+	return 0;
+}
+
+static int add_peer(struct source_list *list, const struct config *config, struct err *err)
+{
+	char name[] = "ha-peer";
+	struct config_source peer = {
+		.name = name,
+		.kind = SOURCE_HA_PEER,
+		.url = config->high_availability.peer_url,
+	};
+
+	if (!peer.url)
+		return 0;
+	return add(list, &peer, config->software_update.download.connect_timeout_s, err);
+}
+
+static int add_kind(struct source_list *list, const struct config_software_update *update,
+		    enum source_kind kind, struct err *err)
+{
+	int rc = 0;
+
+	if (!source_kind_is_used(update->access_mode, kind))
+		return 0;
+	for (size_t i = 0; i < update->n_sources && rc == 0; i++)
+		if (update->sources[i].kind == kind)
+			rc = add(list, &update->sources[i], update->download.connect_timeout_s,
+				 err);
+	return rc;
+}
+
+int source_list_make(struct source_list *ret, const struct config *config, struct err *err)
+{
+	struct source_list list = {0};
+	int rc = add_peer(&list, config, err);
+
+	for (int kind = SOURCE_CONDUCTOR; kind <= SOURCE_MIST_PROXY && rc == 0; kind++)
+		rc = add_kind(&list, &config->software_update, (enum source_kind)kind, err);
+	if (rc < 0) {
+		source_list_release(&list);
+		return rc;
+	}
+	*ret = list;
+	return 0;
+}
+
+void source_list_release(struct source_list *list)
+{
+	while (list->n > 0)
+		place_release(&list->places[--list->n]);
+}
+
+void source_list_specs(const struct source_list *list, struct engine_source_spec *ret)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		ret[i] = (struct engine_source_spec){
+			.name = list->places[i].name,
+			.kind = list->places[i].kind,
+		};
+}
+
+/* Names are of a harmless alphabet, but '+' is a space to some servers. */
+static void append_encoded(char *url, const char *name)
+{
+	char *at = url + strlen(url);
+
+	for (; *name; name++) {
+		if (*name == '+')
+			at += sprintf(at, "%%2B");
+		else
+			*at++ = *name;
+	}
+	*at = '\0';
+}
+
+char *source_url(const struct source_place *place, const char *version, const char *file)
+{
+	size_t size = strlen(place->url) + 3 * (strlen(version) + strlen(file)) + 2;
+	char *url = malloc(size);
+
+	if (!url)
+		return NULL;
+	(void)snprintf(url, size, "%s", place->url);
+	append_encoded(url, version);
+	strcat(url, "/");
+	append_encoded(url, file);
+	return url;
+}

@@ -1,0 +1,35 @@
+/* source_list.h - the sources the configuration allows, in order of preference.
+ *
+ * A copy of its own: a running download keeps using it when the configuration is exchanged,
+ * until its next attempt.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "core/config.h"
+#include "core/http_client.h"
+#include "download/engine.h"
+
+struct source_place {
+	char *name;
+	enum source_kind kind;
+	char *url;                 /* ends in '/' */
+	struct http_access access; /* its strings are owned by the list */
+};
+
+struct source_list {
+	struct source_place places[SOURCES_MAX];
+	unsigned n;
+};
+
+/* The HA peer, then by kind, then as configured; kinds that the access mode leaves out are not
+ * there. -ENOMEM; -E2BIG if there are more than SOURCES_MAX. */
+int source_list_make(struct source_list *ret, const struct config *config, struct err *err);
+void source_list_release(struct source_list *list);
+
+/* Names and kinds, for engine_set_sources(); borrowed from the list. */
+void source_list_specs(const struct source_list *list, struct engine_source_spec *ret);
+
+/* "<url><version>/<file>", freed by the caller; NULL = out of memory. */
+char *source_url(const struct source_place *place, const char *version, const char *file);

@@ -1,0 +1,372 @@
+#include "download/transfer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "download/block_job.h"
+#include "download/piece_map.h"
+
+#define STALL_BYTES_PER_S 1024
+
+static void write_next(struct transfer *t);
+
+static void say(struct transfer *t, enum request_outcome outcome, const char *reason)
+{
+	t->end.outcome = outcome;
+	(void)snprintf(t->end.reason, sizeof(t->end.reason), "%s", reason);
+}
+
+static void queue_filling(struct transfer *t)
+{
+	struct block **last = &t->queue;
+
+	if (!t->filling)
+		return;
+	while (*last)
+		last = &(*last)->next;
+	*last = t->filling;
+	t->filling = NULL;
+}
+
+static void drop_blocks(struct transfer *t)
+{
+	queue_filling(t);
+	while (t->queue) {
+		struct block *block = t->queue;
+
+		t->queue = block->next;
+		intake_give_block(t->target->intake, block);
+	}
+}
+
+static void finish(struct transfer *t)
+{
+	struct transfer_end end;
+
+	if (t->request || t->job.block || t->queue)
+		return;
+	intake_leave(t->target->intake, &t->waiter);
+	EVP_MD_CTX_free(t->job.digest);
+	t->end.duration_ms = uv_now(t->target->loop) - t->started_ms;
+	end = t->end;
+	t->target->callbacks->ended(t, &end);
+}
+
+/* Nothing more is wanted of the reply, and nothing more is believed of what came. */
+static void give_up(struct transfer *t)
+{
+	drop_blocks(t);
+	if (t->request)
+		http_request_cancel(t->request);
+}
+
+static void fail_locally(struct transfer *t, int code, const char *reason)
+{
+	t->end.local = true;
+	t->end.local_code = code;
+	say(t, REQUEST_NEUTRAL, reason);
+	give_up(t);
+}
+
+static void take_bad_piece(struct transfer *t)
+{
+	uint64_t first = manifest_piece_first(t->target->manifest, t->job.bad_piece);
+
+	t->end.held_end = MAX(first, t->asked.range.first);
+	t->end.piece = t->job.bad_piece;
+	say(t, REQUEST_BAD_PIECE, t->job.err.text);
+	give_up(t);
+}
+
+static void on_block_written(struct work *work)
+{
+	struct transfer *t = container_of(work, struct transfer, job.work);
+	struct block *block = t->job.block;
+
+	t->job.block = NULL;
+	for (unsigned i = 0; i < t->job.n_pieces; i++)
+		t->target->callbacks->verified(t, t->job.pieces[i]);
+	if (t->job.mismatch)
+		take_bad_piece(t);
+	else if (t->job.err.code < 0)
+		fail_locally(t, t->job.err.code, t->job.err.text);
+	else
+		t->end.held_end = block->offset + block->size;
+	intake_give_block(t->target->intake, block);
+	write_next(t);
+	finish(t);
+}
+
+static void write_block(struct work *work)
+{
+	struct transfer *t = container_of(work, struct transfer, job.work);
+
+	block_job_run(&t->job, t->target->manifest, t->target->file);
+}
+
+static void write_next(struct transfer *t)
+{
+	if (t->job.block || !t->queue || !t->target->callbacks->may_write(t))
+		return;
+	t->job.block = t->queue;
+	t->queue = t->job.block->next;
+	work_submit(t->target->loop, &t->job.work, write_block, on_block_written);
+}
+
+void transfer_go_on(struct transfer *t)
+{
+	write_next(t);
+}
+
+/* How many bytes from position on are held already, or may be taken at once. */
+static uint64_t run_at(const struct transfer *t, uint64_t position, bool *ret_held)
+{
+	uint32_t piece_size = t->target->manifest->piece_size;
+	uint32_t piece = (uint32_t)(position / piece_size);
+
+	if (!t->asked.whole) {
+		*ret_held = false;
+		return t->asked.range.end - position;
+	}
+	*ret_held = piece_map_bit(t->target->verified, piece);
+	return piece_size - position % piece_size;
+}
+
+static bool has_room(struct transfer *t)
+{
+	if (t->filling)
+		return true;
+	t->filling = intake_take_block(t->target->intake, &t->waiter);
+	if (!t->filling)
+		return false;
+	t->filling->offset = t->position;
+	return true;
+}
+
+/* Copy into blocks as much as there is room for. Returns the bytes taken. */
+static size_t take_bytes(struct transfer *t, struct span bytes)
+{
+	size_t taken = 0;
+
+	while (taken < bytes.size) {
+		bool held;
+		size_t n = (size_t)MIN(run_at(t, t->position, &held), bytes.size - taken);
+
+		if (held) {
+			queue_filling(t);
+		} else if (has_room(t)) {
+			n = MIN(n, BLOCK_SIZE - t->filling->size);
+			memcpy(t->filling->bytes + t->filling->size, bytes.bytes + taken, n);
+			t->filling->size += (uint32_t)n;
+		} else {
+			break;
+		}
+		taken += n;
+		t->position += n;
+		if (t->filling && t->filling->size == BLOCK_SIZE)
+			queue_filling(t);
+	}
+	write_next(t);
+	return taken;
+}
+
+/* Bytes that were not offered before. */
+static int take_new(struct transfer *t, struct span bytes, size_t *ret_taken)
+{
+	struct intake *intake = t->target->intake;
+
+	if (bytes.size > t->asked.range.end - t->position) {
+		say(t, REQUEST_REFUSED, "a body longer than asked for");
+		return -EMSGSIZE;
+	}
+	if (!t->asked.unlimited && !intake_admits(intake, &t->waiter))
+		return HTTP_PAUSE;
+	*ret_taken = take_bytes(t, bytes);
+	t->end.bytes += *ret_taken;
+	if (!t->asked.unlimited)
+		intake_spend(intake, *ret_taken);
+	t->target->callbacks->received(t, *ret_taken);
+	return *ret_taken == bytes.size ? 0 : HTTP_PAUSE;
+}
+
+static int on_body(struct http_request *request, struct span bytes, void *owner)
+{
+	struct transfer *t = owner;
+	size_t known = MIN(t->offered_again, bytes.size);
+	size_t taken = 0;
+	int rc;
+
+	(void)request;
+	if (t->offered)
+		return HTTP_PAUSE;
+	t->offered_again -= known;
+	if (known == bytes.size)
+		return 0;
+	rc = take_new(t, span_of(bytes.bytes + known, bytes.size - known), &taken);
+	if (rc == HTTP_PAUSE) {
+		t->offered_again = known + taken;
+		t->throttled = true;
+	}
+	return rc;
+}
+
+static void on_ready(struct intake_waiter *waiter)
+{
+	struct transfer *t = container_of(waiter, struct transfer, waiter);
+
+	if (t->request)
+		http_request_resume(t->request);
+}
+
+static int on_headers(struct http_request *request, const struct http_head *head, void *owner)
+{
+	struct transfer *t = owner;
+	char reason[SOURCE_REASON_SIZE];
+
+	(void)request;
+	switch (range_reply_judge(head, &t->asked.range, t->target->manifest->size, t->asked.whole,
+				  reason)) {
+	case REPLY_TAKEN:
+		return 0;
+	case REPLY_WHOLE_FILE:
+		t->offered = true;
+		t->target->callbacks->whole_offered(t);
+		return 0;
+	case REPLY_REFUSED:
+		say(t, REQUEST_REFUSED, reason);
+		return -EPROTO;
+	case REPLY_RETRY_AFTER:
+		t->end.retry_after_ms = (uint64_t)head->retry_after_s * 1000;
+		say(t, REQUEST_RETRY_AFTER, reason);
+		return -EAGAIN;
+	case REPLY_FAILED:
+		say(t, REQUEST_FAILED, reason);
+		return -EIO;
+	}
+	return -EPROTO;
+}
+
+void transfer_accept_whole(struct transfer *t)
+{
+	assert(t->offered);
+	t->offered = false;
+	t->asked.whole = true;
+	t->asked.range = (struct byte_range){.first = 0, .end = t->target->manifest->size};
+	http_request_resume(t->request);
+}
+
+static void judge_result(struct transfer *t, const struct http_result *result)
+{
+	switch (result->outcome) {
+	case HTTP_DONE:
+		if (t->position == t->asked.range.end)
+			t->end.outcome = REQUEST_OK;
+		else
+			say(t, REQUEST_CUT, "the reply ended early");
+		return;
+	case HTTP_CUT:
+		say(t, REQUEST_CUT, result->err.text);
+		return;
+	case HTTP_LOCAL_ERROR:
+		/* A certificate or password file of this source: it fails, our disk does not. */
+	case HTTP_RESOLVE_FAILED:
+	case HTTP_CONNECT_FAILED:
+	case HTTP_TLS_FAILED:
+	case HTTP_REDIRECT_FAILED:
+	case HTTP_PROTOCOL_ERROR:
+		say(t, REQUEST_FAILED, result->err.text);
+		return;
+	case HTTP_ABORTED:   /* on_headers or on_body said why */
+	case HTTP_CANCELLED: /* transfer_cancel or give_up did */
+		return;
+	}
+}
+
+static void on_done(struct http_request *request, const struct http_result *result, void *owner)
+{
+	struct transfer *t = owner;
+
+	(void)request;
+	t->request = NULL;
+	if (!t->job.mismatch && !t->end.local) {
+		judge_result(t, result);
+		queue_filling(t);
+	}
+	intake_leave(t->target->intake, &t->waiter);
+	write_next(t);
+	finish(t);
+}
+
+void transfer_cancel(struct transfer *t)
+{
+	if (!t->request || t->end.outcome != REQUEST_OK)
+		return;
+	say(t, REQUEST_NEUTRAL, "cancelled");
+	http_request_cancel(t->request);
+}
+
+void transfer_tick(struct transfer *t)
+{
+	uint64_t received = t->end.bytes - t->bytes_at_tick;
+	char reason[SOURCE_REASON_SIZE];
+
+	t->bytes_at_tick = t->end.bytes;
+	if (!t->request || t->throttled || t->offered || !http_request_is_connected(t->request)) {
+		t->throttled = t->waiter.waiting;
+		return;
+	}
+	t->slow_s = received < STALL_BYTES_PER_S ? t->slow_s + 1 : 0;
+	if (t->slow_s < t->asked.stall_timeout_s || t->end.outcome != REQUEST_OK)
+		return;
+	(void)snprintf(reason, sizeof(reason), "stalled: under %d bytes a second for %" PRIu32 " s",
+		       STALL_BYTES_PER_S, t->asked.stall_timeout_s);
+	say(t, REQUEST_STALLED, reason);
+	http_request_cancel(t->request);
+}
+
+static const struct http_request_callbacks http_callbacks = {
+	.headers = on_headers,
+	.body = on_body,
+	.done = on_done,
+};
+
+static void do_nothing(struct work *work)
+{
+	(void)work;
+}
+
+static void on_not_started(struct work *work)
+{
+	struct transfer *t = container_of(work, struct transfer, job.work);
+
+	fail_locally(t, -ENOMEM, "out of memory");
+	finish(t);
+}
+
+void transfer_start(struct transfer *t, const struct transfer_target *target,
+		    const struct transfer_request *request)
+{
+	struct http_get get = {
+		.url = request->url,
+		.access = request->access,
+		.has_range = !request->whole,
+		.first = request->range.first,
+		.last = request->range.end - 1,
+		.callbacks = http_callbacks,
+		.owner = t,
+	};
+
+	memset(t, 0, sizeof(*t));
+	t->target = target;
+	t->asked = *request;
+	t->position = request->range.first;
+	t->end.held_end = request->range.first;
+	t->started_ms = uv_now(target->loop);
+	t->waiter.ready = on_ready;
+	if (http_client_get(target->client, &get, &t->request) < 0)
+		work_submit(target->loop, &t->job.work, do_nothing, on_not_started);
+}

@@ -1,0 +1,116 @@
+/* transfer.h - performs one request of the engine: from the first byte asked for to the last
+ * byte written.
+ *
+ * Body bytes are copied once, from libcurl's buffer into a 256 KiB block. A full block goes to
+ * the thread pool, where it is hashed and written; one block of a transfer at a time, since the
+ * hash runs. A piece whose digest is right is told at once; one whose digest is wrong ends the
+ * transfer there. What arrived before an end, a cut or a cancellation is hashed and written too.
+ *
+ * Calling sequence: transfer_start -> (transfer_accept_whole) -> ended, exactly once, never
+ * inside transfer_start or transfer_cancel. The struct may be used again after that.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/http_client.h"
+#include "core/work.h"
+#include "download/image_file.h"
+#include "download/intake.h"
+#include "download/manifest.h"
+#include "download/range_reply.h"
+#include "download/source.h"
+
+/* Pieces that can end in one block. */
+#define PIECES_PER_BLOCK (BLOCK_SIZE / PIECE_SIZE_MIN + 1)
+
+struct transfer;
+
+struct transfer_end {
+	enum request_outcome outcome;
+	uint64_t bytes;    /* of body, received */
+	uint64_t held_end; /* offset up to which bytes are held without a gap */
+	uint32_t piece;    /* of REQUEST_BAD_PIECE */
+	uint64_t duration_ms;
+	uint64_t retry_after_ms;
+	char reason[SOURCE_REASON_SIZE];
+	bool local;     /* our disk or memory failed; reason says how */
+	int local_code; /* negative errno */
+};
+
+struct transfer_callbacks {
+	void (*received)(struct transfer *t, uint64_t bytes);
+	void (*verified)(struct transfer *t, uint32_t piece);
+	void (*whole_offered)(struct transfer *t);
+	/* May a block be written now? If not, transfer_go_on() is called when it may. */
+	bool (*may_write)(struct transfer *t);
+	void (*ended)(struct transfer *t, const struct transfer_end *end);
+};
+
+/* What a download's transfers share; outlives them. */
+struct transfer_target {
+	uv_loop_t *loop;
+	struct http_client *client;
+	struct intake *intake;
+	const struct manifest *manifest;
+	struct image_file *file;
+	const uint8_t *verified; /* the picker's bitmap: a whole file skips what is held */
+	const struct transfer_callbacks *callbacks;
+};
+
+struct transfer_request {
+	const char *url;
+	const struct http_access *access;
+	struct byte_range range;
+	bool whole;
+	bool unlimited; /* exempt from the bandwidth limit */
+	uint32_t stall_timeout_s;
+};
+
+/* What happens to one block on the thread pool, and what came of it. */
+struct block_job {
+	struct work work;
+	struct block *block;               /* NULL = idle */
+	EVP_MD_CTX *digest;                /* of the piece that the next byte belongs to */
+	uint32_t hashed;                   /* bytes of that piece, from its start; 0 = not begun */
+	uint32_t pieces[PIECES_PER_BLOCK]; /* verified by the last block */
+	unsigned n_pieces;
+	bool mismatch;
+	uint32_t bad_piece;
+	struct err err; /* of the disk, or both digests of a mismatch */
+};
+
+struct transfer {
+	const struct transfer_target *target;
+	struct http_request *request; /* NULL = its done came */
+	struct transfer_request asked;
+	uint64_t position;    /* of the next byte to arrive */
+	size_t offered_again; /* bytes taken before a pause, which libcurl offers once more */
+	uint64_t started_ms;
+	struct transfer_end end;
+	bool offered;    /* a whole file waits for the engine's word */
+	bool throttled;  /* held back by us in this second */
+	unsigned slow_s; /* seconds in a row under 1 KiB/s */
+	uint64_t bytes_at_tick;
+
+	struct block *filling;
+	struct block *queue; /* full, oldest first */
+	struct intake_waiter waiter;
+	struct work work;
+	struct block_job job;
+};
+
+void transfer_start(struct transfer *t, const struct transfer_target *target,
+		    const struct transfer_request *request);
+void transfer_accept_whole(struct transfer *t);
+void transfer_cancel(struct transfer *t);
+
+/* may_write() would now say yes. */
+void transfer_go_on(struct transfer *t);
+
+/* Once a second: under 1 KiB/s for stall_timeout_s seconds in which we did not hold the
+ * transfer back ourselves, it ends as stalled. */
+void transfer_tick(struct transfer *t);
