@@ -1,0 +1,59 @@
+/* http_exchange.h - what http_server.c and http_exchange.c share; nobody else. */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "core/http_server.h"
+
+#define PARAMETERS_MAX 2
+#define GROUPS_MAX     256
+
+struct http_server {
+	struct http_listener listener;
+	uv_loop_t *loop;
+	struct MHD_Daemon *daemon;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	uv_idle_t idle;
+	struct http_exchange *first;
+	char *path; /* of a unix socket */
+	uint16_t port;
+	bool closing;
+	unsigned handles;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+struct http_exchange {
+	struct http_server *server;
+	struct http_exchange *next;
+	struct MHD_Connection *connection;
+	const struct http_route *route;
+	char *method;
+	char *url;
+	struct span parameters[PARAMETERS_MAX]; /* names, in the route's path */
+	char *values[PARAMETERS_MAX];
+	uint8_t *body;
+	size_t body_size;
+	bool handled;
+	bool suspended;
+	bool waiting; /* an upload's next bytes are not wanted yet */
+	struct MHD_Response *response;
+	unsigned status;
+	void *kept;
+	void (*gone)(void *kept);
+
+	bool streaming;
+	bool ended;
+	bool dropped;
+	char *stream; /* what the reader has not taken yet */
+	size_t stream_size;
+};
+
+/* libmicrohttpd has something to do; also after each resume. */
+void http_server_kick(struct http_server *server);
+
+/* Find the route; 0, or the status of a refusal, with allow filled for 405. */
+unsigned http_exchange_route(struct http_exchange *x, char allow[64]);
+void http_exchange_free(struct http_exchange *x);
+void http_exchange_resume(struct http_exchange *x);
