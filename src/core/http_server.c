@@ -150,12 +150,11 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 
 static void take_body(struct http_exchange *x, struct span bytes)
 {
+	size_t max = x->route->body_max ? x->route->body_max : HTTP_BODY_MAX;
 	uint8_t *larger;
 
-	if (x->response || x->handled)
-		return;
-	if (bytes.size > HTTP_BODY_MAX - x->body_size) {
-		http_reply_problem(x, 413, "a body of more than %u bytes", HTTP_BODY_MAX);
+	if (bytes.size > max - x->body_size) {
+		http_reply_problem(x, 413, "a body of more than %zu bytes", max);
 		return;
 	}
 	larger = realloc(x->body, x->body_size + bytes.size + 1);

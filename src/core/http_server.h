@@ -25,7 +25,7 @@
 #include "core/err.h"
 #include "core/span.h"
 
-#define HTTP_BODY_MAX        (64u << 10)  /* of a request that is not streamed */
+#define HTTP_BODY_MAX        (64u << 10)  /* of a buffered body, where the route says nothing */
 #define HTTP_STREAM_MAX      (256u << 10) /* a reader that is further behind is dropped */
 #define HTTP_CONNECTIONS_MAX 256
 #define HTTP_IDLE_S          60
@@ -44,6 +44,7 @@ struct http_route {
 	/* NULL = the body is buffered. Takes all of bytes; if it then calls
 	 * http_exchange_wait(), the next come after http_exchange_go_on(). */
 	void (*upload)(struct http_exchange *x, struct span bytes);
+	size_t body_max; /* of a buffered body; 0 = HTTP_BODY_MAX */
 };
 
 /* Who is at the other end of a unix socket. */

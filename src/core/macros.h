@@ -11,7 +11,6 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
 
-#define container_of(pointer, type, member)                                                        \
-	((type *)((uintptr_t)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))

@@ -208,5 +208,7 @@ void download_disk_run(struct work *work)
 	};
 	struct download *d = container_of(work, struct download, disk.work);
 
-	(void)tasks[d->disk.task](d, &d->disk);
+	/* What a step tried in vain and could do without is no error. */
+	if (tasks[d->disk.task](d, &d->disk) == 0)
+		d->disk.err.code = 0;
 }

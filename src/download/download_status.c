@@ -72,7 +72,7 @@ static void add_sources(cJSON *json, const struct engine *e)
 	}
 }
 
-static uint64_t bytes_verified(const struct download *d)
+uint64_t download_bytes_verified(const struct download *d)
 {
 	if (d->engine.state == ENGINE_COMPLETE && !d->renewing)
 		return d->manifest.size;
@@ -82,7 +82,7 @@ static uint64_t bytes_verified(const struct download *d)
 static void add_times(cJSON *json, const struct download *d)
 {
 	const struct engine *e = &d->engine;
-	uint64_t missing = d->manifest.size - bytes_verified(d);
+	uint64_t missing = d->manifest.size - download_bytes_verified(d);
 	bool runs = engine_state_is_running(e->state);
 	uint64_t deadline = engine_deadline(e, e->last_ms);
 
@@ -109,7 +109,7 @@ cJSON *download_to_json(const struct download *d)
 	add_string_or_null(json, "error", e->error);
 	cJSON_AddBoolToObject(json, "sequenced", false);
 	cJSON_AddNumberToObject(json, "bytes-total", (double)d->manifest.size);
-	cJSON_AddNumberToObject(json, "bytes-verified", (double)bytes_verified(d));
+	cJSON_AddNumberToObject(json, "bytes-verified", (double)download_bytes_verified(d));
 	cJSON_AddNumberToObject(json, "bytes-fetched", (double)e->bytes_fetched);
 	add_times(json, d);
 	add_string_or_null(json, "active-source",

@@ -141,26 +141,27 @@ static void find_images(struct repository *r, struct err *removed)
 	free(entries);
 }
 
-int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+int repository_open(struct repository **ret, const char *state_directory, struct err *notice,
 		    struct err *err)
 {
 	struct repository *r = calloc(1, sizeof(*r));
 	int rc;
 
-	removed->code = 0;
+	notice->code = 0;
 	if (!r || asprintf(&r->images, "%s/images", state_directory) < 0) {
 		free(r);
 		return err_set(err, -ENOMEM, "images: out of memory");
 	}
 	rc = make_directories(r, state_directory, err);
-	if (rc == 0) {
-		find_images(r, removed);
-		rc = repository_write_index(r, err);
-	}
-	if (rc < 0) {
+	if (rc == -EXDEV) {
 		repository_close(r);
 		return rc;
 	}
+	find_images(r, notice);
+	if (rc == 0)
+		rc = repository_write_index(r, err);
+	if (rc < 0)
+		*notice = *err;
 	*ret = r;
 	return 0;
 }
@@ -180,6 +181,11 @@ const struct image *repository_find(const struct repository *r, const char *vers
 		if (strcmp(r->list[i].version, version) == 0)
 			return &r->list[i];
 	return NULL;
+}
+
+size_t repository_count(const struct repository *r)
+{
+	return r->n;
 }
 
 int repository_add(struct repository *r, const struct manifest *manifest)

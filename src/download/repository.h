@@ -29,13 +29,16 @@ struct image {
 struct repository;
 
 /* Make <state>/images and <state>/downloads, on one filesystem, and find the images. Blocks.
- * removed gets a line for the log if something unusable was found (its code is then not 0). */
-int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+ * notice gets a line for the log if something unusable was found and removed, or if the
+ * directories cannot be written: then there are just no images until they can (its code is then
+ * not 0). Errors: -EXDEV, -ENOMEM. */
+int repository_open(struct repository **ret, const char *state_directory, struct err *notice,
 		    struct err *err);
 void repository_close(struct repository *r);
 
 const char *repository_directory(const struct repository *r);
 const struct image *repository_find(const struct repository *r, const char *version);
+size_t repository_count(const struct repository *r);
 cJSON *repository_to_json(const struct repository *r);
 cJSON *image_to_json(const struct image *image);
 

@@ -1,0 +1,281 @@
+#include "core/config_read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/macros.h"
+
+static const char *const access_modes[] = {
+	[ACCESS_INTERNET_ONLY] = "internet-only",
+	[ACCESS_PREFER_CONDUCTOR] = "prefer-conductor",
+	[ACCESS_CONDUCTOR_ONLY] = "conductor-only",
+	[ACCESS_OFFLINE] = "offline-mode",
+};
+
+static const char *const source_kinds[] = {
+	[SOURCE_HA_PEER] = "ha-peer",
+	[SOURCE_CONDUCTOR] = "conductor",
+	[SOURCE_ARTIFACTORY] = "artifactory",
+	[SOURCE_MIST_PROXY] = "mist-proxy",
+};
+
+const char *access_mode_name(enum access_mode mode)
+{
+	return access_modes[mode];
+}
+
+const char *source_kind_name(enum source_kind kind)
+{
+	return source_kinds[kind];
+}
+
+static unsigned index_of(const char *const *names, size_t n, const char *name)
+{
+	unsigned i = 0;
+
+	while (i + 1 < n && strcmp(names[i], name) != 0)
+		i++;
+	return i;
+}
+
+/* The model has checked types and ranges, and filled the defaults in: what is missing here is a
+ * leaf without a default. Any failure left is memory. */
+struct reader {
+	const struct lyd_node *parent;
+	bool out_of_memory;
+};
+
+static const char *text_of(const struct reader *r, const char *path)
+{
+	struct lyd_node *node = NULL;
+
+	if (lyd_find_path(r->parent, path, 0, &node) != LY_SUCCESS)
+		return NULL;
+	return lyd_get_value(node);
+}
+
+static char *string(struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+	char *copy = text ? strdup(text) : NULL;
+
+	r->out_of_memory |= text && !copy;
+	return copy;
+}
+
+static uint64_t number(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool boolean(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text && strcmp(text, "true") == 0;
+}
+
+/* A URL that a file name can be put behind. */
+static char *folder_url(struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+	char *url = NULL;
+
+	if (!text)
+		return NULL;
+	if (asprintf(&url, "%s%s", text, text[strlen(text) - 1] == '/' ? "" : "/") < 0) {
+		r->out_of_memory = true;
+		return NULL;
+	}
+	return url;
+}
+
+static struct ly_set *find_all(struct reader *r, const char *path)
+{
+	struct ly_set *set = NULL;
+
+	if (lyd_find_xpath(r->parent, path, &set) != LY_SUCCESS)
+		r->out_of_memory = true;
+	return set;
+}
+
+static void read_trusted_keys(struct reader *r, struct config_software_update *update)
+{
+	struct ly_set *set = find_all(r, "software-update/trusted-key");
+
+	update->trusted_keys = calloc((set ? set->count : 0) + 1, sizeof(char *));
+	for (uint32_t i = 0; set && update->trusted_keys && i < set->count; i++) {
+		update->trusted_keys[i] = strdup(lyd_get_value(set->dnodes[i]));
+		r->out_of_memory |= !update->trusted_keys[i];
+		update->n_trusted_keys++;
+	}
+	r->out_of_memory |= !update->trusted_keys;
+	ly_set_free(set, NULL);
+}
+
+static void read_source(struct reader *r, struct config_source *source)
+{
+	source->name = string(r, "name");
+	source->kind = (enum source_kind)index_of(source_kinds, N_ELEMENTS(source_kinds),
+						  text_of(r, "kind"));
+	source->url = folder_url(r, "url");
+	source->ca_certificate = string(r, "ca-certificate");
+	source->client_certificate = string(r, "client-certificate");
+	source->client_key = string(r, "client-key");
+	source->username = string(r, "username");
+	source->password_file = string(r, "password-file");
+	source->bearer_token_file = string(r, "bearer-token-file");
+	source->proxy = string(r, "proxy");
+}
+
+static void read_sources(struct reader *r, struct config_software_update *update)
+{
+	struct ly_set *set = find_all(r, "software-update/source");
+
+	update->sources = calloc((set ? set->count : 0) + 1, sizeof(*update->sources));
+	for (uint32_t i = 0; set && update->sources && i < set->count; i++) {
+		struct reader inner = {.parent = set->dnodes[i]};
+
+		read_source(&inner, &update->sources[update->n_sources++]);
+		r->out_of_memory |= inner.out_of_memory;
+	}
+	r->out_of_memory |= !update->sources;
+	ly_set_free(set, NULL);
+}
+
+static void read_listen(struct reader *r, struct config_software_update *update)
+{
+	struct ly_set *set = find_all(r, "software-update/repository/listen");
+
+	update->listen = calloc((set ? set->count : 0) + 1, sizeof(*update->listen));
+	for (uint32_t i = 0; set && update->listen && i < set->count; i++) {
+		struct reader inner = {.parent = set->dnodes[i]};
+
+		update->listen[i].address = string(&inner, "address");
+		update->listen[i].port = (uint16_t)number(&inner, "port");
+		r->out_of_memory |= inner.out_of_memory;
+		update->n_listen++;
+	}
+	r->out_of_memory |= !update->listen;
+	ly_set_free(set, NULL);
+}
+
+static void read_download(const struct reader *r, struct config_download *download)
+{
+	download->enable_timeout = boolean(r, "software-update/download/enable-timeout");
+	download->timeout_s = (uint32_t)number(r, "software-update/download/timeout");
+	download->attempts = (uint32_t)number(r, "software-update/download/attempts");
+	download->initial_retry_delay_s =
+		(uint32_t)number(r, "software-update/download/initial-retry-delay");
+	download->maximum_retry_delay_s =
+		(uint32_t)number(r, "software-update/download/maximum-retry-delay");
+	download->concurrency = (uint32_t)number(r, "software-update/download/concurrency");
+	download->connect_timeout_s =
+		(uint32_t)number(r, "software-update/download/connect-timeout");
+	download->stall_timeout_s = (uint32_t)number(r, "software-update/download/stall-timeout");
+	download->window = (uint32_t)number(r, "software-update/download/window");
+}
+
+static void read_software_update(struct reader *r, struct config_software_update *update)
+{
+	update->access_mode = (enum access_mode)index_of(access_modes, N_ELEMENTS(access_modes),
+							 text_of(r, "software-update/access-mode"));
+	/* "unlimited" reads as 0. */
+	update->max_bandwidth_bps = number(r, "software-update/max-bandwidth");
+	read_download(r, &update->download);
+	read_trusted_keys(r, update);
+	read_sources(r, update);
+	read_listen(r, update);
+}
+
+/* The configuration holds no secret itself, only the paths of files that do. */
+static char *print(struct reader *r)
+{
+	char *text = NULL;
+
+	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_TRIM | LYD_PRINT_SHRINK) !=
+	    LY_SUCCESS)
+		r->out_of_memory = true;
+	return text;
+}
+
+int config_read(struct config **ret, const struct lyd_node *tree, struct err *err)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct reader r = {.parent = tree};
+
+	if (!config)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	config->name = string(&r, "name");
+	config->node = string(&r, "node");
+	config->asset_id = string(&r, "asset-id");
+	config->state_directory = string(&r, "state-directory");
+	config->control.socket = string(&r, "control/socket");
+	config->control.group = string(&r, "control/group");
+	config->control.read_group = string(&r, "control/read-group");
+	config->high_availability.peer_node = string(&r, "high-availability/peer-node");
+	config->high_availability.peer_url = folder_url(&r, "high-availability/peer-url");
+	config->high_availability.peer_patience_s =
+		(uint32_t)number(&r, "high-availability/peer-patience");
+	read_software_update(&r, &config->software_update);
+	config->text = print(&r);
+	if (r.out_of_memory) {
+		config_free(config);
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	*ret = config;
+	return 0;
+}
+
+static void free_source(struct config_source *source)
+{
+	free(source->name);
+	free(source->url);
+	free(source->ca_certificate);
+	free(source->client_certificate);
+	free(source->client_key);
+	free(source->username);
+	free(source->password_file);
+	free(source->bearer_token_file);
+	free(source->proxy);
+}
+
+static void free_software_update(struct config_software_update *update)
+{
+	for (size_t i = 0; i < update->n_trusted_keys; i++)
+		free(update->trusted_keys[i]);
+	for (size_t i = 0; i < update->n_sources; i++)
+		free_source(&update->sources[i]);
+	for (size_t i = 0; i < update->n_listen; i++)
+		free(update->listen[i].address);
+	free(update->trusted_keys);
+	free(update->sources);
+	free(update->listen);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	free(config->name);
+	free(config->node);
+	free(config->asset_id);
+	free(config->state_directory);
+	free(config->control.socket);
+	free(config->control.group);
+	free(config->control.read_group);
+	free(config->high_availability.peer_node);
+	free(config->high_availability.peer_url);
+	free_software_update(&config->software_update);
+	free(config->text);
+	free(config);
+}
+
+void config_freep(struct config **config)
+{
+	config_free(*config);
+}

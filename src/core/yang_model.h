@@ -1,0 +1,4 @@
+/* yang_model.h - the configuration's model, compiled into the program. */
+#pragma once
+
+extern const char yang_model[];
