@@ -153,7 +153,7 @@ static int run_finish(struct download *d, struct disk_job *job)
 	(void)unlink(path);
 	path_of(d, "manifest.jws", path);
 	(void)unlink(path);
-	return 0;
+	return repository_write_index(d->home->repository, &job->err);
 }
 
 static int run_discard(struct download *d, struct disk_job *job)

@@ -1,4 +1,57 @@
-int main(void)
+/* stewardctl - the command line of Steward. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "stewardctl/client.h"
+#include "stewardctl/commands.h"
+
+static int usage_error(const char *message)
 {
-	return 0;
+	(void)fprintf(stderr, "stewardctl: %s\nSee stewardctl --help.\n", message);
+	return EXIT_USAGE;
+}
+
+/* Options stand before the command. Returns how many words they took, or -1. */
+static int take_options(struct invocation *invocation, int n, char **words)
+{
+	int i = 0;
+
+	for (; i < n && strncmp(words[i], "--", 2) == 0; i++) {
+		if (strcmp(words[i], "--json") == 0)
+			invocation->json = true;
+		else if (strcmp(words[i], "--socket") == 0 && i + 1 < n)
+			invocation->socket = words[++i];
+		else
+			return -1;
+	}
+	return i;
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation invocation = {0};
+	char message[512];
+	int options;
+
+	(void)setlocale(LC_ALL, "");
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		(void)printf("stewardctl %s\n", STEWARD_VERSION);
+		return EXIT_DONE;
+	}
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		grammar_help(commands, n_commands, stdout);
+		return EXIT_DONE;
+	}
+	if (argc > 2 && strcmp(argv[1], "--complete") == 0) {
+		grammar_complete(commands, n_commands, argc - 2, argv + 2, stdout);
+		return EXIT_DONE;
+	}
+	options = take_options(&invocation, argc - 1, argv + 1);
+	if (options < 0)
+		return usage_error("an option that is not known, or a --socket without a path");
+	if (grammar_parse(&invocation, commands, n_commands, argc - 1 - options, argv + 1 + options,
+			  message, sizeof(message)) < 0)
+		return usage_error(message);
+	return invocation.command->run(&invocation);
 }

@@ -1,0 +1,201 @@
+#include "stewardctl/client.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ROUTER_SOCKET    "/run/steward/control.sock"
+#define CONDUCTOR_SOCKET "/run/steward/conductor.sock"
+#define REPLY_MAX        (64u << 20)
+
+void client_init(struct client *client, const char *path)
+{
+	client->socket = path ? path : ROUTER_SOCKET;
+	if (!path && access(ROUTER_SOCKET, F_OK) < 0 && access(CONDUCTOR_SOCKET, F_OK) == 0)
+		client->socket = CONDUCTOR_SOCKET;
+}
+
+static size_t collect(char *bytes, size_t size, size_t n, void *user)
+{
+	struct client_reply *reply = user;
+	char *larger;
+
+	(void)size;
+	if (reply->size + n > REPLY_MAX)
+		return 0;
+	larger = realloc(reply->body, reply->size + n + 1);
+	if (!larger)
+		return 0;
+	memcpy(larger + reply->size, bytes, n);
+	reply->body = larger;
+	reply->size += n;
+	reply->body[reply->size] = '\0';
+	return n;
+}
+
+static CURL *prepare(const struct client *client, const char *method, const char *path, char *error)
+{
+	CURL *easy = curl_easy_init();
+	char url[1024];
+
+	if (!easy)
+		return NULL;
+	(void)snprintf(url, sizeof(url), "http://localhost%s", path);
+	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
+	(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1l);
+	error[0] = '\0';
+	return easy;
+}
+
+static int no_daemon(const struct client *client, const char *error)
+{
+	(void)fprintf(stderr,
+		      "stewardctl: no daemon answers on %s: %s\n"
+		      "Is it running? systemctl status stewardd\n",
+		      client->socket, error);
+	return EXIT_NO_DAEMON;
+}
+
+static int explain(const struct client_reply *reply)
+{
+	cJSON *problem = reply->body ? cJSON_Parse(reply->body) : NULL;
+	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(problem, "detail"));
+
+	(void)fprintf(stderr, "stewardctl: %s\n", detail ? detail : "refused");
+	cJSON_Delete(problem);
+	return EXIT_REFUSED;
+}
+
+static int perform(const struct client *client, CURL *easy, const char *error,
+		   struct client_reply *ret)
+{
+	CURLcode code;
+
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, collect);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, ret);
+	code = curl_easy_perform(easy);
+	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret->status);
+	curl_easy_cleanup(easy);
+	/* A refusal may come before an upload is over, and end it. */
+	if (code != CURLE_OK && ret->status < 300)
+		return no_daemon(client, error[0] ? error : curl_easy_strerror(code));
+	return ret->status < 300 ? EXIT_DONE : explain(ret);
+}
+
+int client_call(const struct client *client, const char *method, const char *path, const char *body,
+		struct client_reply *ret)
+{
+	char error[CURL_ERROR_SIZE];
+	CURL *easy = prepare(client, method, path, error);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!easy)
+		return no_daemon(client, "out of memory");
+	if (body)
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+	return perform(client, easy, error, ret);
+}
+
+void client_reply_release(struct client_reply *reply)
+{
+	free(reply->body);
+	memset(reply, 0, sizeof(*reply));
+}
+
+struct upload {
+	FILE *file;
+	size_t done;
+	size_t size;
+	void (*progress)(size_t done, size_t size);
+};
+
+static size_t read_upload(char *buffer, size_t size, size_t n, void *user)
+{
+	struct upload *upload = user;
+	size_t got = fread(buffer, 1, size * n, upload->file);
+
+	upload->done += got;
+	if (upload->progress)
+		upload->progress(upload->done, upload->size);
+	return ferror(upload->file) ? CURL_READFUNC_ABORT : got;
+}
+
+int client_upload(const struct client *client, const char *path, const char *file,
+		  void (*progress)(size_t done, size_t size), struct client_reply *ret)
+{
+	char error[CURL_ERROR_SIZE];
+	CURL *easy = prepare(client, "PUT", path, error);
+	struct upload upload = {.file = fopen(file, "re"), .progress = progress};
+	struct stat st;
+	int rc;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!upload.file || fstat(fileno(upload.file), &st) < 0) {
+		perror(file);
+		if (upload.file)
+			(void)fclose(upload.file);
+		curl_easy_cleanup(easy);
+		return EXIT_REFUSED;
+	}
+	if (!easy) {
+		(void)fclose(upload.file);
+		return no_daemon(client, "out of memory");
+	}
+	upload.size = (size_t)st.st_size;
+	(void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_upload);
+	(void)curl_easy_setopt(easy, CURLOPT_READDATA, &upload);
+	(void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size);
+	rc = perform(client, easy, error, ret);
+	(void)fclose(upload.file);
+	return rc;
+}
+
+struct stream {
+	CURL *easy;
+	bool (*take)(void *owner, const char *bytes, size_t n);
+	void *owner;
+	struct client_reply refusal;
+};
+
+static size_t pass_on(char *bytes, size_t size, size_t n, void *user)
+{
+	struct stream *stream = user;
+	long status = 0;
+
+	(void)size;
+	(void)curl_easy_getinfo(stream->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 300)
+		return collect(bytes, size, n, &stream->refusal);
+	return stream->take(stream->owner, bytes, n) ? n : 0;
+}
+
+int client_stream(const struct client *client, const char *method, const char *path,
+		  bool (*take)(void *owner, const char *bytes, size_t n), void *owner)
+{
+	char error[CURL_ERROR_SIZE];
+	struct stream stream = {.take = take, .owner = owner};
+	int rc = EXIT_DONE;
+
+	stream.easy = prepare(client, method, path, error);
+	if (!stream.easy)
+		return EXIT_NO_DAEMON;
+	(void)curl_easy_setopt(stream.easy, CURLOPT_WRITEFUNCTION, pass_on);
+	(void)curl_easy_setopt(stream.easy, CURLOPT_WRITEDATA, &stream);
+	(void)curl_easy_perform(stream.easy);
+	(void)curl_easy_getinfo(stream.easy, CURLINFO_RESPONSE_CODE, &stream.refusal.status);
+	if (stream.refusal.status == 0)
+		rc = EXIT_NO_DAEMON;
+	else if (stream.refusal.status >= 300)
+		rc = explain(&stream.refusal);
+	client_reply_release(&stream.refusal);
+	curl_easy_cleanup(stream.easy);
+	return rc;
+}

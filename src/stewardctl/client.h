@@ -1,0 +1,46 @@
+/* client.h - HTTP over the control socket, blocking.
+ *
+ * libcurl's easy interface does it: this program has no loop, so that core/http_client, which
+ * is made for one, would be a detour.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit statuses of the program (architecture.md, "Command line"). */
+enum {
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1,
+	EXIT_USAGE = 64,
+	EXIT_NO_DAEMON = 69,
+};
+
+struct client {
+	const char *socket;
+};
+
+/* The socket to use: path, or the router's, or the conductor's if only that is there. */
+void client_init(struct client *client, const char *path);
+
+struct client_reply {
+	long status; /* 0 = no daemon answered */
+	char *body;  /* zero-terminated, owned; NULL = none */
+	size_t size;
+};
+
+/* body may be NULL. Returns an exit status: EXIT_DONE for 2xx. Else the reason was printed on
+ * stderr, for 4xx and 5xx the problem's detail. */
+int client_call(const struct client *client, const char *method, const char *path, const char *body,
+		struct client_reply *ret);
+void client_reply_release(struct client_reply *reply);
+
+/* PUT a file's bytes; progress is called now and then, and may be NULL. */
+int client_upload(const struct client *client, const char *path, const char *file,
+		  void (*progress)(size_t done, size_t size), struct client_reply *ret);
+
+/* Read a stream until it ends or take returns false. EXIT_NO_DAEMON is not printed: a watcher
+ * waits for the daemon to come back. */
+int client_stream(const struct client *client, const char *method, const char *path,
+		  bool (*take)(void *owner, const char *bytes, size_t n), void *owner);

@@ -1,0 +1,55 @@
+/* grammar.h - the command language: words, and `name value` pairs behind them in any order.
+ *
+ * One table (commands.c) is the grammar for parsing, for help and for completion. Words and
+ * names may be abbreviated as long as only one fits.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define WORDS_MAX 5
+#define PAIRS_MAX 6
+
+enum pair_kind {
+	PAIR_END,      /* no more pairs */
+	PAIR_VALUE,    /* name and value, must be there */
+	PAIR_OPTIONAL, /* name and value */
+	PAIR_FLAG,     /* name alone */
+};
+
+struct pair {
+	const char *name;
+	enum pair_kind kind;
+	const char *placeholder; /* of the value, for help */
+};
+
+struct invocation;
+
+struct command {
+	const char *words[WORDS_MAX + 1];
+	struct pair pairs[PAIRS_MAX + 1];
+	int (*run)(const struct invocation *invocation);
+	const char *help;
+};
+
+struct invocation {
+	const struct command *command;
+	const char
+		*values[PAIRS_MAX]; /* by position in pairs; of a flag: its name; NULL = absent */
+	const char *socket;         /* --socket; NULL = the default */
+	bool json;
+};
+
+/* Returns 0, or -1 with message filled. words are borrowed. */
+int grammar_parse(struct invocation *ret, const struct command *commands, size_t n_commands,
+		  int n_words, char *const *words, char *message, size_t message_size);
+
+const char *invocation_value(const struct invocation *invocation, const char *name);
+
+void grammar_help(const struct command *commands, size_t n_commands, FILE *out);
+
+/* Print what may follow words, one a line; the last of words is what has been typed of it. */
+void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
+		      char *const *words, FILE *out);

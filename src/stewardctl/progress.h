@@ -1,0 +1,16 @@
+/* progress.h - a download in one line. Pure. */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PROGRESS_SIZE 1024
+
+/* A bar with bytes, rate, time left, source and attempt, at most columns wide. */
+void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[PROGRESS_SIZE]);
+
+/* One line for a log: state, percent, source, reason. */
+void progress_line(const cJSON *download, char ret[PROGRESS_SIZE]);
+
+unsigned progress_percent(const cJSON *download);

@@ -1,0 +1,12 @@
+/* watch.h - follow a download until it ends: a bar in place on a terminal, a line per change
+ * otherwise.
+ *
+ * A daemon that goes away is waited for: it may be restarted.
+ */
+#pragma once
+
+#include "stewardctl/client.h"
+
+/* Returns EXIT_DONE when it is complete, EXIT_REFUSED with the reason on stderr when it has
+ * failed or was cancelled or paused, EXIT_NO_DAEMON when the daemon does not come back. */
+int watch_download(const struct client *client, const char *version);
