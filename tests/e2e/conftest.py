@@ -1,0 +1,82 @@
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fault_server import FaultServer  # noqa: E402
+from repository import Image, Key, Repository  # noqa: E402
+from steward import Daemon  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: not part of script/test --quick")
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory):
+    return Key(tmp_path_factory.mktemp("key"))
+
+
+@pytest.fixture(scope="session")
+def other_key(tmp_path_factory):
+    return Key(tmp_path_factory.mktemp("other"), "other")
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """images(mib, seed): made once a session."""
+    directory = tmp_path_factory.mktemp("images")
+    made = {}
+
+    def image(mib, seed=1):
+        if (mib, seed) not in made:
+            made[mib, seed] = Image(directory / f"image-{mib}-{seed}.iso", int(mib * (1 << 20)),
+                                    seed)
+        return made[mib, seed]
+
+    return image
+
+
+@pytest.fixture
+def repository(tmp_path, images, key):
+    """V1, 16 MiB in pieces of 1 MiB."""
+    return Repository(tmp_path / "repository").add("V1", images(16), key)
+
+
+@pytest.fixture
+def servers(repository):
+    made = []
+
+    def server(*faults, root=repository.root, **options):
+        made.append(FaultServer(root, faults, **options))
+        return made[-1]
+
+    yield server
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def daemons(tmp_path, key, request):
+    made = []
+
+    def daemon(*sources, **options):
+        directory = tmp_path / f"daemon{len(made)}"
+        directory.mkdir()
+        made.append(Daemon(directory, options.pop("key", key), sources, **options))
+        return made[-1].start() if options.get("start", True) else made[-1]
+
+    yield daemon
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def network():
+    from netns import Network
+
+    made = Network()
+    yield made
+    made.close()
