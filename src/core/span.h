@@ -12,7 +12,8 @@ struct span {
 
 static inline struct span span_of(const void *bytes, size_t size)
 {
-	return (struct span){.bytes = bytes, .size = size};
+	/* Never NULL, not even for nothing: memchr and its like may not be given that. */
+	return (struct span){.bytes = bytes ? bytes : (const void *)"", .size = size};
 }
 
 static inline struct span span_of_string(const char *text)

@@ -65,8 +65,9 @@ def daemons(tmp_path, key, request):
     def daemon(*sources, **options):
         directory = tmp_path / f"daemon{len(made)}"
         directory.mkdir()
+        start = options.pop("start", True)
         made.append(Daemon(directory, options.pop("key", key), sources, **options))
-        return made[-1].start() if options.get("start", True) else made[-1]
+        return made[-1].start() if start else made[-1]
 
     yield daemon
     for each in made:

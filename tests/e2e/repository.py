@@ -67,7 +67,7 @@ class Image:
                 file.write(rng.randbytes(n))
                 left -= n
 
-    def payload(self, version, piece_size=MIB, **override):
+    def payload(self, version, piece_size=MIB, override=None):
         whole = hashlib.sha256()
         pieces = b""
         with open(self.path, "rb") as file:
@@ -76,7 +76,7 @@ class Image:
                 pieces += hashlib.sha256(block).digest()
         payload = {"version": version, "file": os.path.basename(self.path), "size": self.size,
                    "sha256": whole.hexdigest(), "piece-size": piece_size, "pieces": b64(pieces),
-                   "created": 1767225600, **override}
+                   "created": 1767225600, **(override or {})}
         return {k: v for k, v in payload.items() if v is not None}
 
     @property

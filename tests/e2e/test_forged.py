@@ -8,11 +8,6 @@ from fault_server import Fault
 from repository import MIB, b64
 
 
-def forged(make):
-    """A row: what the manifest is, and what the refusal says."""
-    return make
-
-
 BIG = 1 << 64
 
 PAYLOADS = {
@@ -64,7 +59,7 @@ def refuse(daemons, servers, repository, jws, word):
 @pytest.mark.parametrize("row", PAYLOADS)
 def test_payload(row, daemons, servers, repository, images, key):
     members, word = PAYLOADS[row]
-    jws = key.jws(images(16).payload("V1", MIB, **members))
+    jws = key.jws(images(16).payload("V1", MIB, members))
     refuse(daemons, servers, repository, jws, word)
 
 
