@@ -6,26 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* vsnprintf cuts anywhere; a cut inside a UTF-8 sequence would make the journal refuse it. */
-static void cut_at_character(char *text, size_t written)
-{
-	size_t end = ERR_TEXT_SIZE - 1;
+#include "core/printable.h"
 
-	if (written < ERR_TEXT_SIZE)
-		return;
-	while (end > 0 && ((unsigned char)text[end - 1] & 0xc0) == 0x80)
-		end--;
-	if (end > 0 && (unsigned char)text[end - 1] >= 0xc0)
-		end--;
-	text[end] = '\0';
-}
-
+/* What a stranger wrote may stand in any message. */
 static void fill(struct err *err, int code, const char *format, va_list arguments)
 {
-	int written = vsnprintf(err->text, sizeof(err->text), format, arguments);
+	char raw[ERR_TEXT_SIZE];
 
+	(void)vsnprintf(raw, sizeof(raw), format, arguments);
 	err->code = code;
-	cut_at_character(err->text, written < 0 ? 0 : (size_t)written);
+	printable_copy(raw, err->text, sizeof(err->text));
 }
 
 int err_set(struct err *err, int code, const char *format, ...)

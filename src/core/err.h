@@ -6,6 +6,8 @@
  *
  *	download SSR-7.1.3-1: source artifactory: manifest: signature by an unknown key
  *
+ * Control characters and what is no UTF-8 are shown as \xNN: a message may quote a stranger.
+ *
  * err may be NULL everywhere: then only the code is returned.
  */
 #pragma once

@@ -10,6 +10,7 @@
 
 #include "core/http_range.h"
 #include "core/macros.h"
+#include "core/printable.h"
 
 #define STREAM_BLOCK (16u << 10)
 
@@ -210,12 +211,14 @@ void http_reply_json_at(struct http_exchange *x, unsigned status, const char *lo
 void http_reply_problem(struct http_exchange *x, unsigned status, const char *format, ...)
 {
 	cJSON *problem = cJSON_CreateObject();
+	char raw[ERR_TEXT_SIZE];
 	char detail[ERR_TEXT_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
-	(void)vsnprintf(detail, sizeof(detail), format, arguments);
+	(void)vsnprintf(raw, sizeof(raw), format, arguments);
 	va_end(arguments);
+	printable_copy(raw, detail, sizeof(detail));
 	cJSON_AddStringToObject(problem, "type", "about:blank");
 	cJSON_AddStringToObject(problem, "title", MHD_get_reason_phrase_for(status));
 	cJSON_AddNumberToObject(problem, "status", status);

@@ -6,7 +6,16 @@
 
 #include "core/macros.h"
 
-static int check_depth(struct span text, struct err *err)
+/* A double would round 1.00000000000000001 to a whole number before anyone could see it. */
+static bool is_fraction(struct span text, size_t at)
+{
+	uint8_t c = text.bytes[at];
+
+	return c == '.' || ((c | 0x20) == 'e' && at > 0 && text.bytes[at - 1] >= '0' &&
+			    text.bytes[at - 1] <= '9');
+}
+
+static int check_shape(struct span text, struct err *err)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -24,6 +33,11 @@ static int check_depth(struct span text, struct err *err)
 			continue;
 		}
 		in_string = c == '"';
+		if (is_fraction(text, i))
+			return err_set(err, -EBADMSG,
+				       "JSON: expected a whole number, found a fraction or an "
+				       "exponent at byte %zu",
+				       i);
 		if (c == '{' || c == '[')
 			depth++;
 		else if ((c == '}' || c == ']') && depth > 0)
@@ -79,7 +93,7 @@ int json_parse(cJSON **ret, struct span text, size_t max, struct err *err)
 
 	if (text.size > max)
 		return err_set(err, -E2BIG, "longer than the %zu bytes allowed", max);
-	rc = check_depth(text, err);
+	rc = check_shape(text, err);
 	if (rc < 0)
 		return rc;
 	if (has_escaped_zero(text))

@@ -1,7 +1,8 @@
 /* json.h - JSON that somebody else wrote, checked before it is believed.
  *
  * cJSON recurses while it parses, takes any number for a double and the first of two equal
- * names: depth, length and doubled names are refused here before anyone looks at a value.
+ * names: depth, length, doubled names and numbers that are not whole are refused here before
+ * anyone looks at a value.
  */
 #pragma once
 

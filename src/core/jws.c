@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base64url.h"
+#include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
 
@@ -28,8 +29,7 @@ static int hex_digest(struct span bytes, char ret[JWS_KID_SIZE])
 
 	if (EVP_Digest(bytes.bytes, bytes.size, digest, NULL, EVP_sha256(), NULL) != 1)
 		return -ENOMEM;
-	for (unsigned i = 0; i < sizeof(digest); i++)
-		(void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+	hex_encode(span_of(digest, sizeof(digest)), ret);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/log_events.h"
 #include "core/macros.h"
+#include "core/printable.h"
 
 #define TEXT_SIZE    2048
 #define FIELD_SIZE   1280
@@ -41,21 +42,6 @@ void log_open(const char *program, bool to_stderr)
 	log_state.to_journal = access(JOURNAL_PATH, F_OK) == 0;
 	log_state.to_stderr = to_stderr || !log_state.to_journal;
 	log_state.debug = getenv("STEWARD_DEBUG") != NULL;
-}
-
-void log_make_printable(const char *text, char *ret, size_t size)
-{
-	size_t at = 0;
-
-	for (; *text && at + 5 < size; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c >= 0x20 && c != 0x7f)
-			ret[at++] = *text;
-		else
-			at += (size_t)snprintf(ret + at, size - at, "\\x%02x", c);
-	}
-	ret[at] = '\0';
 }
 
 static const char *priority_name(int priority)
@@ -93,7 +79,7 @@ static void add_field(struct journal_entry *entry, const char *name, const char 
 
 	if (!value)
 		return;
-	log_make_printable(value, printable, sizeof(printable));
+	printable_copy(value, printable, sizeof(printable));
 	length = snprintf(entry->text[entry->n], FIELD_SIZE, "%s=%s", name, printable);
 	entry->fields[entry->n] = (struct iovec){
 		.iov_base = entry->text[entry->n],
@@ -134,7 +120,7 @@ void log_event(const struct log_event *event, const struct log_fields *fields, c
 	va_start(arguments, format);
 	(void)vsnprintf(raw, sizeof(raw), format, arguments);
 	va_end(arguments);
-	log_make_printable(raw, text, sizeof(text));
+	printable_copy(raw, text, sizeof(text));
 	write_stderr(event->priority, text);
 	write_journal(event, fields, text);
 }
@@ -150,6 +136,6 @@ void log_debug(const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(raw, sizeof(raw), format, arguments);
 	va_end(arguments);
-	log_make_printable(raw, text, sizeof(text));
+	printable_copy(raw, text, sizeof(text));
 	write_stderr(LOG_DEBUG, text);
 }

@@ -31,6 +31,3 @@ void log_open(const char *program, bool to_stderr);
 void log_event(const struct log_event *event, const struct log_fields *fields, const char *format,
 	       ...) __attribute__((format(printf, 3, 4)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Copy text so that it is one harmless line: control characters become \xNN. */
-void log_make_printable(const char *text, char *ret, size_t size);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base64url.h"
+#include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
 #include "download/manifest_payload.h"
@@ -208,19 +209,13 @@ int manifest_read_unverified(struct manifest *ret, struct span jws, const char *
 	return rc < 0 ? rc : manifest_read_payload(ret, payload, version, err);
 }
 
-static void to_hex(const uint8_t digest[DIGEST_SIZE], char ret[HEX_SIZE])
-{
-	for (unsigned i = 0; i < DIGEST_SIZE; i++)
-		(void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-}
-
 static cJSON *to_json(const struct manifest *m)
 {
 	cJSON *json = cJSON_CreateObject();
 	char hex[HEX_SIZE];
 	char *pieces = base64url_encode(span_of(m->pieces, (size_t)m->n_pieces * DIGEST_SIZE));
 
-	to_hex(m->sha256, hex);
+	hex_encode(span_of(m->sha256, DIGEST_SIZE), hex);
 	cJSON_AddStringToObject(json, "version", m->version);
 	cJSON_AddStringToObject(json, "file", m->file);
 	cJSON_AddNumberToObject(json, "size", (double)m->size);
@@ -237,22 +232,26 @@ int manifest_sign(const struct manifest *manifest, const struct jws_key *key, ch
 {
 	cJSON *json = to_json(manifest);
 	char *payload = cJSON_PrintUnformatted(json);
+	char *jws = NULL;
 	int rc = -ENOMEM;
 
 	cJSON_Delete(json);
 	if (payload)
-		rc = jws_sign(key, MANIFEST_TYP, span_of_string(payload), ret_jws, err);
+		rc = jws_sign(key, MANIFEST_TYP, span_of_string(payload), &jws, err);
 	else
 		(void)err_set(err, rc, "manifest: out of memory");
 	free(payload);
-	if (rc == 0 && strlen(*ret_jws) > MANIFEST_SIZE_MAX) {
-		free(*ret_jws);
+	if (rc < 0)
+		return rc;
+	if (strlen(jws) > MANIFEST_SIZE_MAX) {
+		free(jws);
 		return err_set(err, -E2BIG,
 			       "a manifest of %u pieces is longer than the %u bytes allowed: use a "
 			       "larger piece-size",
 			       manifest->n_pieces, MANIFEST_SIZE_MAX);
 	}
-	return rc;
+	*ret_jws = jws;
+	return 0;
 }
 
 void manifest_release(struct manifest *manifest)
@@ -279,8 +278,8 @@ int manifest_describe_mismatch(const struct manifest *manifest, uint32_t piece,
 	char expected_hex[HEX_SIZE];
 	char found_hex[HEX_SIZE];
 
-	to_hex(manifest->pieces[piece], expected_hex);
-	to_hex(found, found_hex);
+	hex_encode(span_of(manifest->pieces[piece], DIGEST_SIZE), expected_hex);
+	hex_encode(span_of(found, DIGEST_SIZE), found_hex);
 	return err_set(err, -EBADMSG,
 		       "piece %" PRIu32 " does not match: expected sha256 %s, got %s", piece,
 		       expected_hex, found_hex);

@@ -18,6 +18,7 @@
 #include "download/manifest_payload.h"
 
 #define READ_SIZE  (256u << 10)
+#define COPY_SIZE  (64u << 10)
 #define PIECE_SIZE (1u << 20) /* unless the manifest would get too long */
 #define PIECES_MAX 65536u     /* 43 characters each: well under MANIFEST_SIZE_MAX */
 
@@ -132,6 +133,22 @@ int manifest_of_file(struct manifest *ret, const char *path, const char *version
 	return 0;
 }
 
+static ssize_t copy_bytes(int in, int out)
+{
+	uint8_t block[COPY_SIZE];
+	ssize_t n;
+
+	while ((n = read(in, block, sizeof(block))) > 0)
+		for (ssize_t written = 0; written < n;) {
+			ssize_t more = write(out, block + written, (size_t)(n - written));
+
+			if (more < 0)
+				return more;
+			written += more;
+		}
+	return n;
+}
+
 static int copy_file(const char *from, const char *to, struct err *err)
 {
 	_cleanup_(close_fd) int in = open(from, O_RDONLY | O_CLOEXEC);
@@ -146,6 +163,9 @@ static int copy_file(const char *from, const char *to, struct err *err)
 	do {
 		n = copy_file_range(in, NULL, out, NULL, 1u << 30, 0);
 	} while (n > 0);
+	/* Not between these filesystems. */
+	if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP))
+		n = copy_bytes(in, out);
 	if (n < 0)
 		return err_set_errno(err, -errno, "copy %s to %s", from, to);
 	return 0;
@@ -158,7 +178,8 @@ static int fill_folder(const char *folder, const char *image, const struct manif
 	int rc = 0;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, m->file);
-	if (link(image, path) < 0)
+	/* Of the file itself, where image is a symbolic link. */
+	if (linkat(AT_FDCWD, image, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
 		rc = copy_file(image, path, err);
 	if (rc < 0)
 		return rc;

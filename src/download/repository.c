@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/atomic_file.h"
+#include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
 #include "download/index.h"
@@ -228,8 +229,7 @@ cJSON *image_to_json(const struct image *image)
 	cJSON *json = cJSON_CreateObject();
 	char hex[2 * DIGEST_SIZE + 1];
 
-	for (unsigned i = 0; i < DIGEST_SIZE; i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", image->sha256[i]);
+	hex_encode(span_of(image->sha256, DIGEST_SIZE), hex);
 	cJSON_AddStringToObject(json, "version", image->version);
 	cJSON_AddStringToObject(json, "file", image->file);
 	cJSON_AddNumberToObject(json, "size", (double)image->size);

@@ -1,10 +1,13 @@
 #include "stewardctl/client.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ROUTER_SOCKET    "/run/steward/control.sock"
@@ -36,7 +39,7 @@ static size_t collect(char *bytes, size_t size, size_t n, void *user)
 	return n;
 }
 
-static CURL *prepare(const struct client *client, const char *method, const char *path, char *error)
+static CURL *prepare(const struct client *client, const char *method, const char *path)
 {
 	CURL *easy = curl_easy_init();
 	char url[1024];
@@ -48,18 +51,26 @@ static CURL *prepare(const struct client *client, const char *method, const char
 	(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->socket);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1l);
-	error[0] = '\0';
 	return easy;
 }
 
-static int no_daemon(const struct client *client, const char *error)
+/* libcurl speaks of localhost and port 80 where it means the socket: connect says why. */
+int client_say_no_daemon(const struct client *client)
 {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *reason = "it went away meanwhile";
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", client->socket);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		reason = strerror(errno);
 	(void)fprintf(stderr,
 		      "stewardctl: no daemon answers on %s: %s\n"
 		      "Is it running? systemctl status stewardd\n",
-		      client->socket, error);
+		      client->socket, reason);
+	if (fd >= 0)
+		(void)close(fd);
 	return EXIT_NO_DAEMON;
 }
 
@@ -73,8 +84,7 @@ static int explain(const struct client_reply *reply)
 	return EXIT_REFUSED;
 }
 
-static int perform(const struct client *client, CURL *easy, const char *error,
-		   struct client_reply *ret)
+static int perform(const struct client *client, CURL *easy, struct client_reply *ret)
 {
 	CURLcode code;
 
@@ -85,22 +95,21 @@ static int perform(const struct client *client, CURL *easy, const char *error,
 	curl_easy_cleanup(easy);
 	/* A refusal may come before an upload is over, and end it. */
 	if (code != CURLE_OK && ret->status < 300)
-		return no_daemon(client, error[0] ? error : curl_easy_strerror(code));
+		return client_say_no_daemon(client);
 	return ret->status < 300 ? EXIT_DONE : explain(ret);
 }
 
 int client_call(const struct client *client, const char *method, const char *path, const char *body,
 		struct client_reply *ret)
 {
-	char error[CURL_ERROR_SIZE];
-	CURL *easy = prepare(client, method, path, error);
+	CURL *easy = prepare(client, method, path);
 
 	memset(ret, 0, sizeof(*ret));
 	if (!easy)
-		return no_daemon(client, "out of memory");
+		return client_say_no_daemon(client);
 	if (body)
 		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
-	return perform(client, easy, error, ret);
+	return perform(client, easy, ret);
 }
 
 void client_reply_release(struct client_reply *reply)
@@ -130,8 +139,7 @@ static size_t read_upload(char *buffer, size_t size, size_t n, void *user)
 int client_upload(const struct client *client, const char *path, const char *file,
 		  void (*progress)(size_t done, size_t size), struct client_reply *ret)
 {
-	char error[CURL_ERROR_SIZE];
-	CURL *easy = prepare(client, "PUT", path, error);
+	CURL *easy = prepare(client, "PUT", path);
 	struct upload upload = {.file = fopen(file, "re"), .progress = progress};
 	struct stat st;
 	int rc;
@@ -146,14 +154,14 @@ int client_upload(const struct client *client, const char *path, const char *fil
 	}
 	if (!easy) {
 		(void)fclose(upload.file);
-		return no_daemon(client, "out of memory");
+		return client_say_no_daemon(client);
 	}
 	upload.size = (size_t)st.st_size;
 	(void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1l);
 	(void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_upload);
 	(void)curl_easy_setopt(easy, CURLOPT_READDATA, &upload);
 	(void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size);
-	rc = perform(client, easy, error, ret);
+	rc = perform(client, easy, ret);
 	(void)fclose(upload.file);
 	return rc;
 }
@@ -180,11 +188,10 @@ static size_t pass_on(char *bytes, size_t size, size_t n, void *user)
 int client_stream(const struct client *client, const char *method, const char *path,
 		  bool (*take)(void *owner, const char *bytes, size_t n), void *owner)
 {
-	char error[CURL_ERROR_SIZE];
 	struct stream stream = {.take = take, .owner = owner};
 	int rc = EXIT_DONE;
 
-	stream.easy = prepare(client, method, path, error);
+	stream.easy = prepare(client, method, path);
 	if (!stream.easy)
 		return EXIT_NO_DAEMON;
 	(void)curl_easy_setopt(stream.easy, CURLOPT_WRITEFUNCTION, pass_on);

@@ -24,6 +24,9 @@ struct client {
 /* The socket to use: path, or the router's, or the conductor's if only that is there. */
 void client_init(struct client *client, const char *path);
 
+/* Say on stderr that, and why, no daemon answers. Returns EXIT_NO_DAEMON. */
+int client_say_no_daemon(const struct client *client);
+
 struct client_reply {
 	long status; /* 0 = no daemon answered */
 	char *body;  /* zero-terminated, owned; NULL = none */

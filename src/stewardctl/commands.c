@@ -61,6 +61,31 @@ static int ask(const struct invocation *invocation, const char *method, const ch
 	return rc;
 }
 
+/* The daemon looks after one node: `router R` and `node N` name it, and another is refused. */
+static int check_node(const struct invocation *invocation)
+{
+	const char *router = invocation_value(invocation, "router");
+	const char *node = invocation_value(invocation, "node");
+	struct client client = client_of(invocation);
+	struct client_reply reply;
+	cJSON *status;
+	int rc;
+
+	if (!router && !node)
+		return EXIT_DONE;
+	rc = client_call(&client, "GET", "/v1/status", NULL, &reply);
+	status = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
+	if (rc == EXIT_DONE && ((router && strcmp(router, member_text(status, "name")) != 0) ||
+				(node && strcmp(node, member_text(status, "node")) != 0))) {
+		(void)fprintf(stderr, "stewardctl: this is router %s, node %s\n",
+			      member_text(status, "name"), member_text(status, "node"));
+		rc = EXIT_REFUSED;
+	}
+	cJSON_Delete(status);
+	client_reply_release(&reply);
+	return rc;
+}
+
 static int run_show_system(const struct invocation *invocation)
 {
 	return ask(invocation, "GET", "/v1/status", NULL, show_status);
@@ -71,17 +96,21 @@ static int run_show_download(const struct invocation *invocation)
 	const char *version = invocation_value(invocation, "version");
 	struct client client = client_of(invocation);
 	char path[PATH_SIZE];
+	int rc;
 
 	if (!version && invocation_value(invocation, "watch")) {
 		(void)fputs("stewardctl: 'watch' needs 'version V'\n", stderr);
 		return EXIT_USAGE;
 	}
+	rc = check_node(invocation);
+	if (rc != EXIT_DONE)
+		return rc;
 	if (!version)
 		return ask(invocation, "GET", "/v1/downloads", NULL, show_downloads);
 	if (!version_path(version, "/v1/downloads/", "", path))
 		return EXIT_REFUSED;
 	if (invocation_value(invocation, "watch"))
-		return watch_download(&client, version);
+		return watch_download(&client, version, invocation->json);
 	return ask(invocation, "GET", path, NULL, show_download);
 }
 
@@ -115,8 +144,13 @@ static int run_download(const struct invocation *invocation)
 
 	if (!version_path(version, "", "", path))
 		return EXIT_REFUSED;
+	rc = check_node(invocation);
+	if (rc != EXIT_DONE)
+		return rc;
 	request = cJSON_CreateObject();
 	cJSON_AddStringToObject(request, "version", version);
+	cJSON_AddBoolToObject(request, "sequenced",
+			      invocation_value(invocation, "sequenced") != NULL);
 	cJSON_AddBoolToObject(request, "force", invocation_value(invocation, "force") != NULL);
 	body = cJSON_PrintUnformatted(request);
 	cJSON_Delete(request);
@@ -124,14 +158,17 @@ static int run_download(const struct invocation *invocation)
 		 invocation_value(invocation, "watch") ? NULL : say_state);
 	free(body);
 	if (rc == EXIT_DONE && invocation_value(invocation, "watch"))
-		rc = watch_download(&client, version);
+		rc = watch_download(&client, version, invocation->json);
 	return rc;
 }
 
 static int change(const struct invocation *invocation, const char *what, const char *body)
 {
 	char path[PATH_SIZE];
+	int rc = check_node(invocation);
 
+	if (rc != EXIT_DONE)
+		return rc;
 	if (!version_path(invocation_value(invocation, "version"), "/v1/downloads/", what, path))
 		return EXIT_REFUSED;
 	return ask(invocation, "POST", path, body, say_state);
@@ -202,7 +239,7 @@ static int run_verify(const struct invocation *invocation)
 	rc = client_stream(&client, "POST", path, feed, &sse);
 	sse_release(&sse);
 	if (rc == EXIT_NO_DAEMON)
-		(void)fprintf(stderr, "stewardctl: no daemon answers on %s\n", client.socket);
+		return client_say_no_daemon(&client);
 	return rc == EXIT_DONE ? v.result : rc;
 }
 
@@ -247,7 +284,7 @@ static void show_upload(size_t done, size_t size)
 }
 
 static int put_both(const struct client *client, const char *version, const char *manifest,
-		    const char *image)
+		    const char *image, bool json)
 {
 	struct client_reply reply;
 	char path[PATH_SIZE];
@@ -259,10 +296,12 @@ static int put_both(const struct client *client, const char *version, const char
 	if (rc != EXIT_DONE)
 		return rc;
 	(void)snprintf(path, sizeof(path), "/v1/images/%s/file", version);
-	rc = client_upload(client, path, image, show_upload, &reply);
-	client_reply_release(&reply);
-	if (rc == EXIT_DONE)
+	rc = client_upload(client, path, image, json ? NULL : show_upload, &reply);
+	if (rc == EXIT_DONE && json)
+		(void)puts(reply.body ? reply.body : "{}");
+	else if (rc == EXIT_DONE)
 		(void)printf("%s is imported\n", version);
+	client_reply_release(&reply);
 	return rc;
 }
 
@@ -284,7 +323,8 @@ static int run_import(const struct invocation *invocation)
 		(void)fprintf(stderr, "stewardctl: %s: %s\n", file, err.text);
 		return EXIT_REFUSED;
 	}
-	rc = put_both(&client, manifest.version, file, invocation_value(invocation, "image"));
+	rc = put_both(&client, manifest.version, file, invocation_value(invocation, "image"),
+		      invocation->json);
 	manifest_release(&manifest);
 	return rc;
 }
@@ -304,6 +344,14 @@ static int run_reload(const struct invocation *invocation)
 	{                                                                                          \
 		"version", PAIR_VALUE, "V"                                                         \
 	}
+#define NODE                                                                                       \
+	{                                                                                          \
+		"node", PAIR_OPTIONAL, "N"                                                         \
+	}
+#define ROUTER                                                                                     \
+	{                                                                                          \
+		"router", PAIR_OPTIONAL, "R"                                                       \
+	}
 #define FLAG(name)                                                                                 \
 	{                                                                                          \
 		name, PAIR_FLAG, NULL                                                              \
@@ -312,7 +360,7 @@ static int run_reload(const struct invocation *invocation)
 const struct command commands[] = {
 	{{"show", "system"}, {{0}}, run_show_system, "How the daemon stands."},
 	{{"show", "system", "software", "download"},
-	 {{"version", PAIR_OPTIONAL, "V"}, FLAG("watch")},
+	 {{"version", PAIR_OPTIONAL, "V"}, NODE, FLAG("watch")},
 	 run_show_download,
 	 "All downloads, or one with its sources; watch follows it."},
 	{{"show", "system", "software", "available"},
@@ -324,19 +372,19 @@ const struct command commands[] = {
 	 run_show_images,
 	 "The images on this node."},
 	{{"request", "system", "software", "download"},
-	 {VERSION, FLAG("force"), FLAG("watch")},
+	 {ROUTER, NODE, VERSION, FLAG("sequenced"), FLAG("force"), FLAG("watch")},
 	 run_download,
 	 "Download a version; force discards what is there of it."},
 	{{"request", "system", "software", "download", "pause"},
-	 {VERSION},
+	 {ROUTER, NODE, VERSION},
 	 run_pause,
 	 "Stop fetching for now."},
 	{{"request", "system", "software", "download", "resume"},
-	 {VERSION},
+	 {ROUTER, NODE, VERSION},
 	 run_resume,
 	 "Go on where it stopped."},
 	{{"request", "system", "software", "download", "cancel"},
-	 {VERSION, FLAG("force")},
+	 {ROUTER, NODE, VERSION, FLAG("force")},
 	 run_cancel,
 	 "Give it up; force discards its data too."},
 	{{"request", "system", "reload"}, {{0}}, run_reload, "Load the configuration."},

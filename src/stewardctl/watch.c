@@ -18,6 +18,7 @@
 
 struct watcher {
 	const char *version;
+	bool json; /* each event as it came, one a line */
 	bool is_terminal;
 	bool utf8;
 	char last_state[32];
@@ -64,6 +65,15 @@ static void show_change(struct watcher *w, const cJSON *download)
 	(void)fflush(stdout);
 }
 
+static void show_json(const cJSON *download)
+{
+	char *text = cJSON_PrintUnformatted(download);
+
+	(void)puts(text ? text : "{}");
+	(void)fflush(stdout);
+	free(text);
+}
+
 static void note_end(struct watcher *w, const cJSON *download)
 {
 	const char *state = member_text(download, "state");
@@ -84,7 +94,9 @@ static void take_download(struct watcher *w, const cJSON *download)
 {
 	if (strcmp(member_text(download, "version"), w->version) != 0)
 		return;
-	if (w->is_terminal)
+	if (w->json)
+		show_json(download);
+	else if (w->is_terminal)
 		show_bar(w, download);
 	else
 		show_change(w, download);
@@ -159,11 +171,12 @@ static bool follow(struct following *f)
 	return f->asked;
 }
 
-int watch_download(const struct client *client, const char *version)
+int watch_download(const struct client *client, const char *version, bool json)
 {
 	struct watcher w = {
 		.version = version,
-		.is_terminal = isatty(STDOUT_FILENO),
+		.json = json,
+		.is_terminal = !json && isatty(STDOUT_FILENO),
 		.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
 	};
 	struct following f = {.watcher = &w, .client = client};

@@ -7,6 +7,7 @@
 
 #include "stewardctl/client.h"
 
-/* Returns EXIT_DONE when it is complete, EXIT_REFUSED with the reason on stderr when it has
- * failed or was cancelled or paused, EXIT_NO_DAEMON when the daemon does not come back. */
-int watch_download(const struct client *client, const char *version);
+/* json: each answer and event as it came, one a line. Returns EXIT_DONE when it is complete,
+ * EXIT_REFUSED with the reason on stderr when it has failed or was cancelled or paused,
+ * EXIT_NO_DAEMON when the daemon does not come back. */
+int watch_download(const struct client *client, const char *version, bool json);
