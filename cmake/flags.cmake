@@ -3,11 +3,15 @@ set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Assertions stay: a daemon that stops at our own mistake is restarted, one that goes on is not.
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 
 add_link_options(-Wl,--as-needed)
 add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
 add_compile_options(-Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes
 	-Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual -Wundef -fno-common)
+# snprintf is used because it cuts: paths are checked where they are made, messages may be cut.
+add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 
 if(STEWARD_SANITIZE)
 	add_compile_options(-fsanitize=${STEWARD_SANITIZE} -fno-omit-frame-pointer

@@ -8,6 +8,10 @@
 
 #include "core/printable.h"
 
+#undef err_set
+#undef err_set_errno
+#undef err_wrap
+
 /* What a stranger wrote may stand in any message. */
 static void fill(struct err *err, int code, const char *format, va_list arguments)
 {

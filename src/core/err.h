@@ -29,3 +29,15 @@ int err_wrap(struct err *err, const char *format, ...) __attribute__((format(pri
 /* The same for a system call's failure: "<format>: <strerror>". code is a negative errno. */
 int err_set_errno(struct err *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* clang's analyzer looks at one file at a time: this tells it that a negative code comes back. */
+#ifdef __clang_analyzer__
+void err_seen(const struct err *err, ...);
+static inline int err_negative(int code)
+{
+	return code < 0 ? code : -1;
+}
+#define err_set(err, code, ...)       (err_seen(err, __VA_ARGS__), err_negative(code))
+#define err_set_errno(err, code, ...) (err_seen(err, __VA_ARGS__), err_negative(code))
+#define err_wrap(err, ...)            (err_seen(err, __VA_ARGS__), err_negative(-1))
+#endif

@@ -55,9 +55,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *user)
 		return n; /* a trailer */
 	if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		http_head_reset(&request->head);
-	else if (n == 2 && memcmp(line, "\r\n", 2) == 0)
-		return tell_headers(request) < 0 ? 0 : n;
-	else if (n == 1 && *line == '\n')
+	else if (line[0] == '\n' || (n == 2 && memcmp(line, "\r\n", 2) == 0))
 		return tell_headers(request) < 0 ? 0 : n;
 	else
 		http_head_add_line(&request->head, span_of(line, n), time(NULL));

@@ -259,7 +259,7 @@ static int start(struct http_server **ret, uv_loop_t *loop, const struct http_li
 		 int fd, const char *path, struct err *err)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t size = sizeof(address);
 	int rc = -ENOMEM;
 

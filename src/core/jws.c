@@ -13,8 +13,8 @@
 #include "core/json.h"
 #include "core/macros.h"
 
-#define HEADER_SIZE_MAX  4096u      /* decoded */
-#define PAYLOAD_SIZE_MAX (8u << 20) /* decoded */
+#define HEADER_SIZE_MAX  ((size_t)4096)    /* decoded */
+#define PAYLOAD_SIZE_MAX ((size_t)8 << 20) /* decoded */
 #define RSA_BITS_MIN     2048
 #define RSA_BITS_MAX     8192
 
@@ -154,7 +154,7 @@ static int check_header(const cJSON *header, const char *typ, const char **ret_k
 		rc = err_set(err, -EBADMSG, "\"typ\" is \"%.64s\", expected \"%s\"", found, typ);
 	if (rc == 0)
 		rc = json_get_string(header, "kid", JWS_KID_SIZE - 1, ret_kid, err);
-	return rc < 0 ? err_wrap(err, "header") : 0;
+	return rc == 0 ? 0 : err_wrap(err, "header");
 }
 
 static const struct jws_key *find_key(const struct jws_key *keys, size_t n_keys, const char *kid)
@@ -198,13 +198,13 @@ int jws_verify(struct span jws, const char *typ, const struct jws_key *keys, siz
 	       cJSON **ret_payload, struct err *err)
 {
 	_cleanup_(json_freep) cJSON *header = NULL;
-	struct jws_parts parts;
-	const char *kid;
+	struct jws_parts parts = {0};
+	const char *kid = NULL;
 	int rc;
 
 	rc = split(jws, &parts, err);
 	if (rc == 0 && parts.header.size > 2 * HEADER_SIZE_MAX)
-		rc = err_set(err, -EBADMSG, "header: longer than %u bytes", 2 * HEADER_SIZE_MAX);
+		rc = err_set(err, -EBADMSG, "header: longer than %zu bytes", 2 * HEADER_SIZE_MAX);
 	if (rc == 0)
 		rc = decode_json(parts.header, HEADER_SIZE_MAX, "header", &header, err);
 	if (rc == 0)
@@ -218,7 +218,7 @@ int jws_verify(struct span jws, const char *typ, const struct jws_key *keys, siz
 
 int jws_payload(struct span jws, cJSON **ret_payload, struct err *err)
 {
-	struct jws_parts parts;
+	struct jws_parts parts = {0};
 	int rc = split(jws, &parts, err);
 
 	return rc < 0 ? rc

@@ -512,7 +512,8 @@ static int make(struct download **ret, struct download_home *home, const char *v
 	}
 	d->home = home;
 	(void)snprintf(d->version, sizeof(d->version), "%s", version);
-	(void)getrandom(&seed, sizeof(seed), 0);
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = download_clock_ms();
 	read_limits(d, &limits);
 	engine_init(&d->engine, &limits, seed, download_clock_ms());
 	d->started_s = time(NULL);
@@ -547,7 +548,7 @@ static int write_first_record(struct download *d, struct err *err)
 int download_new(struct download **ret, struct download_home *home, const char *version,
 		 struct err *err)
 {
-	struct download *d;
+	struct download *d = NULL;
 	int rc = make(&d, home, version, err);
 
 	if (rc < 0)
@@ -566,7 +567,7 @@ int download_new(struct download **ret, struct download_home *home, const char *
 int download_load(struct download **ret, struct download_home *home, const char *version,
 		  struct err *err)
 {
-	struct download *d;
+	struct download *d = NULL;
 	int rc = make(&d, home, version, err);
 
 	if (rc < 0)

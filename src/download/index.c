@@ -21,7 +21,7 @@ static int read_entry(struct index_entry *ret, const cJSON *item, struct err *er
 
 	if (rc == 0)
 		rc = json_get_string(item, "manifest", sizeof(ret->manifest) - 1, &manifest, err);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (!manifest_name_is_valid(version))
 		return err_set(err, -EBADMSG, "'%s' is not the name of a version", version);

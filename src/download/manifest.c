@@ -13,7 +13,7 @@
 #include "core/macros.h"
 #include "download/manifest_payload.h"
 
-#define HEX_SIZE (2 * DIGEST_SIZE + 1)
+#define HEX_SIZE ((size_t)2 * DIGEST_SIZE + 1)
 
 static bool is_reserved(const char *name)
 {
@@ -68,7 +68,7 @@ static int hex_value(char c)
 static int read_sha256(const cJSON *payload, uint8_t ret[DIGEST_SIZE], struct err *err)
 {
 	const char *hex;
-	int rc = json_get_string(payload, "sha256", 2 * DIGEST_SIZE, &hex, err);
+	int rc = json_get_string(payload, "sha256", HEX_SIZE - 1, &hex, err);
 
 	if (rc < 0)
 		return rc;
@@ -106,7 +106,7 @@ static int read_pieces(struct manifest *m, const cJSON *payload, struct err *err
 	const char *text;
 	uint8_t *bytes = NULL;
 	size_t size = 0;
-	int rc = json_get_string(payload, "pieces", 2u * MANIFEST_SIZE_MAX, &text, err);
+	int rc = json_get_string(payload, "pieces", MANIFEST_SIZE_MAX, &text, err);
 
 	if (rc < 0)
 		return rc;

@@ -55,7 +55,7 @@ static int make_directories(const struct repository *r, const char *state_direct
 	rc = make_directory(r->images, &of_images, err);
 	if (rc == 0)
 		rc = make_directory(downloads, &of_downloads, err);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (of_images != of_downloads)
 		return err_set(err, -EXDEV,
@@ -78,7 +78,7 @@ static int read_manifest(const struct repository *r, const char *version, struct
 {
 	char path[PATH_MAX];
 	char *jws = NULL;
-	size_t size;
+	size_t size = 0;
 	int rc = image_path(r, version, "manifest.jws", path, err);
 
 	if (rc == 0)

@@ -1,5 +1,6 @@
 #include "stewardctl/grammar.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "core/macros.h"
@@ -163,6 +164,7 @@ int grammar_parse(struct invocation *ret, const struct command *commands, size_t
 	const char *resolved[WORDS_MAX];
 	unsigned n = 0;
 
+	assert(commands);
 	while (n < WORDS_MAX && (int)n < n_words) {
 		const struct command *whole = find_command(commands, n_commands, resolved, n);
 

@@ -1,5 +1,6 @@
 #include "stewardctl/sse.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static bool end_line(struct sse *sse)
 {
 	const char *line = sse->line;
 
-	if (sse->size > 0 && line[sse->size - 1] == '\r')
+	if (sse->size > 0 && sse->line[sse->size - 1] == '\r')
 		sse->line[--sse->size] = '\0';
 	if (sse->size == 0)
 		return end_event(sse);
@@ -61,6 +62,7 @@ static void add_char(struct sse *sse, char c)
 		sse->line = larger;
 		sse->room = room;
 	}
+	assert(sse->line);
 	sse->line[sse->size++] = c;
 	sse->line[sse->size] = '\0';
 }

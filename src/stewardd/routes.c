@@ -157,7 +157,7 @@ static void post_download(struct http_exchange *x)
 		rc = read_request(json, &version, &force, &err);
 	if (rc == 0)
 		rc = download_list_request(daemon_of(x)->downloads, version, force, &d, &err);
-	if (rc < 0)
+	if (rc != 0)
 		reply_error(x, &err);
 	else
 		reply_created(x, d);
