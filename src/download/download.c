@@ -514,6 +514,7 @@ static int make(struct download **ret, struct download_home *home, const char *v
 	(void)snprintf(d->version, sizeof(d->version), "%s", version);
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = download_clock_ms();
+	d->recorded_source = NOT_RECORDED;
 	read_limits(d, &limits);
 	engine_init(&d->engine, &limits, seed, download_clock_ms());
 	d->started_s = time(NULL);

@@ -30,6 +30,8 @@
 #define UNSYNCED_BYTES_MAX (8u << 20)
 #define UNSYNCED_MS_MAX    2000u
 
+#define NOT_RECORDED UINT32_MAX
+
 struct download;
 
 /* What a download needs of its surroundings; outlives it. */
@@ -113,7 +115,9 @@ struct download {
 	size_t room_unsynced;
 	uint64_t unsynced_bytes;
 	uint64_t unsynced_since_ms;
-	uint64_t saved_ms; /* when request.json was last written */
+	uint64_t saved_ms;          /* when request.json was last written */
+	unsigned recorded_source;   /* the active one in it, or NOT_RECORDED */
+	uint64_t recorded_verified; /* bytes in the journal when it was written */
 
 	uint64_t rate;          /* bytes a second, smoothed */
 	uint64_t bytes_at_tick; /* of bytes_fetched */

@@ -123,6 +123,8 @@ static void unload(struct download *d, enum disk_task task)
 
 	if (job->err.code == 0 && (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE))
 		rc = adopt(d);
+	if (job->err.code == 0 && rc == 0 && task == DISK_TASK_OPEN)
+		download_record_catch_up(d);
 	if (job->err.code == 0 && task == DISK_TASK_CHECK)
 		rc = engine_set_image(&d->engine, &d->manifest, job->checked);
 	if (rc < 0)

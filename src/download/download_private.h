@@ -30,5 +30,8 @@ void download_release_disk(struct download *d);
 /* request.json as text, freed by the caller; NULL = out of memory. */
 char *download_record_text(const struct download *d);
 int download_record_read(struct download *d, struct err *err);
+/* The journal is newer than the record of a daemon that was killed: what it has more was fetched
+ * from the source that was active. Once, when the journal was read. */
+void download_record_catch_up(struct download *d);
 
 void download_log_state(const struct download *d);

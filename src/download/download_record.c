@@ -24,6 +24,7 @@ static void add_sources(cJSON *record, const struct engine *e)
 		cJSON_AddNumberToObject(item, "requests", (double)s->requests);
 		cJSON_AddNumberToObject(item, "failures", (double)s->failures);
 		cJSON_AddNumberToObject(item, "bytes", (double)s->bytes);
+		cJSON_AddBoolToObject(item, "active", e->active == (int)i);
 		cJSON_AddBoolToObject(item, "excluded", s->state == SOURCE_EXCLUDED);
 		cJSON_AddStringToObject(item, "reason",
 					s->state == SOURCE_EXCLUDED ? s->reason : "");
@@ -39,6 +40,11 @@ static enum engine_state state_to_remember(const struct download *d)
 	return download_state(d);
 }
 
+static uint64_t bytes_in_journal(const struct download *d)
+{
+	return d->engine.picker.bytes_verified - d->unsynced_bytes - d->disk.batch_bytes;
+}
+
 char *download_record_text(const struct download *d)
 {
 	const struct engine *e = &d->engine;
@@ -52,6 +58,7 @@ char *download_record_text(const struct download *d)
 	cJSON_AddNumberToObject(record, "attempt", e->attempt);
 	cJSON_AddNumberToObject(record, "used-ms", (double)e->used_ms);
 	cJSON_AddNumberToObject(record, "bytes-fetched", (double)e->bytes_fetched);
+	cJSON_AddNumberToObject(record, "bytes-verified", (double)bytes_in_journal(d));
 	cJSON_AddNumberToObject(record, "bytes-total", (double)d->manifest.size);
 	add_sources(record, e);
 	text = cJSON_PrintUnformatted(record);
@@ -59,7 +66,7 @@ char *download_record_text(const struct download *d)
 	return text;
 }
 
-static void read_source(struct engine *e, const cJSON *item)
+static void read_source(struct download *d, const cJSON *item)
 {
 	static const enum source_kind kinds[] = {SOURCE_HA_PEER, SOURCE_CONDUCTOR,
 						 SOURCE_ARTIFACTORY, SOURCE_MIST_PROXY};
@@ -77,7 +84,9 @@ static void read_source(struct engine *e, const cJSON *item)
 		s.bytes = json_counter(item, "bytes");
 		if (cJSON_IsTrue(cJSON_GetObjectItem(item, "excluded")))
 			source_set_state(&s, SOURCE_EXCLUDED, reason ? reason : "");
-		engine_restore_source(e, &s);
+		if (cJSON_IsTrue(cJSON_GetObjectItem(item, "active")))
+			d->recorded_source = d->engine.n_sources;
+		engine_restore_source(&d->engine, &s);
 		return;
 	}
 }
@@ -97,8 +106,19 @@ static int read_record(struct download *d, const cJSON *record, struct err *err)
 		       json_counter(record, "used-ms"), json_counter(record, "bytes-fetched"),
 		       error);
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(record, "sources"))
-		read_source(&d->engine, item);
+		read_source(d, item);
+	d->recorded_verified = json_counter(record, "bytes-verified");
 	return 0;
+}
+
+void download_record_catch_up(struct download *d)
+{
+	uint64_t verified = bytes_in_journal(d);
+
+	if (d->recorded_source != NOT_RECORDED && verified > d->recorded_verified)
+		engine_count_recovered(&d->engine, d->recorded_source,
+				       verified - d->recorded_verified);
+	d->recorded_source = NOT_RECORDED;
 }
 
 int download_record_read(struct download *d, struct err *err)

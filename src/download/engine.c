@@ -343,6 +343,13 @@ void engine_count_received(struct engine *e, unsigned slot, uint64_t bytes)
 	e->sources[e->slots[slot].source].bytes += bytes;
 }
 
+void engine_count_recovered(struct engine *e, unsigned source, uint64_t bytes)
+{
+	e->bytes_fetched += bytes;
+	if (source < e->n_sources)
+		e->sources[source].bytes += bytes;
+}
+
 void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
 		    uint64_t bytes_fetched, const char *error)
 {

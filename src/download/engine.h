@@ -222,6 +222,9 @@ void engine_step(struct engine *e, const struct engine_event *event, uint64_t no
 /* Body bytes arrived for a slot: counted, nothing decided. */
 void engine_count_received(struct engine *e, unsigned slot, uint64_t bytes);
 
+/* Bytes that an earlier run of the daemon received from a source, of those restored. */
+void engine_count_recovered(struct engine *e, unsigned source, uint64_t bytes);
+
 /* A download of an earlier run of the daemon: where it stood. A running state becomes queued. */
 void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
 		    uint64_t bytes_fetched, const char *error);

@@ -12,6 +12,7 @@ from steward import Daemon  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not part of script/test --quick")
+    config.addinivalue_line("markers", "release_only: measures, or builds by itself")
 
 
 @pytest.fixture(scope="session")
