@@ -197,7 +197,7 @@ static char *print(struct reader *r)
 {
 	char *text = NULL;
 
-	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_TRIM | LYD_PRINT_SHRINK) !=
+	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_ALL | LYD_PRINT_SHRINK) !=
 	    LY_SUCCESS)
 		r->out_of_memory = true;
 	return text;

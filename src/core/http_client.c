@@ -257,13 +257,15 @@ int http_client_get(struct http_client *client, const struct http_get *get,
 		    struct http_request **ret)
 {
 	struct http_request *request = http_request_new(client, get);
+	struct http_request **last = &client->first; /* older ones are served first */
 
 	assert(!client->closing);
 	if (!request)
 		return -ENOMEM;
 	request->start_wanted = true;
-	request->next = client->first;
-	client->first = request;
+	while (*last)
+		last = &(*last)->next;
+	*last = request;
 	defer(client);
 	*ret = request;
 	return 0;

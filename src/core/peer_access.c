@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 
-static bool look_up(const char *name, gid_t *ret, struct err *warning)
+static bool look_up(const char *name, gid_t *ret)
 {
 	char buffer[16 << 10];
 	struct group group;
@@ -13,16 +13,23 @@ static bool look_up(const char *name, gid_t *ret, struct err *warning)
 		*ret = found->gr_gid;
 		return true;
 	}
-	(void)err_set(warning, -ENOENT, "the group %s of the control socket does not exist", name);
 	return false;
 }
 
 void peer_access_init(struct peer_access *access, const struct config_control *control,
 		      struct err *warning)
 {
+	const char *both;
+
+	access->has_group = look_up(control->group, &access->group);
+	access->has_read_group = look_up(control->read_group, &access->read_group);
+	both = access->has_group || access->has_read_group ? "" : control->read_group;
 	warning->code = 0;
-	access->has_group = look_up(control->group, &access->group, warning);
-	access->has_read_group = look_up(control->read_group, &access->read_group, warning);
+	if (!access->has_group || !access->has_read_group)
+		(void)err_set(warning, -ENOENT,
+			      "of the control socket's groups there is no %s%s%s: nobody is in it",
+			      access->has_group ? control->read_group : control->group,
+			      both[0] ? " and no " : "", both);
 }
 
 static bool is_member(const struct http_peer *peer, gid_t group)

@@ -410,6 +410,7 @@ void download_discarded(struct download *d)
 
 	d->discarding = false;
 	d->manifest.size = 0;
+	d->recorded_verified = 0;
 	engine_forget_image(&d->engine);
 	if (d->renewing) {
 		engine_release(&d->engine);

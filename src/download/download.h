@@ -160,6 +160,6 @@ enum engine_state download_state(const struct download *d);
  * struct is freed before closed is called with its address. */
 void download_close(struct download *d, void (*closed)(struct download *d));
 
-/* Bytes of pieces that are verified and on disk. */
+/* Bytes of pieces that are verified. */
 uint64_t download_bytes_verified(const struct download *d);
 cJSON *download_to_json(const struct download *d);

@@ -79,6 +79,10 @@ static int load(struct download *d, enum disk_task task)
 	case DISK_TASK_SYNC:
 		take_batch(d);
 		return 0;
+	case DISK_TASK_DISCARD:
+		d->n_unsynced = 0;
+		d->unsynced_bytes = 0;
+		return 0;
 	case DISK_TASK_CLOSE:
 		take_batch(d);
 		/* fallthrough */

@@ -42,6 +42,10 @@ static enum engine_state state_to_remember(const struct download *d)
 
 static uint64_t bytes_in_journal(const struct download *d)
 {
+	if (!d->engine.has_image)
+		return d->recorded_verified;
+	if (d->closed_disk) /* the last record is written after the last sync */
+		return d->engine.picker.bytes_verified;
 	return d->engine.picker.bytes_verified - d->unsynced_bytes - d->disk.batch_bytes;
 }
 

@@ -74,8 +74,12 @@ static void add_sources(cJSON *json, const struct engine *e)
 
 uint64_t download_bytes_verified(const struct download *d)
 {
-	if (d->engine.state == ENGINE_COMPLETE && !d->renewing)
+	if (d->renewing || d->discarding)
+		return 0;
+	if (d->engine.state == ENGINE_COMPLETE)
 		return d->manifest.size;
+	if (!d->engine.has_image) /* its journal has not been read since the daemon started */
+		return d->recorded_verified;
 	return d->engine.picker.bytes_verified;
 }
 

@@ -5,6 +5,9 @@
 
 #include "core/macros.h"
 
+/* What a transfer is offered in one go, about: libcurl's buffer. */
+#define OFFER_SIZE (64u << 10)
+
 static uint64_t now_ms(const struct intake *in)
 {
 	return uv_now(in->refill.loop);
@@ -83,30 +86,22 @@ void intake_close(struct intake *in, void (*closed)(void *owner), void *owner)
 
 static void wait_for_refill(struct intake *in);
 
-/* Everyone in line gets a turn; who still may not receive joins again. */
-static void admit_waiting(struct intake *in)
-{
-	struct intake_line line = in->for_bandwidth;
-
-	if (!line.first)
-		return;
-	line_init(&in->for_bandwidth);
-	for (struct intake_waiter *waiter = line.first; waiter;) {
-		struct intake_waiter *next = waiter->next;
-
-		waiter->waiting = false;
-		waiter->ready(waiter);
-		waiter = next;
-	}
-}
-
+/* As many as there is budget for have their turn, first come, first served: else those whose
+ * bytes happen to be offered first would take it all. */
 static void on_refill(uv_timer_t *timer)
 {
 	struct intake *in = container_of(timer, struct intake, refill);
+	uint64_t budget = limiter_budget(&in->limiter, now_ms(in));
+	uint64_t granted = 0;
 
-	if (limiter_allows(&in->limiter, now_ms(in)))
-		admit_waiting(in);
-	else
+	while (in->for_bandwidth.first && granted < budget) {
+		struct intake_waiter *waiter = line_take(&in->for_bandwidth);
+
+		waiter->admitted = true;
+		granted += OFFER_SIZE;
+		waiter->ready(waiter);
+	}
+	if (in->for_bandwidth.first)
 		wait_for_refill(in);
 }
 
@@ -128,7 +123,10 @@ void intake_set_rate(struct intake *in, uint64_t rate_bps)
 
 bool intake_admits(struct intake *in, struct intake_waiter *waiter)
 {
-	if (limiter_allows(&in->limiter, now_ms(in)))
+	bool has_turn = waiter->admitted || !in->for_bandwidth.first;
+
+	waiter->admitted = false;
+	if (has_turn && limiter_allows(&in->limiter, now_ms(in)))
 		return true;
 	line_join(&in->for_bandwidth, waiter);
 	wait_for_refill(in);

@@ -30,6 +30,7 @@ struct intake_waiter {
 	void (*ready)(struct intake_waiter *waiter);
 	struct intake_waiter *next;
 	bool waiting;
+	bool admitted; /* its turn for bandwidth has come, and it has not asked again yet */
 };
 
 struct intake_line {

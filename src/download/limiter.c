@@ -34,12 +34,17 @@ void limiter_set_rate(struct limiter *limiter, uint64_t rate_bps, uint64_t now_m
 	limiter->tokens = MIN(limiter->tokens, burst(limiter));
 }
 
-bool limiter_allows(struct limiter *limiter, uint64_t now_ms)
+uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms)
 {
 	if (limiter->rate_bps == 0)
-		return true;
+		return UINT64_MAX;
 	refill(limiter, now_ms);
-	return limiter->tokens > 0;
+	return limiter->tokens > 0 ? (uint64_t)limiter->tokens / 8000 + 1 : 0;
+}
+
+bool limiter_allows(struct limiter *limiter, uint64_t now_ms)
+{
+	return limiter_budget(limiter, now_ms) > 0;
 }
 
 void limiter_spend(struct limiter *limiter, uint64_t bytes, uint64_t now_ms)

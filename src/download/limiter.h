@@ -21,6 +21,9 @@ void limiter_init(struct limiter *limiter, uint64_t rate_bps, uint64_t now_ms);
 /* A new rate counts from now on; a debt is kept. */
 void limiter_set_rate(struct limiter *limiter, uint64_t rate_bps, uint64_t now_ms);
 
+/* How many bytes may be received now, rounded up; 0 = none. */
+uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms);
+
 /* Whether bytes may be received now. */
 bool limiter_allows(struct limiter *limiter, uint64_t now_ms);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "core/atomic_file.h"
 #include "core/hex.h"
@@ -21,6 +22,7 @@ struct repository {
 	char *images; /* directory */
 	struct image *list;
 	size_t n;
+	uv_mutex_t index; /* held while index.json is written */
 };
 
 const char *repository_directory(const struct repository *r)
@@ -153,6 +155,7 @@ int repository_open(struct repository **ret, const char *state_directory, struct
 		free(r);
 		return err_set(err, -ENOMEM, "images: out of memory");
 	}
+	(void)uv_mutex_init(&r->index);
 	rc = make_directories(r, state_directory, err);
 	if (rc == -EXDEV) {
 		repository_close(r);
@@ -171,6 +174,7 @@ void repository_close(struct repository *r)
 {
 	if (!r)
 		return;
+	uv_mutex_destroy(&r->index);
 	free(r->images);
 	free(r->list);
 	free(r);
@@ -219,9 +223,14 @@ void repository_forget(struct repository *r, const char *version)
 	}
 }
 
-int repository_write_index(const struct repository *r, struct err *err)
+int repository_write_index(struct repository *r, struct err *err)
 {
-	return index_write(r->images, err);
+	int rc;
+
+	uv_mutex_lock(&r->index);
+	rc = index_write(r->images, err);
+	uv_mutex_unlock(&r->index);
+	return rc;
 }
 
 cJSON *image_to_json(const struct image *image)
@@ -267,7 +276,7 @@ static int remove_folder(const char *path, struct err *err)
 	return 0;
 }
 
-int repository_remove_files(const struct repository *r, const char *version, struct err *err)
+int repository_remove_files(struct repository *r, const char *version, struct err *err)
 {
 	char path[PATH_MAX - sizeof(REMOVED_SUFFIX)];
 	char away[PATH_MAX];

@@ -46,12 +46,12 @@ cJSON *image_to_json(const struct image *image);
 int repository_add(struct repository *r, const struct manifest *manifest);
 void repository_forget(struct repository *r, const char *version);
 
-/* Write index.json from the folders. Blocks. */
-int repository_write_index(const struct repository *r, struct err *err);
+/* Write index.json from the folders. Blocks; jobs of several downloads may end at once. */
+int repository_write_index(struct repository *r, struct err *err);
 
 /* Remove an image's folder; 0 if there is none. It is renamed away first, so that it is never
  * half there. Blocks. */
-int repository_remove_files(const struct repository *r, const char *version, struct err *err);
+int repository_remove_files(struct repository *r, const char *version, struct err *err);
 
 /* Hash an image again, piece by piece. progress is called after each, on the same thread, and
  * ends it by returning false (-ECANCELED). -EBADMSG: damaged; err has the piece and both digests.

@@ -192,3 +192,26 @@ def ctl(daemon, *words, check=None, **options):
     if check is not None:
         assert result.returncode == check, result.stdout + result.stderr
     return result
+
+
+class Events:
+    """GET /v1/events, or another stream of server-sent events."""
+
+    def __init__(self, daemon, method="GET", path="/v1/events"):
+        self.connection = UnixConnection(daemon.socket, 30 * SLOW)
+        self.connection.request(method, path)
+        self.response = self.connection.getresponse()
+        assert self.response.status == 200
+        assert self.response.headers["Content-Type"] == "text/event-stream"
+
+    def __iter__(self):
+        name = None
+        while line := self.response.readline():
+            line = line.decode().rstrip("\n")
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                yield name, json.loads(line[6:])
+
+    def close(self):
+        self.connection.close()
