@@ -9,11 +9,12 @@
 
 #include "core/atomic_file.h"
 #include "core/config_read.h"
+#include "core/config_refusal.h"
+#include "core/json.h"
 #include "core/macros.h"
 #include "core/yang_model.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
-#define DEPTH_MAX       32
 
 static void destroy_context(struct ly_ctx **context)
 {
@@ -42,51 +43,26 @@ static int new_context(struct ly_ctx **ret, struct err *err)
 	return 0;
 }
 
-/* libyang's last words: path, value and constraint. */
-static int refuse(const struct ly_ctx *context, const char *file, struct err *err)
-{
-	const char *path = ly_errpath(context);
-	const char *message = ly_errmsg(context);
-
-	/* "Schema location \"/steward:...\", data location \"/steward:...\", line number 3." */
-	return err_set(err, -EINVAL, "%s: %s%s%s%s", file, message ? message : "refused",
-		       path ? " (" : "", path ? path : "", path ? ")" : "");
-}
-
-/* libyang's JSON parser recurses. */
-static int check_depth(const char *text, const char *file, struct err *err)
-{
-	unsigned depth = 0;
-	bool in_string = false;
-
-	for (; *text; text++) {
-		if (in_string && *text == '\\' && text[1])
-			text++;
-		else if (*text == '"')
-			in_string = !in_string;
-		else if (!in_string && strchr("{[", *text) && ++depth > DEPTH_MAX)
-			return err_set(err, -EINVAL, "%s: nested deeper than %d", file, DEPTH_MAX);
-		else if (!in_string && strchr("}]", *text) && depth > 0)
-			depth--;
-	}
-	return 0;
-}
-
 static int parse_file(const struct ly_ctx *context, const char *path, uint32_t validation,
 		      struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(json_freep) cJSON *document = NULL;
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
 
 	if (rc < 0)
 		return rc;
-	rc = check_depth(text, path, err);
+	/* libyang's parser recurses, and takes half a document for an empty one. */
+	if (json_parse(&document, span_of(text, size), CONFIG_SIZE_MAX, err) < 0) {
+		(void)err_wrap(err, "%s", path);
+		rc = -EINVAL;
+	}
 	if (rc == 0 &&
 	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY,
 			       validation, &tree) != LY_SUCCESS)
-		rc = refuse(context, path, err);
+		rc = config_refusal_of_value(context, path, document, err);
 	free(text);
 	if (rc < 0)
 		return rc;
@@ -130,16 +106,25 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	if (rc < 0)
 		return rc;
 	if (lyd_merge_siblings(tree, over, 0) != LY_SUCCESS)
-		return refuse(context, *ret_merged, err);
+		return err_set(err, -EINVAL, "%s: cannot be merged", *ret_merged);
 	return 0;
 }
 
 static int validate(const struct ly_ctx *context, struct lyd_node **tree, const char *file,
 		    struct err *err)
 {
-	if (lyd_validate_all(tree, context, LYD_VALIDATE_PRESENT, NULL) != LY_SUCCESS)
-		return refuse(context, file, err);
-	return 0;
+	_cleanup_(json_freep) cJSON *document = NULL;
+	char *text = NULL;
+
+	if (lyd_validate_all(tree, context, LYD_VALIDATE_PRESENT, NULL) == LY_SUCCESS)
+		return 0;
+	/* Printing must not replace the error that is to be told. */
+	(void)ly_log_options(0);
+	if (lyd_print_mem(&text, *tree, LYD_JSON, LYD_PRINT_SHRINK) == LY_SUCCESS)
+		document = cJSON_Parse(text);
+	(void)ly_log_options(LY_LOSTORE_LAST);
+	free(text);
+	return config_refusal_of_whole(context, file, document, err);
 }
 
 static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
