@@ -271,7 +271,9 @@ int download_list_request(struct download_list *list, const char *version, bool 
 		rc = err_set(err, -EEXIST, "the image %s is present; 'force' downloads it anew",
 			     version);
 	} else {
-		rc = download_new(&d, &list->home, version, err);
+		rc = repository_make_directories(list->home.repository, err);
+		if (rc == 0)
+			rc = download_new(&d, &list->home, version, err);
 		if (rc == 0)
 			append(list, d);
 		if (rc == 0 && force)

@@ -19,6 +19,7 @@
 #include "download/manifest_payload.h"
 
 struct repository {
+	char *state_directory;
 	char *images; /* directory */
 	struct image *list;
 	size_t n;
@@ -43,17 +44,16 @@ static int make_directory(const char *path, dev_t *ret_device, struct err *err)
 }
 
 /* Publishing is a rename from one to the other. */
-static int make_directories(const struct repository *r, const char *state_directory,
-			    struct err *err)
+int repository_make_directories(const struct repository *r, struct err *err)
 {
 	char downloads[PATH_MAX];
 	dev_t of_images;
 	dev_t of_downloads;
 	int rc;
 
-	(void)snprintf(downloads, sizeof(downloads), "%s/downloads", state_directory);
-	if (mkdir(state_directory, 0755) < 0 && errno != EEXIST)
-		return err_set_errno(err, -errno, "create state-directory %s", state_directory);
+	(void)snprintf(downloads, sizeof(downloads), "%s/downloads", r->state_directory);
+	if (mkdir(r->state_directory, 0755) < 0 && errno != EEXIST)
+		return err_set_errno(err, -errno, "create state-directory %s", r->state_directory);
 	rc = make_directory(r->images, &of_images, err);
 	if (rc == 0)
 		rc = make_directory(downloads, &of_downloads, err);
@@ -74,9 +74,9 @@ static int image_path(const struct repository *r, const char *version, const cha
 	return 0;
 }
 
-/* The manifest was verified before it was published. */
-static int read_manifest(const struct repository *r, const char *version, struct manifest *ret,
-			 struct err *err)
+/* Without keys: the manifest was verified before it was published. */
+static int read_manifest(const struct repository *r, const char *version,
+			 const struct trusted_keys *keys, struct manifest *ret, struct err *err)
 {
 	char path[PATH_MAX];
 	char *jws = NULL;
@@ -87,7 +87,10 @@ static int read_manifest(const struct repository *r, const char *version, struct
 		rc = file_read(path, MANIFEST_SIZE_MAX, &jws, &size, err);
 	if (rc < 0)
 		return rc;
-	rc = manifest_read_unverified(ret, span_of(jws, size), version, err);
+	if (keys)
+		rc = manifest_parse(ret, keys->keys, keys->n, span_of(jws, size), version, err);
+	else
+		rc = manifest_read_unverified(ret, span_of(jws, size), version, err);
 	if (rc < 0)
 		(void)err_wrap(err, "%s", path);
 	free(jws);
@@ -110,23 +113,34 @@ static int check_file(const struct repository *r, const struct manifest *m, stru
 	return 0;
 }
 
-static void find_image(struct repository *r, const char *version, struct err *removed)
+/* Half published, or damaged beyond use; an error of the disk says nothing about the image. */
+static bool is_no_image(int rc)
 {
-	_cleanup_(manifest_release) struct manifest m = {0};
-	struct err ignored;
-	int rc = read_manifest(r, version, &m, removed);
-
-	if (rc == 0)
-		rc = check_file(r, &m, removed);
-	if (rc == 0)
-		rc = repository_add(r, &m);
-	if (rc == 0)
-		return;
-	(void)err_wrap(removed, "image %s is not complete, removed", version);
-	(void)repository_remove_files(r, version, &ignored);
+	return rc == -ENOENT || rc == -EBADMSG || rc == -EPROTO || rc == -EFBIG;
 }
 
-static void find_images(struct repository *r, struct err *removed)
+static void find_image(struct repository *r, const char *version, struct err *removed,
+		       struct err *trouble)
+{
+	_cleanup_(manifest_release) struct manifest m = {0};
+	struct err err;
+	struct err ignored;
+	int rc = read_manifest(r, version, NULL, &m, &err);
+
+	if (rc == 0)
+		rc = check_file(r, &m, &err);
+	if (rc == 0 && repository_add(r, &m) == 0)
+		return;
+	if (is_no_image(rc)) {
+		(void)err_set(removed, rc, "image %s is not complete, removed: %s", version,
+			      err.text);
+		(void)repository_remove_files(r, version, &ignored);
+	} else if (rc < 0) {
+		(void)err_set(trouble, rc, "image %s cannot be read: %s", version, err.text);
+	}
+}
+
+static void find_images(struct repository *r, struct err *removed, struct err *trouble)
 {
 	struct dirent **entries = NULL;
 	int n = scandir(r->images, &entries, NULL, versionsort);
@@ -138,34 +152,46 @@ static void find_images(struct repository *r, struct err *removed)
 
 		(void)snprintf(path, sizeof(path), "%s/%s", r->images, name);
 		if (manifest_name_is_valid(name) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-			find_image(r, name, removed);
+			find_image(r, name, removed, trouble);
 		free(entries[i]);
 	}
 	free(entries);
 }
 
-int repository_open(struct repository **ret, const char *state_directory, struct err *notice,
-		    struct err *err)
+static struct repository *new_repository(const char *state_directory)
 {
 	struct repository *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	(void)uv_mutex_init(&r->index);
+	r->state_directory = strdup(state_directory);
+	if (r->state_directory && asprintf(&r->images, "%s/images", state_directory) >= 0)
+		return r;
+	r->images = NULL;
+	repository_close(r);
+	return NULL;
+}
+
+int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+		    struct err *trouble, struct err *err)
+{
+	struct repository *r = new_repository(state_directory);
 	int rc;
 
-	notice->code = 0;
-	if (!r || asprintf(&r->images, "%s/images", state_directory) < 0) {
-		free(r);
+	removed->code = 0;
+	trouble->code = 0;
+	if (!r)
 		return err_set(err, -ENOMEM, "images: out of memory");
-	}
-	(void)uv_mutex_init(&r->index);
-	rc = make_directories(r, state_directory, err);
+	rc = repository_make_directories(r, trouble);
 	if (rc == -EXDEV) {
+		*err = *trouble;
 		repository_close(r);
 		return rc;
 	}
-	find_images(r, notice);
+	find_images(r, removed, trouble);
 	if (rc == 0)
-		rc = repository_write_index(r, err);
-	if (rc < 0)
-		*notice = *err;
+		(void)repository_write_index(r, trouble);
 	*ret = r;
 	return 0;
 }
@@ -175,6 +201,7 @@ void repository_close(struct repository *r)
 	if (!r)
 		return;
 	uv_mutex_destroy(&r->index);
+	free(r->state_directory);
 	free(r->images);
 	free(r->list);
 	free(r);
@@ -327,13 +354,14 @@ static int verify_pieces(const struct image_file *file, const struct manifest *m
 }
 
 int repository_verify(const struct repository *r, const char *version,
+		      const struct trusted_keys *keys,
 		      bool (*progress)(void *owner, uint64_t done, uint64_t size), void *owner,
 		      struct err *err)
 {
 	_cleanup_(manifest_release) struct manifest m = {0};
 	char path[PATH_MAX];
 	struct image_file file = {.path = path};
-	int rc = read_manifest(r, version, &m, err);
+	int rc = read_manifest(r, version, keys, &m, err);
 
 	if (rc == 0)
 		rc = check_file(r, &m, err);

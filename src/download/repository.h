@@ -17,6 +17,7 @@
 #include "core/span.h"
 #include "download/image_file.h"
 #include "download/manifest.h"
+#include "download/trusted_keys.h"
 
 struct image {
 	char version[MANIFEST_NAME_SIZE];
@@ -29,11 +30,11 @@ struct image {
 struct repository;
 
 /* Make <state>/images and <state>/downloads, on one filesystem, and find the images. Blocks.
- * notice gets a line for the log if something unusable was found and removed, or if the
- * directories cannot be written: then there are just no images until they can (its code is then
- * not 0). Errors: -EXDEV, -ENOMEM. */
-int repository_open(struct repository **ret, const char *state_directory, struct err *notice,
-		    struct err *err);
+ * removed gets a line if something was no complete image and was removed; trouble, if the
+ * directories or an image cannot be read or written: there is just less then. Their codes are
+ * else 0. Errors: -EXDEV, -ENOMEM. */
+int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+		    struct err *trouble, struct err *err);
 void repository_close(struct repository *r);
 
 const char *repository_directory(const struct repository *r);
@@ -53,9 +54,13 @@ int repository_write_index(struct repository *r, struct err *err);
  * half there. Blocks. */
 int repository_remove_files(struct repository *r, const char *version, struct err *err);
 
-/* Hash an image again, piece by piece. progress is called after each, on the same thread, and
- * ends it by returning false (-ECANCELED). -EBADMSG: damaged; err has the piece and both digests.
- * Blocks. */
+/* Once more what repository_open() does, where it could not. Blocks. */
+int repository_make_directories(const struct repository *r, struct err *err);
+
+/* Check an image again: its manifest's signature, and each piece. progress is called after each, on
+ * the same thread, and ends it by returning false (-ECANCELED). -EBADMSG: damaged; err has the
+ * piece and both digests. Blocks. */
 int repository_verify(const struct repository *r, const char *version,
+		      const struct trusted_keys *keys,
 		      bool (*progress)(void *owner, uint64_t done, uint64_t size), void *owner,
 		      struct err *err);

@@ -121,13 +121,20 @@ static int listen_shared(struct daemon *d, struct err *err)
 
 static int open_repository(struct daemon *d, struct err *err)
 {
-	struct err notice;
-	int rc = repository_open(&d->repository, d->config->state_directory, &notice, err);
+	struct err removed;
+	struct err trouble;
+	int rc = repository_open(&d->repository, d->config->state_directory, &removed, &trouble,
+				 err);
 
-	if (rc == 0 && notice.code < 0)
-		log_event(LOG_IMAGE_REMOVED, &(struct log_fields){.reason = notice.text}, "%s",
-			  notice.text);
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (removed.code < 0)
+		log_event(LOG_IMAGE_REMOVED, &(struct log_fields){.reason = removed.text}, "%s",
+			  removed.text);
+	if (trouble.code < 0)
+		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = trouble.text}, "%s",
+			  trouble.text);
+	return 0;
 }
 
 static int open_downloads(struct daemon *d, struct err *err)

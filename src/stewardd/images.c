@@ -37,6 +37,7 @@ struct image_job {
 	int rc;
 	struct err err;
 	/* of verify */
+	struct trusted_keys keys;
 	uv_timer_t tick;
 	uint64_t done;
 	uint64_t size;
@@ -79,6 +80,7 @@ static void end_job(struct image_job *job)
 
 	if (job->x)
 		http_exchange_keep(job->x, NULL, NULL);
+	trusted_keys_release(&job->keys);
 	free(job);
 	daemon_job_ends(d);
 }
@@ -128,8 +130,8 @@ static void run_verify(struct work *work)
 {
 	struct image_job *job = container_of(work, struct image_job, work);
 
-	job->rc = repository_verify(job->daemon->repository, job->version, note_progress, job,
-				    &job->err);
+	job->rc = repository_verify(job->daemon->repository, job->version, &job->keys,
+				    note_progress, job, &job->err);
 }
 
 static void send_progress(const struct image_job *job)
@@ -188,9 +190,15 @@ static void on_verified(struct work *work)
 void images_verify(struct http_exchange *x)
 {
 	struct image_job *job = new_job(x);
+	struct err warning;
 
 	if (!job)
 		return;
+	if (trusted_keys_load(&job->keys, job->daemon->config, &warning, &job->err) < 0) {
+		http_reply_problem(x, 500, "%s", job->err.text);
+		end_job(job);
+		return;
+	}
 	http_reply_stream(x, 200, "text/event-stream");
 	(void)uv_timer_init(&job->daemon->loop, &job->tick);
 	(void)uv_timer_start(&job->tick, on_verify_tick, 0, VERIFY_TICK_MS);

@@ -184,6 +184,8 @@ static int open_file(struct import *import)
 	/* '#' is in no version's name: what is left of it is never taken for a download. */
 	(void)snprintf(import->directory, sizeof(import->directory), "%s/downloads/%s#import",
 		       d->config->state_directory, import->pending.manifest.version);
+	if (repository_make_directories(d->repository, &import->err) < 0)
+		return import->err.code;
 	if (mkdir(import->directory, 0755) < 0 && errno != EEXIST)
 		return err_set_errno(&import->err, -errno, "create %s", import->directory);
 	if (image_file_open(&import->file, import->directory, import->pending.manifest.file,

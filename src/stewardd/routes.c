@@ -27,6 +27,7 @@ static unsigned status_of(int code)
 	case -EBUSY:
 		return 409;
 	case -ENOSPC:
+	case -EDQUOT:
 		return 507;
 	default:
 		return 500;

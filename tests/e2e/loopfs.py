@@ -9,16 +9,17 @@ def run(*words):
 
 
 class LoopFilesystem:
-    """ext4 on a file."""
+    """ext4, or another kind, on a file."""
 
-    def __init__(self, directory, size=64 << 20, image=None):
+    def __init__(self, directory, size=64 << 20, image=None, kind="ext4"):
         self.image = image or os.path.join(str(directory), "disk.img")
         self.path = os.path.join(str(directory), "mount")
         os.makedirs(self.path, exist_ok=True)
         if not image:
             with open(self.image, "wb") as file:
                 file.truncate(size)
-            run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image)
+            run("mkfs." + kind, "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-m", "0",
+                self.image)
         run("mount", "-o", "loop", self.image, self.path)
 
     def remount(self, how):

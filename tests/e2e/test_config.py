@@ -1,0 +1,230 @@
+"""The configuration: every leaf's range, what is said of what is outside, and reloads."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from fault_server import Fault
+from repository import MIB
+from steward import STEWARDD, wait_for
+
+SOURCE = {"name": "a", "kind": "artifactory", "url": "http://127.0.0.1/"}
+
+# path below software-update, smallest, largest, below, above, default
+NUMBERS = {
+    "download/timeout": (1800, 604800, 1799, 604801, 10800),
+    "download/attempts": (0, 65535, -1, 65536, 10),
+    "download/initial-retry-delay": (0, 3600, -1, 3601, 30),
+    "download/maximum-retry-delay": (0, 86400, -1, 86401, 3600),
+    "download/concurrency": (1, 32, 0, 33, 4),
+    "download/connect-timeout": (1, 120, 0, 121, 10),
+    "download/stall-timeout": (1, 600, 0, 601, 30),
+    "download/window": (2, 64, 1, 65, 10),
+    "max-bandwidth": (1, "999999999999", 0, "1000000000000", "unlimited"),
+}
+
+# configuration, path that must be named, value, words of the constraint
+REFUSED = {
+    "attempts is text": ({"software-update": {"download": {"attempts": "x"}}},
+                         "download/attempts", '"x"', "must be 0..65535"),
+    "timeout is a fraction": ({"software-update": {"download": {"timeout": 1800.5}}},
+                              "", "", "expected a whole number"),
+    "bandwidth above 32 bits must be quoted": (
+        {"software-update": {"max-bandwidth": 4294967296}}, "max-bandwidth", "4294967296",
+        "quoted"),
+    "access-mode": ({"software-update": {"access-mode": "any"}}, "access-mode", '"any"',
+                    "internet-only, prefer-conductor, conductor-only, offline-mode"),
+    "enable-timeout": ({"software-update": {"download": {"enable-timeout": 1}}},
+                       "enable-timeout", "1", "true or false"),
+    "unknown leaf": ({"software-update": {"donwload": {}}}, "software-update", "donwload",
+                     "not found"),
+    "url scheme": ({"software-update": {"source": [{**SOURCE, "url": "ftp://x"}]}},
+                   "source[name='a']/url", '"ftp://x"', "http or https"),
+    "url with credentials": ({"software-update": {"source": [{**SOURCE, "url": "http://a:b@c/"}]}},
+                             "source[name='a']/url", "a:b@c", "without credentials"),
+    "no url": ({"software-update": {"source": [{"name": "a", "kind": "artifactory"}]}},
+               "source/url", "", "Mandatory"),
+    "kind": ({"software-update": {"source": [{**SOURCE, "kind": "ha-peer"}]}},
+             "source[name='a']/kind", '"ha-peer"', "conductor, artifactory, mist-proxy"),
+    "two of one name": ({"software-update": {"source": [SOURCE, SOURCE]}}, "source[name='a']", "",
+                        "Duplicate"),
+    "username alone": ({"software-update": {"source": [{**SOURCE, "username": "u"}]}},
+                       "username", '"u"', "needs a password-file"),
+    "certificate alone": ({"software-update": {"source": [{**SOURCE, "client-certificate": "/c"}]}},
+                          "client-certificate", '"/c"', "needs a client-key"),
+    "relative path": ({"state-directory": "state"}, "state-directory", '"state"', "absolute path"),
+    "peer is this node": ({"node": "node0", "high-availability":
+                           {"peer-node": "node0", "peer-url": "http://127.0.0.1/"}},
+                          "peer-node", '"node0"', "another node"),
+    "peer without url": ({"high-availability": {"peer-node": "node1"}}, "high-availability", "",
+                         "peer-url"),
+    "peer-patience": ({"high-availability": {"peer-patience": 601}}, "peer-patience", "601",
+                      "1..600"),
+    "port": ({"software-update": {"repository": {"listen": [{"address": "::1", "port": 0}]}}},
+             "port", "0", "1..65535"),
+}
+
+
+def put(path, value):
+    config = value
+    for name in reversed(path.split("/")):
+        config = {name: config}
+    return {"software-update": config}
+
+
+def check(tmp_path, config):
+    path = tmp_path / "steward.json"
+    path.write_text(config if isinstance(config, str) else json.dumps({"steward:router": config}))
+    return subprocess.run([STEWARDD, "--config", path, "--check"], text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", NUMBERS)
+def test_range(path, tmp_path):
+    smallest, largest, below, above, _ = NUMBERS[path]
+    for value in (smallest, largest):
+        result = check(tmp_path, put(path, value))
+        assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+    for value in (below, above):
+        result = check(tmp_path, put(path, value))
+        assert result.returncode == 78
+        assert f"/steward:router/software-update/{path} is {json.dumps(value)}: must be" \
+            in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_refused(row, tmp_path):
+    config, path, value, constraint = REFUSED[row]
+    result = check(tmp_path, config)
+    assert result.returncode == 78
+    for word in (path, value, constraint, "steward.json"):
+        assert word in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "{", '{"steward:router":', '{"other:x":{}}',
+                                  "[" * 100000, '{"steward:router":{},"steward:router":{}}',
+                                  "\x00", '{"steward:router":null}'])
+def test_not_a_configuration(text, tmp_path):
+    result = check(tmp_path, text)
+    assert result.returncode == 78 and "steward.json" in result.stderr
+
+
+def test_no_file_and_no_permission(tmp_path):
+    def run(path, *prefix):
+        return subprocess.run([*prefix, STEWARDD, "--config", path, "--check"], text=True,
+                              capture_output=True)
+
+    result = run(tmp_path / "none.json")
+    assert result.returncode == 78 and "none.json: No such file" in result.stderr
+
+
+def test_defaults(daemons):
+    daemon = daemons(download={}, start=False)
+    del daemon.config["software-update"]["download"]
+    daemon.write_config()
+    daemon.start()
+    update = daemon.get("/v1/configuration").json["steward:router"]["software-update"]
+    for path, (*_, default) in NUMBERS.items():
+        at = update
+        for name in path.split("/"):
+            at = at[name]
+        assert at == default, path
+    assert update["download"]["enable-timeout"] is True
+    assert update["access-mode"] == "prefer-conductor"
+
+
+def reload_refused(daemon, word):
+    before = daemon.get("/v1/configuration").body
+    reply = daemon.post("/v1/reload")
+    assert reply.status == 422 and word in reply.detail, reply.body
+    assert daemon.get("/v1/configuration").body == before
+    assert "the running one stays in force" in daemon.log
+
+
+def test_reload_refused_changes_nothing(servers, daemons):
+    server = servers(rate=2 * MIB)
+    daemon = daemons(server)
+    daemon.request("V1")
+    good = json.loads(json.dumps(daemon.config))
+    for change, word in (({"download": {"concurrency": 33}}, "is 33: must be 1..32"),
+                         ({"access-mode": "none"}, "access-mode"),
+                         ({"repository": {"listen": [{"address": "127.0.0.1", "port": 9}]}},
+                          "without a restart")):
+        daemon.config = {**good, "software-update": {**good["software-update"], **change}}
+        daemon.write_config()
+        reload_refused(daemon, word)
+    daemon.config = {**good, "state-directory": "/somewhere"}
+    daemon.write_config()
+    reload_refused(daemon, "state-directory")
+    with open(daemon.config_path, "w") as file:
+        file.write('{"steward:rou')
+    reload_refused(daemon, "not JSON")
+    os.remove(daemon.config_path)
+    reload_refused(daemon, "No such file")
+    daemon.wait_state("V1", "complete")
+
+
+def test_new_sources_from_the_next_attempt_on(servers, daemons):
+    bad, good = servers(Fault("status", 404)), servers()
+    daemon = daemons(bad, download={"attempts": 0, "initial-retry-delay": 2,
+                                    "maximum-retry-delay": 2})
+    daemon.request("V1")
+    daemon.wait_state("V1", "waiting-retry")
+    daemon.config["software-update"]["source"] = [daemon.source(1, good)]
+    daemon.write_config()
+    assert daemon.post("/v1/reload").status == 200
+    assert [s["name"] for s in daemon.download("V1")["sources"]] == ["s0"]
+    daemon.wait_state("V1", "complete")
+    assert [s["name"] for s in daemon.download("V1")["sources"]] == ["s1"]
+    assert len(bad.of("index")) == 1
+
+
+def test_a_source_in_use_is_kept_within_the_attempt(servers, daemons):
+    used, other = servers(rate=2 * MIB), servers()
+    daemon = daemons(used)
+    daemon.request("V1")
+    wait_for(lambda: used.image_bytes > MIB)
+    daemon.config["software-update"]["source"] = [daemon.source(1, other)]
+    daemon.write_config()
+    assert daemon.post("/v1/reload").status == 200
+    daemon.wait_state("V1", "complete")
+    assert other.requests == []
+
+
+def test_sighup_reloads(servers, daemons):
+    import signal
+
+    daemon = daemons(servers())
+    daemon.config["software-update"]["max-bandwidth"] = 12345678
+    daemon.write_config()
+    daemon.kill(signal.SIGHUP)
+    wait_for(lambda: daemon.get("/v1/status").json["software-update"]["max-bandwidth"] == 12345678)
+
+
+def test_router_json_is_merged_over(servers, daemons):
+    server = servers()
+    daemon = daemons(start=False)
+    secrets = os.path.join(daemon.directory, "secrets")
+    os.makedirs(secrets)
+
+    def write(config):
+        with open(os.path.join(secrets, "router.json"), "w") as file:
+            json.dump({"steward:router": config}, file)
+
+    write({"software-update": {"source": [daemon.source(7, server)],
+                               "download": {"concurrency": 2}}})
+    daemon.start()
+    daemon.fetch("V1")
+    update = daemon.get("/v1/configuration").json["steward:router"]["software-update"]
+    assert update["download"]["concurrency"] == 2 and update["download"]["attempts"] == 2
+    assert server.in_flight_max <= 2
+    write({"software-update": {"download": {"concurrency": 99}}})
+    reply = daemon.post("/v1/reload")
+    assert reply.status == 422
+    assert "router.json: /steward:router/software-update/download/concurrency is 99" in reply.detail
+    # Each valid alone, not together.
+    write({"high-availability": {"peer-node": "node0", "peer-url": "http://127.0.0.1/"}})
+    reply = daemon.post("/v1/reload")
+    assert reply.status == 422 and "another node" in reply.detail
+    assert "router.json" in reply.detail
