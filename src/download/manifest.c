@@ -232,26 +232,13 @@ int manifest_sign(const struct manifest *manifest, const struct jws_key *key, ch
 {
 	cJSON *json = to_json(manifest);
 	char *payload = cJSON_PrintUnformatted(json);
-	char *jws = NULL;
-	int rc = -ENOMEM;
+	int rc = payload ? 0 : err_set(err, -ENOMEM, "manifest: out of memory");
 
 	cJSON_Delete(json);
-	if (payload)
-		rc = jws_sign(key, MANIFEST_TYP, span_of_string(payload), &jws, err);
-	else
-		(void)err_set(err, rc, "manifest: out of memory");
+	if (rc == 0)
+		rc = jws_sign(key, MANIFEST_TYP, span_of_string(payload), ret_jws, err);
 	free(payload);
-	if (rc < 0)
-		return rc;
-	if (strlen(jws) > MANIFEST_SIZE_MAX) {
-		free(jws);
-		return err_set(err, -E2BIG,
-			       "a manifest of %u pieces is longer than the %u bytes allowed: use a "
-			       "larger piece-size",
-			       manifest->n_pieces, MANIFEST_SIZE_MAX);
-	}
-	*ret_jws = jws;
-	return 0;
+	return rc;
 }
 
 void manifest_release(struct manifest *manifest)

@@ -20,7 +20,7 @@
 #define READ_SIZE  (256u << 10)
 #define COPY_SIZE  (64u << 10)
 #define PIECE_SIZE (1u << 20) /* unless the manifest would get too long */
-#define PIECES_MAX 65536u     /* 43 characters each: well under MANIFEST_SIZE_MAX */
+#define PIECES_MAX 65536u     /* 58 characters each, twice encoded: under MANIFEST_SIZE_MAX */
 
 static void close_fd(const int *fd)
 {
@@ -91,11 +91,16 @@ static int name_of(const char *path, char ret[MANIFEST_NAME_SIZE], struct err *e
 	return 0;
 }
 
+static uint64_t count_pieces(uint64_t size, uint32_t piece_size)
+{
+	return (size + piece_size - 1) / piece_size;
+}
+
 static uint32_t choose_piece_size(uint64_t size)
 {
 	uint32_t piece_size = PIECE_SIZE;
 
-	while (piece_size < PIECE_SIZE_MAX && size / piece_size > PIECES_MAX)
+	while (piece_size < PIECE_SIZE_MAX && count_pieces(size, piece_size) > PIECES_MAX)
 		piece_size *= 2;
 	return piece_size;
 }
@@ -120,7 +125,12 @@ int manifest_of_file(struct manifest *ret, const char *path, const char *version
 	(void)snprintf(m.version, sizeof(m.version), "%s", version);
 	m.size = (uint64_t)st.st_size;
 	m.piece_size = piece_size ? piece_size : choose_piece_size(m.size);
-	m.n_pieces = (uint32_t)((m.size + m.piece_size - 1) / m.piece_size);
+	if (count_pieces(m.size, m.piece_size) > PIECES_MAX)
+		return err_set(err, -E2BIG,
+			       "%s: %" PRIu64 " pieces of %" PRIu32
+			       " bytes, a manifest has room for %u: use a larger piece-size",
+			       path, count_pieces(m.size, m.piece_size), m.piece_size, PIECES_MAX);
+	m.n_pieces = (uint32_t)count_pieces(m.size, m.piece_size);
 	m.pieces = calloc(m.n_pieces, DIGEST_SIZE);
 	rc = m.pieces ? hash_file(&m, fd) : -ENOMEM;
 	if (rc < 0)
