@@ -12,7 +12,7 @@
 #include "core/atomic_file.h"
 #include "core/macros.h"
 
-#define RECEIVE_BUFFER (128l << 10) /* bytes; 32 requests may be in flight */
+#define RECEIVE_BUFFER (64l << 10) /* bytes; 32 requests may be in flight */
 #define REDIRECTS_MAX  5l           /* download.md, "Fetch" */
 #define SECRET_MAX     4096
 #define USER_AGENT     "steward"

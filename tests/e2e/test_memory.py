@@ -1,0 +1,68 @@
+"""Memory and descriptors stay small, whatever the size of the image and its pieces."""
+
+import base64
+import hashlib
+import os
+
+import pytest
+
+from fault_server import Fault
+from repository import MIB, Image, Repository
+from steward import wait_for
+
+GIB = 1 << 30
+
+
+class LargeImage(Image):
+    """Sparse but for a few bytes in each piece, so that no two pieces are alike."""
+
+    def __init__(self, path, size, piece_size):
+        self.path, self.size = str(path), size
+        with open(path, "wb") as file:
+            file.truncate(size)
+            for at in range(0, size, piece_size):
+                file.seek(at + 12345)
+                file.write(at.to_bytes(8, "big"))
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+def test_peak_memory(tmp_path, daemons, servers, key):
+    image = LargeImage(tmp_path / "large.iso", 4 * GIB, 16 * MIB)
+    repository = Repository(tmp_path / "large").add("V1", image, key, piece_size=16 * MIB)
+    server = servers(root=repository.root)
+    daemon = daemons(server, download={"concurrency": 32})
+    daemon.request("V1")
+    daemon.wait_state("V1", "complete", timeout=300)
+    peak = int(daemon.status_field("VmHWM").split()[0])
+    assert peak < 32 << 10, f"{peak} KiB"
+    assert server.in_flight_max >= 28
+    with open(daemon.image_path("V1", "large.iso"), "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    assert digest == image.sha256
+    os.remove(daemon.image_path("V1", "large.iso"))
+    print(f"VmHWM {peak} KiB")
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+def test_peak_memory_of_hostile_documents(tmp_path, daemons, servers):
+    """Manifests and indexes as large as they may be, and larger, from eight sources at once."""
+    junk = base64.b64encode(os.urandom(3 * MIB))
+    sources = [servers(Fault("body", junk * 30, on="index" if i % 2 else "manifest"))
+               for i in range(8)]
+    daemon = daemons(*sources, download={"attempts": 1})
+    daemon.request("V1")
+    daemon.wait_state("V1", "failed")
+    peak = int(daemon.status_field("VmHWM").split()[0])
+    assert peak < 96 << 10, f"{peak} KiB"
+
+
+def test_nothing_grows(daemons, servers):
+    server = servers()
+    daemon = daemons(server)
+    daemon.fetch("V1")
+    descriptors = daemon.descriptors
+    for _ in range(5):
+        daemon.fetch("V1", force=True)
+    wait_for(lambda: daemon.descriptors <= descriptors)

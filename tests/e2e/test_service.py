@@ -1,0 +1,227 @@
+"""What systemd and the journal get to see."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from repository import MIB
+from steward import ROOT, STEWARDD, Daemon, wait_for
+
+
+class Manager:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.setblocking(False)
+        self.said = []
+
+    def listen(self):
+        while True:
+            try:
+                self.said += self.socket.recv(65536).decode().splitlines()
+            except BlockingIOError:
+                return self.said
+
+    def wait(self, line):
+        return wait_for(lambda: [s for s in self.listen() if re.fullmatch(line, s)], 20, line)
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.socket.close()
+
+
+def test_ready_status_reload_stop(servers, daemons, manager):
+    server = servers(rate=2 * MIB)
+    daemon = daemons(server, environment={"NOTIFY_SOCKET": manager.path}, start=False)
+    daemon.start()
+    manager.wait("READY=1")
+    manager.wait("STATUS=idle, 0 images")
+    daemon.request("V1")
+    manager.wait(r"STATUS=downloading V1: \d+ %")
+    assert daemon.post("/v1/reload").status == 200
+    said = manager.listen()
+    assert manager.wait("RELOADING=1") and manager.wait(r"MONOTONIC_USEC=\d+")
+    assert said.count("READY=1") == 2 and said.index("RELOADING=1") > said.index("READY=1")
+    daemon.wait_state("V1", "complete")
+    manager.wait("STATUS=idle, 1 images?")
+    daemon.stop()
+    manager.wait("STOPPING=1")
+
+
+def test_watchdog_is_fed(daemons, servers, manager):
+    daemon = daemons(servers(), start=False)
+    # sd_watchdog_enabled() wants to be meant: the process's own id, set by the manager.
+    daemon.prefix = ["bash", "-c", 'WATCHDOG_PID=$$ exec "$@"', "bash"]
+    daemon.environment.update(NOTIFY_SOCKET=manager.path, WATCHDOG_USEC="200000")
+    daemon.start()
+    wait_for(lambda: manager.listen().count("WATCHDOG=1") >= 5)
+    daemon.kill(signal.SIGSTOP)
+    manager.listen()
+    fed = manager.said.count("WATCHDOG=1")
+    daemon.kill(signal.SIGCONT)
+    wait_for(lambda: manager.listen().count("WATCHDOG=1") > fed)
+
+
+def events_of_the_header():
+    with open(os.path.join(ROOT, "src/core/log_events.h")) as file:
+        return re.findall(r'X\((\w+),\s*"([0-9a-f]{32})"', file.read())
+
+
+def test_every_message_id_is_in_the_catalog(tmp_path):
+    with open(os.path.join(ROOT, "packaging/steward.catalog")) as file:
+        entries = re.split(r"^-- ", file.read(), flags=re.M)[1:]
+    catalog = {entry[:32]: entry for entry in entries}
+    header = events_of_the_header()
+    assert len(header) >= 26 and {i for _, i in header} == set(catalog)
+    for entry in catalog.values():
+        lines = entry.splitlines()
+        assert lines[1].startswith("Subject: ") and "Defined-By: Steward" in lines
+        assert len(entry) > 150, "what it means, and what to do"
+    # And journalctl can read it.
+    folder = tmp_path / "usr/lib/systemd/catalog"
+    folder.mkdir(parents=True)
+    os.link(os.path.join(ROOT, "packaging/steward.catalog"), folder / "steward.catalog") \
+        if os.stat(ROOT).st_dev == os.stat(folder).st_dev else \
+        (folder / "steward.catalog").write_text("".join("-- " + e for e in entries))
+    (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
+    subprocess.run(["journalctl", f"--root={tmp_path}", "--update-catalog"], check=True,
+                   capture_output=True)
+    listed = subprocess.run(["journalctl", f"--root={tmp_path}", "--list-catalog"], check=True,
+                            text=True, capture_output=True).stdout
+    assert all(i in listed for _, i in header)
+
+
+def test_every_event_is_used():
+    code = subprocess.run(["grep", "-rhoE", r"LOG_[A-Z_]+", os.path.join(ROOT, "src"),
+                           "--include=*.c"], text=True, capture_output=True).stdout.split()
+    for name, _ in events_of_the_header():
+        assert f"LOG_{name}" in code, name
+
+
+class Journal:
+    """/run/systemd/journal/socket, in a mount namespace of the daemon's own."""
+
+    def __init__(self, directory):
+        self.path = os.path.join(str(directory), "socket")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.setblocking(False)
+        self.entries = []
+
+    def listen(self):
+        while True:
+            try:
+                data = self.socket.recv(1 << 20).decode()
+            except BlockingIOError:
+                return self.entries
+            self.entries.append(dict(line.split("=", 1) for line in data.splitlines()
+                                     if "=" in line))
+
+
+def test_journal_entries(servers, daemons, tmp_path):
+    directory = tmp_path / "journal"
+    directory.mkdir()
+    journal = Journal(directory)
+    daemon = daemons(servers(), start=False)
+    os.makedirs("/run/systemd/journal", exist_ok=True)
+    daemon.prefix = ["unshare", "--mount", "bash", "-c",
+                     f'mount --bind {directory} /run/systemd/journal && exec "$@"', "bash"]
+    daemon.start()
+    daemon.fetch("V1")
+    ids = dict((i, name) for name, i in events_of_the_header())
+    wait_for(lambda: [e for e in journal.listen()
+                      if ids.get(e.get("MESSAGE_ID")) == "DOWNLOAD_COMPLETE"])
+    states = [e for e in journal.entries if e.get("STEWARD_VERSION") == "V1"]
+    assert [e["STEWARD_STATE"] for e in states] == ["discovering", "downloading", "finishing",
+                                                    "complete"]
+    for entry in journal.entries:
+        assert entry["MESSAGE_ID"] in ids and entry["SYSLOG_IDENTIFIER"] == "stewardd"
+        assert entry["PRIORITY"] in "34567"
+    assert states[1]["STEWARD_SOURCE"] == "s0"
+
+
+def run(*words):
+    return subprocess.run([STEWARDD, *words], text=True, capture_output=True, timeout=60)
+
+
+def test_options(tmp_path):
+    assert run("--version").stdout == "stewardd 0.1.0\n"
+    usage = run("--help")
+    assert usage.returncode == 0
+    for option in ("--config FILE", "--foreground", "--check", "--version", "--help"):
+        assert option in usage.stdout
+    for words in (("--nonsense",), ("extra",), ("--config",)):
+        assert run(*words).returncode == 64, words
+    assert run("--config", tmp_path / "none").returncode == 78
+
+
+def test_exit_statuses(daemons, servers, tmp_path):
+    daemon = daemons(servers())
+    second = Daemon(tmp_path, None)
+    second.config["control"]["socket"] = daemon.socket
+    second.write_config()
+    result = run("--config", second.config_path, "--foreground")
+    assert result.returncode == 74 and "somebody listens on" in result.stderr
+    assert daemon.get("/v1/status").status == 200, "the first one is not disturbed"
+    second.config["control"]["socket"] = "/nonexistent/control.sock"
+    second.write_config()
+    result = run("--config", second.config_path, "--foreground")
+    assert result.returncode == 74 and "/nonexistent/control.sock" in result.stderr
+    second.config["control"]["socket"] = str(tmp_path / ("x" * 200))
+    second.write_config()
+    result = run("--config", second.config_path, "--foreground")
+    assert result.returncode == 74 and "longer than a socket" in result.stderr
+    second.config["control"]["socket"] = str(tmp_path / "control.sock")
+    second.config["software-update"]["repository"] = {"listen": [
+        {"address": "192.0.2.1", "port": 8930}]}
+    second.write_config()
+    result = run("--config", second.config_path, "--foreground")
+    assert result.returncode == 74 and "192.0.2.1" in result.stderr
+
+
+def test_unit_is_sound(tmp_path):
+    path = os.path.join(os.path.dirname(os.path.dirname(STEWARDD)), "packaging",
+                        "stewardd.service")
+    with open(path) as file:
+        unit = file.read()
+    for line in ("Type=notify", "WatchdogSec=", "ExecReload=", "ProtectSystem=strict",
+                 "NoNewPrivileges=yes", "SystemCallFilter="):
+        assert line in unit
+    # systemd knows all of it: only the programs are not where they will be.
+    programs = {"stewardd": STEWARDD, "stewardctl": STEWARDD.replace("stewardd", "stewardctl")}
+    for name, program in programs.items():
+        unit = re.sub(rf"=\S*/{name}", f"={program}", unit)
+    unit = re.sub(r"^Documentation=.*\n", "", unit, flags=re.M)
+    (tmp_path / "stewardd.service").write_text(unit)
+    result = subprocess.run(["systemd-analyze", "verify", tmp_path / "stewardd.service"],
+                            text=True, capture_output=True)
+    assert "stewardd.service" not in result.stderr, result.stderr
+
+
+def test_installed_files(tmp_path):
+    build = os.path.dirname(os.path.dirname(STEWARDD))
+    subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
+                   capture_output=True, env={**os.environ, "DESTDIR": str(tmp_path)})
+    for path in ("sbin/stewardd", "bin/stewardctl", "lib/systemd/system/stewardd.service",
+                 "lib/sysusers.d/steward.conf", "lib/tmpfiles.d/steward.conf",
+                 "lib/systemd/catalog/steward.catalog", "share/yang/modules/steward.yang",
+                 "share/bash-completion/completions/stewardctl", "share/man/man1/stewardctl.1",
+                 "share/man/man8/stewardd.8", "share/man/man5/steward.json.5",
+                 "share/doc/steward/steward.json.example"):
+        assert (tmp_path / "usr" / path).is_file(), path
+    example = tmp_path / "usr/share/doc/steward/steward.json.example"
+    assert run("--config", example, "--check").returncode == 0
+    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man5/steward.json.5"):
+        result = subprocess.run(["man", "--warnings", "-l", tmp_path / "usr/share/man" / page],
+                                text=True, capture_output=True)
+        assert result.returncode == 0 and result.stderr == ""
