@@ -13,7 +13,8 @@
 #undef err_wrap
 
 /* What a stranger wrote may stand in any message. */
-static void fill(struct err *err, int code, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void fill(struct err *err, int code,
+						       const char *format, va_list arguments)
 {
 	char raw[ERR_TEXT_SIZE];
 

@@ -13,7 +13,7 @@
 #include "core/macros.h"
 
 #define RECEIVE_BUFFER (64l << 10) /* bytes; 32 requests may be in flight */
-#define REDIRECTS_MAX  5l           /* download.md, "Fetch" */
+#define REDIRECTS_MAX  5l          /* download.md, "Fetch" */
 #define SECRET_MAX     4096
 #define USER_AGENT     "steward"
 

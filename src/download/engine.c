@@ -289,7 +289,8 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		engine_request_ended(e, event, out);
 		return;
 	case ENGINE_FINISHED:
-		engine_set_state(e, ENGINE_COMPLETE, out);
+		if (e->state == ENGINE_FINISHING)
+			engine_set_state(e, ENGINE_COMPLETE, out);
 		return;
 	case ENGINE_LOCAL_ERROR:
 		local_error(e, event, out);

@@ -190,19 +190,22 @@ static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
 		if (e->sources[i].no_range || !may_be_asked_more(e, i))
 			continue;
 		pick = pick_for(e, i);
+		pick.but_not = NULL; /* it may be the partner who got it wrong */
 		while (may_be_asked_more(e, i) && picker_next_mismatched(&e->picker, &pick, &range))
 			ask(e, i, &range, false, out);
 	}
 }
 
-static void ask_source(struct engine *e, int source, struct engine_actions *out)
+static void ask_source(struct engine *e, int source, bool for_anything, struct engine_actions *out)
 {
 	while (source != SOURCE_NOBODY && may_be_asked_more(e, (unsigned)source)) {
 		struct byte_range range = {0};
 		struct pick pick = pick_for(e, (unsigned)source);
 		bool whole = e->sources[source].no_range;
 
-		pick.even_mismatched = is_last(e, (unsigned)source);
+		pick.even_mismatched = for_anything || is_last(e, (unsigned)source);
+		if (for_anything)
+			pick.but_not = NULL;
 		if (!whole && !picker_next(&e->picker, &pick, &range))
 			return;
 		ask(e, (unsigned)source, &range, whole, out);
@@ -224,11 +227,11 @@ static void wait_or_end(struct engine *e, struct engine_actions *out)
 	uint64_t earliest = ENGINE_NEVER;
 
 	for (unsigned i = 0; i < e->n_sources; i++)
-		if (source_is_usable(&e->sources[i]))
+		if (source_is_usable(&e->sources[i]) && is_skipped(e, i))
 			earliest = MIN(earliest, e->sources[i].skip_until_ms);
-	earliest = MAX(earliest, e->last_ms);
-	if (earliest != ENGINE_NEVER && !e->waiting &&
-	    e->waited_ms + (earliest - e->last_ms) <= RETRY_AFTER_WAIT_MS) {
+	if (earliest == ENGINE_NEVER)
+		e->waiting = false; /* the one waited for was left meanwhile */
+	else if (!e->waiting && e->waited_ms + (earliest - e->last_ms) <= RETRY_AFTER_WAIT_MS) {
 		e->waited_ms += earliest - e->last_ms;
 		e->waiting = true;
 	}
@@ -250,8 +253,14 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 	}
 	e->waiting = false;
 	ask_for_mismatched(e, out);
-	ask_source(e, e->partner, out);
-	ask_source(e, e->active, out);
+	ask_source(e, e->partner, false, out);
+	ask_source(e, e->active, false, out);
+	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
+	if (e->in_flight == 0)
+		ask_source(e, e->active, true, out);
+	/* The partner is all there is, and has nothing more. */
+	if (e->in_flight == 0 && e->active == SOURCE_NOBODY)
+		wait_or_end(e, out);
 }
 
 void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out)

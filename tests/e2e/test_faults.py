@@ -260,6 +260,7 @@ def test_connection_refused_and_unknown_name(servers, daemons):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("network")
 def test_black_hole(servers, daemons, network):
     """Packets go there, and none comes back: the connection times out, the next one delivers."""
     daemon = daemons(f"http://{network.black_hole}:8080/", servers())
@@ -269,6 +270,7 @@ def test_black_hole(servers, daemons, network):
              or daemon.download("V1")["state"] == "complete")
 
 
+@pytest.mark.xdist_group("network")
 def test_black_hole_alone_says_so(daemons, network):
     daemon = daemons(f"http://{network.black_hole}:8080/", download={"attempts": 1})
     daemon.request("V1")

@@ -1,0 +1,105 @@
+/* simulation.h - a world for the engine: sources that fail in every way, a disk, and a clock.
+ *
+ * It does what download.c does, without a byte on any network: performs the engine's actions and
+ * answers with events when their time has come. Of each KiB of the image it knows whether the
+ * disk has nothing, the right bytes or wrong ones, so that it can tell what the engine must not
+ * do. Every rule that holds always is checked at each step:
+ *
+ *	no piece is asked for that is verified, none in two requests, nothing outside the image
+ *	never more requests than the concurrency
+ *	unless it has ended, somebody owes an answer or a timer is armed
+ *	complete means that every KiB is right
+ */
+#pragma once
+
+#include "support.h"
+
+#include "download/engine.h"
+
+#define SIM_UNIT       1024u
+#define SIM_PIECE_SIZE (64u << 10)
+#define SIM_PIECES_MAX 256u
+#define SIM_EVENTS_MAX 256u
+
+/* How a source behaves; percentages of its requests. */
+struct sim_source {
+	enum engine_answer answer;
+	uint64_t answer_ms; /* after it was asked */
+	unsigned fails;     /* cannot connect */
+	unsigned stalls;
+	unsigned cuts;
+	unsigned corrupts; /* a bit flips somewhere */
+	unsigned refuses;
+	unsigned says_later; /* 429, Retry-After */
+	uint64_t later_ms;
+	bool ignores_ranges; /* answers 200 with the whole file */
+	bool other_image;
+	uint64_t bytes_per_ms; /* of one request */
+	uint64_t bad_pieces;   /* of the first 64: it has them wrong */
+};
+
+struct sim_event {
+	uint64_t at_ms;
+	uint64_t order;
+	struct engine_event event;
+	char reason[64];
+	bool ends_request;
+	uint64_t id; /* of the request */
+};
+
+struct sim {
+	struct engine engine;
+	uint64_t now_ms;
+	uint64_t random;
+	struct sim_source sources[SOURCES_MAX];
+	uint8_t pieces[SOURCES_MAX][SIM_PIECES_MAX / 8]; /* of sources that have only some */
+	bool has_some[SOURCES_MAX];
+	unsigned n_sources;
+	struct manifest manifest;
+	uint8_t units[SIM_PIECES_MAX *
+		      (SIM_PIECE_SIZE / SIM_UNIT)]; /* 0 nothing, 1 right, 2 wrong */
+	uint8_t verified[SIM_PIECES_MAX / 8];
+
+	struct sim_event events[SIM_EVENTS_MAX];
+	unsigned n_events;
+	uint64_t n_scheduled;
+	uint64_t request_ids[SLOTS_MAX]; /* of the slot's request; 0 = none */
+	uint64_t began_ms[SLOTS_MAX];
+	struct byte_range ranges[SLOTS_MAX];
+	bool whole[SLOTS_MAX];
+	bool ending[SLOTS_MAX];
+
+	/* What a test asks afterwards. */
+	unsigned n_requests;
+	unsigned n_requests_of[SOURCES_MAX];
+	unsigned n_discoveries;
+	unsigned n_mismatches;
+	unsigned in_flight_max;
+	uint64_t bytes_asked;
+	uint64_t retry_at_ms[64]; /* when each wait for a retry began, and how long it is */
+	uint64_t retry_delay_ms[64];
+	unsigned n_retries;
+	enum engine_state states[64]; /* entered, the first ones */
+	unsigned n_states;
+};
+
+struct engine_limits sim_limits(void); /* the defaults of the model */
+
+void sim_init(struct sim *sim, const struct engine_limits *limits, unsigned n_pieces,
+	      uint64_t seed);
+void sim_add_source(struct sim *sim, const struct sim_source *source, enum source_kind kind);
+/* The source has only the pieces of which a bit is set in some; from the next step on. */
+void sim_set_pieces(struct sim *sim, unsigned source, const uint8_t *some);
+void sim_release(struct sim *sim);
+
+/* Tell the engine now, and perform what it asks for. */
+void sim_tell(struct sim *sim, enum engine_event_type type);
+
+/* Let time go by until the next thing happens, at most to until_ms. false = nothing before. */
+bool sim_next(struct sim *sim, uint64_t until_ms);
+
+/* Until the download has ended or is paused, or until_ms. Returns its state. */
+enum engine_state sim_run(struct sim *sim, uint64_t until_ms);
+
+/* kill -9 and another start: what is verified stays, partial pieces are gone. */
+void sim_restart_daemon(struct sim *sim);
