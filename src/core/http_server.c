@@ -23,7 +23,7 @@ static void on_idle(uv_idle_t *idle);
 static void run(struct http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG wait = 0;
-	int due = MHD_NO;
+	enum MHD_Result due = MHD_NO;
 
 	(void)uv_idle_stop(&server->idle);
 	for (unsigned i = 0; i < RUNS_MAX; i++) {

@@ -172,24 +172,61 @@ static void tell(struct download *d, enum disk_task task)
 	}
 }
 
+/* What it means to the engine. */
+static void report(struct download *d, enum disk_task task)
+{
+	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK};
+
+	if (d->disk.notice.code < 0)
+		log_event(
+			LOG_JOURNAL_DISCARDED,
+			&(struct log_fields){.version = d->version, .reason = d->disk.notice.text},
+			"download %s: %s", d->version, d->disk.notice.text);
+	if (d->disk.err.code < 0) {
+		bool fatal = task == DISK_TASK_PREPARE && d->disk.err.code == -ENOSPC;
+
+		download_fail_locally(d, &d->disk.err, fatal);
+		return;
+	}
+	switch (task) {
+	case DISK_TASK_OPEN:
+		event.type = ENGINE_OPENED;
+		break;
+	case DISK_TASK_CHECK:
+		event.type = ENGINE_CHECKED;
+		break;
+	case DISK_TASK_PREPARE:
+		event.type = ENGINE_PREPARED;
+		break;
+	case DISK_TASK_FINISH:
+		event.type = ENGINE_FINISHED;
+		break;
+	default:
+		return;
+	}
+	download_deliver(d, &event);
+}
+
 static void on_done(struct work *work)
 {
 	struct download *d = container_of(work, struct download, disk.work);
 	enum disk_task task = d->disk.task;
 
 	unload(d, task);
-	d->disk.busy = false;
-	tell(d, task);
 	if (task == DISK_TASK_CLOSE) {
 		if (d->disk.err.code < 0)
 			log_event(LOG_DISK_PROBLEM,
 				  &(struct log_fields){.version = d->version,
 						       .reason = d->disk.err.text},
 				  "download %s: %s", d->version, d->disk.err.text);
+		d->disk.busy = false;
 		download_disk_closed(d);
 		return;
 	}
-	download_disk_done(d, task);
+	/* What is wanted meanwhile waits: the next job would overwrite what came of this one. */
+	tell(d, task);
+	report(d, task);
+	d->disk.busy = false;
 	download_settle(d);
 	pump(d);
 }

@@ -1,8 +1,8 @@
 /* download_private.h - what the files of a download share.
  *
- * download.c performs the engine's actions; download_jobs.c orders the disk jobs and
- * download_disk.c is what they do on the thread pool;
- * download_record.c reads and writes request.json; download_status.c tells the world.
+ * download.c makes and ends it and takes orders; download_actions.c performs what the engine
+ * decides; download_jobs.c orders the disk jobs and download_disk.c is what they do on the thread
+ * pool; download_record.c reads and writes request.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -10,15 +10,19 @@
 
 /* Tell the engine, and perform what it asks for. */
 void download_deliver(struct download *d, const struct engine_event *event);
+void download_tell(struct download *d, enum engine_event_type type);
+/* Our own disk, memory or keys. fatal: trying again changes nothing. */
+void download_fail_locally(struct download *d, const struct err *err, bool fatal);
+void download_arm_timers(struct download *d);
+/* What transfers are given, once for all of them. */
+void download_make_target(struct download *d);
 
 /* Ask for a disk job; it runs when those before it are done. */
 void download_want(struct download *d, enum disk_task task);
 /* A piece is verified and written: it goes to the journal with the next sync. */
 int download_note_verified(struct download *d, uint32_t piece);
 bool download_may_write(const struct download *d);
-/* What a job's end means to the engine; what is left of a discarded download; and the end of
- * the last job (download.c). */
-void download_disk_done(struct download *d, enum disk_task task);
+/* After DISK_TASK_DISCARD and DISK_TASK_CLOSE (download.c). */
 void download_discarded(struct download *d);
 void download_disk_closed(struct download *d);
 /* Nothing is in flight any more: what had to wait for that. */

@@ -8,7 +8,6 @@
 
 #include "core/macros.h"
 #include "download/block_job.h"
-#include "download/piece_map.h"
 
 #define STALL_BYTES_PER_S 1024
 
@@ -132,7 +131,7 @@ static uint64_t run_at(const struct transfer *t, uint64_t position, bool *ret_he
 		*ret_held = false;
 		return t->asked.range.end - position;
 	}
-	*ret_held = piece_map_bit(t->target->verified, piece);
+	*ret_held = picker_has(t->target->picker, piece);
 	return piece_size - position % piece_size;
 }
 
@@ -292,7 +291,7 @@ static void on_done(struct http_request *request, const struct http_result *resu
 
 	(void)request;
 	t->request = NULL;
-	if (!t->job.mismatch && !t->end.local) {
+	if (t->end.outcome != REQUEST_BAD_PIECE && !t->end.local) {
 		judge_result(t, result);
 		queue_filling(t);
 	}

@@ -21,6 +21,7 @@
 #include "download/image_file.h"
 #include "download/intake.h"
 #include "download/manifest.h"
+#include "download/picker.h"
 #include "download/range_reply.h"
 #include "download/source.h"
 
@@ -50,14 +51,15 @@ struct transfer_callbacks {
 	void (*ended)(struct transfer *t, const struct transfer_end *end);
 };
 
-/* What a download's transfers share; outlives them. */
+/* What a download's transfers share; outlives them, and does not change: the thread pool reads it.
+ */
 struct transfer_target {
 	uv_loop_t *loop;
 	struct http_client *client;
 	struct intake *intake;
 	const struct manifest *manifest;
 	struct image_file *file;
-	const uint8_t *verified; /* the picker's bitmap: a whole file skips what is held */
+	const struct picker *picker; /* a whole file skips what it holds */
 	const struct transfer_callbacks *callbacks;
 };
 

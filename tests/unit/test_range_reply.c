@@ -1,0 +1,105 @@
+/* A reply's head against what was asked for: bytes 1000-1999 of 10000, or the whole file. */
+#include "support.h"
+
+#include "core/macros.h"
+#include "download/range_reply.h"
+
+static const struct byte_range asked = {.first = 1000, .end = 2000};
+static const struct byte_range all = {.first = 0, .end = 10000};
+
+struct row {
+	int status;
+	const char *lines; /* of the head, separated by '\n' */
+	enum reply_verdict verdict;
+	const char *reason;
+};
+
+static void judge(const struct row *row, bool whole)
+{
+	char reason[SOURCE_REASON_SIZE] = "";
+	char lines[256];
+	char *rest = lines;
+	char *line;
+	struct http_head head;
+	enum reply_verdict verdict;
+
+	http_head_reset(&head);
+	head.status = row->status;
+	(void)snprintf(lines, sizeof(lines), "%s", row->lines);
+	while ((line = strsep(&rest, "\n")))
+		http_head_add_line(&head, span_of_string(line), 0);
+	verdict = range_reply_judge(&head, whole ? &all : &asked, 10000, whole, reason);
+	if (verdict != row->verdict)
+		fail_msg("%d %s: verdict %d, %s", row->status, row->lines, (int)verdict, reason);
+	assert_contains(reason, row->reason);
+}
+
+static void test_for_a_range(void **state)
+{
+	static const struct row rows[] = {
+		{206, "Content-Range: bytes 1000-1999/10000", REPLY_TAKEN, ""},
+		{206, "Content-Range: bytes 1000-1999/*", REPLY_TAKEN, ""},
+		{206, "content-range: BYTES 1000-1999/10000\nContent-Length: 1000", REPLY_TAKEN,
+		 ""},
+		{206, "", REPLY_REFUSED, "without a readable Content-Range"},
+		{206, "Content-Range: bytes garbage", REPLY_REFUSED, "without a readable"},
+		{206, "Content-Range: bytes 999-1998/10000", REPLY_REFUSED,
+		 "wrong range: asked for bytes 1000-1999, got 999-1998"}, /* shifted by one */
+		{206, "Content-Range: bytes 1001-2000/10000", REPLY_REFUSED, "wrong range"},
+		{206, "Content-Range: bytes 1000-1998/10000", REPLY_REFUSED, "wrong range"},
+		{206, "Content-Range: bytes 1000-2000/10000", REPLY_REFUSED, "wrong range"},
+		{206, "Content-Range: bytes 1000-1999/9999", REPLY_REFUSED,
+		 "the manifest says 10000 bytes, the source 9999"},
+		{206, "Content-Range: bytes 1000-1999/10000\nContent-Length: 999", REPLY_REFUSED,
+		 "Content-Length is 999"},
+		{206, "Content-Range: bytes 1000-1999/10000\nContent-Encoding: gzip", REPLY_REFUSED,
+		 "Content-Encoding gzip, expected none"},
+		{206, "Content-Range: bytes 1000-1999/10000\nContent-Encoding: identity",
+		 REPLY_TAKEN, ""},
+		{200, "Content-Length: 10000", REPLY_WHOLE_FILE, "no ranges"},
+		{200, "Content-Length: 9999", REPLY_REFUSED, "200 with 9999 bytes"}, /* HTML */
+		{200, "", REPLY_REFUSED, "unknown length"},
+		{200, "Content-Length: 10000\nContent-Encoding: br", REPLY_REFUSED, "br"},
+		{401, "", REPLY_REFUSED, "HTTP 401"},
+		{403, "", REPLY_REFUSED, "HTTP 403"},
+		{404, "", REPLY_REFUSED, "HTTP 404"},
+		{416, "Content-Range: bytes */900", REPLY_REFUSED, "HTTP 416"},
+		{429, "Retry-After: 7", REPLY_RETRY_AFTER, "again in 7 s"},
+		{429, "", REPLY_FAILED, "HTTP 429"},
+		{429, "Retry-After: soon", REPLY_FAILED, "HTTP 429"},
+		{503, "Retry-After: 0", REPLY_RETRY_AFTER, "again in 0 s"},
+		{503, "", REPLY_FAILED, "HTTP 503"},
+		{500, "Retry-After: 7", REPLY_FAILED, "HTTP 500"}, /* says nothing of it there */
+		{204, "", REPLY_FAILED, "HTTP 204"},
+		{304, "", REPLY_FAILED, "HTTP 304"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		judge(&rows[i], false);
+}
+
+static void test_for_the_whole(void **state)
+{
+	static const struct row rows[] = {
+		{200, "Content-Length: 10000", REPLY_TAKEN, ""},
+		{200, "Content-Length: 10001", REPLY_REFUSED, "200 with 10001 bytes"},
+		{200, "", REPLY_REFUSED, "unknown length"},
+		{206, "Content-Range: bytes 0-9999/10000", REPLY_REFUSED, "no range was asked"},
+		{404, "", REPLY_REFUSED, "HTTP 404"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		judge(&rows[i], true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_for_a_range),
+		cmocka_unit_test(test_for_the_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
