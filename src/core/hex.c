@@ -10,3 +10,12 @@ void hex_encode(struct span bytes, char *ret)
 	}
 	*ret = '\0';
 }
+
+int hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -1;
+}

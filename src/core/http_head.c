@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/macros.h"
+#include "core/printable.h"
 
 void http_head_reset(struct http_head *head)
 {
@@ -91,17 +92,20 @@ static void read_retry_after(struct http_head *head, struct span value, int64_t 
 		       (const char *)value.bytes);
 	at = curl_getdate(date, NULL);
 	if (at != -1)
-		head->retry_after_s = MAX((int64_t)at - now_s, 0);
+		head->retry_after_s = MIN(MAX((int64_t)at - now_s, 0), (int64_t)UINT32_MAX);
 }
 
 static void read_encoding(struct http_head *head, struct span value)
 {
+	char raw[sizeof(head->encoding)];
+
 	if (value.size == 0 ||
 	    (value.size == 8 && strncasecmp((const char *)value.bytes, "identity", 8) == 0))
 		return;
 	head->encoded = true;
-	for (size_t i = 0; i < MIN(value.size, sizeof(head->encoding) - 1); i++)
-		head->encoding[i] = (char)value.bytes[i];
+	(void)snprintf(raw, sizeof(raw), "%.*s", (int)MIN(value.size, sizeof(raw) - 1),
+		       (const char *)value.bytes);
+	printable_copy(raw, head->encoding, sizeof(head->encoding));
 }
 
 static bool is_named(struct span name, const char *expected)

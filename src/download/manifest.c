@@ -57,14 +57,6 @@ static int read_name(const cJSON *payload, const char *member, char ret[MANIFEST
 	return 0;
 }
 
-static int hex_value(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 static int read_sha256(const cJSON *payload, uint8_t ret[DIGEST_SIZE], struct err *err)
 {
 	const char *hex;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/atomic_file.h"
+#include "core/hex.h"
 #include "core/macros.h"
 
 #define MAGIC       "STWDPM01"
@@ -293,15 +294,6 @@ void piece_map_close(struct piece_map *map)
 	free(map->path);
 	free(map->bits);
 	*map = (struct piece_map){.fd = -1};
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
 }
 
 int piece_map_read_boot_id(uint8_t ret[16], struct err *err)

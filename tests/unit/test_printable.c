@@ -1,0 +1,67 @@
+/* A stranger's text becomes one harmless line, cut at a whole character. */
+#include "support.h"
+
+#include "core/macros.h"
+#include "core/printable.h"
+
+static void test_rows(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *expected;
+	} rows[] = {
+		{"plain", "plain"},
+		{"Gr\xc3\xbc\xc3\x9f"
+		 "e",
+		 "Gr\xc3\xbc\xc3\x9f"
+		 "e"},                                 /* UTF-8 */
+		{"a\nb\rc\td", "a\\x0ab\\x0dc\\x09d"}, /* a second line */
+		{"\x1b[31mred", "\\x1b[31mred"},       /* a terminal's colour */
+		{"del\x7f", "del\\x7f"},
+		{"\xff", "\\xff"},                            /* no UTF-8 at all */
+		{"\xc3", "\\xc3"},                            /* cut short */
+		{"\xc0\xaf", "\\xc0\\xaf"},                   /* overlong '/' */
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* beyond Unicode */
+		{"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},     /* four bytes */
+		{"\xc2\x9b"
+		 "31m",
+		 "\\xc2\\x9b31m"}, /* C1: a terminal's escape in one character */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		char out[64];
+
+		printable_copy(rows[i].text, out, sizeof(out));
+		assert_string_equal(out, rows[i].expected);
+	}
+}
+
+static void test_cut_at_a_whole_character(void **state)
+{
+	static const char text[] = "a\xc3\xbc\x01\xf0\x9f\x98\x80z";
+	static const char *const expected[] = {
+		"", "a", "a", "a\xc3\xbc", "a\xc3\xbc", "a\xc3\xbc", "a\xc3\xbc", "a\xc3\xbc\\x01",
+	};
+
+	(void)state;
+	for (size_t size = 1; size <= N_ELEMENTS(expected); size++) {
+		char *out = malloc(size); /* exact: a sanitizer sees one byte more */
+
+		assert_non_null(out);
+		printable_copy(text, out, size);
+		assert_string_equal(out, expected[size - 1]);
+		free(out);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_cut_at_a_whole_character),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
