@@ -353,4 +353,6 @@ void download_settle(struct download *d)
 		download_want(d, DISK_TASK_CLOSE);
 	else if (d->discarding)
 		download_want(d, DISK_TASK_DISCARD);
+	else
+		download_pump(d);
 }

@@ -5,7 +5,7 @@
  *	prepare  a new manifest: make room for its image
  *	sync     the data of verified pieces, and then their records
  *	finish   publish the image, remove the folder's rest
- *	discard  remove all but request.json
+ *	discard  save, and remove all but request.json
  *	save     request.json
  *	close    sync, mark the journal clean, save
  */
@@ -153,14 +153,27 @@ static int run_finish(struct download *d, struct disk_job *job)
 	(void)unlink(path);
 	path_of(d, "manifest.jws", path);
 	(void)unlink(path);
-	return repository_write_index(d->home->repository, &job->err);
+	/* The image is there all the same; whoever publishes next, or the next start, writes it. */
+	(void)repository_write_index(d->home->repository, &job->notice);
+	return 0;
+}
+
+static int run_save(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+
+	path_of(d, "request.json", path);
+	return atomic_file_write(path, span_of_string(job->record), 0644, &job->err);
 }
 
 static int run_discard(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
 
-	/* The manifest goes last but one: what is left after a power cut is still understood. */
+	/* First that it goes, or a start in between would take what is left for what was wanted. A
+	 * full disk does not allow that, but it must allow this. */
+	(void)run_save(d, job);
+	/* The manifest goes last: what is left after a power cut is still understood. */
 	if (d->map_is_open)
 		piece_map_close(&d->map);
 	d->map_is_open = false;
@@ -176,14 +189,6 @@ static int run_discard(struct download *d, struct disk_job *job)
 	if (d->renewing)
 		return repository_remove_files(d->home->repository, d->version, &job->err);
 	return 0;
-}
-
-static int run_save(struct download *d, struct disk_job *job)
-{
-	char path[PATH_MAX];
-
-	path_of(d, "request.json", path);
-	return atomic_file_write(path, span_of_string(job->record), 0644, &job->err);
 }
 
 static int run_close(struct download *d, struct disk_job *job)

@@ -9,8 +9,6 @@
 #include "core/macros.h"
 #include "download/download_private.h"
 
-static void pump(struct download *d);
-
 int download_note_verified(struct download *d, uint32_t piece)
 {
 	if (d->n_unsynced == d->room_unsynced) {
@@ -47,6 +45,12 @@ static void take_batch(struct download *d)
 	d->unsynced_bytes = 0;
 }
 
+static void drop_unsynced(struct download *d)
+{
+	d->n_unsynced = 0;
+	d->unsynced_bytes = 0;
+}
+
 static void drop_batch(struct disk_job *job)
 {
 	free(job->batch);
@@ -72,6 +76,7 @@ static int load(struct download *d, enum disk_task task)
 	switch (task) {
 	case DISK_TASK_OPEN:
 		drop_manifest(job);
+		drop_unsynced(d);
 		return trusted_keys_load(&job->keys, d->home->config, &warning, &job->err);
 	case DISK_TASK_CHECK:
 		job->checked = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
@@ -80,11 +85,11 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_DISCARD:
-		d->n_unsynced = 0;
-		d->unsynced_bytes = 0;
-		return 0;
 	case DISK_TASK_CLOSE:
-		take_batch(d);
+		if (task == DISK_TASK_CLOSE)
+			take_batch(d);
+		else
+			drop_unsynced(d);
 		/* fallthrough */
 	case DISK_TASK_SAVE:
 		d->saved_ms = download_clock_ms();
@@ -125,6 +130,8 @@ static void unload(struct download *d, enum disk_task task)
 	struct disk_job *job = &d->disk;
 	int rc = 0;
 
+	if (job->err.code == 0 && task == DISK_TASK_OPEN)
+		engine_forget_image(&d->engine);
 	if (job->err.code == 0 && (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE))
 		rc = adopt(d);
 	if (job->err.code == 0 && rc == 0 && task == DISK_TASK_OPEN)
@@ -179,7 +186,7 @@ static void report(struct download *d, enum disk_task task)
 
 	if (d->disk.notice.code < 0)
 		log_event(
-			LOG_JOURNAL_DISCARDED,
+			task == DISK_TASK_FINISH ? LOG_DISK_PROBLEM : LOG_JOURNAL_DISCARDED,
 			&(struct log_fields){.version = d->version, .reason = d->disk.notice.text},
 			"download %s: %s", d->version, d->disk.notice.text);
 	if (d->disk.err.code < 0) {
@@ -228,20 +235,28 @@ static void on_done(struct work *work)
 	report(d, task);
 	d->disk.busy = false;
 	download_settle(d);
-	pump(d);
+	download_pump(d);
 }
 
 static void submit(struct download *d, enum disk_task task);
 
 static bool is_blocked(const struct download *d, enum disk_task task)
 {
-	/* The last word: everything else was written. */
-	if (task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
+	/* Who is in flight still writes. */
+	if (task == DISK_TASK_OPEN || task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
 		return d->engine.in_flight > 0;
 	return false;
 }
 
-static void pump(struct download *d)
+/* Wanted, but meanwhile there is nothing to do. */
+static bool is_needless(const struct download *d, enum disk_task task)
+{
+	if (task == DISK_TASK_OPEN)
+		return d->engine.disk != DISK_OPENING;
+	return task == DISK_TASK_SYNC && d->n_unsynced == 0;
+}
+
+void download_pump(struct download *d)
 {
 	for (unsigned i = 0; i < DISK_TASK_COUNT && !d->disk.busy; i++) {
 		enum disk_task task = (enum disk_task)i;
@@ -249,7 +264,7 @@ static void pump(struct download *d)
 		if (!(d->disk.wanted & (1u << i)) || is_blocked(d, task))
 			continue;
 		d->disk.wanted &= ~(1u << i);
-		if (task == DISK_TASK_SYNC && d->n_unsynced == 0)
+		if (is_needless(d, task))
 			continue;
 		submit(d, task);
 	}
@@ -281,7 +296,7 @@ void download_want(struct download *d, enum disk_task task)
 	if (d->closed_disk)
 		return;
 	d->disk.wanted |= 1u << task;
-	pump(d);
+	download_pump(d);
 }
 
 void download_release_disk(struct download *d)

@@ -157,11 +157,13 @@ static void load(struct download_list *list, const char *version)
 		return;
 	}
 	/* Published just before the end: the record had not been told. */
-	if (!engine_state_is_ended(d->engine.state) &&
+	if (!d->renewing && !engine_state_is_ended(d->engine.state) &&
 	    repository_find(list->home.repository, version))
 		engine_restore(&d->engine, ENGINE_COMPLETE, d->engine.attempt, d->engine.used_ms,
 			       d->engine.bytes_fetched, "");
 	append(list, d);
+	if (d->renewing)
+		download_restart(d, true);
 }
 
 void download_list_start(struct download_list *list)

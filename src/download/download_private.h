@@ -17,6 +17,8 @@ void download_arm_timers(struct download *d);
 /* What transfers are given, once for all of them. */
 void download_make_target(struct download *d);
 
+/* Begin the next disk job that is wanted, if none is running and it need not wait. */
+void download_pump(struct download *d);
 /* Ask for a disk job; it runs when those before it are done. */
 void download_want(struct download *d, enum disk_task task);
 /* A piece is verified and written: it goes to the journal with the next sync. */

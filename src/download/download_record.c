@@ -57,6 +57,7 @@ char *download_record_text(const struct download *d)
 
 	cJSON_AddStringToObject(record, "version", d->version);
 	cJSON_AddStringToObject(record, "state", engine_state_name(state_to_remember(d)));
+	cJSON_AddBoolToObject(record, "renewing", d->renewing);
 	cJSON_AddStringToObject(record, "error", e->error);
 	cJSON_AddNumberToObject(record, "started", (double)d->started_s);
 	cJSON_AddNumberToObject(record, "attempt", e->attempt);
@@ -104,6 +105,7 @@ static int read_record(struct download *d, const cJSON *record, struct err *err)
 
 	if (!name || !engine_state_from_name(name, &state))
 		return err_set(err, -EBADMSG, "no state in it that is known");
+	d->renewing = cJSON_IsTrue(cJSON_GetObjectItem(record, "renewing"));
 	d->started_s = (int64_t)json_counter(record, "started");
 	d->manifest.size = json_counter(record, "bytes-total");
 	engine_restore(&d->engine, state, (uint32_t)MAX(json_counter(record, "attempt"), 1),

@@ -226,10 +226,9 @@ static bool is_timed_out(const struct engine *e)
 static void local_error(struct engine *e, const struct engine_event *event,
 			struct engine_actions *out)
 {
-	if (e->disk == DISK_CHECKING)
-		e->disk = DISK_UNCHECKED;
-	else if (e->disk == DISK_OPENING || e->disk == DISK_PREPARING)
-		e->disk = DISK_UNKNOWN;
+	/* Of what was written last only the journal knows what arrived: it is asked anew. After a
+	 * sync that failed the next one may succeed although the bytes are lost. */
+	e->disk = DISK_UNKNOWN;
 	if (engine_state_is_running(e->state))
 		engine_stop(e, event->fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
 }
@@ -332,7 +331,7 @@ static void proceed(struct engine *e, struct engine_actions *out)
 
 void engine_forget_image(struct engine *e)
 {
-	assert(engine_state_is_ended(e->state) && e->in_flight == 0);
+	assert(e->in_flight == 0);
 	picker_release(&e->picker);
 	e->has_image = false;
 	e->disk = DISK_UNKNOWN;

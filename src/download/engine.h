@@ -116,7 +116,7 @@ struct engine_event {
 
 enum engine_action_type {
 	ACTION_STATE,    /* the state was changed: log, tell, persist */
-	ACTION_OPEN,     /* look what is on disk */
+	ACTION_OPEN,     /* look what is on disk, once nothing is in flight */
 	ACTION_CHECK,    /* hash what the journal claims */
 	ACTION_DISCOVER, /* ask every source that is SOURCE_ASKED; may exchange the list first */
 	ACTION_STOP_DISCOVERY,
@@ -213,7 +213,7 @@ void engine_set_sources(struct engine *e, const struct engine_source_spec *specs
 /* Tell which image is on disk and which of its pieces are verified (copied). -ENOMEM. */
 int engine_set_image(struct engine *e, const struct manifest *manifest, const uint8_t *verified);
 
-/* The image was discarded from the disk; ended downloads only. */
+/* There is no image on disk, or none any more; while nothing is in flight. */
 void engine_forget_image(struct engine *e);
 
 void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,

@@ -323,6 +323,7 @@ void sim_release(struct sim *sim)
 
 void sim_tell(struct sim *sim, enum engine_event_type type)
 {
+	sim->disk_failed |= type == ENGINE_LOCAL_ERROR;
 	step(sim, &(struct engine_event){.type = type, .reason = "as the test said"});
 }
 
@@ -398,6 +399,32 @@ static void end_request(struct sim *sim, struct engine_event *end)
 	step(sim, end);
 }
 
+static void lose_some(struct sim *sim)
+{
+	for (uint32_t piece = 0; piece < sim->manifest.n_pieces; piece++) {
+		if (!is_verified(sim, piece) || percent(sim) >= 10)
+			continue;
+		sim->verified[piece / 8] =
+			(uint8_t)(sim->verified[piece / 8] & ~(0x80 >> piece % 8));
+		memset(sim->units + piece * (SIM_PIECE_SIZE / SIM_UNIT), 2,
+		       SIM_PIECE_SIZE / SIM_UNIT);
+	}
+}
+
+static void open_disk(struct sim *sim, const struct engine_event *event)
+{
+	if (sim->engine.in_flight > 0) {
+		disk_job(sim, ENGINE_OPENED);
+		return;
+	}
+	if (sim->disk_failed && sim->engine.has_image) {
+		lose_some(sim);
+		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
+	}
+	sim->disk_failed = false;
+	step(sim, event);
+}
+
 static void deliver(struct sim *sim, struct sim_event *happening)
 {
 	struct engine_event *event = &happening->event;
@@ -412,6 +439,9 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 		event->digest =
 			sim->sources[event->source].other_image ? other : sim->manifest.digest;
 		step(sim, event);
+		return;
+	case ENGINE_OPENED:
+		open_disk(sim, event);
 		return;
 	case ENGINE_PREPARED:
 		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);

@@ -59,6 +59,7 @@ struct sim {
 	uint8_t units[SIM_PIECES_MAX *
 		      (SIM_PIECE_SIZE / SIM_UNIT)]; /* 0 nothing, 1 right, 2 wrong */
 	uint8_t verified[SIM_PIECES_MAX / 8];
+	bool disk_failed; /* and has not been looked at since */
 
 	struct sim_event events[SIM_EVENTS_MAX];
 	unsigned n_events;
@@ -92,7 +93,8 @@ void sim_add_source(struct sim *sim, const struct sim_source *source, enum sourc
 void sim_set_pieces(struct sim *sim, unsigned source, const uint8_t *some);
 void sim_release(struct sim *sim);
 
-/* Tell the engine now, and perform what it asks for. */
+/* Tell the engine now, and perform what it asks for. After ENGINE_LOCAL_ERROR some of the verified
+ * pieces are lost. */
 void sim_tell(struct sim *sim, enum engine_event_type type);
 
 /* Let time go by until the next thing happens, at most to until_ms. false = nothing before. */

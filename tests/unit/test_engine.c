@@ -533,6 +533,30 @@ static void test_local_errors(void **state)
 	}
 }
 
+/* What of the last writes is on disk, only the disk knows: the pieces that its journal does not
+ * have are fetched again. */
+static void test_after_a_local_error_the_disk_is_asked(void **state)
+{
+	struct sim *sim = with_sources(&good, NULL);
+	unsigned before = 0;
+
+	(void)state;
+	while (sim->engine.picker.n_verified < 40)
+		assert_true(sim_next(sim, UINT64_MAX));
+	sim_tell(sim, ENGINE_LOCAL_ERROR);
+	assert_int_equal(sim->engine.state, ENGINE_PAUSED);
+	sim_tell(sim, ENGINE_RESUME);
+	sim_tell(sim, ENGINE_RUN);
+	assert_int_equal(sim->engine.disk, DISK_OPENING);
+	while (sim->engine.disk == DISK_OPENING) {
+		before = sim->engine.picker.n_verified;
+		assert_true(sim_next(sim, UINT64_MAX));
+	}
+	assert_true(sim->engine.picker.n_verified < before);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	end_sim(sim);
+}
+
 /* Asked all at once: the better one gets two seconds more, the worse none. */
 static void test_slow_answers(void **state)
 {
@@ -714,6 +738,7 @@ int main(void)
 		cmocka_unit_test(test_finished_after_the_end),
 		cmocka_unit_test(test_restart_of_an_ended_one),
 		cmocka_unit_test(test_local_errors),
+		cmocka_unit_test(test_after_a_local_error_the_disk_is_asked),
 		cmocka_unit_test(test_slow_answers),
 		cmocka_unit_test(test_two_sources_share),
 		cmocka_unit_test(test_partner_alone),
