@@ -201,29 +201,33 @@ int manifest_read_unverified(struct manifest *ret, struct span jws, const char *
 	return rc < 0 ? rc : manifest_read_payload(ret, payload, version, err);
 }
 
+/* NULL = out of memory: what is signed is whole. */
 static cJSON *to_json(const struct manifest *m)
 {
 	cJSON *json = cJSON_CreateObject();
 	char hex[HEX_SIZE];
 	char *pieces = base64url_encode(span_of(m->pieces, (size_t)m->n_pieces * DIGEST_SIZE));
+	bool good;
 
 	hex_encode(span_of(m->sha256, DIGEST_SIZE), hex);
-	cJSON_AddStringToObject(json, "version", m->version);
-	cJSON_AddStringToObject(json, "file", m->file);
-	cJSON_AddNumberToObject(json, "size", (double)m->size);
-	cJSON_AddStringToObject(json, "sha256", hex);
-	cJSON_AddNumberToObject(json, "piece-size", m->piece_size);
-	cJSON_AddStringToObject(json, "pieces", pieces ? pieces : "");
-	cJSON_AddNumberToObject(json, "created", (double)m->created);
+	good = pieces && cJSON_AddStringToObject(json, "version", m->version) &&
+	       cJSON_AddStringToObject(json, "file", m->file) &&
+	       cJSON_AddNumberToObject(json, "size", (double)m->size) &&
+	       cJSON_AddStringToObject(json, "sha256", hex) &&
+	       cJSON_AddNumberToObject(json, "piece-size", m->piece_size) &&
+	       cJSON_AddStringToObject(json, "pieces", pieces) &&
+	       cJSON_AddNumberToObject(json, "created", (double)m->created);
 	free(pieces);
-	return json;
+	if (!good)
+		json_freep(&json);
+	return good ? json : NULL;
 }
 
 int manifest_sign(const struct manifest *manifest, const struct jws_key *key, char **ret_jws,
 		  struct err *err)
 {
 	cJSON *json = to_json(manifest);
-	char *payload = cJSON_PrintUnformatted(json);
+	char *payload = json ? cJSON_PrintUnformatted(json) : NULL;
 	int rc = payload ? 0 : err_set(err, -ENOMEM, "manifest: out of memory");
 
 	cJSON_Delete(json);

@@ -1,0 +1,108 @@
+/* A download in one line, and numbers as people read them. */
+#include "support.h"
+
+#include <cjson/cJSON.h>
+
+#include "core/macros.h"
+#include "stewardctl/format.h"
+#include "stewardctl/progress.h"
+
+static const char downloading[] =
+	"{\"version\":\"V1\",\"state\":\"downloading\",\"bytes-verified\":503316480,"
+	"\"bytes-total\":1048576000,\"rate\":11848909,\"eta\":46,\"active-source\":\"artifactory\","
+	"\"attempt\":2,\"error\":\"\"}";
+
+static void test_bar(void **state)
+{
+	cJSON *download = cJSON_Parse(downloading);
+	char line[PROGRESS_SIZE];
+
+	(void)state;
+	progress_bar(download, 130, false, line);
+	assert_string_equal(line, "V1 ###################.....................  48 %  480.0 MiB of "
+				  "1000.0 MiB  11.3 MiB/s  46s left  artifactory  attempt 2");
+	progress_bar(download, 200, true, line);
+	assert_contains(line, "█░");
+	cJSON_Delete(download);
+}
+
+/* It never wraps: a line too long for the terminal would be drawn again and again. */
+static void test_bar_fits(void **state)
+{
+	cJSON *download = cJSON_Parse(downloading);
+
+	(void)state;
+	for (unsigned columns = 1; columns < 140; columns++) {
+		char line[PROGRESS_SIZE];
+
+		progress_bar(download, columns, false, line);
+		if (strlen(line) > columns)
+			fail_msg("%u columns: '%s'", columns, line);
+	}
+	cJSON_Delete(download);
+}
+
+static void test_states(void **state)
+{
+	static const struct {
+		const char *download;
+		const char *bar;
+		const char *line;
+	} rows[] = {
+		{"{\"version\":\"V1\",\"state\":\"queued\",\"bytes-total\":0}", "0 %  queued",
+		 "V1 queued 0 %"},
+		{"{\"version\":\"V1\",\"state\":\"waiting-retry\",\"bytes-verified\":5,"
+		 "\"bytes-total\":10,\"error\":\"s0: refused\",\"active-source\":null}",
+		 "50 %  waiting-retry", "V1 waiting-retry 50 %: s0: refused"},
+		{"{\"version\":\"V1\",\"state\":\"complete\",\"bytes-verified\":10,"
+		 "\"bytes-total\":10}",
+		 "100 %  complete", "V1 complete 100 %"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		cJSON *download = cJSON_Parse(rows[i].download);
+		char text[PROGRESS_SIZE];
+
+		progress_bar(download, 80, false, text);
+		assert_contains(text, rows[i].bar);
+		progress_line(download, text);
+		assert_string_equal(text, rows[i].line);
+		cJSON_Delete(download);
+	}
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		double bytes;
+		const char *text;
+	} sizes[] = {{0, "0 B"},          {1023, "1023 B"},         {1024, "1.00 KiB"},
+		     {10240, "10.0 KiB"}, {1503238553, "1.40 GiB"}, {1e18, "888.2 PiB"}};
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} durations[] = {{0, "0s"},        {59, "59s"},      {60, "1m 00s"},    {125, "2m 05s"},
+			 {3600, "1h 00m"}, {3720, "1h 02m"}, {86400, "1d 00h"}, {90000, "1d 01h"}};
+	char text[FORMAT_SIZE];
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(sizes); i++)
+		assert_string_equal(format_bytes(text, sizes[i].bytes), sizes[i].text);
+	for (unsigned i = 0; i < N_ELEMENTS(durations); i++)
+		assert_string_equal(format_duration(text, durations[i].seconds), durations[i].text);
+	assert_string_equal(format_rate(text, 11848909), "11.3 MiB/s");
+	assert_string_equal(format_date(text, 1767268800), "2026-01-01 12:00 UTC");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bar),
+		cmocka_unit_test(test_bar_fits),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
