@@ -11,6 +11,8 @@
 
 #define FILE_SIZE 300000u
 
+enum behaviour { JUST_READ, PAUSE_ONCE, ABORT_IN_HEADERS, ABORT_IN_BODY, CANCEL_IN_BODY };
+
 struct world {
 	uv_loop_t loop;
 	char *folder;
@@ -30,7 +32,7 @@ struct world {
 	bool done;
 	uint64_t bytes;
 	uint64_t sum;
-	enum { JUST_READ, PAUSE_ONCE, ABORT_IN_HEADERS, ABORT_IN_BODY, CANCEL_IN_BODY } behaviour;
+	enum behaviour behaviour;
 	bool paused;
 	uv_timer_t timer;
 	struct http_exchange *waiting;
@@ -265,7 +267,7 @@ static void test_pause(void **state)
 static void test_ended_by_a_callback(void **state)
 {
 	static const struct {
-		int behaviour;
+		enum behaviour behaviour;
 		enum http_outcome outcome;
 		int code;
 	} rows[] = {
