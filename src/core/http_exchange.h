@@ -1,4 +1,4 @@
-/* http_exchange.h - what http_server.c and http_exchange.c share; nobody else. */
+/* http_exchange.h - what http_server.c, http_listen.c and http_exchange.c share; nobody else. */
 #pragma once
 
 #include <microhttpd.h>
@@ -49,6 +49,11 @@ struct http_exchange {
 	char *stream; /* what the reader has not taken yet */
 	size_t stream_size;
 };
+
+/* Serve on fd, which is taken; path is removed at the end, and may be NULL. */
+int http_server_start(struct http_server **ret, uv_loop_t *loop,
+		      const struct http_listener *listener, int fd, const char *path,
+		      struct err *err);
 
 /* libmicrohttpd has something to do; also after each resume. */
 void http_server_kick(struct http_server *server);

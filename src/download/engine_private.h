@@ -1,8 +1,9 @@
 /* engine_private.h - what the files of the engine share.
  *
- * engine.c has the states and the time; engine_attempt.c ends attempts; engine_discovery.c
- * weighs the sources' answers; engine_requests.c fills the slots and judges what came. "Now" is
- * e->last_ms, set at the beginning of each step.
+ * engine.c takes events and has the time; engine_state.c knows which state follows which;
+ * engine_attempt.c ends attempts; engine_discovery.c weighs the sources' answers;
+ * engine_requests.c fills the slots and judges what came. "Now" is e->last_ms, set at the
+ * beginning of each step.
  */
 #pragma once
 

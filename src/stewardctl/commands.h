@@ -5,3 +5,18 @@
 
 extern const struct command commands[];
 extern const size_t n_commands;
+
+/* Each returns the program's exit status (client.h). */
+int command_show_system(const struct invocation *invocation);
+int command_show_download(const struct invocation *invocation);
+int command_show_available(const struct invocation *invocation);
+int command_download(const struct invocation *invocation);
+int command_pause(const struct invocation *invocation);
+int command_resume(const struct invocation *invocation);
+int command_cancel(const struct invocation *invocation);
+int command_reload(const struct invocation *invocation);
+int command_show_images(const struct invocation *invocation);
+int command_verify(const struct invocation *invocation);
+int command_delete(const struct invocation *invocation);
+int command_create_manifest(const struct invocation *invocation);
+int command_import(const struct invocation *invocation);

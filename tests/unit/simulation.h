@@ -84,6 +84,11 @@ struct sim {
 	unsigned n_states;
 };
 
+/* Delivers at 64 KiB a millisecond; is not there; and fails at each request. */
+extern const struct sim_source sim_good;
+extern const struct sim_source sim_dead;
+extern const struct sim_source sim_failing;
+
 struct engine_limits sim_limits(void); /* the defaults of the model */
 
 void sim_init(struct sim *sim, const struct engine_limits *limits, unsigned n_pieces,
@@ -92,6 +97,11 @@ void sim_add_source(struct sim *sim, const struct sim_source *source, enum sourc
 /* The source has only the pieces of which a bit is set in some; from the next step on. */
 void sim_set_pieces(struct sim *sim, unsigned source, const uint8_t *some);
 void sim_release(struct sim *sim);
+
+/* One on the heap, and one with the usual limits that runs already; b may be NULL. */
+struct sim *sim_new(const struct engine_limits *limits, unsigned n_pieces);
+struct sim *sim_with(const struct sim_source *a, const struct sim_source *b);
+void sim_free(struct sim *sim);
 
 /* Tell the engine now, and perform what it asks for. After ENGINE_LOCAL_ERROR some of the verified
  * pieces are lost. */

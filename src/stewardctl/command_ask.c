@@ -1,0 +1,69 @@
+#include "stewardctl/command_ask.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "download/manifest.h"
+#include "stewardctl/member.h"
+
+struct client command_client(const struct invocation *invocation)
+{
+	struct client client;
+
+	client_init(&client, invocation->socket);
+	return client;
+}
+
+bool command_version_path(const char *version, const char *before, const char *after,
+			  char ret[COMMAND_PATH_SIZE])
+{
+	if (!manifest_name_is_valid(version)) {
+		(void)fprintf(stderr, "stewardctl: '%s' is not the name of a version\n", version);
+		return false;
+	}
+	(void)snprintf(ret, COMMAND_PATH_SIZE, "%s%s%s", before, version, after);
+	return true;
+}
+
+int command_ask(const struct invocation *invocation, const char *method, const char *path,
+		const char *body, void (*show)(const cJSON *answer))
+{
+	struct client client = command_client(invocation);
+	struct client_reply reply;
+	int rc = client_call(&client, method, path, body, &reply);
+
+	if (rc == EXIT_DONE && invocation->json && reply.body) {
+		(void)puts(reply.body);
+	} else if (rc == EXIT_DONE && show) {
+		cJSON *answer = cJSON_Parse(reply.body ? reply.body : "{}");
+
+		show(answer);
+		cJSON_Delete(answer);
+	}
+	client_reply_release(&reply);
+	return rc;
+}
+
+int command_check_node(const struct invocation *invocation)
+{
+	const char *router = invocation_value(invocation, "router");
+	const char *node = invocation_value(invocation, "node");
+	struct client client = command_client(invocation);
+	struct client_reply reply;
+	cJSON *status;
+	int rc;
+
+	if (!router && !node)
+		return EXIT_DONE;
+	rc = client_call(&client, "GET", "/v1/status", NULL, &reply);
+	status = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
+	if (rc == EXIT_DONE && ((router && strcmp(router, member_text(status, "name")) != 0) ||
+				(node && strcmp(node, member_text(status, "node")) != 0))) {
+		(void)fprintf(stderr, "stewardctl: this is router %s, node %s\n",
+			      member_text(status, "name"), member_text(status, "node"));
+		rc = EXIT_REFUSED;
+	}
+	cJSON_Delete(status);
+	client_reply_release(&reply);
+	return rc;
+}

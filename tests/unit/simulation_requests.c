@@ -1,0 +1,191 @@
+/* The requests of the simulated world: what becomes of each, and which of its bytes are right. */
+#include "simulation_private.h"
+
+#include "core/macros.h"
+#include "download/piece_map.h"
+
+static void check_request(const struct sim *sim, const struct engine_action *action)
+{
+	const struct byte_range *r = &action->range;
+	uint32_t first = (uint32_t)(r->first / SIM_PIECE_SIZE);
+	uint32_t last = (uint32_t)((r->end - 1) / SIM_PIECE_SIZE);
+
+	assert_true(r->first < r->end && r->end <= sim->manifest.size);
+	assert_true(sim->engine.in_flight <= sim->engine.limits.concurrency);
+	assert_true(sim->request_ids[action->slot] == 0);
+	for (uint32_t piece = first; piece <= last && !action->whole; piece++) {
+		assert_false(sim_is_verified(sim, piece));
+		assert_true(!sim->has_some[action->source] ||
+			    piece_map_bit(sim->pieces[action->source], piece));
+	}
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		if (sim->request_ids[i] == 0 || !sim->engine.slots[i].used || i == action->slot)
+			continue;
+		/* Not even the same piece: who brought it could not be told. */
+		assert_true((sim->ranges[i].end - 1) / SIM_PIECE_SIZE < first ||
+			    sim->ranges[i].first / SIM_PIECE_SIZE > last);
+	}
+}
+
+/* What becomes of a request: how it ends, and how much of it arrives. */
+static enum request_outcome fate(struct sim *sim, const struct sim_source *s, uint64_t length,
+				 uint64_t *ret_bytes)
+{
+	unsigned dice = sim_percent(sim);
+	uint64_t some = length / SIM_UNIT ? test_random(&sim->random) % (length / SIM_UNIT) : 0;
+
+	*ret_bytes = 0;
+	if (dice < s->fails)
+		return REQUEST_FAILED;
+	dice -= s->fails;
+	if (dice < s->refuses)
+		return REQUEST_REFUSED;
+	dice -= s->refuses;
+	if (dice < s->says_later)
+		return REQUEST_RETRY_AFTER;
+	dice -= s->says_later;
+	*ret_bytes = some * SIM_UNIT;
+	if (dice < s->stalls)
+		return REQUEST_STALLED;
+	dice -= s->stalls;
+	if (dice < s->cuts)
+		return REQUEST_CUT;
+	*ret_bytes = length;
+	return REQUEST_OK;
+}
+
+void sim_begin_request(struct sim *sim, const struct engine_action *action)
+{
+	const struct sim_source *s = &sim->sources[action->source];
+	uint64_t length = action->range.end - action->range.first;
+	struct engine_event end = {.type = ENGINE_REQUEST_ENDED, .slot = action->slot};
+	uint64_t id = ++sim->n_scheduled;
+	uint64_t bytes;
+
+	check_request(sim, action);
+	sim->n_requests++;
+	sim->n_requests_of[action->source]++;
+	sim->bytes_asked += length;
+	sim->request_ids[action->slot] = id;
+	sim->began_ms[action->slot] = sim->now_ms;
+	sim->ranges[action->slot] = action->range;
+	sim->whole[action->slot] = action->whole;
+	sim->in_flight_max = MAX(sim->in_flight_max, sim->engine.in_flight);
+	if (s->ignores_ranges && !action->whole) {
+		end.type = ENGINE_WHOLE_OFFERED;
+		sim_schedule(sim, 20, &end, "", id);
+		return;
+	}
+	end.outcome = fate(sim, s, length, &bytes);
+	end.bytes = bytes;
+	end.retry_after_ms = end.outcome == REQUEST_RETRY_AFTER ? s->later_ms : 0;
+	end.duration_ms = 20 + bytes / MAX(s->bytes_per_ms, 1);
+	if (end.outcome == REQUEST_STALLED)
+		end.duration_ms += 30000;
+	sim_schedule(sim, end.duration_ms, &end, "as the dice fell", id);
+}
+
+/* The body that waited comes now: as one request for everything. */
+void sim_accept_whole(struct sim *sim, unsigned slot)
+{
+	struct engine_action whole = {.type = ACTION_REQUEST, .slot = slot, .whole = true};
+
+	whole.source = sim->engine.slots[slot].source;
+	whole.range = sim->engine.slots[slot].range;
+	sim->request_ids[slot] = 0;
+	sim->n_requests--;
+	sim->n_requests_of[whole.source]--;
+	sim_begin_request(sim, &whole);
+}
+
+/* What has arrived by now is kept; nothing more comes. */
+void sim_cancel_request(struct sim *sim, unsigned slot)
+{
+	const struct sim_source *s = &sim->sources[sim->engine.slots[slot].source];
+	uint64_t length = sim->ranges[slot].end - sim->ranges[slot].first;
+	struct engine_event end = {
+		.type = ENGINE_REQUEST_ENDED, .slot = slot, .outcome = REQUEST_NEUTRAL};
+	uint64_t id = sim->request_ids[slot];
+	uint64_t passed = sim->now_ms - sim->began_ms[slot];
+
+	if (sim->ending[slot])
+		return;
+	sim_forget_events(sim, ENGINE_REQUEST_ENDED, id);
+	sim_forget_events(sim, ENGINE_WHOLE_OFFERED, id);
+	end.bytes = s->ignores_ranges && !sim->whole[slot] ? 0 : passed * s->bytes_per_ms;
+	end.bytes = MIN(end.bytes, length) / SIM_UNIT * SIM_UNIT;
+	sim_schedule(sim, 1, &end, "cancelled", id);
+}
+
+/* The bytes of a request arrive on the disk: which are right depends on the source and the dice. */
+static void write_units(struct sim *sim, const struct sim_source *s, uint64_t first, uint64_t end)
+{
+	uint64_t flipped = sim_percent(sim) < s->corrupts && end > first
+				   ? first + test_random(&sim->random) % (end - first)
+				   : UINT64_MAX;
+
+	for (uint64_t at = first; at < end; at += SIM_UNIT) {
+		uint64_t piece = at / SIM_PIECE_SIZE;
+		bool is_bad = flipped / SIM_UNIT == at / SIM_UNIT ||
+			      (piece < 64 && (s->bad_pieces >> piece & 1));
+
+		if (!sim_is_verified(sim, (uint32_t)piece))
+			sim->units[at / SIM_UNIT] = is_bad ? 2 : 1;
+	}
+}
+
+/* What hashing would say. */
+static bool is_right(const struct sim *sim, uint32_t piece)
+{
+	uint64_t end = MIN((uint64_t)(piece + 1) * SIM_PIECE_SIZE, sim->manifest.size);
+
+	for (uint64_t at = (uint64_t)piece * SIM_PIECE_SIZE; at < end; at += SIM_UNIT)
+		if (sim->units[at / SIM_UNIT] != 1)
+			return false;
+	return true;
+}
+
+/* Judge the pieces that a request completed, as block_job.c does: the first that is wrong ends it.
+ */
+static void judge_pieces(struct sim *sim, struct engine_event *end)
+{
+	uint64_t at = sim->ranges[end->slot].first;
+
+	end->held_end = at + end->bytes;
+	while (at < sim->ranges[end->slot].first + end->bytes) {
+		uint32_t piece = (uint32_t)(at / SIM_PIECE_SIZE);
+		uint64_t piece_end =
+			MIN((uint64_t)(piece + 1) * SIM_PIECE_SIZE, sim->manifest.size);
+
+		if (piece_end > end->held_end)
+			return;
+		if (!sim_is_verified(sim, piece) && !is_right(sim, piece)) {
+			end->outcome = REQUEST_BAD_PIECE;
+			end->piece = piece;
+			end->held_end =
+				MAX((uint64_t)piece * SIM_PIECE_SIZE, sim->ranges[end->slot].first);
+			return;
+		}
+		if (!sim_is_verified(sim, piece)) {
+			piece_map_set_bit(sim->verified, piece);
+			sim_step(sim, &(struct engine_event){.type = ENGINE_PIECE,
+							     .slot = end->slot,
+							     .piece = piece});
+		}
+		at = piece_end;
+	}
+}
+
+void sim_end_request(struct sim *sim, struct engine_event *end)
+{
+	const struct sim_source *s = &sim->sources[sim->engine.slots[end->slot].source];
+	uint64_t first = sim->ranges[end->slot].first;
+
+	engine_count_received(&sim->engine, end->slot, end->bytes);
+	write_units(sim, s, first, first + end->bytes);
+	sim->ending[end->slot] = true; /* what is asked for now comes too late */
+	judge_pieces(sim, end);
+	sim->ending[end->slot] = false;
+	sim->request_ids[end->slot] = 0;
+	sim_step(sim, end);
+}

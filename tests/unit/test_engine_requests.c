@@ -1,0 +1,401 @@
+/* The engine, a table row at a time: whom it asks for what, and what it makes of the answers. */
+#include "simulation.h"
+
+#include "core/macros.h"
+#include "download/piece_map.h"
+
+#define S UINT64_C(1000)
+
+/* The sixth failure of the first source, and the second takes over in the same millisecond. */
+static void test_failover_is_at_once(void **state)
+{
+	struct sim *sim = sim_with(&sim_failing, &sim_good);
+	uint64_t left_ms = 0;
+
+	(void)state;
+	while (sim->n_requests_of[1] == 0 && sim_next(sim, UINT64_MAX))
+		if (sim->engine.sources[0].state == SOURCE_UNAVAILABLE && left_ms == 0)
+			left_ms = sim->now_ms;
+	assert_int_equal(sim->engine.sources[0].failures, 6);
+	assert_true(sim->n_requests_of[0] <= 6 + 3); /* those in flight were cancelled */
+	assert_int_equal(left_ms, sim->now_ms);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_contains(sim->engine.sources[0].reason, "more than half of the last 10");
+	assert_int_equal(sim->n_discoveries, 1);
+	sim_free(sim);
+}
+
+/* The last source is asked again after 0, 1, 2, 4, 8 s, one request at a time. */
+static void test_last_source_is_not_stormed(void **state)
+{
+	static const uint64_t pauses_s[] = {0, 0, 1, 2, 4, 8};
+	struct sim *sim = sim_with(&sim_failing, NULL);
+	uint64_t ended_ms = 0;
+	unsigned asked = 0;
+
+	(void)state;
+	while (sim->engine.state != ENGINE_WAITING_RETRY) {
+		unsigned before = sim->n_requests;
+
+		assert_true(sim_next(sim, UINT64_MAX));
+		if (sim->n_requests > before) {
+			assert_int_equal(sim->n_requests, before + 1);
+			assert_int_equal(sim->engine.in_flight, 1);
+			assert_true(asked < N_ELEMENTS(pauses_s));
+			if (asked > 0)
+				assert_int_equal(sim->now_ms - ended_ms, pauses_s[asked] * S);
+			asked++;
+			ended_ms = sim->now_ms + 20; /* that is how long it takes to fail */
+		}
+	}
+	assert_int_equal(sim->n_requests, 6);
+	sim_free(sim);
+}
+
+static void test_first_request_is_small_and_alone(void **state)
+{
+	struct sim *sim = sim_with(&sim_good, NULL);
+
+	(void)state;
+	while (sim->n_requests == 0)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->n_requests, 1);
+	assert_true(sim->bytes_asked <= PROBE_BYTES);
+	while (sim->n_requests == 1)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.in_flight, 4);
+	sim_free(sim);
+}
+
+/* A better source that comes back is not asked again within the attempt. */
+static void test_stays_where_it_is(void **state)
+{
+	struct sim *sim = sim_with(&sim_failing, &sim_good);
+	unsigned asked;
+
+	(void)state;
+	while (sim->n_requests_of[1] == 0)
+		assert_true(sim_next(sim, UINT64_MAX));
+	sim->sources[0] = sim_good;
+	asked = sim->n_requests_of[0];
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->n_requests_of[0], asked);
+	sim_free(sim);
+}
+
+/* Each attempt begins with fresh windows, and with the best source. */
+static void test_next_attempt_asks_all_again(void **state)
+{
+	struct sim *sim = sim_with(&sim_failing, &sim_failing);
+
+	(void)state;
+	while (sim->engine.state != ENGINE_WAITING_RETRY)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_contains(sim->engine.error, "s0: more than half");
+	assert_contains(sim->engine.error, "s1: more than half");
+	sim->sources[0] = sim_good;
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->engine.attempt, 2);
+	assert_string_equal(
+		sim->engine.sources[sim->engine.active < 0 ? 0 : sim->engine.active].name, "s0");
+	sim_free(sim);
+}
+
+/* The first wrong piece is asked elsewhere and its source goes on; the second leaves it out. */
+static void test_pieces_that_do_not_match(void **state)
+{
+	static const struct {
+		uint64_t bad;
+		unsigned mismatches;
+		enum source_state end;
+	} rows[] = {
+		{1 << 5, 1, SOURCE_AVAILABLE},
+		{1 << 5 | 1 << 6 | 1 << 7, 2, SOURCE_EXCLUDED},
+		{UINT64_MAX, 2, SOURCE_EXCLUDED},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source bad = sim_good;
+		struct sim *sim;
+
+		bad.bad_pieces = rows[i].bad;
+		sim = sim_with(&bad, &sim_good);
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		assert_int_equal(sim->engine.sources[0].state, rows[i].end);
+		assert_true(sim->n_mismatches >= rows[i].mismatches);
+		assert_int_equal(sim->engine.sources[1].mismatches, 0);
+		assert_int_equal(sim->n_discoveries, 1);
+		sim_free(sim);
+	}
+}
+
+/* Excluded is for the whole download, other than unavailable. */
+static void test_excluded_stays_excluded(void **state)
+{
+	struct sim_source liar = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	liar.bad_pieces = UINT64_MAX;
+	sim = sim_with(&liar, NULL);
+	while (sim->n_retries < 2)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.sources[0].state, SOURCE_EXCLUDED);
+	assert_true(sim->n_requests <= 3);
+	sim_free(sim);
+}
+
+static void test_different_manifest(void **state)
+{
+	struct sim_source other = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	other.other_image = true;
+	sim = sim_with(&sim_good, &other);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->engine.sources[1].state, SOURCE_EXCLUDED);
+	assert_string_equal(sim->engine.sources[1].reason, "different manifest");
+	assert_int_equal(sim->n_requests_of[1], 0);
+	sim_free(sim);
+}
+
+static void test_refused_is_unavailable_at_once(void **state)
+{
+	struct sim_source refusing = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	refusing.refuses = 100;
+	sim = sim_with(&refusing, &sim_good);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->n_requests_of[0], 1);
+	assert_int_equal(sim->engine.sources[0].state, SOURCE_UNAVAILABLE);
+	sim_free(sim);
+}
+
+static void test_retry_after(void **state)
+{
+	static const struct {
+		uint64_t later_s;
+		bool second; /* is there another source? */
+		uint64_t waits_s;
+		uint32_t attempt;
+	} rows[] = {
+		{5, false, 5, 1},                         /* worth waiting for */
+		{60, false, 60, 1},   {61, false, 61, 2}, /* the next attempt is not earlier */
+		{300, false, 300, 2}, {5, true, 0, 1},    /* somebody else is there */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source busy = sim_good;
+		struct sim *sim;
+		uint64_t said_ms;
+
+		busy.says_later = 100;
+		busy.later_ms = rows[i].later_s * S;
+		sim = sim_with(&busy, rows[i].second ? &sim_good : NULL);
+		while (sim->engine.sources[0].failures == 0)
+			assert_true(sim_next(sim, UINT64_MAX));
+		said_ms = sim->now_ms;
+		sim->sources[0] = sim_good;
+		while (sim->n_requests == 1)
+			assert_true(sim_next(sim, UINT64_MAX));
+		assert_true(sim->now_ms - said_ms >= rows[i].waits_s * S);
+		assert_true(sim->now_ms - said_ms <= rows[i].waits_s * S + 200);
+		assert_int_equal(sim->engine.attempt, rows[i].attempt);
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		sim_free(sim);
+	}
+}
+
+/* A server without ranges, alone: the very first response goes on as the one for the whole file. */
+static void test_no_range(void **state)
+{
+	struct sim_source whole = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	whole.ignores_ranges = true;
+	sim = sim_with(&whole, NULL);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->n_requests, 1);
+	assert_int_equal(sim->engine.bytes_fetched, sim->manifest.size);
+	sim_free(sim);
+	/* Beside one with ranges it is not used at all. */
+	sim = sim_with(&whole, &sim_good);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_true(sim->engine.sources[0].no_range);
+	assert_int_equal(sim->n_requests_of[0], 1);
+	assert_int_equal(sim->engine.sources[0].bytes, 0);
+	sim_free(sim);
+}
+
+/* Cuts smaller than a piece, from the only source. */
+static void test_small_cuts_still_finish(void **state)
+{
+	struct sim_source cutting = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	cutting.cuts = 40;
+	sim = sim_with(&cutting, NULL);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_true(sim->engine.bytes_fetched <= sim->manifest.size * 102 / 100);
+	sim_free(sim);
+}
+
+/* Asked all at once: the better one gets two seconds more, the worse none. */
+static void test_slow_answers(void **state)
+{
+	static const struct {
+		uint64_t first_ms, second_ms, begins_ms;
+		const char *active;
+	} rows[] = {
+		{50, 10000, 50, "s0"},
+		{10000, 50, 2050, "s1"},
+		{1500, 50, 1500, "s0"},
+		{50, 50, 50, "s0"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source first = sim_good;
+		struct sim_source second = sim_good;
+		struct sim *sim;
+		uint64_t begin;
+
+		first.answer_ms = rows[i].first_ms;
+		second.answer_ms = rows[i].second_ms;
+		sim = sim_with(&first, &second);
+		begin = sim->now_ms;
+		while (sim->n_requests == 0)
+			assert_true(sim_next(sim, UINT64_MAX));
+		assert_string_equal(sim->engine.sources[sim->engine.active].name, rows[i].active);
+		assert_true(sim->now_ms - begin >= rows[i].begins_ms);
+		assert_true(sim->now_ms - begin <= rows[i].begins_ms + 20);
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		sim_free(sim);
+	}
+}
+
+/* One source has only some pieces: both are asked at once, each piece of one of them. */
+static void test_two_sources_share(void **state)
+{
+	uint8_t some[SIM_PIECES_MAX / 8] = {0};
+	struct engine_limits limits = sim_limits();
+	struct sim *sim = sim_new(&limits, 64);
+	uint64_t of_peer = 0;
+	bool both = false;
+
+	(void)state;
+	for (uint32_t piece = 16; piece < 48; piece++) {
+		piece_map_set_bit(some, piece);
+		of_peer += SIM_PIECE_SIZE;
+	}
+	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
+	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
+	sim_set_pieces(sim, 0, some);
+	sim_tell(sim, ENGINE_RUN);
+	while (!engine_state_is_ended(sim->engine.state)) {
+		unsigned of[2] = {0, 0};
+
+		assert_true(sim_next(sim, UINT64_MAX));
+		for (unsigned i = 0; i < SLOTS_MAX; i++)
+			if (sim->engine.slots[i].used)
+				of[sim->engine.slots[i].source]++;
+		both |= of[0] > 0 && of[1] > 0;
+	}
+	assert_true(both);
+	assert_int_equal(sim->engine.sources[0].bytes, of_peer);
+	assert_int_equal(sim->engine.bytes_fetched, sim->manifest.size);
+	sim_free(sim);
+}
+
+/* The partner is all that is left, and has not everything: the attempt ends, the next asks all. */
+static void test_partner_alone(void **state)
+{
+	uint8_t some[SIM_PIECES_MAX / 8] = {0xff};
+	struct engine_limits limits = sim_limits();
+	struct sim *sim = sim_new(&limits, 64);
+
+	(void)state;
+	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
+	sim_add_source(sim, &sim_dead, SOURCE_HA_PEER);
+	sim_set_pieces(sim, 0, some);
+	sim_tell(sim, ENGINE_RUN);
+	while (sim->engine.state != ENGINE_WAITING_RETRY)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.picker.n_verified, 8);
+	sim->sources[1] = sim_good;
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	sim_free(sim);
+}
+
+/* Waiting for the only source as it asked, which is left meanwhile by a request that ends late. */
+static void test_waited_for_and_left(void **state)
+{
+	struct sim_source busy = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	busy.bad_pieces = UINT64_MAX;
+	busy.says_later = 30;
+	busy.later_ms = 50000;
+	for (uint64_t seed = 1; seed < 200; seed++) {
+		struct engine_limits limits = sim_limits();
+
+		sim = malloc(sizeof(*sim));
+		assert_non_null(sim);
+		sim_init(sim, &limits, 64, seed);
+		sim_add_source(sim, &busy, SOURCE_ARTIFACTORY);
+		sim_tell(sim, ENGINE_RUN);
+		while (sim->engine.state != ENGINE_WAITING_RETRY)
+			assert_true(sim_next(sim, UINT64_MAX));
+		sim_free(sim);
+	}
+}
+
+/* A piece that two sources have wrong, and nobody else has: both are left out, and then a third. */
+static void test_everyone_has_it_wrong(void **state)
+{
+	struct sim_source wrong = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	wrong.bad_pieces = 1 << 9;
+	sim = sim_with(&wrong, &wrong);
+	while (sim->engine.state != ENGINE_WAITING_RETRY)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.sources[0].state, SOURCE_EXCLUDED);
+	assert_int_equal(sim->engine.sources[1].state, SOURCE_EXCLUDED);
+	assert_int_equal(sim->engine.picker.n_verified, 63);
+	sim_free(sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_failover_is_at_once),
+		cmocka_unit_test(test_last_source_is_not_stormed),
+		cmocka_unit_test(test_first_request_is_small_and_alone),
+		cmocka_unit_test(test_stays_where_it_is),
+		cmocka_unit_test(test_next_attempt_asks_all_again),
+		cmocka_unit_test(test_pieces_that_do_not_match),
+		cmocka_unit_test(test_excluded_stays_excluded),
+		cmocka_unit_test(test_different_manifest),
+		cmocka_unit_test(test_refused_is_unavailable_at_once),
+		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_no_range),
+		cmocka_unit_test(test_small_cuts_still_finish),
+		cmocka_unit_test(test_slow_answers),
+		cmocka_unit_test(test_two_sources_share),
+		cmocka_unit_test(test_partner_alone),
+		cmocka_unit_test(test_waited_for_and_left),
+		cmocka_unit_test(test_everyone_has_it_wrong),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
