@@ -113,6 +113,34 @@ void test_make_key(const char *folder, const char *name)
 	EVP_PKEY_free(key);
 }
 
+int test_signer_make(void **state)
+{
+	struct test_signer *signer = calloc(1, sizeof(*signer));
+	const char *key;
+	const char *trusted;
+
+	assert_non_null(signer);
+	signer->folder = test_folder();
+	key = test_path(signer->folder, "key.pem");
+	trusted = test_path(signer->folder, "key.pub.pem");
+	test_make_key(signer->folder, "key");
+	assert_int_equal(jws_key_load_private(&signer->key, key, NULL), 0);
+	assert_int_equal(jws_key_load_public(&signer->trusted, trusted, NULL), 0);
+	*state = signer;
+	return 0;
+}
+
+int test_signer_end(void **state)
+{
+	struct test_signer *signer = *state;
+
+	jws_key_release(&signer->key);
+	jws_key_release(&signer->trusted);
+	test_folder_remove(signer->folder);
+	free(signer);
+	return 0;
+}
+
 uint64_t test_random(uint64_t *state)
 {
 	*state ^= *state << 13;

@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #include "core/err.h"
+#include "core/jws.h"
 #include "core/span.h"
 
 /* A new folder in /tmp; test_folder_remove() removes it with all that is in it, and frees path. */
@@ -40,6 +41,16 @@ void test_close_loop(uv_loop_t *loop);
 
 /* An RSA key of 2048 bits in <folder>/<name>.pem and its public half in <name>.pub.pem. */
 void test_make_key(const char *folder, const char *name);
+
+/* A folder with a key of its own: private, and public as it is trusted. For cmocka: *state is one.
+ */
+struct test_signer {
+	char *folder;
+	struct jws_key key;
+	struct jws_key trusted;
+};
+int test_signer_make(void **state);
+int test_signer_end(void **state);
 
 /* xorshift64: the same numbers for the same seed. */
 uint64_t test_random(uint64_t *state);

@@ -8,42 +8,6 @@
 
 #define TYP "steward-test+jws"
 
-struct world {
-	char *folder;
-	struct jws_key key; /* private */
-	struct jws_key trusted;
-	struct jws_key stranger; /* private */
-};
-
-static int make_world(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	w->folder = test_folder();
-	test_make_key(w->folder, "key");
-	test_make_key(w->folder, "stranger");
-	assert_int_equal(jws_key_load_private(&w->key, test_path(w->folder, "key.pem"), NULL), 0);
-	assert_int_equal(
-		jws_key_load_public(&w->trusted, test_path(w->folder, "key.pub.pem"), NULL), 0);
-	assert_int_equal(
-		jws_key_load_private(&w->stranger, test_path(w->folder, "stranger.pem"), NULL), 0);
-	*state = w;
-	return 0;
-}
-
-static int end_world(void **state)
-{
-	struct world *w = *state;
-
-	jws_key_release(&w->key);
-	jws_key_release(&w->trusted);
-	jws_key_release(&w->stranger);
-	test_folder_remove(w->folder);
-	free(w);
-	return 0;
-}
-
 static char *sign(const struct jws_key *key, const char *payload)
 {
 	char *jws = NULL;
@@ -65,7 +29,7 @@ static char *with_header(const char *header, const char *jws)
 
 static void test_round_trip(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	char *jws = sign(&w->key, "{\"a\":\"b\"}");
 	cJSON *payload = NULL;
 	struct err err;
@@ -107,7 +71,7 @@ static void test_headers(void **state)
 		 "wrong signature"}, /* all well, but not what was signed */
 		{"[]", -EBADMSG, "expected a JSON object"},
 	};
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	char *jws = sign(&w->key, "{}");
 
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
@@ -133,13 +97,18 @@ static void test_headers(void **state)
 
 static void test_lying_kid(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
+	struct jws_key stranger;
 	cJSON *payload = NULL;
 	struct err err;
 	char *jws;
 
-	memcpy(w->stranger.kid, w->trusted.kid, JWS_KID_SIZE);
-	jws = sign(&w->stranger, "{}");
+	test_make_key(w->folder, "stranger");
+	assert_int_equal(
+		jws_key_load_private(&stranger, test_path(w->folder, "stranger.pem"), NULL), 0);
+	memcpy(stranger.kid, w->trusted.kid, JWS_KID_SIZE);
+	jws = sign(&stranger, "{}");
+	jws_key_release(&stranger);
 	assert_int_equal(jws_verify(span_of_string(jws), TYP, &w->trusted, 1, &payload, &err),
 			 -EKEYREJECTED);
 	assert_contains(err.text, "wrong signature");
@@ -148,7 +117,7 @@ static void test_lying_kid(void **state)
 
 static void test_every_flipped_bit(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	char *jws = sign(&w->key, "{\"a\":\"b\"}");
 
 	for (size_t bit = 0; bit < 8 * strlen(jws); bit++) {
@@ -167,7 +136,7 @@ static void test_malformed(void **state)
 {
 	static const char *const rows[] = {"",    ".",       "..",       "...",
 					   "a.b", "a.b.c.d", "e30.e30.", "%%.%%.%%"};
-	struct world *w = *state;
+	struct test_signer *w = *state;
 
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
 		cJSON *payload = NULL;
@@ -182,7 +151,7 @@ static void test_malformed(void **state)
 
 static void test_keys_refused(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	const char *small = test_path(w->folder, "small.pem");
 	const char *curve = test_path(w->folder, "curve.pem");
 	char command[512];
@@ -205,7 +174,7 @@ static void test_keys_refused(void **state)
 
 static void test_memory_runs_out(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	char *jws = sign(&w->key, "{\"a\":\"b\"}");
 	unsigned n = 0;
 	int rc;
@@ -237,13 +206,16 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_round_trip, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_headers, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_lying_kid, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_every_flipped_bit, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_malformed, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_keys_refused, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_memory_runs_out, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_round_trip, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_headers, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_lying_kid, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_every_flipped_bit, test_signer_make,
+						test_signer_end),
+		cmocka_unit_test_setup_teardown(test_malformed, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_keys_refused, test_signer_make,
+						test_signer_end),
+		cmocka_unit_test_setup_teardown(test_memory_runs_out, test_signer_make,
+						test_signer_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

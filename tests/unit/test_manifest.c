@@ -11,38 +11,7 @@
 
 #define PIECE (64u << 10)
 
-struct world {
-	char *folder;
-	struct jws_key key;
-	struct jws_key trusted;
-};
-
-static int make_world(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	w->folder = test_folder();
-	test_make_key(w->folder, "key");
-	assert_int_equal(jws_key_load_private(&w->key, test_path(w->folder, "key.pem"), NULL), 0);
-	assert_int_equal(
-		jws_key_load_public(&w->trusted, test_path(w->folder, "key.pub.pem"), NULL), 0);
-	*state = w;
-	return 0;
-}
-
-static int end_world(void **state)
-{
-	struct world *w = *state;
-
-	jws_key_release(&w->key);
-	jws_key_release(&w->trusted);
-	test_folder_remove(w->folder);
-	free(w);
-	return 0;
-}
-
-static void write_image(const struct world *w, const char *name, size_t size)
+static void write_image(const struct test_signer *w, const char *name, size_t size)
 {
 	uint8_t *bytes = malloc(size);
 	uint64_t random = 99;
@@ -99,7 +68,7 @@ static void test_names(void **state)
 
 static void test_made_signed_read(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	struct manifest made;
 	struct manifest read;
 	struct err err;
@@ -132,7 +101,7 @@ static void test_made_signed_read(void **state)
 /* The same image, signed again later, is the same; any other is not. */
 static void test_identity(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	struct manifest m;
 	uint8_t digest[DIGEST_SIZE];
 
@@ -212,7 +181,7 @@ static void test_refused(void **state)
 		 "\"version\": expected a string"},
 		{"[]", "expected a JSON object"},
 	};
-	struct world *w = *state;
+	struct test_signer *w = *state;
 
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
 		struct manifest m = {.size = 4711};
@@ -241,7 +210,7 @@ static void test_refused(void **state)
 /* 65536 pieces are the most that fit; their manifest is within the limit on its size. */
 static void test_largest(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	const char *path = test_path(w->folder, "large.iso");
 	struct manifest m;
 	struct manifest read;
@@ -271,7 +240,7 @@ static void test_largest(void **state)
 
 static void test_too_long(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	size_t size = MANIFEST_SIZE_MAX + 1;
 	char *bytes = malloc(size);
 	struct manifest m;
@@ -286,7 +255,7 @@ static void test_too_long(void **state)
 
 static void test_create(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	const char *image = test_path(w->folder, "image.iso");
 	char out[512];
 	char key[512];
@@ -319,7 +288,7 @@ static void test_create(void **state)
 
 static void test_memory_runs_out(void **state)
 {
-	struct world *w = *state;
+	struct test_signer *w = *state;
 	struct manifest m;
 	struct err err;
 	char *jws = NULL;
@@ -355,13 +324,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
-		cmocka_unit_test_setup_teardown(test_made_signed_read, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_identity, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_refused, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_largest, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_too_long, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_create, make_world, end_world),
-		cmocka_unit_test_setup_teardown(test_memory_runs_out, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_made_signed_read, test_signer_make,
+						test_signer_end),
+		cmocka_unit_test_setup_teardown(test_identity, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_refused, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_largest, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_too_long, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_create, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_memory_runs_out, test_signer_make,
+						test_signer_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
