@@ -232,7 +232,7 @@ void download_close(struct download *d, void (*closed)(struct download *d))
 	d->closing = true;
 	d->closed = closed;
 	d->state_at_close = d->engine.state;
-	d->disk.stop = 1;
+	d->disk.stop = true;
 	if (engine_state_is_running(d->engine.state) && d->engine.state != ENGINE_FINISHING)
 		download_tell(d, ENGINE_PAUSE);
 	download_arm_timers(d);

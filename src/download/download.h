@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cjson/cJSON.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -66,7 +67,7 @@ struct disk_job {
 	bool busy;
 	unsigned wanted; /* one bit a task */
 	enum disk_task task;
-	volatile int stop; /* a check is to end early */
+	atomic_bool stop; /* a check is to end early */
 	struct err err;
 	struct err notice; /* for the log: a journal cut off or discarded */
 	/* open, prepare, check */
@@ -77,6 +78,8 @@ struct disk_job {
 	struct trusted_keys keys;
 	enum piece_map_found found;
 	uint8_t *checked; /* bitmap */
+	/* discard */
+	bool also_image; /* the published one */
 	/* sync */
 	uint32_t *batch;
 	size_t n_batch;

@@ -186,7 +186,7 @@ static int run_discard(struct download *d, struct disk_job *job)
 	image_file_remove_stale(d->directory);
 	path_of(d, "manifest.jws", path);
 	(void)unlink(path);
-	if (d->renewing)
+	if (job->also_image)
 		return repository_remove_files(d->home->repository, d->version, &job->err);
 	return 0;
 }

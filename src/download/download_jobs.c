@@ -67,6 +67,13 @@ static void drop_manifest(struct disk_job *job)
 	job->has_manifest = false;
 }
 
+static int load_record(struct download *d)
+{
+	d->saved_ms = download_clock_ms();
+	d->disk.record = download_record_text(d);
+	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
+}
+
 /* What the job needs of the loop thread's state. 0, or why it cannot run. */
 static int load(struct download *d, enum disk_task task)
 {
@@ -85,16 +92,14 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_DISCARD:
+		drop_unsynced(d);
+		job->also_image = d->renewing;
+		return load_record(d);
 	case DISK_TASK_CLOSE:
-		if (task == DISK_TASK_CLOSE)
-			take_batch(d);
-		else
-			drop_unsynced(d);
-		/* fallthrough */
+		take_batch(d);
+		return load_record(d);
 	case DISK_TASK_SAVE:
-		d->saved_ms = download_clock_ms();
-		job->record = download_record_text(d);
-		return job->record ? 0 : err_set(&job->err, -ENOMEM, "out of memory");
+		return load_record(d);
 	default:
 		return 0;
 	}
@@ -170,7 +175,10 @@ static void tell(struct download *d, enum disk_task task)
 			repository_add(d->home->repository, &d->manifest);
 		return;
 	case DISK_TASK_DISCARD:
-		if (d->renewing)
+		/* It was asked for anew meanwhile: once more, with the image. */
+		if (d->renewing && !d->disk.also_image)
+			return;
+		if (d->disk.also_image)
 			repository_forget(d->home->repository, d->version);
 		download_discarded(d);
 		return;
@@ -253,6 +261,8 @@ static bool is_needless(const struct download *d, enum disk_task task)
 {
 	if (task == DISK_TASK_OPEN)
 		return d->engine.disk != DISK_OPENING;
+	if (task == DISK_TASK_DISCARD)
+		return !d->discarding;
 	return task == DISK_TASK_SYNC && d->n_unsynced == 0;
 }
 

@@ -266,6 +266,9 @@ int download_list_request(struct download_list *list, const char *version, bool 
 
 	if (!manifest_name_is_valid(version))
 		return err_set(err, -EINVAL, "'%s' is not the name of a version", version);
+	if (claims_have(list->options.claims, version))
+		return err_set(err, -EBUSY, "the image %s is just being imported or deleted",
+			       version);
 	d = find(list, version);
 	if (d) {
 		rc = request_again(list, d, force, err);
@@ -298,6 +301,11 @@ static int find_for(const struct download_list *list, const char *version, const
 
 	if (!d)
 		return err_set(err, -ENOENT, "there is no download of %s", version);
+	if (d->renewing)
+		return err_set(err, -EBUSY,
+			       "the download of %s cannot be %s just now: what was there of it is "
+			       "being discarded",
+			       version, what);
 	if (refuses(download_state(d)))
 		return err_set(err, -EBUSY, "the download of %s cannot be %s: it is %s", version,
 			       what, engine_state_name(download_state(d)));

@@ -10,6 +10,7 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
+#include "download/claim.h"
 #include "download/download.h"
 
 #define DOWNLOADS_RUNNING_MAX 2
@@ -21,6 +22,7 @@ struct download_list_options {
 	struct http_client *client;
 	struct intake *intake;
 	struct repository *repository;
+	const struct claims *claims; /* no download begins of what they have */
 	const struct config *config;
 	/* A download's state has changed; once a second while one runs. */
 	void (*changed)(void *owner, const struct download *download);
@@ -41,7 +43,8 @@ void download_list_configure(struct download_list *list, const struct config *co
 void download_list_close(struct download_list *list, void (*closed)(void *owner), void *owner);
 
 /* Ask for version. force: whatever is there of it, the image too, is discarded. Errors: -EINVAL
- * (no version's name), -EEXIST (unfinished, or the image is there), and the disk's. */
+ * (no version's name), -EEXIST (unfinished, or the image is there), -EBUSY (claimed), and the
+ * disk's. */
 int download_list_request(struct download_list *list, const char *version, bool force,
 			  const struct download **ret, struct err *err);
 

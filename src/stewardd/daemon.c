@@ -144,6 +144,7 @@ static int open_downloads(struct daemon *d, struct err *err)
 		.client = d->client,
 		.intake = &d->intake,
 		.repository = d->repository,
+		.claims = &d->claims,
 		.config = d->config,
 		.changed = on_changed,
 		.progressed = on_progressed,

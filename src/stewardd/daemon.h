@@ -12,6 +12,7 @@
 #include "core/http_server.h"
 #include "core/notify.h"
 #include "core/peer_access.h"
+#include "download/claim.h"
 #include "download/download_list.h"
 #include "download/intake.h"
 #include "download/repository.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct http_client *client;
 	struct intake intake;
 	struct download_list *downloads;
+	struct claims claims; /* images that routes are changing */
 	struct versions versions;
 	struct events events;
 	struct notify notify;

@@ -34,6 +34,7 @@ struct image_job {
 	struct daemon *daemon;
 	struct http_exchange *x;
 	char version[MANIFEST_NAME_SIZE];
+	struct claim claim; /* of delete */
 	int rc;
 	struct err err;
 	/* of verify */
@@ -81,6 +82,7 @@ static void end_job(struct image_job *job)
 	if (job->x)
 		http_exchange_keep(job->x, NULL, NULL);
 	trusted_keys_release(&job->keys);
+	claim_give_back(&d->claims, &job->claim);
 	free(job);
 	daemon_job_ends(d);
 }
@@ -110,10 +112,21 @@ static void on_deleted(struct work *work)
 
 void images_delete(struct http_exchange *x)
 {
+	const char *version = http_exchange_parameter(x, "version");
+	const struct download *download = download_list_find(daemon_of(x)->downloads, version);
 	struct image_job *job = new_job(x);
 
-	if (job)
+	if (!job)
+		return;
+	if (download && !engine_state_is_ended(download_state(download))) {
+		http_reply_problem(x, 409, "a download of %s is unfinished", version);
+		end_job(job);
+	} else if (!claim_take(&job->daemon->claims, &job->claim, job->version)) {
+		http_reply_problem(x, 409, "the image %s is just being deleted", version);
+		end_job(job);
+	} else {
 		work_submit(&job->daemon->loop, &job->work, run_delete, on_deleted);
+	}
 }
 
 /* On the worker: the loop reads done once in a while. */

@@ -35,6 +35,7 @@ struct import {
 	struct daemon *daemon;
 	struct http_exchange *x; /* NULL = the exchange is gone */
 	struct pending pending;
+	struct claim claim;
 	char directory[PATH_MAX];
 	struct image_file file;
 	bool file_is_open;
@@ -43,8 +44,8 @@ struct import {
 	uint64_t received;
 	bool writing;
 	bool whole; /* the last byte has come */
-	bool failed;
 	struct err err;
+	struct err index_err;
 };
 
 static void pending_release(struct pending *p)
@@ -102,6 +103,8 @@ static bool is_free(struct http_exchange *x, const char *version)
 		http_reply_problem(x, 409, "the image %s is present", version);
 	else if (download && !engine_state_is_ended(download_state(download)))
 		http_reply_problem(x, 409, "a download of %s is unfinished", version);
+	else if (claims_have(&d->claims, version))
+		http_reply_problem(x, 409, "the image %s is just being imported", version);
 	else
 		return true;
 	return false;
@@ -161,6 +164,7 @@ static void import_free(struct import *import)
 		image_file_remove(&import->file);
 	(void)rmdir(import->directory);
 	EVP_MD_CTX_free(import->job.digest);
+	claim_give_back(&d->claims, &import->claim);
 	pending_release(&import->pending);
 	free(import);
 	daemon_job_ends(d);
@@ -216,6 +220,7 @@ static struct import *begin(struct http_exchange *x)
 	import->daemon = http_exchange_owner(x);
 	import->x = x;
 	take_pending(at, &import->pending);
+	(void)claim_take(&import->daemon->claims, &import->claim, import->pending.manifest.version);
 	daemon_job_begins(import->daemon);
 	http_exchange_keep(x, import, on_gone);
 	if (open_file(import) == 0)
@@ -254,7 +259,8 @@ static void publish(struct work *work)
 			       repository_directory(d->repository), &import->err) < 0)
 		return;
 	import->file_is_open = false;
-	(void)repository_write_index(d->repository, &import->err);
+	/* The image is there all the same; whoever publishes next, or the next start, writes it. */
+	(void)repository_write_index(d->repository, &import->index_err);
 }
 
 static void on_published(struct work *work)
@@ -264,11 +270,17 @@ static void on_published(struct work *work)
 	struct daemon *d = import->daemon;
 
 	import->writing = false;
+	if (import->err.code == 0 && repository_add(d->repository, m) < 0)
+		(void)err_set(&import->err, -ENOMEM, "out of memory");
 	if (import->err.code < 0) {
 		refuse(import, 500);
 		return;
 	}
-	(void)repository_add(d->repository, m);
+	if (import->index_err.code < 0)
+		log_event(LOG_DISK_PROBLEM,
+			  &(struct log_fields){.version = m->version,
+					       .reason = import->index_err.text},
+			  "import of %s: %s", m->version, import->index_err.text);
 	log_event(LOG_IMAGE_IMPORTED, &(struct log_fields){.version = m->version},
 		  "image %s was imported", m->version);
 	if (import->x)

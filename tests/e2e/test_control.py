@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 from fault_server import Fault
 from repository import MIB, Repository
 from steward import Events, UnixConnection, wait_for
+from test_download import sha256
 
 READS = ["/v1/status", "/v1/versions", "/v1/downloads", "/v1/downloads/V1", "/v1/images",
          "/v1/configuration", "/metrics"]
@@ -98,6 +100,62 @@ def test_force_begins_anew(servers, daemons, images):
     daemon.request("V1", force=True)  # while it runs
     server.rate = None
     daemon.wait_state("V1", "complete")
+
+
+ORDERS = [("POST", "/v1/downloads", {"version": "%s"}),
+          ("POST", "/v1/downloads", {"version": "%s", "force": True}),
+          ("POST", "/v1/downloads/%s/pause", None), ("POST", "/v1/downloads/%s/resume", None),
+          ("POST", "/v1/downloads/%s/cancel", None),
+          ("POST", "/v1/downloads/%s/cancel", {"force": True}),
+          ("DELETE", "/v1/images/%s", None), ("POST", "/v1/reload", None),
+          ("POST", "/v1/images/%s/verify", None),
+          ("PUT", "/v1/images/%s/manifest", "manifest.jws"), ("PUT", "/v1/images/%s/file", ".iso")]
+
+
+def order(daemon, method, path, body, version, root=None):
+    if isinstance(body, str):
+        folder = os.path.join(root, version)
+        with open(next(f.path for f in os.scandir(folder) if f.name.endswith(body)), "rb") as file:
+            body = file.read()
+    elif body:
+        body = json.dumps(body).replace("%s", version)
+    return daemon.call(method, path.replace("%s", version), body)
+
+
+def want(daemon, version):
+    """Ask anew until that is possible, and wait."""
+    wait_for(lambda: order(daemon, *ORDERS[1], version).status == 201)
+    daemon.wait_state(version, "complete")
+
+
+@pytest.mark.parametrize("rate", [None, 20 * MIB])
+def test_random_orders(rate, tmp_path, servers, daemons, images, key):
+    """Whatever operators ask for in whatever order, and whenever the daemon is killed: an answer
+    each time, and the right images at the end."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    repository = Repository(tmp_path / "r")
+    versions = ("V1", "V2", "V3")
+    for n, version in enumerate(versions):
+        repository.add(version, images(4, n + 1), key, piece_size=128 << 10)
+    server = servers(root=repository.root, rate=rate)
+    daemon = daemons(server)
+    for _ in range(400):
+        version = rng.choice(versions)
+        reply = order(daemon, *rng.choice(ORDERS), version, repository.root)
+        assert reply.status in (200, 201, 204, 404, 409), (reply.status, reply.body)
+        for _ in range(rng.choice((0, 0, 0, 1, 5, 20))):
+            daemon.get("/v1/status")
+        if rng.random() < 0.03:
+            daemon.kill9()
+            daemon.start()
+    for n, version in enumerate(versions):
+        want(daemon, version)
+        path = daemon.image_path(version, f"image-4-{n + 1}.iso")
+        assert sha256(path) == images(4, n + 1).sha256
+    present = daemon.get("/v1/images").json["images"]
+    assert {i["version"] for i in present} == set(versions)
 
 
 def test_conflicts_and_unknown(servers, daemons):
