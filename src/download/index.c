@@ -14,13 +14,13 @@
 
 static int read_entry(struct index_entry *ret, const cJSON *item, struct err *err)
 {
-	char expected[sizeof(ret->manifest)];
+	char expected[2 * MANIFEST_NAME_SIZE];
 	const char *version;
 	const char *manifest;
 	int rc = json_get_string(item, "version", MANIFEST_NAME_SIZE - 1, &version, err);
 
 	if (rc == 0)
-		rc = json_get_string(item, "manifest", sizeof(ret->manifest) - 1, &manifest, err);
+		rc = json_get_string(item, "manifest", sizeof(expected) - 1, &manifest, err);
 	if (rc != 0)
 		return rc;
 	if (!manifest_name_is_valid(version))
@@ -30,7 +30,6 @@ static int read_entry(struct index_entry *ret, const cJSON *item, struct err *er
 		return err_set(err, -EBADMSG, "\"manifest\" is '%s', expected '%s'", manifest,
 			       expected);
 	memcpy(ret->version, version, strlen(version) + 1);
-	memcpy(ret->manifest, manifest, strlen(manifest) + 1);
 	return 0;
 }
 

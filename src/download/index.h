@@ -9,10 +9,9 @@
 
 #define INDEX_SIZE_MAX (1u << 20) /* bytes of JSON */
 
+/* Its manifest is <version>/manifest.jws, relative to the repository's URL: no other is taken. */
 struct index_entry {
 	char version[MANIFEST_NAME_SIZE];
-	/* Relative to the repository's URL: "<version>/manifest.jws" is the only form taken. */
-	char manifest[2 * MANIFEST_NAME_SIZE];
 };
 
 struct index {
@@ -20,8 +19,8 @@ struct index {
 	size_t n_entries;
 };
 
-/* Entries whose version, or whose manifest path, is not of the form above refuse the whole
- * index; a version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
+/* Entries whose version is no name, or whose manifest is elsewhere, refuse the whole index; a
+ * version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
 int index_parse(struct index *ret, struct span json, struct err *err);
 const struct index_entry *index_find(const struct index *index, const char *version);
 void index_release(struct index *index);

@@ -39,30 +39,63 @@ static void on_gone(void *kept)
 	free(waiter);
 }
 
-static cJSON *find_version(const cJSON *versions, const char *name)
-{
-	cJSON *item;
+/* One version at one source. */
+struct offer {
+	const char *version; /* borrowed */
+	unsigned source;
+};
 
-	cJSON_ArrayForEach (item, versions)
-		if (strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(item, "version")), name) == 0)
-			return item;
-	return NULL;
+/* Versions as people count, and of each the sources in order of preference. */
+static int compare_offers(const void *a, const void *b)
+{
+	const struct offer *left = a;
+	const struct offer *right = b;
+	int order = strverscmp(left->version, right->version);
+
+	return order ? order : (int)left->source - (int)right->source;
 }
 
-static void add_versions(cJSON *versions, const struct index *index, const char *source)
+/* Sorted, because a stranger's index may have 25,000 entries. NULL = none, or out of memory. */
+static struct offer *collect_offers(const struct versions *v, size_t *ret_n)
 {
-	for (size_t i = 0; i < index->n_entries; i++) {
-		cJSON *item = find_version(versions, index->entries[i].version);
+	struct offer *offers;
+	size_t n = 0;
 
-		if (!item) {
-			item = cJSON_CreateObject();
-			cJSON_AddStringToObject(item, "version", index->entries[i].version);
-			cJSON_AddArrayToObject(item, "sources");
+	for (unsigned i = 0; i < v->list.n; i++)
+		n += v->catalog.inquiries[i].index.n_entries;
+	*ret_n = 0;
+	offers = n > 0 ? calloc(n, sizeof(*offers)) : NULL;
+	if (!offers)
+		return NULL;
+	for (unsigned i = 0; i < v->list.n; i++) {
+		const struct index *index = &v->catalog.inquiries[i].index;
+
+		for (size_t k = 0; k < index->n_entries; k++)
+			offers[(*ret_n)++] =
+				(struct offer){.version = index->entries[k].version, .source = i};
+	}
+	qsort(offers, n, sizeof(*offers), compare_offers);
+	return offers;
+}
+
+static void add_versions(cJSON *versions, const struct versions *v)
+{
+	size_t n;
+	struct offer *offers = collect_offers(v, &n);
+	cJSON *sources = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || strcmp(offers[i - 1].version, offers[i].version) != 0) {
+			cJSON *item = cJSON_CreateObject();
+
+			cJSON_AddStringToObject(item, "version", offers[i].version);
+			sources = cJSON_AddArrayToObject(item, "sources");
 			cJSON_AddItemToArray(versions, item);
 		}
-		cJSON_AddItemToArray(cJSON_GetObjectItem(item, "sources"),
-				     cJSON_CreateString(source));
+		cJSON_AddItemToArray(sources,
+				     cJSON_CreateString(v->list.places[offers[i].source].name));
 	}
+	free(offers);
 }
 
 static cJSON *make_result(const struct versions *v)
@@ -83,8 +116,8 @@ static cJSON *make_result(const struct versions *v)
 		else
 			cJSON_AddStringToObject(item, "error", inquiry->answer.err.text);
 		cJSON_AddItemToArray(sources, item);
-		add_versions(versions, &inquiry->index, place->name);
 	}
+	add_versions(versions, v);
 	return json;
 }
 

@@ -1,10 +1,13 @@
 """Which sources are used at all, in which order, and that none delays another."""
 
+import json
+import time
+
 import pytest
 
 from fault_server import Fault
 from repository import MIB
-from steward import wait_for
+from steward import SLOW, wait_for
 
 KINDS = ["ha-peer", "conductor", "artifactory", "mist-proxy"]
 # download.md, "Sources"
@@ -104,6 +107,24 @@ def test_versions_by_source(servers, daemons, tmp_path, images, key):
     assert len(one.of("index")) == n, "as last asked"
     daemon.get("/v1/versions?refresh=true")
     assert len(one.of("index")) == n + 1
+
+
+def test_as_many_versions_as_an_index_holds(servers, daemons):
+    """Two strangers offer 18,000 versions each, 8,000 of them the same: the daemon stays awake."""
+    def index(first):
+        names = [f"V{n}" for n in range(first, first + 18000)]
+        return json.dumps({"versions": [{"version": v, "manifest": f"{v}/manifest.jws"}
+                                        for v in names]}, separators=(",", ":")).encode()
+
+    assert len(index(10000)) < MIB
+    daemon = daemons(servers(Fault("body", index(0), on="index")),
+                     servers(Fault("body", index(10000), on="index")))
+    started = time.monotonic()
+    versions = daemon.get("/v1/versions").json["versions"]
+    assert time.monotonic() - started < 3 * SLOW
+    assert [v["version"] for v in versions] == [f"V{n}" for n in range(28000)]
+    assert versions[5] == {"version": "V5", "sources": ["s0"]}
+    assert versions[15000]["sources"] == ["s0", "s1"]
 
 
 def test_the_error_lists_each_source_and_what_it_said(servers, daemons):
