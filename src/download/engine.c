@@ -339,6 +339,8 @@ uint64_t engine_next_wake(const struct engine *e)
 		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
 	if (e->state != ENGINE_DOWNLOADING)
 		return wake;
+	if (e->active == SOURCE_NOBODY)
+		wake = earlier_if_ahead(e, wake, e->asked_ms + FAILOVER_GRACE_MS);
 	for (unsigned i = 0; i < e->n_sources; i++) {
 		const struct source *s = &e->sources[i];
 

@@ -30,10 +30,11 @@
 #include "download/picker.h"
 #include "download/source.h"
 
-#define SLOTS_MAX 32 /* requests in flight: the model's limit of concurrency */
-#define DISCOVERY_GRACE_MS                                                                         \
-	2000u                      /* how long a better source that has not answered is waited for \
-				    */
+#define SLOTS_MAX           32 /* requests in flight: the model's limit of concurrency */
+/* How long a better source that has not answered is waited for: from the first answer on before
+ * anything is fetched; and where one fails so early, from the question on. */
+#define DISCOVERY_GRACE_MS  2000u
+#define FAILOVER_GRACE_MS   500u
 #define RETRY_AFTER_WAIT_MS 60000u /* an attempt waits so long in all for the only source */
 #define RETRY_DELAY_MIN_MS  1000u  /* also with initial-retry-delay 0: there is never a storm */
 #define ENGINE_ERROR_SIZE   1024
@@ -188,6 +189,7 @@ struct engine {
 
 	bool discovering;        /* answers are awaited */
 	bool discovery_wanted;   /* begins when the last cancelled request has ended */
+	uint64_t asked_ms;       /* when this attempt's discovery began */
 	uint64_t grace_until_ms; /* 0 = not running */
 	uint8_t answers[SOURCES_MAX][DIGEST_SIZE]; /* of sources that have the version */
 

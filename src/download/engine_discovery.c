@@ -12,6 +12,7 @@ void engine_begin_discovery(struct engine *e, struct engine_actions *out)
 		return; /* the list of sources is exchanged only when no request refers to it */
 	for (unsigned i = 0; i < e->n_sources; i++)
 		source_begin_attempt(&e->sources[i], e->limits.window);
+	e->asked_ms = e->last_ms;
 	e->grace_until_ms = 0;
 	e->retry_not_before_ms = 0;
 	e->waited_ms = 0;
@@ -86,9 +87,9 @@ static int best_answer(const struct engine *e)
 	return first;
 }
 
-static bool is_awaited(const struct engine *e, unsigned before)
+bool engine_is_awaited(const struct engine *e, unsigned n)
 {
-	for (unsigned i = 0; i < before; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (e->sources[i].state == SOURCE_ASKED)
 			return true;
 	return false;
@@ -99,8 +100,8 @@ static bool is_awaited(const struct engine *e, unsigned before)
 static bool is_time_to_take(struct engine *e, unsigned best)
 {
 	if (e->has_image && !is_of_our_image(e, best))
-		return !is_awaited(e, e->n_sources);
-	if (!is_awaited(e, best))
+		return !engine_is_awaited(e, e->n_sources);
+	if (!engine_is_awaited(e, best))
 		return true;
 	if (e->grace_until_ms == 0)
 		e->grace_until_ms = e->last_ms + DISCOVERY_GRACE_MS;
@@ -118,7 +119,7 @@ void engine_weigh_answers(struct engine *e, struct engine_actions *out)
 			return; /* nobody was asked yet */
 	best = best_answer(e);
 	if (best == SOURCE_NOBODY) {
-		if (!is_awaited(e, e->n_sources))
+		if (!engine_is_awaited(e, e->n_sources))
 			engine_end_attempt(e, out);
 		return;
 	}

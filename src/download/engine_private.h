@@ -26,6 +26,8 @@ void engine_begin_discovery(struct engine *e, struct engine_actions *out);
 void engine_stop_discovery(struct engine *e, struct engine_actions *out);
 void engine_take_answer(struct engine *e, const struct engine_event *event,
 			struct engine_actions *out);
+/* Has one of the first n sources not answered yet? */
+bool engine_is_awaited(const struct engine *e, unsigned n);
 /* While discovering: is it known whose manifest to take? */
 void engine_weigh_answers(struct engine *e, struct engine_actions *out);
 void engine_start_downloading(struct engine *e, struct engine_actions *out);

@@ -81,6 +81,9 @@ static void choose_sources(struct engine *e, struct engine_actions *out)
 	if (e->active != SOURCE_NOBODY)
 		engine_cancel_requests(e, e->active, out);
 	e->active = ranged != SOURCE_NOBODY ? ranged : first_source(e, false, true);
+	if (e->active != SOURCE_NOBODY && e->last_ms < e->asked_ms + FAILOVER_GRACE_MS &&
+	    engine_is_awaited(e, (unsigned)e->active))
+		e->active = SOURCE_NOBODY;
 }
 
 static unsigned requests_of(const struct engine *e, unsigned source)
@@ -212,14 +215,6 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 	}
 }
 
-static bool is_any(const struct engine *e, enum source_state state)
-{
-	for (unsigned i = 0; i < e->n_sources; i++)
-		if (e->sources[i].state == state)
-			return true;
-	return false;
-}
-
 /* Nobody can be asked now. Wait for those that said "later" if it is worth it, or for those
  * that have not answered yet; else the attempt is over. */
 static void wait_or_end(struct engine *e, struct engine_actions *out)
@@ -235,7 +230,7 @@ static void wait_or_end(struct engine *e, struct engine_actions *out)
 		e->waited_ms += earliest - e->last_ms;
 		e->waiting = true;
 	}
-	if (e->waiting || is_any(e, SOURCE_ASKED))
+	if (e->waiting || engine_is_awaited(e, e->n_sources))
 		return;
 	engine_end_attempt(e, out);
 }

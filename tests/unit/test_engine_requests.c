@@ -281,6 +281,43 @@ static void test_slow_answers(void **state)
 	}
 }
 
+/* The first source fails at its first request: the second, which has not answered yet, is preferred
+ * to the third, but only for half a second. */
+static void test_failover_right_after_discovery(void **state)
+{
+	static const struct {
+		uint64_t second_ms;
+		int active;
+		uint64_t by_ms; /* after discovery began */
+	} rows[] = {
+		{50, 1, 200},
+		{400, 1, 450},
+		{3000, 2, 550},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source refusing = sim_good;
+		struct sim_source second = sim_good;
+		struct engine_limits limits = sim_limits();
+		struct sim *sim = sim_new(&limits, 64);
+		uint64_t begin = sim->now_ms;
+
+		refusing.refuses = 100;
+		second.answer_ms = rows[i].second_ms;
+		sim_add_source(sim, &refusing, SOURCE_ARTIFACTORY);
+		sim_add_source(sim, &second, SOURCE_ARTIFACTORY);
+		sim_add_source(sim, &sim_good, SOURCE_ARTIFACTORY);
+		sim_tell(sim, ENGINE_RUN);
+		while (sim->n_requests < 2)
+			assert_true(sim_next(sim, UINT64_MAX));
+		assert_int_equal(sim->engine.active, rows[i].active);
+		assert_true(sim->now_ms - begin <= rows[i].by_ms);
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		sim_free(sim);
+	}
+}
+
 /* One source has only some pieces: both are asked at once, each piece of one of them. */
 static void test_two_sources_share(void **state)
 {
@@ -391,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_no_range),
 		cmocka_unit_test(test_small_cuts_still_finish),
 		cmocka_unit_test(test_slow_answers),
+		cmocka_unit_test(test_failover_right_after_discovery),
 		cmocka_unit_test(test_two_sources_share),
 		cmocka_unit_test(test_partner_alone),
 		cmocka_unit_test(test_waited_for_and_left),
