@@ -1,5 +1,6 @@
 #include "core/tpm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ int tpm_code(TSS2_RC rc)
 	if (rc == TSS2_RC_SUCCESS)
 		return 0;
 	if (!said)
-		return (rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER ? -ENODEV : -EPROTO;
+		return (rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER ? -ENODEV : -EBADMSG;
 	/* Format one (TPM 2.0 part 2, 6.6.3): beside the error it says whose it is. */
 	if (said & TPM2_RC_FMT1)
 		said &= TPM2_RC_FMT1 | 0x3f;
@@ -147,8 +148,6 @@ int tpm_session_start(struct tpm *t, ESYS_TR salt_key, TPM2_SE type, struct tpm_
 		.keyBits = {.aes = 128},
 		.mode = {.aes = TPM2_ALG_CFB},
 	};
-	const TPMA_SESSION attributes =
-		TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT;
 	TSS2_RC rc;
 
 	*ret = TPM_OBJECT_NONE(t);
@@ -159,12 +158,17 @@ int tpm_session_start(struct tpm *t, ESYS_TR salt_key, TPM2_SE type, struct tpm_
 		ret->handle = ESYS_TR_NONE;
 		return tpm_fail(t, rc, err, "start a session salted to the storage root key");
 	}
-	rc = Esys_TRSess_SetAttributes(t->esys, ret->handle, attributes, 0xff);
-	if (rc != TSS2_RC_SUCCESS) {
-		tpm_flush(ret);
-		return tpm_fail(t, rc, err, "session attributes");
-	}
+	tpm_session_encrypts(ret, TPM_ENCRYPT_NOTHING);
 	return 0;
+}
+
+void tpm_session_encrypts(const struct tpm_object *session, TPMA_SESSION directions)
+{
+	TSS2_RC rc = Esys_TRSess_SetAttributes(session->tpm->esys, session->handle,
+					       TPMA_SESSION_CONTINUESESSION | directions, 0xff);
+
+	assert(rc == TSS2_RC_SUCCESS); /* it fails for what is no session */
+	(void)rc;
 }
 
 int tpm_find(struct tpm *t, TPM2_HANDLE handle, ESYS_TR *ret, TPM2B_PUBLIC *ret_public,

@@ -9,7 +9,8 @@
  *
  * Errors: -ENODEV (the TCTI cannot open, or breaks), -ENOENT (nothing at this handle),
  * -EKEYREJECTED (a policy that does not hold), -EAGAIN (a PCR moved meanwhile), -EACCES (lockout),
- * -EPERM (authorization), -EPROTO (all else: what it answers makes no sense, or it refuses).
+ * -EPERM (authorization), -EPROTO (it refuses for another reason), -EBADMSG (what it answers makes
+ * no sense, or was changed on its way).
  *
  * Calling sequence: tpm_open -> tpm_session_start, TPM_CALL(Esys_...) -> tpm_close.
  */
@@ -57,10 +58,17 @@ struct tpm_object {
 #define TPM_OBJECT_NONE(t) ((struct tpm_object){.tpm = (t), .handle = ESYS_TR_NONE})
 void tpm_flush(struct tpm_object *object);
 
-/* A session of type (TPM2_SE_HMAC, TPM2_SE_POLICY) salted to salt_key, with AES-128-CFB parameter
- * encryption in both directions, that continues until it is flushed. */
+/* A session of type (TPM2_SE_HMAC, TPM2_SE_POLICY) salted to salt_key, with AES-128-CFB for
+ * parameters, that continues until it is flushed. */
 int tpm_session_start(struct tpm *t, ESYS_TR salt_key, TPM2_SE type, struct tpm_object *ret,
 		      struct err *err);
+
+/* Which parameters the next commands encrypt: a TPM refuses a direction that a command does not
+ * have (its first parameter must be sized, TPM 2.0 part 1, 21). */
+#define TPM_ENCRYPT_NOTHING  0
+#define TPM_ENCRYPT_RESPONSE TPMA_SESSION_ENCRYPT
+#define TPM_ENCRYPT_BOTH     (TPMA_SESSION_ENCRYPT | TPMA_SESSION_DECRYPT)
+void tpm_session_encrypts(const struct tpm_object *session, TPMA_SESSION directions);
 
 /* What lies at a persistent handle: its public area and Name as the TPM tells them. -ENOENT.
  * ret_public and ret_name may be NULL. */
@@ -77,6 +85,7 @@ bool tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b);
 
 /* A bank's hash algorithm by the name the configuration gives it; TPM2_ALG_ERROR = unknown. */
 TPM2_ALG_ID tpm_bank(const char *name);
+const char *tpm_bank_name(TPM2_ALG_ID bank);
 
 /* The values of the PCRs in mask, one bit each. A PCR that the bank does not have: -EPROTO. */
 struct tpm_pcr_values {

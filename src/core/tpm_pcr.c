@@ -22,6 +22,14 @@ TPM2_ALG_ID tpm_bank(const char *name)
 	return TPM2_ALG_ERROR;
 }
 
+const char *tpm_bank_name(TPM2_ALG_ID bank)
+{
+	for (size_t i = 0; i < N_ELEMENTS(banks); i++)
+		if (banks[i].algorithm == bank)
+			return banks[i].name;
+	return "";
+}
+
 TPML_PCR_SELECTION tpm_pcr_selection(TPM2_ALG_ID bank, uint32_t mask)
 {
 	return (TPML_PCR_SELECTION){
