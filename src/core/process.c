@@ -103,11 +103,10 @@ static void on_said(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
  * the child may hold it open, or write for ever. */
 static void read_rest(struct child *c)
 {
-	size_t left = 1024 * 1024; /* more than a pipe holds */
+	size_t left = 1 << 20; /* more than a pipe holds */
 	uv_os_fd_t fd;
 
-	if (uv_is_closing((uv_handle_t *)&c->said) ||
-	    uv_fileno((uv_handle_t *)&c->said, &fd) < 0)
+	if (uv_is_closing((uv_handle_t *)&c->said) || uv_fileno((uv_handle_t *)&c->said, &fd) < 0)
 		return;
 	while (left > 0) {
 		ssize_t n = read(fd, c->chunk, MIN(left, sizeof(c->chunk)));
@@ -220,8 +219,7 @@ static int run_in_loop(struct child *c, const struct process_command *command)
 	return rc;
 }
 
-int process_run(const struct process_command *command, struct process_result *ret,
-		struct err *err)
+int process_run(const struct process_command *command, struct process_result *ret, struct err *err)
 {
 	struct child child = {0};
 	int rc = run_in_loop(&child, command);

@@ -29,5 +29,4 @@ struct process_result {
 
 /* Run to the end, stdin and stdout /dev/null. Returns 0 whatever the exit status.
  * Errors: those of exec (-ENOENT: no such program), -ETIMEDOUT, -ENOMEM. */
-int process_run(const struct process_command *command, struct process_result *ret,
-		struct err *err);
+int process_run(const struct process_command *command, struct process_result *ret, struct err *err);
