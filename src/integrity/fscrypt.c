@@ -1,7 +1,6 @@
 #include "integrity/fscrypt.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -28,44 +27,14 @@ static void close_fd(const int *fd)
 		(void)close(*fd);
 }
 
-static void close_directory(DIR **directory)
-{
-	if (*directory)
-		(void)closedir(*directory);
-}
-
 static void name_policy(const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 			char ret[FSCRYPT_POLICY_SIZE + 1])
 {
 	hex_encode(span_of(identifier, FSCRYPT_IDENTIFIER_SIZE), ret);
 }
 
-/* Names of a locked directory are listed too, in the kernel's form without the key. */
-static int read_empty(int fd, const char *path, bool *ret, struct failure *f)
-{
-	_cleanup_(close_directory) DIR *directory = NULL;
-	struct dirent *entry;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	directory = copy < 0 ? NULL : fdopendir(copy);
-	if (!directory) {
-		int rc = -errno;
-
-		close_fd(&copy);
-		return failure_set(f, CAUSE_SYSTEM, rc, "list %s: %s", path, strerror(-rc));
-	}
-	do {
-		errno = 0;
-		entry = readdir(directory);
-	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
-	if (!entry && errno != 0)
-		return failure_set(f, CAUSE_SYSTEM, -errno, "list %s: %s", path, strerror(errno));
-	*ret = entry == NULL;
-	return 0;
-}
-
 /* A key that is going, but still has files open, is none: it opens nothing more. */
-static enum fscrypt_state state_of(const struct fscrypt_policy *policy)
+static enum fscrypt_state state_of(const struct fscrypt_encryption *policy)
 {
 	switch (policy->kind) {
 	case FSCRYPT_KIND_PLAIN:
@@ -78,7 +47,7 @@ static enum fscrypt_state state_of(const struct fscrypt_policy *policy)
 	}
 }
 
-static int read_policy_of(const char *path, struct fscrypt_policy *ret, struct failure *f)
+static int read_policy_of(const char *path, struct fscrypt_encryption *ret, struct failure *f)
 {
 	_cleanup_(close_fd) int fd = fscrypt_open(path, f);
 
@@ -89,7 +58,7 @@ int fscrypt_inspect(const char *path, struct fscrypt_directory *ret, struct fail
 {
 	_cleanup_(close_fd) int fd = fscrypt_open(path, f);
 	struct fscrypt_directory found = {.state = FSCRYPT_ABSENT};
-	struct fscrypt_policy policy;
+	struct fscrypt_encryption policy;
 	int rc;
 
 	if (fd == -ENOENT) {
@@ -101,7 +70,7 @@ int fscrypt_inspect(const char *path, struct fscrypt_directory *ret, struct fail
 	rc = fscrypt_policy_read(fd, path, &policy, f);
 	if (rc < 0)
 		return rc;
-	rc = read_empty(fd, path, &found.empty, f);
+	rc = fscrypt_read_empty(fd, path, &found.empty, f);
 	if (rc < 0)
 		return rc;
 	found.state = state_of(&policy);
@@ -110,7 +79,7 @@ int fscrypt_inspect(const char *path, struct fscrypt_directory *ret, struct fail
 	return 0;
 }
 
-static int not_ours(const char *path, const struct fscrypt_policy *policy, struct failure *f)
+static int not_ours(const char *path, const struct fscrypt_encryption *policy, struct failure *f)
 {
 	if (policy->kind == FSCRYPT_KIND_PLAIN)
 		return failure_set(f, CAUSE_DIRECTORY_PLAIN, -ENODATA, "%s is not encrypted", path);
@@ -124,7 +93,7 @@ static int not_ours(const char *path, const struct fscrypt_policy *policy, struc
 int fscrypt_check(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 		  bool *ret_unlocked, struct failure *f)
 {
-	struct fscrypt_policy policy;
+	struct fscrypt_encryption policy;
 	char expected[FSCRYPT_POLICY_SIZE + 1];
 	char found[FSCRYPT_POLICY_SIZE + 1];
 	int rc;
@@ -216,8 +185,8 @@ static int check_untouched(const char *path, struct failure *f)
 			return 0;
 		return failure_set(f, CAUSE_SYSTEM, -ENOTEMPTY, "%s is not empty", path);
 	default:
-		return failure_set(f, CAUSE_DIRECTORY_FOREIGN, -EEXIST,
-				   "%s is encrypted already", path);
+		return failure_set(f, CAUSE_DIRECTORY_FOREIGN, -EEXIST, "%s is encrypted already",
+				   path);
 	}
 }
 
@@ -263,7 +232,7 @@ int fscrypt_encrypt(const char *path, const struct secret *fek,
 		    uint8_t ret_identifier[FSCRYPT_IDENTIFIER_SIZE], struct failure *f)
 {
 	struct fscrypt_metadata m;
-	struct fscrypt_policy policy;
+	struct fscrypt_encryption policy = {0};
 	int rc;
 
 	assert(fek->size == FSCRYPT_FEK_SIZE);
@@ -335,7 +304,7 @@ int fscrypt_unlock(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER
 int fscrypt_lock(const char *path, struct failure *f)
 {
 	const char *const argv[] = {"fscrypt", "lock", path, "--quiet", NULL};
-	struct fscrypt_policy policy;
+	struct fscrypt_encryption policy;
 	int refused;
 	int rc;
 

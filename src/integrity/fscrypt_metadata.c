@@ -168,14 +168,14 @@ static bool has_protector(const struct fscrypt_metadata *m, const char *descript
 	return has(m, "protectors/", descriptor) || has(m, "protectors/", link);
 }
 
-int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy,
-			   struct failure *f)
+int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy, struct failure *f)
 {
 	struct fscrypt_protectors wanted;
 	int rc;
 
 	if (access(FSCRYPT_CONF, F_OK) < 0)
-		return failure_set(f, CAUSE_METADATA_MISSING, -ENOENT, FSCRYPT_CONF " is not there");
+		return failure_set(f, CAUSE_METADATA_MISSING, -ENOENT,
+				   FSCRYPT_CONF " is not there");
 	if (!fscrypt_metadata_is_set_up(m))
 		return failure_set(f, CAUSE_METADATA_MISSING, -ENOENT,
 				   "%s/.fscrypt is not there, or not whole", prefix(m));
@@ -189,26 +189,24 @@ int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy,
 			   "%s/.fscrypt has no protector of policy %s", prefix(m), policy);
 }
 
-static void remove_shared(struct fscrypt_protectors *ours, const struct fscrypt_protectors *others)
+static void drop(struct fscrypt_protectors *p, size_t i)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < ours->n; i++)
-		if (!names(others, ours->descriptor[i]))
-			memmove(ours->descriptor[kept++], ours->descriptor[i],
-				sizeof(ours->descriptor[i]));
-	ours->n = kept;
+	p->n--;
+	memmove(p->descriptor[i], p->descriptor[i + 1], (p->n - i) * sizeof(p->descriptor[0]));
 }
 
-static void keep_present(const struct fscrypt_metadata *m, struct fscrypt_protectors *ours)
+static void drop_shared(struct fscrypt_protectors *ours, const struct fscrypt_protectors *others)
 {
-	size_t kept = 0;
+	for (size_t i = ours->n; i-- > 0;)
+		if (names(others, ours->descriptor[i]))
+			drop(ours, i);
+}
 
-	for (size_t i = 0; i < ours->n; i++)
-		if (has(m, "protectors/", ours->descriptor[i]))
-			memmove(ours->descriptor[kept++], ours->descriptor[i],
-				sizeof(ours->descriptor[i]));
-	ours->n = kept;
+static void drop_absent(struct fscrypt_protectors *ours, const struct fscrypt_metadata *m)
+{
+	for (size_t i = ours->n; i-- > 0;)
+		if (!has(m, "protectors/", ours->descriptor[i]))
+			drop(ours, i);
 }
 
 int fscrypt_metadata_own_protectors(const struct fscrypt_metadata *m, const char *policy,
@@ -234,9 +232,9 @@ int fscrypt_metadata_own_protectors(const struct fscrypt_metadata *m, const char
 		if (rc < 0 && f->cause != CAUSE_METADATA_MISSING)
 			return rc;
 		if (rc == 0)
-			remove_shared(&ours, &others);
+			drop_shared(&ours, &others);
 	}
-	keep_present(m, &ours);
+	drop_absent(&ours, m);
 	*ret = ours;
 	return 0;
 }

@@ -11,13 +11,14 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "integrity/failure.h"
 
 #define FSCRYPT_CONF            "/etc/fscrypt.conf"
 #define FSCRYPT_DESCRIPTOR_SIZE 16 /* hex digits of a protector's */
 #define FSCRYPT_POLICY_SIZE     32 /* hex digits of a policy's */
-#define FSCRYPT_N_PROTECTORS    8  /* of a policy; more are not looked at */
+#define FSCRYPT_N_PROTECTORS    32 /* of a policy; more are not looked at */
 
 struct fscrypt_metadata {
 	char mount[PATH_MAX]; /* the filesystem's root */
@@ -35,8 +36,7 @@ int fscrypt_metadata_find(struct fscrypt_metadata *m, const char *path, struct f
 bool fscrypt_metadata_is_set_up(const struct fscrypt_metadata *m);
 
 /* Everything an unlock of this policy needs; CAUSE_METADATA_MISSING says what is not there. */
-int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy,
-			   struct failure *f);
+int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy, struct failure *f);
 
 bool fscrypt_metadata_has_policy(const struct fscrypt_metadata *m, const char *policy);
 

@@ -1,5 +1,6 @@
 #include "integrity/fscrypt_policy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,6 +8,14 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/macros.h"
+
+static void close_directory(DIR **directory)
+{
+	if (*directory)
+		(void)closedir(*directory);
+}
 
 static int cannot_open(const char *path, int code, struct failure *f)
 {
@@ -41,7 +50,8 @@ int fscrypt_open(const char *path, struct failure *f)
 	return fd < 0 ? cannot_open(itself, -errno, f) : fd;
 }
 
-static int read_key_status(int fd, const char *path, struct fscrypt_policy *p, struct failure *f)
+static int read_key_status(int fd, const char *path, struct fscrypt_encryption *p,
+			   struct failure *f)
 {
 	struct fscrypt_get_key_status_arg key = {
 		.key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER,
@@ -55,7 +65,8 @@ static int read_key_status(int fd, const char *path, struct fscrypt_policy *p, s
 	return 0;
 }
 
-static void take_policy(struct fscrypt_policy *p, const struct fscrypt_get_policy_ex_arg *policy)
+static void take_policy(struct fscrypt_encryption *p,
+			const struct fscrypt_get_policy_ex_arg *policy)
 {
 	p->version = policy->policy.version;
 	if (policy->policy.version == FSCRYPT_POLICY_V1) {
@@ -71,10 +82,10 @@ static void take_policy(struct fscrypt_policy *p, const struct fscrypt_get_polic
 		p->kind = FSCRYPT_KIND_OURS;
 }
 
-int fscrypt_policy_read(int fd, const char *path, struct fscrypt_policy *ret, struct failure *f)
+int fscrypt_policy_read(int fd, const char *path, struct fscrypt_encryption *ret, struct failure *f)
 {
 	struct fscrypt_get_policy_ex_arg policy = {.policy_size = sizeof(policy.policy)};
-	struct fscrypt_policy p = {.kind = FSCRYPT_KIND_OTHER};
+	struct fscrypt_encryption p = {.kind = FSCRYPT_KIND_OTHER};
 	int rc = ioctl(fd, FS_IOC_GET_ENCRYPTION_POLICY_EX, &policy) < 0 ? -errno : 0;
 
 	if (rc == 0)
@@ -99,4 +110,28 @@ bool fscrypt_policy_possible(int fd)
 
 	return ioctl(fd, FS_IOC_GET_ENCRYPTION_POLICY_EX, &policy) == 0 ||
 	       (errno != EOPNOTSUPP && errno != ENOTTY);
+}
+
+int fscrypt_read_empty(int fd, const char *path, bool *ret, struct failure *f)
+{
+	_cleanup_(close_directory) DIR *directory = NULL;
+	struct dirent *entry;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	directory = copy < 0 ? NULL : fdopendir(copy);
+	if (!directory) {
+		int rc = -errno;
+
+		if (copy >= 0)
+			(void)close(copy);
+		return failure_set(f, CAUSE_SYSTEM, rc, "list %s: %s", path, strerror(-rc));
+	}
+	do {
+		errno = 0;
+		entry = readdir(directory);
+	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	if (!entry && errno != 0)
+		return failure_set(f, CAUSE_SYSTEM, -errno, "list %s: %s", path, strerror(errno));
+	*ret = entry == NULL;
+	return 0;
 }

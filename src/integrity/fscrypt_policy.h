@@ -16,7 +16,7 @@ enum fscrypt_kind {
 	FSCRYPT_KIND_OTHER, /* another version or other modes */
 };
 
-struct fscrypt_policy {
+struct fscrypt_encryption {
 	enum fscrypt_kind kind;
 	unsigned version, contents, filenames; /* of what is encrypted; 0 = the kernel knows none */
 	/* Of ours: */
@@ -29,7 +29,11 @@ struct fscrypt_policy {
 int fscrypt_open(const char *path, struct failure *f);
 
 /* path: for the message. */
-int fscrypt_policy_read(int fd, const char *path, struct fscrypt_policy *ret, struct failure *f);
+int fscrypt_policy_read(int fd, const char *path, struct fscrypt_encryption *ret,
+			struct failure *f);
 
 /* The filesystem of fd knows encryption, and it is switched on. */
 bool fscrypt_policy_possible(int fd);
+
+/* Names of a locked directory count too: the kernel lists them in a form without the key. */
+int fscrypt_read_empty(int fd, const char *path, bool *ret, struct failure *f);
