@@ -24,7 +24,7 @@ int secret_init(struct secret *s, size_t size, struct err *err);
 /* Takes NULL bytes. */
 void secret_release(struct secret *s);
 
-/* In time that depends on the sizes alone. */
+/* In time that depends on the sizes alone. None equals nothing. */
 bool secret_equal(const struct secret *a, const struct secret *b);
 
 /* From here on this process leaves no core, and only root may look into it

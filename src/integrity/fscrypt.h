@@ -36,19 +36,24 @@ struct fscrypt_directory {
 	uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE]; /* of LOCKED and UNLOCKED */
 };
 
+/* Paths are absolute. */
+
 /* What path is, opened with O_NOFOLLOW | O_DIRECTORY. An error is a symlink, no directory, or
  * CAUSE_SYSTEM. */
 int fscrypt_inspect(const char *path, struct fscrypt_directory *ret, struct failure *f);
 
 /* Whether the filesystem that path is, or would be, on can encrypt. -EOPNOTSUPP with the reason:
- * not ext4 or f2fs, without "encrypt", fscrypt not installed. Changes nothing. */
+ * not ext4 or f2fs, without "encrypt" (both of CAUSE_NONE, the sentence stands alone), fscrypt not
+ * installed (CAUSE_FSCRYPT_MISSING). Changes nothing. */
 int fscrypt_possible(const char *path, struct failure *f);
 
 /* Have fscrypt's own files: /etc/fscrypt.conf and .fscrypt of path's filesystem. */
 int fscrypt_setup(const char *path, struct failure *f);
 
-/* Encrypt path, an empty directory that is there, with fek as its raw protector's key, and leave
- * it unlocked and synced (fscrypt 0.3.3 does not sync: a power cut would leave it plain). */
+/* Encrypt path, an empty directory that is there, with fek as its raw protector's key, lock it and
+ * unlock it again to prove that, and leave it unlocked and synced (fscrypt 0.3.3 does not sync: a
+ * power cut would leave it plain). Whatever else is wrong with it, -ENOTEMPTY (CAUSE_SYSTEM) or
+ * -EEXIST (CAUSE_DIRECTORY_FOREIGN: encrypted already) leave it as it was. */
 int fscrypt_encrypt(const char *path, const struct secret *fek,
 		    uint8_t ret_identifier[FSCRYPT_IDENTIFIER_SIZE], struct failure *f);
 
@@ -66,6 +71,6 @@ int fscrypt_unlock(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER
 int fscrypt_lock(const char *path, struct failure *f);
 
 /* Remove what fscrypt keeps of the policy with this identifier, and its protector, on path's
- * filesystem. Nothing there: nothing to do. */
+ * filesystem; a protector that other policies need stays. Nothing there: nothing to do. */
 int fscrypt_forget(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 		   struct failure *f);
