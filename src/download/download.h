@@ -86,6 +86,7 @@ struct disk_job {
 	uint64_t batch_bytes;
 	/* save */
 	char *record;
+	uint32_t attempt; /* in it */
 };
 
 struct download {

@@ -8,15 +8,20 @@
 #include "core/macros.h"
 #include "download/download_private.h"
 
-#define WAKE_MS_MAX 60000u /* libuv's timers stand still during suspend */
-#define TICK_MS     1000u
-#define SAVE_MS     2000u
+#define WAKE_MS_MAX  60000u /* libuv's timers stand still during suspend */
+#define TICK_MS      1000u
+#define SAVE_MS      2000u
+#define SAVE_IDLE_MS 60000u /* where nothing but time goes by */
 
 static void perform(struct download *d, const struct engine_action *action, bool *ret_again);
 
 static void on_wake(uv_timer_t *timer)
 {
-	download_tell(container_of(timer, struct download, wake), ENGINE_TICK);
+	struct download *d = container_of(timer, struct download, wake);
+
+	if (download_clock_ms() - d->saved_ms >= SAVE_IDLE_MS)
+		download_want(d, DISK_TASK_SAVE);
+	download_tell(d, ENGINE_TICK);
 }
 
 static void measure_rate(struct download *d)

@@ -71,6 +71,7 @@ static int load_record(struct download *d)
 {
 	d->saved_ms = download_clock_ms();
 	d->disk.record = download_record_text(d);
+	d->disk.attempt = d->engine.attempt;
 	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
 }
 
@@ -190,7 +191,8 @@ static void tell(struct download *d, enum disk_task task)
 /* What it means to the engine. */
 static void report(struct download *d, enum disk_task task)
 {
-	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK};
+	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK,
+				     .attempt = d->disk.attempt};
 
 	if (d->disk.notice.code < 0)
 		log_event(
@@ -215,6 +217,9 @@ static void report(struct download *d, enum disk_task task)
 		break;
 	case DISK_TASK_FINISH:
 		event.type = ENGINE_FINISHED;
+		break;
+	case DISK_TASK_SAVE:
+		event.type = ENGINE_RECORDED;
 		break;
 	default:
 		return;
