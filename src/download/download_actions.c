@@ -214,11 +214,6 @@ static void on_whole_offered(struct transfer *t)
 		d, &(struct engine_event){.type = ENGINE_WHOLE_OFFERED, .slot = slot_of(d, t)});
 }
 
-static bool may_write(struct transfer *t)
-{
-	return download_may_write(download_of(t));
-}
-
 static void on_ended(struct transfer *t, const struct transfer_end *end)
 {
 	struct download *d = download_of(t);
@@ -246,7 +241,6 @@ static const struct transfer_callbacks transfer_callbacks = {
 	.received = on_received,
 	.verified = on_verified,
 	.whole_offered = on_whole_offered,
-	.may_write = may_write,
 	.ended = on_ended,
 };
 
