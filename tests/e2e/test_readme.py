@@ -34,7 +34,8 @@ def test_readme(tmp_path):
 @pytest.mark.slow
 @pytest.mark.release_only
 def test_demo():
-    result = subprocess.run([os.path.join(ROOT, "script", "demo")], text=True, timeout=300,
+    """Less than two minutes, once the packages are there."""
+    result = subprocess.run([os.path.join(ROOT, "script", "demo")], text=True, timeout=120,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert result.returncode == 0, result.stdout[-4000:]
     assert "the image is the same, byte for byte" in result.stdout
