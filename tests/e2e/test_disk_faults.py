@@ -120,9 +120,11 @@ def test_a_disk_that_is_slow_to_sync(tmp_path, images, key, servers, daemons):
                 break
             time.sleep(1)
         recorded = (os.path.getsize(journal) - 60) // 8 * MIB
-        daemon.kill9()
+        daemon.kill()
     finally:
+        slow.process.kill()  # it would see the delay through first
         slow.end()
+    daemon.process.wait()
     assert 6 * MIB <= fetched - recorded <= (8 + 4) * MIB
     daemon.start()
     daemon.wait_state("V1", "complete")
