@@ -86,9 +86,8 @@ int token_sign(const struct token_claims *claims, const struct jws_key *key, cha
 int token_check(const struct token_claims *claims, const struct jws_key *key, const char *header,
 		const char *signature, struct err *err);
 
-/* Read a token whose authenticity only the conductor can judge; but it is whole, in the one form
- * that token_payload() writes, and its signature fits the conductor's certificate in it, so that
- * damage is told at once. A newline at the end is taken. -E2BIG, -EBADMSG, -EKEYREJECTED,
- * -ENOMEM. */
+/* Read a token. Its authenticity only the conductor can judge; but the signature fits what was read
+ * and the conductor's certificate in it, so that damage is told at once. A newline at the end is
+ * taken. -E2BIG, -EBADMSG, -EKEYREJECTED, -ENOMEM. */
 int token_parse(struct token *ret, struct span text, struct err *err);
 void token_release(struct token *token); /* wipes the secret */
