@@ -43,7 +43,27 @@ static int new_context(struct ly_ctx **ret, struct err *err)
 	return 0;
 }
 
-static int parse_file(const struct ly_ctx *context, const char *path, uint32_t validation,
+static const char *const role_names[] = {
+	[CONFIG_ROUTER] = "router",
+	[CONFIG_CONDUCTOR] = "conductor",
+};
+
+static int check_role(const struct lyd_node *tree, const char *path, enum config_role role,
+		      struct err *err)
+{
+	/* An empty document is valid to libyang. */
+	if (role == CONFIG_ANY && !tree)
+		return err_set(
+			err, -EINVAL,
+			"%s: expected \"steward:router\" or \"steward:conductor\" at the top",
+			path);
+	if (role != CONFIG_ANY && (!tree || strcmp(LYD_NAME(tree), role_names[role]) != 0))
+		return err_set(err, -EINVAL, "%s: expected \"steward:%s\" at the top", path,
+			       role_names[role]);
+	return 0;
+}
+
+static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
 		      struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
@@ -60,15 +80,15 @@ static int parse_file(const struct ly_ctx *context, const char *path, uint32_t v
 		rc = -EINVAL;
 	}
 	if (rc == 0 &&
-	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY,
-			       validation, &tree) != LY_SUCCESS)
+	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+			       &tree) != LY_SUCCESS)
 		rc = config_refusal_of_value(context, path, document, err);
 	free(text);
 	if (rc < 0)
 		return rc;
-	/* An empty document is valid to libyang. */
-	if (!tree || strcmp(LYD_NAME(tree), "router") != 0)
-		return err_set(err, -EINVAL, "%s: expected \"steward:router\" at the top", path);
+	rc = check_role(tree, path, role, err);
+	if (rc < 0)
+		return rc;
 	*ret = tree;
 	tree = NULL;
 	return 0;
@@ -92,12 +112,14 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
 	int rc;
 
+	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
+		return 0;
 	if (asprintf(ret_merged, "%s/router.json",
 		     directory ? directory : CONFIG_SECRETS_DIRECTORY) < 0) {
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
-	rc = parse_file(context, *ret_merged, 0, &over, err);
+	rc = parse_file(context, *ret_merged, CONFIG_ROUTER, &over, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		free(*ret_merged);
 		*ret_merged = NULL;
@@ -127,12 +149,12 @@ static int validate(const struct ly_ctx *context, struct lyd_node **tree, const 
 	return config_refusal_of_whole(context, file, document, err);
 }
 
-static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-		     struct err *err)
+static int load_tree(const struct ly_ctx *context, const char *path, enum config_role role,
+		     struct lyd_node **tree, struct err *err)
 {
 	char *merged = NULL;
 	char *both = NULL;
-	int rc = parse_file(context, path, 0, tree, err);
+	int rc = parse_file(context, path, role, tree, err);
 
 	if (rc == 0)
 		rc = merge_secrets(context, tree, &merged, err);
@@ -145,12 +167,13 @@ static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_
 	return rc;
 }
 
-static int load_tree_early(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-			   struct err *err)
+static int load_tree_early(const struct ly_ctx *context, const char *path, enum config_role role,
+			   struct lyd_node **tree, struct err *err)
 {
 	static const char *const later[] = {"/steward:router/software-update",
-					    "/steward:router/high-availability"};
-	int rc = parse_file(context, path, 0, tree, err);
+					    "/steward:router/high-availability",
+					    "/steward:conductor/software-update"};
+	int rc = parse_file(context, path, role, tree, err);
 
 	if (rc < 0)
 		return rc;
@@ -163,10 +186,11 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, struc
 	return validate(context, tree, path, err);
 }
 
-typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-			    struct err *err);
+typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,
+			    struct lyd_node **tree, struct err *err);
 
-static int load(struct config **ret, const char *path, load_tree_cb load_it, struct err *err)
+static int load(struct config **ret, const char *path, enum config_role role, load_tree_cb load_it,
+		struct err *err)
 {
 	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
 	struct lyd_node *tree = NULL;
@@ -174,19 +198,19 @@ static int load(struct config **ret, const char *path, load_tree_cb load_it, str
 
 	if (rc < 0)
 		return rc;
-	rc = load_it(context, path, &tree, err);
+	rc = load_it(context, path, role, &tree, err);
 	if (rc == 0)
 		rc = config_read(ret, tree, err);
 	lyd_free_all(tree);
 	return rc;
 }
 
-int config_load(struct config **ret, const char *path, struct err *err)
+int config_load(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, load_tree, err);
+	return load(ret, path, role, load_tree, err);
 }
 
-int config_load_early(struct config **ret, const char *path, struct err *err)
+int config_load_early(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, load_tree_early, err);
+	return load(ret, path, role, load_tree_early, err);
 }

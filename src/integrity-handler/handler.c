@@ -32,7 +32,7 @@ static int try_once(const char *config_path, struct failure *f)
 	int rc;
 
 	memset(f, 0, sizeof(*f));
-	if (config_load_early(&config, config_path, &f->err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f->err) < 0) {
 		log_refused(&f->err);
 		return failure_because(f, CAUSE_CONFIGURATION);
 	}
@@ -52,7 +52,7 @@ static int unlock_by_hand(const char *config_path)
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct failure f;
 
-	if (config_load_early(&config, config_path, &f.err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
 		log_refused(&f.err);
 		return EX_CONFIG;
 	}
@@ -157,7 +157,7 @@ int handler_request(const char *config_path, const char *request)
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct failure f = {0};
 
-	if (config_load_early(&config, config_path, &f.err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
 		(void)fprintf(stderr, "integrity-handler: configuration refused: %s\n", f.err.text);
 		return EX_CONFIG;
 	}

@@ -79,7 +79,7 @@ static int show_without_daemon(const struct invocation *invocation)
 	char *text;
 	struct err err;
 
-	if (config_load_early(&config, config_of(invocation), &err) < 0) {
+	if (config_load_early(&config, config_of(invocation), CONFIG_ANY, &err) < 0) {
 		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
 		return EXIT_REFUSED;
 	}

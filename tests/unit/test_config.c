@@ -13,7 +13,7 @@ static struct config *load(const char *folder, const char *json, struct err *err
 	struct config *config = NULL;
 
 	test_write(test_path(folder, "steward.json"), span_of_string(json));
-	if (config_load(&config, test_path(folder, "steward.json"), err) < 0)
+	if (config_load(&config, test_path(folder, "steward.json"), CONFIG_ROUTER, err) < 0)
 		assert_null(config);
 	return config;
 }

@@ -13,8 +13,8 @@
 #include "core/work.h"
 #include "download/block_job.h"
 #include "download/trusted_keys.h"
-#include "stewardd/daemon.h"
-#include "stewardd/images.h"
+#include "node/images.h"
+#include "node/node.h"
 
 /* Manifests whose file has not come yet; the oldest goes when one more comes. */
 #define PENDING_MAX 4
@@ -32,7 +32,7 @@ static struct pending pending[PENDING_MAX];
 static unsigned n_pending;
 
 struct import {
-	struct daemon *daemon;
+	struct node *node;
 	struct http_exchange *x; /* NULL = the exchange is gone */
 	struct pending pending;
 	struct claim claim;
@@ -94,16 +94,16 @@ void images_forget_imports(void)
 /* May version be imported? If not, the exchange is answered. */
 static bool is_free(struct http_exchange *x, const char *version)
 {
-	struct daemon *d = http_exchange_owner(x);
-	const struct download *download = download_list_find(d->downloads, version);
+	struct node *n = http_exchange_owner(x);
+	const struct download *download = download_list_find(n->downloads, version);
 
 	if (!manifest_name_is_valid(version))
 		http_reply_problem(x, 400, "'%s' is not the name of a version", version);
-	else if (repository_find(d->repository, version))
+	else if (repository_find(n->repository, version))
 		http_reply_problem(x, 409, "the image %s is present", version);
 	else if (download && !engine_state_is_ended(download_state(download)))
 		http_reply_problem(x, 409, "a download of %s is unfinished", version);
-	else if (claims_have(&d->claims, version))
+	else if (claims_have(&n->claims, version))
 		http_reply_problem(x, 409, "the image %s is just being imported", version);
 	else
 		return true;
@@ -112,11 +112,11 @@ static bool is_free(struct http_exchange *x, const char *version)
 
 static int parse_manifest(struct http_exchange *x, struct pending *p, struct err *err)
 {
-	struct daemon *d = http_exchange_owner(x);
+	struct node *n = http_exchange_owner(x);
 	struct span body = http_exchange_body(x);
 	struct trusted_keys keys;
 	struct err warning;
-	int rc = trusted_keys_load(&keys, d->config, &warning, err);
+	int rc = trusted_keys_load(&keys, n->config, &warning, err);
 
 	if (rc < 0)
 		return rc;
@@ -156,7 +156,7 @@ void images_put_manifest(struct http_exchange *x)
 
 static void import_free(struct import *import)
 {
-	struct daemon *d = import->daemon;
+	struct node *n = import->node;
 
 	if (import->x)
 		http_exchange_keep(import->x, NULL, NULL);
@@ -164,10 +164,10 @@ static void import_free(struct import *import)
 		image_file_remove(&import->file);
 	(void)rmdir(import->directory);
 	EVP_MD_CTX_free(import->job.digest);
-	claim_give_back(&d->claims, &import->claim);
+	claim_give_back(&n->claims, &import->claim);
 	pending_release(&import->pending);
 	free(import);
-	daemon_job_ends(d);
+	node_job_ends(n);
 }
 
 /* The exchange has ended, before the file was whole or because it was answered. */
@@ -182,13 +182,13 @@ static void on_gone(void *kept)
 
 static int open_file(struct import *import)
 {
-	const struct daemon *d = import->daemon;
+	const struct node *n = import->node;
 	bool existed;
 
 	/* '#' is in no version's name: what is left of it is never taken for a download. */
 	(void)snprintf(import->directory, sizeof(import->directory), "%s/downloads/%s#import",
-		       d->config->state_directory, import->pending.manifest.version);
-	if (repository_make_directories(d->repository, &import->err) < 0)
+		       n->config->state_directory, import->pending.manifest.version);
+	if (repository_make_directories(n->repository, &import->err) < 0)
 		return import->err.code;
 	if (mkdir(import->directory, 0755) < 0 && errno != EEXIST)
 		return err_set_errno(&import->err, -errno, "create %s", import->directory);
@@ -217,11 +217,11 @@ static struct import *begin(struct http_exchange *x)
 		http_reply_problem(x, 500, "out of memory");
 		return NULL;
 	}
-	import->daemon = http_exchange_owner(x);
+	import->node = http_exchange_owner(x);
 	import->x = x;
 	take_pending(at, &import->pending);
-	(void)claim_take(&import->daemon->claims, &import->claim, import->pending.manifest.version);
-	daemon_job_begins(import->daemon);
+	(void)claim_take(&import->node->claims, &import->claim, import->pending.manifest.version);
+	node_job_begins(import->node);
 	http_exchange_keep(x, import, on_gone);
 	if (open_file(import) == 0)
 		return import;
@@ -252,25 +252,25 @@ static void write_block(struct work *work)
 static void publish(struct work *work)
 {
 	struct import *import = container_of(work, struct import, job.work);
-	struct daemon *d = import->daemon;
+	struct node *n = import->node;
 
 	if (image_file_publish(&import->file, &import->pending.manifest,
 			       span_of(import->pending.jws, import->pending.jws_size),
-			       repository_directory(d->repository), &import->err) < 0)
+			       repository_directory(n->repository), &import->err) < 0)
 		return;
 	import->file_is_open = false;
 	/* The image is there all the same; whoever publishes next, or the next start, writes it. */
-	(void)repository_write_index(d->repository, &import->index_err);
+	(void)repository_write_index(n->repository, &import->index_err);
 }
 
 static void on_published(struct work *work)
 {
 	struct import *import = container_of(work, struct import, job.work);
 	const struct manifest *m = &import->pending.manifest;
-	struct daemon *d = import->daemon;
+	struct node *n = import->node;
 
 	import->writing = false;
-	if (import->err.code == 0 && repository_add(d->repository, m) < 0)
+	if (import->err.code == 0 && repository_add(n->repository, m) < 0)
 		(void)err_set(&import->err, -ENOMEM, "out of memory");
 	if (import->err.code < 0) {
 		refuse(import, 500);
@@ -285,7 +285,7 @@ static void on_published(struct work *work)
 		  "image %s was imported", m->version);
 	if (import->x)
 		http_reply_json(import->x, 201,
-				image_to_json(repository_find(d->repository, m->version)));
+				image_to_json(repository_find(n->repository, m->version)));
 	import_free(import);
 }
 
@@ -300,7 +300,7 @@ static void finish(struct import *import)
 		return;
 	}
 	import->writing = true;
-	work_submit(&import->daemon->loop, &import->job.work, publish, on_published);
+	work_submit(&import->node->loop, &import->job.work, publish, on_published);
 }
 
 static void on_block_written(struct work *work)
@@ -324,7 +324,7 @@ static void on_block_written(struct work *work)
 static void flush(struct import *import)
 {
 	import->writing = true;
-	work_submit(&import->daemon->loop, &import->job.work, write_block, on_block_written);
+	work_submit(&import->node->loop, &import->job.work, write_block, on_block_written);
 }
 
 void images_upload_file(struct http_exchange *x, struct span bytes)

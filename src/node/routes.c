@@ -1,4 +1,4 @@
-#include "stewardd/routes.h"
+#include "node/routes.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include "core/json.h"
 #include "core/macros.h"
 #include "integrity/status.h"
-#include "stewardd/daemon.h"
-#include "stewardd/images.h"
-#include "stewardd/metrics.h"
+#include "node/images.h"
+#include "node/metrics.h"
+#include "node/node.h"
 
-static struct daemon *daemon_of(struct http_exchange *x)
+static struct node *node_of(struct http_exchange *x)
 {
 	return http_exchange_owner(x);
 }
@@ -42,7 +42,7 @@ static void reply_error(struct http_exchange *x, const struct err *err)
 
 static void reply_download(struct http_exchange *x, const char *version)
 {
-	const struct download *d = download_list_find(daemon_of(x)->downloads, version);
+	const struct download *d = download_list_find(node_of(x)->downloads, version);
 
 	if (d)
 		http_reply_json(x, 200, download_to_json(d));
@@ -50,13 +50,13 @@ static void reply_download(struct http_exchange *x, const char *version)
 		http_reply_problem(x, 404, "there is no download of %s", version);
 }
 
-static cJSON *count_downloads(const struct daemon *d)
+static cJSON *count_downloads(const struct node *n)
 {
 	cJSON *json = cJSON_CreateObject();
 	unsigned running = 0;
 	unsigned queued = 0;
 
-	for (const struct download *at = download_list_first(d->downloads); at; at = at->next) {
+	for (const struct download *at = download_list_first(n->downloads); at; at = at->next) {
 		running += engine_state_is_running(download_state(at));
 		queued += download_state(at) == ENGINE_QUEUED;
 	}
@@ -67,50 +67,52 @@ static cJSON *count_downloads(const struct daemon *d)
 
 static void get_status(struct http_exchange *x)
 {
-	const struct daemon *d = daemon_of(x);
-	const struct config_software_update *update = &d->config->software_update;
+	const struct node *n = node_of(x);
+	const struct config_software_update *update = &n->config->software_update;
 	cJSON *json = cJSON_CreateObject();
 	cJSON *part;
 
 	cJSON_AddStringToObject(json, "version", STEWARD_VERSION);
 	cJSON_AddNumberToObject(json, "uptime",
-				(double)((download_clock_ms() - d->started_ms) / 1000));
-	cJSON_AddItemToObject(json, "name", cJSON_CreateString(d->config->name ?: ""));
-	cJSON_AddItemToObject(json, "node", cJSON_CreateString(d->config->node ?: ""));
-	part = integrity_status(&d->config->integrity, &d->integrity);
+				(double)((download_clock_ms() - n->started_ms) / 1000));
+	cJSON_AddItemToObject(json, "name", cJSON_CreateString(n->config->name ?: ""));
+	cJSON_AddItemToObject(json, "node", cJSON_CreateString(n->config->node ?: ""));
+	part = integrity_status(&n->config->integrity, &n->integrity);
 	cJSON_AddStringToObject(json, "configuration-integrity",
 				cJSON_GetStringValue(cJSON_GetObjectItem(part, "state")));
 	cJSON_Delete(part);
 	part = cJSON_AddObjectToObject(json, "software-update");
 	cJSON_AddStringToObject(part, "access-mode", access_mode_name(update->access_mode));
 	cJSON_AddNumberToObject(part, "max-bandwidth", (double)update->max_bandwidth_bps);
-	cJSON_AddNumberToObject(part, "images", (double)repository_count(d->repository));
-	cJSON_AddItemToObject(part, "downloads", count_downloads(d));
+	cJSON_AddNumberToObject(part, "images", (double)repository_count(n->repository));
+	cJSON_AddItemToObject(part, "downloads", count_downloads(n));
+	if (n->program->add_status)
+		n->program->add_status(n, json);
 	http_reply_json(x, 200, json);
 }
 
 static void get_integrity(struct http_exchange *x)
 {
-	const struct daemon *d = daemon_of(x);
+	const struct node *n = node_of(x);
 
-	http_reply_json(x, 200, integrity_status(&d->config->integrity, &d->integrity));
+	http_reply_json(x, 200, integrity_status(&n->config->integrity, &n->integrity));
 }
 
 static void get_versions(struct http_exchange *x)
 {
-	struct daemon *d = daemon_of(x);
+	struct node *n = node_of(x);
 	const char *refresh = http_exchange_query(x, "refresh");
 
 	if (refresh && strcmp(refresh, "true") != 0 && strcmp(refresh, "false") != 0) {
 		http_reply_problem(x, 400, "refresh: expected true or false, found '%s'", refresh);
 		return;
 	}
-	versions_reply(&d->versions, x, d->config, refresh && strcmp(refresh, "true") == 0);
+	versions_reply(&n->versions, x, n->config, refresh && strcmp(refresh, "true") == 0);
 }
 
 static void get_downloads(struct http_exchange *x)
 {
-	http_reply_json(x, 200, download_list_to_json(daemon_of(x)->downloads));
+	http_reply_json(x, 200, download_list_to_json(node_of(x)->downloads));
 }
 
 static void get_download(struct http_exchange *x)
@@ -169,7 +171,7 @@ static void post_download(struct http_exchange *x)
 	if (rc == 0)
 		rc = read_request(json, &version, &force, &err);
 	if (rc == 0)
-		rc = download_list_request(daemon_of(x)->downloads, version, force, &d, &err);
+		rc = download_list_request(node_of(x)->downloads, version, force, &d, &err);
 	if (rc != 0)
 		reply_error(x, &err);
 	else
@@ -181,7 +183,7 @@ static void post_pause(struct http_exchange *x)
 	const char *version = http_exchange_parameter(x, "version");
 	struct err err;
 
-	if (download_list_pause(daemon_of(x)->downloads, version, &err) < 0)
+	if (download_list_pause(node_of(x)->downloads, version, &err) < 0)
 		reply_error(x, &err);
 	else
 		reply_download(x, version);
@@ -192,7 +194,7 @@ static void post_resume(struct http_exchange *x)
 	const char *version = http_exchange_parameter(x, "version");
 	struct err err;
 
-	if (download_list_resume(daemon_of(x)->downloads, version, &err) < 0)
+	if (download_list_resume(node_of(x)->downloads, version, &err) < 0)
 		reply_error(x, &err);
 	else
 		reply_download(x, version);
@@ -210,7 +212,7 @@ static void post_cancel(struct http_exchange *x)
 	if (rc == 0)
 		rc = json_get_optional_bool(json, "force", &force, &err);
 	if (rc == 0)
-		rc = download_list_cancel(daemon_of(x)->downloads, version, force, &err);
+		rc = download_list_cancel(node_of(x)->downloads, version, force, &err);
 	if (rc < 0)
 		reply_error(x, &err);
 	else
@@ -222,7 +224,7 @@ static void post_reload(struct http_exchange *x)
 	struct err err;
 	cJSON *json;
 
-	if (daemon_reload(daemon_of(x), &err) < 0) {
+	if (node_reload(node_of(x), &err) < 0) {
 		http_reply_problem(x, 422, "%s", err.text);
 		return;
 	}
@@ -233,19 +235,19 @@ static void post_reload(struct http_exchange *x)
 
 static void get_configuration(struct http_exchange *x)
 {
-	http_reply_text(x, 200, "application/json", daemon_of(x)->config->text);
+	http_reply_text(x, 200, "application/json", node_of(x)->config->text);
 }
 
 static void get_events(struct http_exchange *x)
 {
-	struct daemon *d = daemon_of(x);
+	struct node *n = node_of(x);
 
-	events_add_reader(&d->events, x);
+	events_add_reader(&n->events, x);
 }
 
 static void get_metrics(struct http_exchange *x)
 {
-	metrics_reply(daemon_of(x), x);
+	metrics_reply(node_of(x), x);
 }
 
 const struct http_route control_routes[] = {

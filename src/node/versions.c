@@ -1,4 +1,4 @@
-#include "stewardd/versions.h"
+#include "node/versions.h"
 
 #include <errno.h>
 #include <stdlib.h>

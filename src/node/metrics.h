@@ -3,6 +3,6 @@
 
 #include "core/http_server.h"
 
-struct daemon;
+struct node;
 
-void metrics_reply(const struct daemon *d, struct http_exchange *x);
+void metrics_reply(const struct node *d, struct http_exchange *x);

@@ -1,4 +1,4 @@
-#include "stewardd/images.h"
+#include "node/images.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,25 +13,25 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "core/work.h"
-#include "stewardd/daemon.h"
+#include "node/node.h"
 
 #define VERIFY_TICK_MS 500
 
-static struct daemon *daemon_of(struct http_exchange *x)
+static struct node *node_of(struct http_exchange *x)
 {
 	return http_exchange_owner(x);
 }
 
 void images_list(struct http_exchange *x)
 {
-	http_reply_json(x, 200, repository_to_json(daemon_of(x)->repository));
+	http_reply_json(x, 200, repository_to_json(node_of(x)->repository));
 }
 
 /* A job about one image, with the exchange that waits for it; x becomes NULL if the daemon stops
  * before. */
 struct image_job {
 	struct work work;
-	struct daemon *daemon;
+	struct node *node;
 	struct http_exchange *x;
 	char version[MANIFEST_NAME_SIZE];
 	struct claim claim; /* of delete */
@@ -52,9 +52,9 @@ static void on_gone(void *kept)
 /* The image's job, or NULL after an answer that says why not. */
 static struct image_job *new_job(struct http_exchange *x)
 {
-	struct daemon *d = daemon_of(x);
+	struct node *n = node_of(x);
 	const char *version = http_exchange_parameter(x, "version");
-	const struct image *image = repository_find(d->repository, version);
+	const struct image *image = repository_find(n->repository, version);
 	struct image_job *job;
 
 	if (!image) {
@@ -66,32 +66,32 @@ static struct image_job *new_job(struct http_exchange *x)
 		http_reply_problem(x, 500, "out of memory");
 		return NULL;
 	}
-	job->daemon = d;
+	job->node = n;
 	job->x = x;
 	job->size = image->size;
 	(void)snprintf(job->version, sizeof(job->version), "%s", version);
 	http_exchange_keep(x, job, on_gone);
-	daemon_job_begins(d);
+	node_job_begins(n);
 	return job;
 }
 
 static void end_job(struct image_job *job)
 {
-	struct daemon *d = job->daemon;
+	struct node *n = job->node;
 
 	if (job->x)
 		http_exchange_keep(job->x, NULL, NULL);
 	trusted_keys_release(&job->keys);
-	claim_give_back(&d->claims, &job->claim);
+	claim_give_back(&n->claims, &job->claim);
 	free(job);
-	daemon_job_ends(d);
+	node_job_ends(n);
 }
 
 static void run_delete(struct work *work)
 {
 	struct image_job *job = container_of(work, struct image_job, work);
 
-	job->rc = repository_remove_files(job->daemon->repository, job->version, &job->err);
+	job->rc = repository_remove_files(job->node->repository, job->version, &job->err);
 }
 
 static void on_deleted(struct work *work)
@@ -99,7 +99,7 @@ static void on_deleted(struct work *work)
 	struct image_job *job = container_of(work, struct image_job, work);
 
 	if (job->rc == 0) {
-		repository_forget(job->daemon->repository, job->version);
+		repository_forget(job->node->repository, job->version);
 		log_event(LOG_IMAGE_DELETED, &(struct log_fields){.version = job->version},
 			  "image %s was deleted", job->version);
 	}
@@ -113,7 +113,7 @@ static void on_deleted(struct work *work)
 void images_delete(struct http_exchange *x)
 {
 	const char *version = http_exchange_parameter(x, "version");
-	const struct download *download = download_list_find(daemon_of(x)->downloads, version);
+	const struct download *download = download_list_find(node_of(x)->downloads, version);
 	struct image_job *job = new_job(x);
 
 	if (!job)
@@ -121,11 +121,11 @@ void images_delete(struct http_exchange *x)
 	if (download && !engine_state_is_ended(download_state(download))) {
 		http_reply_problem(x, 409, "a download of %s is unfinished", version);
 		end_job(job);
-	} else if (!claim_take(&job->daemon->claims, &job->claim, job->version)) {
+	} else if (!claim_take(&job->node->claims, &job->claim, job->version)) {
 		http_reply_problem(x, 409, "the image %s is just being deleted", version);
 		end_job(job);
 	} else {
-		work_submit(&job->daemon->loop, &job->work, run_delete, on_deleted);
+		work_submit(&job->node->loop, &job->work, run_delete, on_deleted);
 	}
 }
 
@@ -136,15 +136,15 @@ static bool note_progress(void *owner, uint64_t done, uint64_t size)
 
 	(void)size;
 	__atomic_store_n(&job->done, done, __ATOMIC_RELAXED);
-	return !__atomic_load_n(&job->daemon->stopping, __ATOMIC_RELAXED);
+	return !__atomic_load_n(&job->node->stopping, __ATOMIC_RELAXED);
 }
 
 static void run_verify(struct work *work)
 {
 	struct image_job *job = container_of(work, struct image_job, work);
 
-	job->rc = repository_verify(job->daemon->repository, job->version, &job->keys,
-				    note_progress, job, &job->err);
+	job->rc = repository_verify(job->node->repository, job->version, &job->keys, note_progress,
+				    job, &job->err);
 }
 
 static void send_progress(const struct image_job *job)
@@ -207,15 +207,15 @@ void images_verify(struct http_exchange *x)
 
 	if (!job)
 		return;
-	if (trusted_keys_load(&job->keys, job->daemon->config, &warning, &job->err) < 0) {
+	if (trusted_keys_load(&job->keys, job->node->config, &warning, &job->err) < 0) {
 		http_reply_problem(x, 500, "%s", job->err.text);
 		end_job(job);
 		return;
 	}
 	http_reply_stream(x, 200, "text/event-stream");
-	(void)uv_timer_init(&job->daemon->loop, &job->tick);
+	(void)uv_timer_init(&job->node->loop, &job->tick);
 	(void)uv_timer_start(&job->tick, on_verify_tick, 0, VERIFY_TICK_MS);
-	work_submit(&job->daemon->loop, &job->work, run_verify, on_verified);
+	work_submit(&job->node->loop, &job->work, run_verify, on_verified);
 }
 
 static void serve(struct http_exchange *x, const char *path, const char *type)
@@ -237,23 +237,23 @@ void images_serve_index(struct http_exchange *x)
 	char path[PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "%s/index.json",
-		       repository_directory(daemon_of(x)->repository));
+		       repository_directory(node_of(x)->repository));
 	serve(x, path, "application/json");
 }
 
 void images_serve_file(struct http_exchange *x)
 {
-	struct daemon *d = daemon_of(x);
+	struct node *n = node_of(x);
 	const char *file = http_exchange_parameter(x, "file");
 	const struct image *image =
-		repository_find(d->repository, http_exchange_parameter(x, "version"));
+		repository_find(n->repository, http_exchange_parameter(x, "version"));
 	char path[PATH_MAX];
 
 	if (!image || (strcmp(file, image->file) != 0 && strcmp(file, "manifest.jws") != 0)) {
 		http_reply_problem(x, 404, "there is no such file");
 		return;
 	}
-	(void)snprintf(path, sizeof(path), "%s/%s/%s", repository_directory(d->repository),
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", repository_directory(n->repository),
 		       image->version, file);
 	serve(x, path,
 	      strcmp(file, "manifest.jws") == 0 ? "application/jose" : "application/octet-stream");

@@ -1,4 +1,4 @@
-#include "stewardd/events.h"
+#include "node/events.h"
 
 #include <stdio.h>
 #include <stdlib.h>

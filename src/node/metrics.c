@@ -1,10 +1,10 @@
-#include "stewardd/metrics.h"
+#include "node/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "stewardd/daemon.h"
+#include "node/node.h"
 
 #define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -14,28 +14,28 @@ static void head(FILE *out, const char *name, const char *type, const char *help
 	(void)fprintf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
-static void write_daemon(const struct daemon *d, FILE *out)
+static void write_daemon(const struct node *n, FILE *out)
 {
 	head(out, "steward_build", "info", "The daemon.");
 	(void)fprintf(out, "steward_build_info{version=\"%s\"} 1\n", STEWARD_VERSION);
 	head(out, "steward_uptime_seconds", "gauge", "Since the daemon started.");
 	(void)fprintf(out, "steward_uptime_seconds %" PRIu64 "\n",
-		      (download_clock_ms() - d->started_ms) / 1000);
+		      (download_clock_ms() - n->started_ms) / 1000);
 	head(out, "steward_images", "gauge", "Images on this node.");
-	(void)fprintf(out, "steward_images %zu\n", repository_count(d->repository));
+	(void)fprintf(out, "steward_images %zu\n", repository_count(n->repository));
 }
 
-static void write_states(const struct daemon *d, FILE *out)
+static void write_states(const struct node *n, FILE *out)
 {
 	head(out, "steward_downloads", "gauge", "Downloads by state.");
 	for (int state = ENGINE_QUEUED; state <= ENGINE_FAILED; state++) {
-		unsigned n = 0;
+		unsigned count = 0;
 
-		for (const struct download *at = download_list_first(d->downloads); at;
+		for (const struct download *at = download_list_first(n->downloads); at;
 		     at = at->next)
-			n += download_state(at) == (enum engine_state)state;
+			count += download_state(at) == (enum engine_state)state;
 		(void)fprintf(out, "steward_downloads{state=\"%s\"} %u\n",
-			      engine_state_name((enum engine_state)state), n);
+			      engine_state_name((enum engine_state)state), count);
 	}
 }
 
@@ -61,25 +61,25 @@ static uint64_t rate(const struct download *d)
 	return d->rate;
 }
 
-static void write_value(const struct daemon *d, FILE *out, const char *name, const char *suffix,
+static void write_value(const struct node *n, FILE *out, const char *name, const char *suffix,
 			download_value value)
 {
-	for (const struct download *at = download_list_first(d->downloads); at; at = at->next)
+	for (const struct download *at = download_list_first(n->downloads); at; at = at->next)
 		(void)fprintf(out, "%s%s{version=\"%s\"} %" PRIu64 "\n", name, suffix, at->version,
 			      value(at));
 }
 
-static void write_downloads(const struct daemon *d, FILE *out)
+static void write_downloads(const struct node *n, FILE *out)
 {
 	head(out, "steward_download_size_bytes", "gauge", "Of the image.");
-	write_value(d, out, "steward_download_size_bytes", "", bytes_total);
+	write_value(n, out, "steward_download_size_bytes", "", bytes_total);
 	head(out, "steward_download_verified_bytes", "gauge", "Verified and on disk.");
-	write_value(d, out, "steward_download_verified_bytes", "", bytes_verified);
+	write_value(n, out, "steward_download_verified_bytes", "", bytes_verified);
 	head(out, "steward_download_fetched_bytes", "counter",
 	     "Body bytes received since the download began.");
-	write_value(d, out, "steward_download_fetched_bytes", "_total", bytes_fetched);
+	write_value(n, out, "steward_download_fetched_bytes", "_total", bytes_fetched);
 	head(out, "steward_download_rate_bytes", "gauge", "Body bytes a second now.");
-	write_value(d, out, "steward_download_rate_bytes", "", rate);
+	write_value(n, out, "steward_download_rate_bytes", "", rate);
 }
 
 static void write_source(FILE *out, const char *name, const struct download *d,
@@ -89,11 +89,11 @@ static void write_source(FILE *out, const char *name, const struct download *d,
 		      d->version, s->name, source_kind_name(s->kind), value);
 }
 
-static void write_sources(const struct daemon *d, FILE *out, const char *name, const char *help,
+static void write_sources(const struct node *n, FILE *out, const char *name, const char *help,
 			  size_t offset)
 {
 	head(out, name, "counter", help);
-	for (const struct download *at = download_list_first(d->downloads); at; at = at->next)
+	for (const struct download *at = download_list_first(n->downloads); at; at = at->next)
 		for (unsigned i = 0; i < at->engine.n_sources; i++) {
 			const struct source *s = &at->engine.sources[i];
 			uint64_t value = *(const uint64_t *)((const char *)s + offset);
@@ -102,7 +102,7 @@ static void write_sources(const struct daemon *d, FILE *out, const char *name, c
 		}
 }
 
-void metrics_reply(const struct daemon *d, struct http_exchange *x)
+void metrics_reply(const struct node *n, struct http_exchange *x)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -112,15 +112,17 @@ void metrics_reply(const struct daemon *d, struct http_exchange *x)
 		http_reply_problem(x, 500, "out of memory");
 		return;
 	}
-	write_daemon(d, out);
-	write_states(d, out);
-	write_downloads(d, out);
-	write_sources(d, out, "steward_source_requests", "Requests made to a source.",
+	write_daemon(n, out);
+	write_states(n, out);
+	write_downloads(n, out);
+	write_sources(n, out, "steward_source_requests", "Requests made to a source.",
 		      offsetof(struct source, requests));
-	write_sources(d, out, "steward_source_failures", "Requests that failed.",
+	write_sources(n, out, "steward_source_failures", "Requests that failed.",
 		      offsetof(struct source, failures));
-	write_sources(d, out, "steward_source_bytes", "Body bytes received from a source.",
+	write_sources(n, out, "steward_source_bytes", "Body bytes received from a source.",
 		      offsetof(struct source, bytes));
+	if (n->program->write_metrics)
+		n->program->write_metrics(n, out);
 	(void)fputs("# EOF\n", out);
 	if (fclose(out) == 0)
 		http_reply_text(x, 200, TYPE, text);
