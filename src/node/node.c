@@ -79,16 +79,16 @@ static void on_refused(void *owner, const struct http_peer *peer, const char *me
 	log_event(LOG_ACCESS_REFUSED, NULL, "user %u may not %s %s", peer->uid, method, path);
 }
 
-static bool list_routes(struct node *n)
+static int list_routes(struct node *n, struct err *err)
 {
 	n->routes = calloc(n_control_routes + n->program->n_routes, sizeof(*n->routes));
 	if (!n->routes)
-		return false;
+		return err_set(err, -ENOMEM, "out of memory");
 	memcpy(n->routes, control_routes, n_control_routes * sizeof(*n->routes));
 	if (n->program->n_routes > 0)
 		memcpy(n->routes + n_control_routes, n->program->routes,
 		       n->program->n_routes * sizeof(*n->routes));
-	return true;
+	return 0;
 }
 
 static int listen_control(struct node *n, struct err *err)
@@ -102,8 +102,6 @@ static int listen_control(struct node *n, struct err *err)
 	};
 	struct err warning;
 
-	if (!list_routes(n))
-		return err_set(err, -ENOMEM, "out of memory");
 	peer_access_init(&n->access, &n->config->control, &warning);
 	warn(&warning);
 	return http_server_listen_unix(&n->control, &n->loop, &listener, n->config->control.socket,
@@ -176,6 +174,8 @@ static int start(struct node *n, struct err *err)
 		rc = http_client_init(&n->client, &n->loop, err);
 	if (rc == 0)
 		rc = open_downloads(n, err);
+	if (rc == 0)
+		rc = list_routes(n, err);
 	if (rc == 0)
 		rc = listen_control(n, err);
 	if (rc == 0)
