@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -10,6 +11,9 @@ struct postgres {
 	char *folder;
 	char programs[128]; /* folder of initdb and postgres */
 	pid_t pid;          /* 0 = not running */
+	unsigned port;      /* of 127.0.0.1, and in the socket's name */
+	bool tcp;           /* is 127.0.0.1 listened on */
+	bool tls;           /* with <folder>/server.pem and server.key */
 };
 
 void postgres_make(struct postgres *p); /* and run */

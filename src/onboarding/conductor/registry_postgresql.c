@@ -121,7 +121,8 @@ static int code_of(const char *state)
 		int code;
 	} rows[] = {
 		{"23505", -EAGAIN},     /* unique_violation */
-		{"42P07", -EAGAIN},     /* duplicate_table: another conductor makes them too */
+		{"42P07", -EAGAIN},     /* duplicate_table: another conductor makes it too */
+		{"42710", -EAGAIN},     /* duplicate_object: and its type */
 		{"23503", -ENOENT},     /* foreign_key_violation */
 		{"40", -EAGAIN},        /* serialization_failure, deadlock_detected */
 		{"55P03", -EAGAIN},     /* lock_not_available */
@@ -148,7 +149,7 @@ static void one_line(const char *message, char *ret, size_t size)
 	(void)snprintf(ret, size, "%s", message);
 	for (size_t n = strlen(ret); n > 0 && ret[n - 1] == '\n'; n--)
 		ret[n - 1] = '\0';
-	for (char *at = ret; (at = strchr(at, '\n')) != NULL; at++)
+	for (char *at = ret; (at = strpbrk(at, "\n\t")) != NULL; at++)
 		*at = ' ';
 }
 
@@ -159,7 +160,9 @@ static int fail(const struct registry_connection *connection, const PGresult *re
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	char text[512];
-	int code = state ? code_of(state) : -EIO;
+	/* Without a state it is libpq that speaks, of a connection that is gone, even where it does
+	 * not know it yet: a write that failed leaves CONNECTION_OK until somebody reads. */
+	int code = state ? code_of(state) : -ECONNRESET;
 
 	if (PQstatus(connection->connection) != CONNECTION_OK)
 		code = -ECONNRESET;
