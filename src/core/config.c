@@ -63,35 +63,47 @@ static int check_role(const struct lyd_node *tree, const char *path, enum config
 	return 0;
 }
 
-static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
-		      struct lyd_node **ret, struct err *err)
+/* name: what the text is called in messages. */
+static int parse_text(const struct ly_ctx *context, const char *name, enum config_role role,
+		      const char *text, struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	_cleanup_(json_freep) cJSON *document = NULL;
-	char *text = NULL;
-	size_t size = 0;
-	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
 	/* libyang's parser recurses, and takes half a document for an empty one. */
-	if (json_parse(&document, span_of(text, size), CONFIG_SIZE_MAX, err) < 0) {
-		(void)err_wrap(err, "%s", path);
+	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, err) < 0) {
+		(void)err_wrap(err, "%s", name);
 		rc = -EINVAL;
 	}
 	if (rc == 0 &&
 	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
 			       &tree) != LY_SUCCESS)
-		rc = config_refusal_of_value(context, path, document, err);
-	free(text);
+		rc = config_refusal_of_value(context, name, document, err);
 	if (rc < 0)
 		return rc;
-	rc = check_role(tree, path, role, err);
+	rc = check_role(tree, name, role, err);
 	if (rc < 0)
 		return rc;
 	*ret = tree;
 	tree = NULL;
 	return 0;
+}
+
+static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
+		      struct lyd_node **ret, struct err *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
+
+	/* What comes after a zero byte would not be seen. */
+	if (rc == 0 && strlen(text) != size)
+		rc = err_set(err, -EINVAL, "%s: a zero byte in it", path);
+	if (rc == 0)
+		rc = parse_text(context, path, role, text, ret, err);
+	free(text);
+	return rc;
 }
 
 static const char *leaf_text(const struct lyd_node *tree, const char *path)
@@ -184,6 +196,26 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, enum 
 			lyd_free_tree(node);
 	}
 	return validate(context, tree, path, err);
+}
+
+int config_check_router(const char *json, struct err *err)
+{
+	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(json_freep) cJSON *document = NULL;
+	char *text = NULL;
+	int rc = new_context(&context, err);
+
+	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}", json) < 0) {
+		text = NULL;
+		rc = err_set(err, -ENOMEM, "out of memory");
+	}
+	if (rc == 0)
+		rc = parse_text(context, "configuration", CONFIG_ROUTER, text, &tree, err);
+	if (rc == 0)
+		rc = validate(context, &tree, "configuration", err);
+	free(text);
+	return rc;
 }
 
 typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,

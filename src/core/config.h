@@ -161,6 +161,10 @@ int config_load(struct config **ret, const char *path, enum config_role role, st
 int config_load_early(struct config **ret, const char *path, enum config_role role,
 		      struct err *err);
 
+/* Could this be (a part of) a router's configuration? json: the members of "steward:router".
+ * -EINVAL as above. */
+int config_check_router(const char *json, struct err *err);
+
 void config_free(struct config *config);
 void config_freep(struct config **config);
 

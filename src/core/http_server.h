@@ -78,6 +78,7 @@ uint16_t http_server_port(const struct http_server *server);
 void http_server_close(struct http_server *server, void (*closed)(void *owner), void *owner);
 
 void *http_exchange_owner(const struct http_exchange *x); /* the listener's */
+uid_t http_exchange_uid(const struct http_exchange *x);   /* of a listener that judges peers */
 const char *http_exchange_method(const struct http_exchange *x);
 const char *http_exchange_parameter(const struct http_exchange *x, const char *name);
 const char *http_exchange_query(const struct http_exchange *x, const char *name); /* or NULL */
