@@ -242,10 +242,10 @@ static int read_attestation(struct message *m, const cJSON *json, struct err *er
 
 static int read_keys(struct message *m, const cJSON *json, struct err *err)
 {
-	struct span key = span_of(m->keys.ssh_key, sizeof(m->keys.ssh_key));
-	int rc = read_fixed(json, "ssh-key", m->keys.ssh_key, sizeof(m->keys.ssh_key), err);
+	uint8_t *key = m->keys.ssh_key;
+	int rc = read_fixed(json, "ssh-key", key, SSH_KEY_ED25519_SIZE, err);
 
-	if (rc == 0 && !ssh_key_is_ed25519(key))
+	if (rc == 0 && !ssh_key_is_ed25519(span_of(key, SSH_KEY_ED25519_SIZE)))
 		rc = err_set(err, -EBADMSG, "\"ssh-key\": not an ssh-ed25519 key blob");
 	return rc;
 }

@@ -19,7 +19,7 @@
 #define MESSAGE_JSON_MAX       16384u /* bytes of JSON */
 #define MESSAGE_VERSION        1u
 #define MESSAGE_NONCE_SIZE     32
-#define MESSAGE_BYTES_MAX      1024u /* of a TPM structure or a key: those of RSA-4096 fit */
+#define MESSAGE_BYTES_MAX      ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
 #define MESSAGE_HEADER_SIZE    128
 #define MESSAGE_SIGNATURE_SIZE 1367 /* RSA-8192, base64url, and a zero */
 #define MESSAGE_PCRS           8    /* sha256 PCRs 0 to 7 */

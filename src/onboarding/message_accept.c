@@ -96,13 +96,14 @@ int message_read_accept(struct message *m, const cJSON *json, struct err *err)
 	const cJSON *array = NULL;
 	const cJSON *item;
 	int rc = json_get_array(json, "conductors", &array, err);
-	unsigned n = rc == 0 ? (unsigned)cJSON_GetArraySize(array) : 0;
+	unsigned n;
 
-	if (rc == 0 && (n == 0 || n > MESSAGE_CONDUCTORS_MAX))
-		rc = err_set(err, -EBADMSG, "\"conductors\": %u, expected 1 to %u", n,
-			     MESSAGE_CONDUCTORS_MAX);
 	if (rc < 0)
 		return rc;
+	n = (unsigned)cJSON_GetArraySize(array);
+	if (n == 0 || n > MESSAGE_CONDUCTORS_MAX)
+		return err_set(err, -EBADMSG, "\"conductors\": %u, expected 1 to %u", n,
+			       MESSAGE_CONDUCTORS_MAX);
 	accept->conductors = calloc(n, sizeof(accept->conductors[0]));
 	if (!accept->conductors)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -14,7 +14,7 @@ EVP_PKEY *pki_key(unsigned bits)
 
 static void add_name(X509_NAME *name, const char *field, const char *value)
 {
-	assert_int_equal(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8,
+	assert_int_equal(X509_NAME_add_entry_by_txt(name, field, V_ASN1_UTF8STRING,
 						    (const uint8_t *)value, -1, -1, 0),
 			 1);
 }
