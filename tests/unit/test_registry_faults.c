@@ -1,5 +1,6 @@
 /* What must hold when two do the same at once, when one dies of it, and when the database goes away
  * in between. On both databases. */
+#include "faults.h"
 #include "registry_world.h"
 
 #include <signal.h>
@@ -19,6 +20,7 @@ struct contender {
 	struct registry *r;
 	uv_barrier_t *start;
 	unsigned number;
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	int rc;
 	enum registry_verdict verdict;
 	enum registry_claim claim;
@@ -35,6 +37,7 @@ static void race(const struct registry_world *w, uv_thread_cb run, struct conten
 	for (unsigned i = 0; i < 2; i++) {
 		two[i] = (struct contender){
 			.r = registry_world_open(w, names[i]), .start = &start, .number = i};
+		memcpy(two[i].ssh_key, world_ssh_key(i).bytes, sizeof(two[i].ssh_key));
 		assert_int_equal(uv_thread_create(&threads[i], run, &two[i]), 0);
 	}
 	for (unsigned i = 0; i < 2; i++) {
@@ -60,13 +63,10 @@ static void enrol_own_device(void *argument)
 		.jti = WORLD_JTI,
 		.mode = ONBOARDING_PSK_ONLY,
 		.secret = span_of_string(WORLD_SECRET),
+		.ssh_key = span_of(c->ssh_key, sizeof(c->ssh_key)),
 	};
 	struct registry_decision decision;
-	uint8_t blob[SSH_KEY_ED25519_SIZE];
 
-	memcpy(blob, world_ssh_key(0).bytes, sizeof(blob));
-	blob[sizeof(blob) - 1] = (uint8_t)c->number;
-	proof.ssh_key = span_of(blob, sizeof(blob));
 	wait_for_other(c);
 	c->rc = registry_enrol(c->r, &proof, &world_origin, &decision, &c->err);
 	c->verdict = decision.verdict;
@@ -335,6 +335,32 @@ static void test_connection_lost_at_each_call(struct registry_world *w)
 	registry_close(r);
 }
 
+/* Our own allocations fail one after the other: what could not be done is not done. */
+static void test_memory_runs_out(struct registry_world *w)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
+	struct registry_decision decision;
+	bool had_effect = true;
+	struct err err;
+
+	for (unsigned n = 1; had_effect; n++) {
+		struct registry *r;
+		int rc;
+
+		world_configure(w->r, ONBOARDING_PSK_ONLY);
+		faults_fail_allocation(n);
+		rc = registry_open(&r, w->uri, "c1", &err);
+		if (rc == 0) {
+			rc = registry_enrol(r, &proof, &world_origin, &decision, &err);
+			registry_close(r);
+		}
+		had_effect = faults_had_effect();
+		assert_int_equal(rc, had_effect ? -ENOMEM : 0);
+		assert_int_equal(world_count_enrolments(w->r), !had_effect);
+		assert_ok(registry_router_delete(w->r, "r0", &world_origin, &err), &err);
+	}
+}
+
 /* As an operator's restart and as a crash; SQLite has no server: its process is what ends. */
 static void test_database_restarts(struct registry_world *w)
 {
@@ -465,6 +491,7 @@ int main(void)
 		REGISTRY_TEST(test_two_make_the_tables),
 		REGISTRY_TEST(test_killed_at_each_call),
 		REGISTRY_TEST(test_connection_lost_at_each_call),
+		REGISTRY_TEST(test_memory_runs_out),
 		REGISTRY_TEST(test_database_restarts),
 		REGISTRY_TEST(test_restart_in_between_is_not_noticed),
 		REGISTRY_TEST(test_older_schemas),
