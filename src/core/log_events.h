@@ -56,7 +56,15 @@
 	  "integrity-recovered")                                                                   \
 	X(INTEGRITY_ZEROIZED, "ae2cf24b030646158eace4ed6f1fc4cf", LOG_WARNING,                     \
 	  "integrity-zeroized")                                                                    \
-	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE, "integrity-resealed")
+	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE,                      \
+	  "integrity-resealed")                                                                    \
+	X(ROUTER_ENROLLED, "ce812d47d5754011a5012250b0181458", LOG_NOTICE, "router-enrolled")      \
+	X(ONBOARDING_REFUSED, "59daa2efb1b442f9921f5ba2f03ada72", LOG_WARNING,                     \
+	  "onboarding-refused")                                                                    \
+	X(OTHER_DEVICE, "cc7c98514c524f0e865a8cd80118a20f", LOG_ALERT, "other-device")             \
+	X(ONBOARDING_DEFERRED, "c569c1a910054e74b498b8340ec5caa8", LOG_WARNING,                    \
+	  "onboarding-deferred")                                                                   \
+	X(REGISTRY_PROBLEM, "2f789c61055a499e95917e2c2d74a64c", LOG_ERR, "registry-problem")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -97,3 +105,8 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_INTEGRITY_RECOVERED    (&log_event_INTEGRITY_RECOVERED)
 #define LOG_INTEGRITY_ZEROIZED     (&log_event_INTEGRITY_ZEROIZED)
 #define LOG_INTEGRITY_RESEALED     (&log_event_INTEGRITY_RESEALED)
+#define LOG_ROUTER_ENROLLED        (&log_event_ROUTER_ENROLLED)
+#define LOG_ONBOARDING_REFUSED     (&log_event_ONBOARDING_REFUSED)
+#define LOG_OTHER_DEVICE           (&log_event_OTHER_DEVICE)
+#define LOG_ONBOARDING_DEFERRED    (&log_event_ONBOARDING_DEFERRED)
+#define LOG_REGISTRY_PROBLEM       (&log_event_REGISTRY_PROBLEM)

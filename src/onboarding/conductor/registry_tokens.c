@@ -225,3 +225,24 @@ int registry_tokens_list(struct registry *r, const char *router, struct registry
 	*ret_n = list.n;
 	return 0;
 }
+
+int registry_token_find(struct registry *r, const char *jti, struct registry_token *ret,
+			struct err *err)
+{
+	struct registry_listing list = {
+		.sql = "SELECT jti, router, issued, expires, revoked FROM tokens WHERE jti = $1",
+		.values = {value_text(jti)},
+		.n_values = 1,
+		.row_size = sizeof(*ret),
+		.read = read_token,
+	};
+	int rc;
+
+	rc = registry_list(r, &list, err);
+	if (rc < 0)
+		return rc;
+	if (list.n == 1)
+		*ret = *(const struct registry_token *)list.rows;
+	free(list.rows);
+	return list.n == 1 ? 0 : err_set(err, -ENOENT, "there is no token %s", jti);
+}

@@ -53,6 +53,10 @@ int registry_token_revoke(struct registry *r, const char *jti, const struct regi
 int registry_tokens_list(struct registry *r, const char *router, struct registry_token **ret,
 			 size_t *ret_n, struct err *err);
 
+/* -ENOENT: none of this number was issued. */
+int registry_token_find(struct registry *r, const char *jti, struct registry_token *ret,
+			struct err *err);
+
 /* For the registry's other parts, within their transaction. -ENOENT: no such router. */
 struct registry_session;
 int registry_claims_read(struct registry_session *session, const char *router,

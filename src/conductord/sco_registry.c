@@ -1,0 +1,207 @@
+#include "conductord/sco_registry.h"
+
+#include <errno.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base64.h"
+#include "core/macros.h"
+#include "onboarding/conductor/registry_audit.h"
+#include "onboarding/conductor/registry_conductors.h"
+#include "onboarding/conductor/registry_enrolment.h"
+#include "onboarding/conductor/registry_lookup.h"
+#include "onboarding/conductor/registry_tokens.h"
+
+static void free_rows(void *rows)
+{
+	free(*(void **)rows);
+}
+
+/* Blobs in base64, a line each. */
+static void read_host_keys(const char *lines, struct message_conductor *ret)
+{
+	while (*lines && ret->n_ssh_host_keys < MESSAGE_HOST_KEYS_MAX) {
+		size_t length = strcspn(lines, "\n");
+		struct message_host_key *key = &ret->ssh_host_keys[ret->n_ssh_host_keys];
+		uint8_t *blob = NULL;
+		size_t size = 0;
+
+		if (base64_decode(span_of(lines, length), &blob, &size) == 0 &&
+		    size <= sizeof(key->bytes)) {
+			memcpy(key->bytes, blob, size);
+			key->size = size;
+			ret->n_ssh_host_keys++;
+		}
+		free(blob);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static int list_conductors(const struct sco_context *context, uint16_t listen_port,
+			   struct message_accept *ret, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	size_t n;
+	int rc = registry_conductors_list(context->registry, &rows, &n, err);
+
+	if (rc < 0)
+		return rc;
+	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
+	if (!ret->conductors)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && ret->n_conductors < MESSAGE_CONDUCTORS_MAX; i++) {
+		struct message_conductor *c = &ret->conductors[ret->n_conductors++];
+
+		(void)snprintf(c->host, sizeof(c->host), "%s", rows[i].host);
+		c->port = rows[i].port;
+		c->listen_port = listen_port;
+		c->repository_port = context->repository_port;
+		read_host_keys(rows[i].ssh_host_keys, c);
+	}
+	return 0;
+}
+
+static void fill_record(const struct registry_candidate *candidate, const char *router,
+			struct handshake_record *ret)
+{
+	const struct registry_claims *claims = &candidate->claims;
+
+	ret->known = true;
+	(void)snprintf(ret->router, sizeof(ret->router), "%s", router);
+	(void)snprintf(ret->node, sizeof(ret->node), "%s", candidate->node);
+	ret->mode = claims->mode;
+	memcpy(ret->secret, claims->secret, sizeof(ret->secret));
+	memcpy(ret->asset_ids, claims->asset_ids, sizeof(ret->asset_ids));
+	ret->n_asset_ids = claims->n_asset_ids;
+	ret->ek.size = MIN(candidate->endorsement_key_size, sizeof(ret->ek.bytes));
+	memcpy(ret->ek.bytes, candidate->endorsement_key, ret->ek.size);
+	ret->revoked = candidate->token_is_revoked || !candidate->token_is_known;
+}
+
+int sco_registry_look_up(const struct sco_context *context, const struct message_hello *hello,
+			 struct handshake_record *ret, struct message_accept *ret_conductors,
+			 struct err *err)
+{
+	_cleanup_(registry_candidate_release) struct registry_candidate candidate = {0};
+	int rc = registry_lookup(context->registry, hello->router, hello->asset_id, hello->jti,
+				 (int64_t)time(NULL), &candidate, err);
+
+	if (rc == -ENOENT)
+		return 0; /* not known */
+	if (rc == -ETIME) {
+		ret->clock_set_back = true;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	fill_record(&candidate, hello->router, ret);
+	return list_conductors(context, candidate.listen_port, ret_conductors, err);
+}
+
+static enum registry_pin pin_of(enum handshake_pin_kind kind)
+{
+	switch (kind) {
+	case HANDSHAKE_PIN_EK:
+		return REGISTRY_PIN_ENDORSEMENT_KEY;
+	case HANDSHAKE_PIN_CERTIFICATE:
+		return REGISTRY_PIN_CERTIFICATE;
+	default:
+		return REGISTRY_PIN_SSH_KEY;
+	}
+}
+
+/* The SubjectPublicKeyInfo of the client's certificate; freed with OPENSSL_free(). */
+static int certificate_key(struct span der, unsigned char **ret, size_t *ret_size)
+{
+	const unsigned char *at = der.bytes;
+	X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
+	int size = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), ret) : -1;
+
+	X509_free(certificate);
+	*ret_size = size > 0 ? (size_t)size : 0;
+	return size > 0 ? 0 : -EBADMSG;
+}
+
+static int enrol(const struct sco_context *context, const struct handshake_conductor *steps,
+		 struct span pinned_key, const char *address, struct registry_decision *ret,
+		 struct err *err)
+{
+	const struct handshake_enrolment *enrolment = &steps->enrolment;
+	const struct registry_proof proof = {
+		.router = steps->hello.router,
+		.asset_id = steps->hello.asset_id,
+		.jti = steps->hello.jti,
+		.mode = steps->record.mode,
+		.secret = span_of(steps->record.secret, sizeof(steps->record.secret)),
+		.pin = pin_of(enrolment->pin.kind),
+		.pinned_key = pinned_key,
+		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
+		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),
+	};
+	const struct registry_origin origin = {.address = address, .time_s = time(NULL)};
+
+	return registry_enrol(context->registry, &proof, &origin, ret, err);
+}
+
+int sco_registry_commit(const struct sco_context *context, const struct handshake_conductor *steps,
+			struct sco_commit *commit, struct err *err)
+{
+	const enum handshake_pin_kind kind = steps->enrolment.pin.kind;
+	struct registry_decision decision = {0};
+	unsigned char *certificate = NULL;
+	struct span pinned = span_of(NULL, 0);
+	size_t size = 0;
+	int rc = 0;
+
+	if (kind == HANDSHAKE_PIN_CERTIFICATE) {
+		rc = certificate_key(steps->setup.client_chain[0], &certificate, &size);
+		pinned = span_of(certificate, size);
+	} else if (kind == HANDSHAKE_PIN_EK) {
+		pinned = span_of(steps->record.ek.bytes, steps->record.ek.size);
+	}
+	if (rc < 0)
+		return err_set(err, rc, "the client's certificate cannot be read again");
+	rc = enrol(context, steps, pinned, commit->address, &decision, err);
+	OPENSSL_free(certificate);
+	if (rc < 0)
+		return rc;
+	commit->denied = registry_verdict_is_refusal(decision.verdict);
+	commit->other_device = decision.verdict == REGISTRY_VERDICT_OTHER_DEVICE;
+	(void)snprintf(commit->reason, sizeof(commit->reason), "%s", decision.reason);
+	return commit->denied ? 0 : context->sync_keys(context->owner, err);
+}
+
+/* Is the token one that was issued here? Its number is a secret to strangers. */
+static bool token_is_ours(const struct sco_handshake *h, struct registry_token *ret)
+{
+	return h->has_steps && token_jti_is_valid(h->steps.hello.jti) &&
+	       registry_token_find(h->context->registry, h->steps.hello.jti, ret, NULL) == 0;
+}
+
+int sco_registry_audit(const struct sco_handshake *h, bool *ret_counts, struct err *err)
+{
+	const struct registry_origin origin = {.address = h->address, .time_s = time(NULL)};
+	struct registry_token token = {0};
+	struct registry_event event = {
+		.outcome = h->alert ? REGISTRY_OTHER_DEVICE : REGISTRY_REFUSED,
+		.reason = h->err.text,
+	};
+
+	*ret_counts = false;
+	/* An enrolment, and a refusal by the commit, have theirs. */
+	if (h->outcome == SCO_ENROLLED || h->denied)
+		return 0;
+	if (h->verified) {
+		event.router = h->steps.hello.router;
+		event.node = h->steps.record.node;
+	} else if (token_is_ours(h, &token)) {
+		event.router = token.router;
+	} else {
+		*ret_counts = true;
+		return 0;
+	}
+	return registry_audit_append(h->context->registry, &origin, &event, err);
+}
