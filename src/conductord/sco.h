@@ -8,6 +8,7 @@
 
 #include "conductord/sco_handshake.h"
 #include "onboarding/conductor/port_mux.h"
+#include "onboarding/tls_session.h"
 
 struct sco;
 

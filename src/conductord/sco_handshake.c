@@ -10,36 +10,20 @@
 #include "conductord/sco_registry.h"
 #include "core/macros.h"
 
-int sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
-		       const char *address, struct err *err)
+void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
+			struct tls_channel *channel, const char *address)
 {
 	memset(h, 0, sizeof(*h));
 	h->context = context;
+	h->channel = channel;
 	(void)snprintf(h->address, sizeof(h->address), "%s", address);
-	return tls_channel_open(&h->channel, context->tls, err);
 }
 
 void sco_handshake_close(struct sco_handshake *h)
 {
 	if (h->has_steps)
 		handshake_conductor_release(&h->steps);
-	tls_channel_free(h->channel);
 	explicit_bzero(h, sizeof(*h));
-}
-
-int sco_handshake_receive(struct sco_handshake *h, struct span bytes)
-{
-	return tls_channel_receive(h->channel, bytes);
-}
-
-struct span sco_handshake_pending(const struct sco_handshake *h)
-{
-	return tls_channel_pending(h->channel);
-}
-
-void sco_handshake_sent(struct sco_handshake *h, size_t n)
-{
-	tls_channel_sent(h->channel, n);
 }
 
 static void end(struct sco_handshake *h, enum sco_outcome outcome)
@@ -218,5 +202,13 @@ void sco_handshake_go_on(struct sco_handshake *h)
 		return;
 	if (rc == -EPIPE)
 		(void)err_set(&h->err, rc, "the router ended the connection");
+	end_stranger(h);
+}
+
+void sco_handshake_break(struct sco_handshake *h, const char *why)
+{
+	if (h->outcome != SCO_UNDER_WAY)
+		return;
+	(void)err_set(&h->err, -ECONNRESET, "%s", why);
 	end_stranger(h);
 }

@@ -1,11 +1,10 @@
 /* sco_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they ask for.
  *
- * Bytes go in and out of memory; sockets are sco_session's. What the steps ask of the registry is
- * asked right here, since the caller is on a worker already.
+ * Bytes go in and out of the channel's memory; the socket is tls_session's. What the steps ask of
+ * the registry is asked right here, since the caller is on a worker already.
  *
- * Calling sequence: sco_handshake_open -> sco_handshake_receive, sco_handshake_go_on, and what
- * sco_handshake_pending has is sent ... until it has ended and nothing is pending ->
- * sco_handshake_close.
+ * Calling sequence: sco_handshake_open -> sco_handshake_go_on ... until outcome says how it ended
+ * -> sco_handshake_close.
  */
 #pragma once
 
@@ -61,13 +60,12 @@ struct sco_handshake {
 	struct err err; /* why, of an end that is no enrolment */
 };
 
-int sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
-		       const char *address, struct err *err);
+/* channel is borrowed. */
+void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
+			struct tls_channel *channel, const char *address);
 void sco_handshake_close(struct sco_handshake *h);
 
-/* -ENOBUFS: it sends more than it may. */
-int sco_handshake_receive(struct sco_handshake *h, struct span bytes);
-/* On a worker. */
+/* Bytes have come. On a worker. */
 void sco_handshake_go_on(struct sco_handshake *h);
-struct span sco_handshake_pending(const struct sco_handshake *h);
-void sco_handshake_sent(struct sco_handshake *h, size_t n);
+/* It ends for a reason of the connection's. */
+void sco_handshake_break(struct sco_handshake *h, const char *why);
