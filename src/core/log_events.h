@@ -56,7 +56,14 @@
 	  "integrity-recovered")                                                                   \
 	X(INTEGRITY_ZEROIZED, "ae2cf24b030646158eace4ed6f1fc4cf", LOG_WARNING,                     \
 	  "integrity-zeroized")                                                                    \
-	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE, "integrity-resealed")
+	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE,                      \
+	  "integrity-resealed")                                                                    \
+	X(SSHD, "bb7c18b44530405a9e2585f2a61d3d73", LOG_INFO, "sshd-said")                         \
+	X(TUNNELS_READY, "9a2b27ea7dbe493799374b437c20bec1", LOG_NOTICE, "tunnels-ready")          \
+	X(TUNNELS_LOST, "03c5e4c7be784e37bc06a721edad8c91", LOG_ERR, "tunnels-lost")               \
+	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
+	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
+	  "tunnel-disconnected")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -97,3 +104,8 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_INTEGRITY_RECOVERED    (&log_event_INTEGRITY_RECOVERED)
 #define LOG_INTEGRITY_ZEROIZED     (&log_event_INTEGRITY_ZEROIZED)
 #define LOG_INTEGRITY_RESEALED     (&log_event_INTEGRITY_RESEALED)
+#define LOG_SSHD                   (&log_event_SSHD)
+#define LOG_TUNNELS_READY          (&log_event_TUNNELS_READY)
+#define LOG_TUNNELS_LOST           (&log_event_TUNNELS_LOST)
+#define LOG_TUNNEL_CONNECTED       (&log_event_TUNNEL_CONNECTED)
+#define LOG_TUNNEL_DISCONNECTED    (&log_event_TUNNEL_DISCONNECTED)
