@@ -64,7 +64,13 @@
 	X(OTHER_DEVICE, "cc7c98514c524f0e865a8cd80118a20f", LOG_ALERT, "other-device")             \
 	X(ONBOARDING_DEFERRED, "c569c1a910054e74b498b8340ec5caa8", LOG_WARNING,                    \
 	  "onboarding-deferred")                                                                   \
-	X(REGISTRY_PROBLEM, "2f789c61055a499e95917e2c2d74a64c", LOG_ERR, "registry-problem")
+	X(REGISTRY_PROBLEM, "2f789c61055a499e95917e2c2d74a64c", LOG_ERR, "registry-problem")       \
+	X(SSHD, "bb7c18b44530405a9e2585f2a61d3d73", LOG_INFO, "sshd-said")                         \
+	X(TUNNELS_READY, "9a2b27ea7dbe493799374b437c20bec1", LOG_NOTICE, "tunnels-ready")          \
+	X(TUNNELS_LOST, "03c5e4c7be784e37bc06a721edad8c91", LOG_ERR, "tunnels-lost")               \
+	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
+	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
+	  "tunnel-disconnected")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -110,3 +116,8 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_OTHER_DEVICE           (&log_event_OTHER_DEVICE)
 #define LOG_ONBOARDING_DEFERRED    (&log_event_ONBOARDING_DEFERRED)
 #define LOG_REGISTRY_PROBLEM       (&log_event_REGISTRY_PROBLEM)
+#define LOG_SSHD                   (&log_event_SSHD)
+#define LOG_TUNNELS_READY          (&log_event_TUNNELS_READY)
+#define LOG_TUNNELS_LOST           (&log_event_TUNNELS_LOST)
+#define LOG_TUNNEL_CONNECTED       (&log_event_TUNNEL_CONNECTED)
+#define LOG_TUNNEL_DISCONNECTED    (&log_event_TUNNEL_DISCONNECTED)
