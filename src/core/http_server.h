@@ -74,6 +74,9 @@ int http_server_listen_unix(struct http_server **ret, uv_loop_t *loop,
 int http_server_listen_tcp(struct http_server **ret, uv_loop_t *loop,
 			   const struct http_listener *listener, const char *address, uint16_t port,
 			   struct err *err);
+/* fd listens already, and is taken. */
+int http_server_listen_fd(struct http_server **ret, uv_loop_t *loop,
+			  const struct http_listener *listener, int fd, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
 void http_server_close(struct http_server *server, void (*closed)(void *owner), void *owner);
 
