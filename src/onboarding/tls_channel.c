@@ -117,11 +117,15 @@ static int use_identity(struct tls_context *context, const struct tls_identity *
 static int configure(struct tls_context *context, const struct tls_identity *identity,
 		     struct err *err)
 {
+	/* P-256 takes Debian's wolfSSL longer than libcrypto the RSA signature. */
+	int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
 	WOLFSSL_CTX *wolfssl = context->wolfssl;
 
 	if (wolfSSL_CTX_SetDevId(wolfssl, DEVICE_ID) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_SetMinVersion(wolfssl, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)
 		return err_set(err, -EIO, "TLS 1.3 cannot be configured");
+	if (wolfSSL_CTX_set_groups(wolfssl, groups, N_ELEMENTS(groups)) != WOLFSSL_SUCCESS)
+		return err_set(err, -EIO, "TLS: X25519 cannot be configured");
 	if (context->is_server && wolfSSL_CTX_no_ticket_TLSv13(wolfssl) != 0)
 		return err_set(err, -EIO, "TLS: tickets cannot be switched off");
 	(void)wolfSSL_CTX_set_session_cache_mode(wolfssl, WOLFSSL_SESS_CACHE_OFF);
@@ -300,6 +304,7 @@ int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], st
 	if (wolfSSL_export_keying_material(c->wolfssl, ret, TLS_EXPORTER_SIZE, label,
 					   sizeof(label) - 1, NULL, 0, 1) != WOLFSSL_SUCCESS)
 		return err_set(err, -EPROTO, "TLS: no channel binding");
+	wolfSSL_FreeArrays(c->wolfssl);
 	return 0;
 }
 

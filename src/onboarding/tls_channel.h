@@ -74,7 +74,8 @@ int tls_channel_write(struct tls_channel *c, struct span bytes, struct err *err)
 /* Tell the peer that nothing more comes. */
 void tls_channel_shut(struct tls_channel *c);
 
-/* What the transcript is bound to (RFC 9266); once established. -EPROTO. */
+/* What the transcript is bound to (RFC 9266); when it is established, and once: what it is made of
+ * is then freed, as 1,000 channels may wait. -EPROTO. */
 int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], struct err *err);
 
 /* What the peer showed, DER, the leaf first, as long as the channel; how many. 0 = nothing. */
