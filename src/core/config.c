@@ -145,7 +145,28 @@ static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_
 	return rc;
 }
 
-int config_load(struct config **ret, const char *path, struct err *err)
+static int load_tree_early(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
+			   struct err *err)
+{
+	static const char *const later[] = {"/steward:router/software-update",
+					    "/steward:router/high-availability"};
+	int rc = parse_file(context, path, 0, tree, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
+		struct lyd_node *node = NULL;
+
+		if (lyd_find_path(*tree, later[i], 0, &node) == LY_SUCCESS)
+			lyd_free_tree(node);
+	}
+	return validate(context, tree, path, err);
+}
+
+typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
+			    struct err *err);
+
+static int load(struct config **ret, const char *path, load_tree_cb load_it, struct err *err)
 {
 	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
 	struct lyd_node *tree = NULL;
@@ -153,9 +174,19 @@ int config_load(struct config **ret, const char *path, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = load_tree(context, path, &tree, err);
+	rc = load_it(context, path, &tree, err);
 	if (rc == 0)
 		rc = config_read(ret, tree, err);
 	lyd_free_all(tree);
 	return rc;
+}
+
+int config_load(struct config **ret, const char *path, struct err *err)
+{
+	return load(ret, path, load_tree, err);
+}
+
+int config_load_early(struct config **ret, const char *path, struct err *err)
+{
+	return load(ret, path, load_tree_early, err);
 }

@@ -12,6 +12,8 @@
 
 #include "core/err.h"
 
+#define CONFIG_ROUTER_PATH "/etc/steward/steward.json"
+
 enum access_mode {
 	ACCESS_INTERNET_ONLY,
 	ACCESS_PREFER_CONDUCTOR,
@@ -51,6 +53,20 @@ struct config_control {
 	char *read_group; /* may read */
 };
 
+/* Configuration Integrity (integrity.md). */
+struct config_integrity {
+	bool enabled;
+	bool required;
+	char **directories; /* encrypted ones, in the file's order */
+	size_t n_directories;
+	char *tcti;
+	uint32_t key_handle;
+	uint32_t nv_index;
+	char *record_directory;
+	uint32_t pcrs; /* one bit a PCR; 0 = none */
+	char *pcr_bank;
+};
+
 struct config_high_availability {
 	char *peer_node; /* NULL = no peer */
 	char *peer_url;
@@ -87,6 +103,7 @@ struct config {
 	char *asset_id;
 	char *state_directory;
 	struct config_control control;
+	struct config_integrity integrity;
 	struct config_high_availability high_availability;
 	struct config_software_update software_update;
 	char *text; /* the merged configuration as JSON, secrets left out */
@@ -96,6 +113,10 @@ struct config {
  * there. On failure *ret is untouched and err says path, value and constraint.
  * Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
 int config_load(struct config **ret, const char *path, struct err *err);
+
+/* What is needed before anything is unlocked: path alone, and of it neither software-update nor
+ * high-availability, whose other half may lie in router.json. Errors as above. */
+int config_load_early(struct config **ret, const char *path, struct err *err);
 
 void config_free(struct config *config);
 void config_freep(struct config **config);

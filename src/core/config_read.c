@@ -103,18 +103,58 @@ static struct ly_set *find_all(struct reader *r, const char *path)
 	return set;
 }
 
-static void read_trusted_keys(struct reader *r, struct config_software_update *update)
+static void read_strings(struct reader *r, const char *path, char ***ret, size_t *ret_n)
 {
-	struct ly_set *set = find_all(r, "software-update/trusted-key");
+	struct ly_set *set = find_all(r, path);
+	char **strings = calloc((set ? set->count : 0) + 1, sizeof(char *));
 
-	update->trusted_keys = calloc((set ? set->count : 0) + 1, sizeof(char *));
-	for (uint32_t i = 0; set && update->trusted_keys && i < set->count; i++) {
-		update->trusted_keys[i] = strdup(lyd_get_value(set->dnodes[i]));
-		r->out_of_memory |= !update->trusted_keys[i];
-		update->n_trusted_keys++;
+	*ret = strings;
+	for (uint32_t i = 0; set && strings && i < set->count; i++) {
+		strings[i] = strdup(lyd_get_value(set->dnodes[i]));
+		r->out_of_memory |= !strings[i];
+		*ret_n += 1;
 	}
-	r->out_of_memory |= !update->trusted_keys;
+	r->out_of_memory |= !strings;
 	ly_set_free(set, NULL);
+}
+
+static void free_strings(char **strings, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+static uint32_t handle(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text ? (uint32_t)strtoul(text, NULL, 16) : 0;
+}
+
+static uint32_t read_pcrs(struct reader *r)
+{
+	struct ly_set *set = find_all(r, "configuration-integrity/pcr");
+	uint32_t pcrs = 0;
+
+	for (uint32_t i = 0; set && i < set->count; i++)
+		pcrs |= 1u << strtoul(lyd_get_value(set->dnodes[i]), NULL, 10);
+	ly_set_free(set, NULL);
+	return pcrs;
+}
+
+static void read_integrity(struct reader *r, struct config_integrity *integrity)
+{
+	integrity->enabled = boolean(r, "configuration-integrity/enabled");
+	integrity->required = boolean(r, "configuration-integrity/required");
+	read_strings(r, "configuration-integrity/directory", &integrity->directories,
+		     &integrity->n_directories);
+	integrity->tcti = string(r, "configuration-integrity/tcti");
+	integrity->key_handle = handle(r, "configuration-integrity/key-handle");
+	integrity->nv_index = handle(r, "configuration-integrity/nv-index");
+	integrity->record_directory = string(r, "configuration-integrity/record-directory");
+	integrity->pcrs = read_pcrs(r);
+	integrity->pcr_bank = string(r, "configuration-integrity/pcr-bank");
 }
 
 static void read_source(struct reader *r, struct config_source *source)
@@ -187,7 +227,8 @@ static void read_software_update(struct reader *r, struct config_software_update
 	/* "unlimited" reads as 0. */
 	update->max_bandwidth_bps = number(r, "software-update/max-bandwidth");
 	read_download(r, &update->download);
-	read_trusted_keys(r, update);
+	read_strings(r, "software-update/trusted-key", &update->trusted_keys,
+		     &update->n_trusted_keys);
 	read_sources(r, update);
 	read_listen(r, update);
 }
@@ -217,6 +258,7 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	config->control.socket = string(&r, "control/socket");
 	config->control.group = string(&r, "control/group");
 	config->control.read_group = string(&r, "control/read-group");
+	read_integrity(&r, &config->integrity);
 	config->high_availability.peer_node = string(&r, "high-availability/peer-node");
 	config->high_availability.peer_url = folder_url(&r, "high-availability/peer-url");
 	config->high_availability.peer_patience_s =
@@ -246,15 +288,21 @@ static void free_source(struct config_source *source)
 
 static void free_software_update(struct config_software_update *update)
 {
-	for (size_t i = 0; i < update->n_trusted_keys; i++)
-		free(update->trusted_keys[i]);
+	free_strings(update->trusted_keys, update->n_trusted_keys);
 	for (size_t i = 0; i < update->n_sources; i++)
 		free_source(&update->sources[i]);
 	for (size_t i = 0; i < update->n_listen; i++)
 		free(update->listen[i].address);
-	free(update->trusted_keys);
 	free(update->sources);
 	free(update->listen);
+}
+
+static void free_integrity(struct config_integrity *integrity)
+{
+	free_strings(integrity->directories, integrity->n_directories);
+	free(integrity->tcti);
+	free(integrity->record_directory);
+	free(integrity->pcr_bank);
 }
 
 void config_free(struct config *config)
@@ -268,6 +316,7 @@ void config_free(struct config *config)
 	free(config->control.socket);
 	free(config->control.group);
 	free(config->control.read_group);
+	free_integrity(&config->integrity);
 	free(config->high_availability.peer_node);
 	free(config->high_availability.peer_url);
 	free_software_update(&config->software_update);

@@ -1,0 +1,24 @@
+/* apart.h - work with the TPM in a child process, so that its copies of the FEK die with it.
+ *
+ * ESYS and OpenSSL keep what they decrypted on heap and stack, and free it unwiped. In a child all
+ * of that is gone when it has ended. A TPM that lies may crash tss2: that ends the child, and is
+ * an error here like any other.
+ *
+ * What the work gives back lies in memory from apart_alloc(), which both see; all else that it
+ * changes is lost.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "integrity/failure.h"
+
+/* Zeroed, locked, left out of core dumps. NULL with f filled. */
+void *apart_alloc(size_t size, struct failure *f);
+/* Wipes. Takes NULL. */
+void apart_free(void *shared, size_t size);
+
+typedef int (*apart_cb)(void *shared, struct failure *f);
+
+/* Run work(shared, f) in a child, to its end; what it returned and filled into f comes back. */
+int apart_run(apart_cb work, void *shared, struct failure *f);

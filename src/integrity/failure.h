@@ -1,0 +1,63 @@
+/* failure.h - why the encrypted directories could not be opened, as support has to know it.
+ *
+ * Functions that can end in an integrity event fill a struct failure next to their negative errno:
+ * the cause decides what is told apart, err has the sentence.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/err.h"
+
+/* The steps of an unlock (integrity.md, "Unlock"), and of what stands before it. */
+enum integrity_step {
+	STEP_START,
+	STEP_LOCATE,
+	STEP_UNSEAL,
+	STEP_PASS,
+	STEP_UNLOCK,
+	STEP_ENABLE,
+	N_STEPS
+};
+
+/* The table of causes (integrity.md, "Integrity event"). */
+enum integrity_cause {
+	CAUSE_NONE,
+	CAUSE_NO_TPM,
+	CAUSE_ANOTHER_TPM,
+	CAUSE_TPM_CLEARED,
+	CAUSE_KEY_REPLACED,
+	CAUSE_RECORD_CHANGED,
+	CAUSE_RECORD_REMOVED,
+	CAUSE_RECORD_LOST, /* encrypted directories with neither record nor pin */
+	CAUSE_PCR_MISMATCH,
+	CAUSE_DIRECTORY_PLAIN,
+	CAUSE_DIRECTORY_FOREIGN,
+	CAUSE_DIRECTORY_SYMLINK,
+	CAUSE_DIRECTORY_MISSING,
+	CAUSE_METADATA_MISSING,
+	CAUSE_FSCRYPT_MISSING,
+	CAUSE_FSCRYPT_REFUSED,
+	CAUSE_CONFIGURATION, /* says "not enabled", but a record or a pin is there; or is refused */
+	CAUSE_REQUIRED,      /* cannot take part, and the configuration says "required" */
+	CAUSE_TPM_ERROR,     /* answers, but not as a TPM does */
+	CAUSE_SYSTEM,        /* the disk, memory, rights */
+	N_CAUSES
+};
+
+struct failure {
+	enum integrity_step step;
+	enum integrity_cause cause;
+	uint32_t tpm_rc; /* 0 = the TPM has not refused anything */
+	struct err err;  /* begins with the cause's name */
+};
+
+const char *integrity_step_name(enum integrity_step step);
+const char *integrity_cause_name(enum integrity_cause cause);
+
+/* Fill cause and err ("<cause>: <format>"); return code, a negative errno. */
+int failure_set(struct failure *f, enum integrity_cause cause, int code, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The same, of a failure that f->err tells already: the cause's name is put in front. */
+int failure_because(struct failure *f, enum integrity_cause cause);

@@ -1,0 +1,142 @@
+#include "integrity/fek.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <string.h>
+
+#include "core/macros.h"
+
+#define PCR_MOVED_TRIES 5
+
+int fek_make(struct tpm *t, const struct tpm_object *session, uint8_t ret[FSCRYPT_FEK_SIZE],
+	     struct err *err)
+{
+	TPM2B_DIGEST *random = NULL;
+	TSS2_RC rc;
+	bool whole;
+
+	tpm_session_encrypts(session, TPM_ENCRYPT_RESPONSE);
+	rc = TPM_CALL(t, Esys_GetRandom(t->esys, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+					FSCRYPT_FEK_SIZE, &random));
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "random bytes of the TPM");
+	whole = random->size == FSCRYPT_FEK_SIZE;
+	if (whole)
+		memcpy(ret, random->buffer, FSCRYPT_FEK_SIZE);
+	Esys_Free(random);
+	return whole ? 0 : err_set(err, -EBADMSG, "random bytes of the TPM: too few");
+}
+
+static void free_pkey(EVP_PKEY **key)
+{
+	EVP_PKEY_free(*key);
+}
+
+static void free_pkey_context(EVP_PKEY_CTX **context)
+{
+	EVP_PKEY_CTX_free(*context);
+}
+
+static EVP_PKEY *public_key(const TPM2B_PUBLIC *key)
+{
+	const TPM2B_PUBLIC_KEY_RSA *unique = &key->publicArea.unique.rsa;
+	BIGNUM *modulus = BN_bin2bn(unique->buffer, unique->size, NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *parameters = NULL;
+	EVP_PKEY *ret = NULL;
+
+	if (modulus && builder && context &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+	    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, RSA_F4) == 1)
+		parameters = OSSL_PARAM_BLD_to_param(builder);
+	if (!parameters || EVP_PKEY_fromdata_init(context) != 1 ||
+	    EVP_PKEY_fromdata(context, &ret, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+		ret = NULL;
+	OSSL_PARAM_free(parameters);
+	EVP_PKEY_CTX_free(context);
+	OSSL_PARAM_BLD_free(builder);
+	BN_free(modulus);
+	return ret;
+}
+
+/* OpenSSL frees its label. */
+static bool set_oaep(EVP_PKEY_CTX *context, const char *label)
+{
+	size_t size = strlen(label) + 1;
+	void *copy = OPENSSL_memdup(label, size);
+
+	if (copy && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) == 1 &&
+	    EVP_PKEY_CTX_set0_rsa_oaep_label(context, copy, (int)size) == 1)
+		return true;
+	OPENSSL_free(copy);
+	return false;
+}
+
+int fek_wrap(const TPM2B_PUBLIC *key, const uint8_t fek[FSCRYPT_FEK_SIZE], const char *label,
+	     uint8_t ret[WRAPPED_SIZE], struct err *err)
+{
+	_cleanup_(free_pkey) EVP_PKEY *pkey = public_key(key);
+	_cleanup_(free_pkey_context) EVP_PKEY_CTX *context =
+		pkey ? EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL) : NULL;
+	size_t size = WRAPPED_SIZE;
+
+	if (!context || EVP_PKEY_encrypt_init(context) != 1 || !set_oaep(context, label) ||
+	    EVP_PKEY_encrypt(context, ret, &size, fek, FSCRYPT_FEK_SIZE) != 1 ||
+	    size != WRAPPED_SIZE)
+		return err_set(err, -EIO, "wrap the filesystem encryption key: OpenSSL refuses");
+	return 0;
+}
+
+static int decrypt(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
+		   const TPM2B_PUBLIC_KEY_RSA *cipher, const TPM2B_DATA *label,
+		   uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	static const TPMT_RSA_DECRYPT scheme_of_key = {.scheme = TPM2_ALG_NULL};
+	TPM2B_PUBLIC_KEY_RSA *plain = NULL;
+	TSS2_RC rc =
+		TPM_CALL(t, Esys_RSA_Decrypt(t->esys, key, session->handle, ESYS_TR_NONE,
+					     ESYS_TR_NONE, cipher, &scheme_of_key, label, &plain));
+	bool whole;
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "unwrap the filesystem encryption key");
+	whole = plain->size == FSCRYPT_FEK_SIZE;
+	if (whole)
+		memcpy(ret, plain->buffer, FSCRYPT_FEK_SIZE);
+	Esys_Free(plain);
+	/* It decrypts whatever somebody encrypted to it. */
+	return whole ? 0
+		     : err_set(err, -EPROTO,
+			       "unwrap the filesystem encryption key: it is not of %d bytes",
+			       FSCRYPT_FEK_SIZE);
+}
+
+int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session, TPM2_ALG_ID bank,
+	       uint32_t pcrs, const uint8_t wrapped[WRAPPED_SIZE], const char *label,
+	       uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	TPM2B_PUBLIC_KEY_RSA cipher = {.size = WRAPPED_SIZE};
+	TPM2B_DATA label_with_zero = {.size = (UINT16)(strlen(label) + 1)};
+	int rc = -EAGAIN;
+
+	if (label_with_zero.size > sizeof(label_with_zero.buffer))
+		return err_set(err, -EINVAL, "label of the wrapped key: too long");
+	memcpy(cipher.buffer, wrapped, WRAPPED_SIZE);
+	memcpy(label_with_zero.buffer, label, label_with_zero.size);
+	for (int i = 0; i < PCR_MOVED_TRIES && rc == -EAGAIN; i++) {
+		if (i > 0)
+			(void)TPM_CALL(t, Esys_PolicyRestart(t->esys, session->handle, ESYS_TR_NONE,
+							     ESYS_TR_NONE, ESYS_TR_NONE));
+		tpm_session_encrypts(session, TPM_ENCRYPT_BOTH);
+		rc = wrapping_key_authorize(t, session, bank, pcrs, err);
+		if (rc == 0)
+			rc = decrypt(t, key, session, &cipher, &label_with_zero, ret, err);
+	}
+	return rc;
+}

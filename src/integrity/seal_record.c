@@ -1,0 +1,406 @@
+#include "integrity/seal_record.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/base64.h"
+#include "core/base64url.h"
+#include "core/hex.h"
+#include "core/json.h"
+#include "core/macros.h"
+
+#define FORMAT_VERSION 1
+
+static void free_text(char **text)
+{
+	free(*text);
+}
+
+/* What is read. */
+
+static int decode_hex(const char *text, size_t size_min, size_t size_max, uint8_t *ret,
+		      size_t *ret_size)
+{
+	size_t length = strlen(text);
+
+	if (length % 2 || length / 2 < size_min || length / 2 > size_max)
+		return -EBADMSG;
+	for (size_t i = 0; i < length / 2; i++) {
+		int high = hex_value(text[2 * i]);
+		int low = hex_value(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EBADMSG;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	*ret_size = length / 2;
+	return 0;
+}
+
+static int read_hex(const cJSON *json, const char *member, size_t size_min, size_t size_max,
+		    uint8_t *ret, size_t *ret_size, struct err *err)
+{
+	const char *text;
+	int rc = json_get_string(json, member, 2 * size_max, &text, err);
+
+	if (rc < 0)
+		return rc;
+	if (decode_hex(text, size_min, size_max, ret, ret_size) < 0)
+		return err_set(err, -EBADMSG, "%s: expected %zu to %zu bytes as hex", member,
+			       size_min, size_max);
+	return 0;
+}
+
+static int read_name(const cJSON *json, const char *member, TPM2B_NAME *ret, struct err *err)
+{
+	size_t size;
+	int rc = read_hex(json, member, 34, sizeof(ret->name), ret->name, &size, err);
+
+	if (rc == 0)
+		ret->size = (UINT16)size;
+	return rc;
+}
+
+static int read_base64(const cJSON *json, const char *member, size_t size_min, size_t size_max,
+		       uint8_t *ret, size_t *ret_size, struct err *err)
+{
+	uint8_t *bytes = NULL;
+	const char *text;
+	size_t size;
+	int rc = json_get_string(json, member, BASE64_LENGTH(size_max), &text, err);
+
+	if (rc < 0)
+		return rc;
+	rc = base64_decode(span_of_string(text), &bytes, &size);
+	if (rc == 0 && size >= size_min && size <= size_max) {
+		memcpy(ret, bytes, size);
+		*ret_size = size;
+	} else if (rc != -ENOMEM) {
+		rc = -EBADMSG;
+	}
+	free(bytes);
+	return rc == 0 ? 0
+		       : err_set(err, rc, "%s: expected %zu to %zu bytes as base64", member,
+				 size_min, size_max);
+}
+
+static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
+{
+	uint8_t bytes[4];
+	const char *text;
+	size_t size;
+	int rc = json_get_string(json, "key-handle", 10, &text, err);
+
+	if (rc < 0)
+		return rc;
+	if (strncmp(text, "0x", 2) != 0 || decode_hex(text + 2, 4, 4, bytes, &size) < 0)
+		return err_set(err, -EBADMSG, "key-handle: expected a TPM handle");
+	*ret = (TPM2_HANDLE)bytes[0] << 24 | (TPM2_HANDLE)bytes[1] << 16 |
+	       (TPM2_HANDLE)bytes[2] << 8 | bytes[3];
+	return 0;
+}
+
+static int read_pcrs(const cJSON *json, struct pcr_policy *ret, struct err *err)
+{
+	const cJSON *array;
+	const cJSON *item;
+	const char *bank;
+	int rc = json_get_string(json, "pcr-bank", 6, &bank, err);
+
+	if (rc == 0)
+		rc = json_get_array(json, "pcr", &array, err);
+	if (rc < 0)
+		return rc;
+	ret->bank = tpm_bank(bank);
+	if (ret->bank == TPM2_ALG_ERROR)
+		return err_set(err, -EBADMSG, "pcr-bank: unknown");
+	cJSON_ArrayForEach (item, array) {
+		TPM2B_DIGEST *value;
+		uint64_t index;
+		size_t size;
+
+		rc = json_get_uint(item, "index", TPM_PCR_COUNT - 1, &index, err);
+		if (rc < 0)
+			return rc;
+		value = &ret->values.values[index];
+		rc = read_hex(item, "value", 20, sizeof(value->buffer), value->buffer, &size, err);
+		if (rc < 0)
+			return rc;
+		value->size = (UINT16)size;
+		ret->mask |= 1u << index;
+	}
+	return 0;
+}
+
+static int read_directories(const cJSON *json, struct seal_record *ret, struct err *err)
+{
+	const cJSON *array;
+	const cJSON *item;
+	int rc = json_get_array(json, "directory", &array, err);
+
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach (item, array) {
+		struct seal_directory *directory = &ret->directories[ret->n_directories];
+		const char *path;
+		size_t size;
+
+		if (ret->n_directories == SEAL_DIRECTORIES_MAX)
+			return err_set(err, -EBADMSG, "more than %d directories",
+				       SEAL_DIRECTORIES_MAX);
+		rc = json_get_string(item, "path", PATH_MAX, &path, err);
+		if (rc == 0)
+			rc = read_hex(item, "key-identifier", FSCRYPT_IDENTIFIER_SIZE,
+				      FSCRYPT_IDENTIFIER_SIZE, directory->identifier, &size, err);
+		if (rc < 0)
+			return rc;
+		directory->path = strdup(path);
+		if (!directory->path)
+			return err_set(err, -ENOMEM, "out of memory");
+		ret->n_directories++;
+	}
+	return ret->n_directories > 0 ? 0 : err_set(err, -EBADMSG, "no directory");
+}
+
+static int read_members(const cJSON *json, struct seal_record *ret, struct err *err)
+{
+	uint64_t version;
+	size_t size;
+	int rc = json_get_uint(json, "version", FORMAT_VERSION, &version, err);
+
+	if (rc == 0 && version != FORMAT_VERSION)
+		rc = err_set(err, -EBADMSG, "version: expected %d", FORMAT_VERSION);
+	if (rc == 0)
+		rc = read_base64(json, "wrapped-fek", WRAPPED_SIZE, WRAPPED_SIZE, ret->wrapped_fek,
+				 &size, err);
+	if (rc == 0)
+		rc = read_handle(json, &ret->key_handle, err);
+	if (rc == 0)
+		rc = read_name(json, "key-name", &ret->key_name, err);
+	if (rc == 0 && cJSON_GetObjectItemCaseSensitive(json, "previous-key-name"))
+		rc = read_name(json, "previous-key-name", &ret->previous_key_name, err);
+	if (rc == 0)
+		rc = read_name(json, "ek-name", &ret->ek_name, err);
+	if (rc == 0)
+		rc = read_base64(json, "srk", 1, SRK_SIZE_MAX, ret->srk, &ret->srk_size, err);
+	if (rc == 0)
+		rc = read_pcrs(json, &ret->policy, err);
+	return rc == 0 ? read_directories(json, ret, err) : rc;
+}
+
+static int check_text(const struct seal_record *r, struct span text, struct err *err)
+{
+	_cleanup_(free_text) char *again = seal_record_print(r);
+
+	if (!again)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (strlen(again) != text.size || memcmp(again, text.bytes, text.size) != 0)
+		return err_set(err, -EBADMSG, "it is not as it was written");
+	return 0;
+}
+
+int seal_record_parse(struct seal_record *ret, struct span text, struct err *err)
+{
+	_cleanup_(json_freep) cJSON *json = NULL;
+	struct seal_record record = {0};
+	int rc = json_parse(&json, text, SEAL_RECORD_SIZE_MAX, err);
+
+	if (rc == 0 && !cJSON_IsObject(json))
+		rc = err_set(err, -EBADMSG, "expected a JSON object");
+	if (rc == 0)
+		rc = read_members(json, &record, err);
+	if (rc == 0)
+		rc = check_text(&record, text, err);
+	if (rc < 0) {
+		seal_record_release(&record);
+		return rc;
+	}
+	*ret = record;
+	return 0;
+}
+
+/* What is written. */
+
+static void add_hex(cJSON *json, const char *member, const uint8_t *bytes, size_t size)
+{
+	char text[2 * SRK_SIZE_MAX + 1];
+
+	hex_encode(span_of(bytes, size), text);
+	(void)cJSON_AddStringToObject(json, member, text);
+}
+
+static void add_base64(cJSON *json, const char *member, const uint8_t *bytes, size_t size)
+{
+	_cleanup_(free_text) char *text = base64_encode(span_of(bytes, size));
+
+	(void)cJSON_AddStringToObject(json, member, text ? text : "");
+}
+
+static void add_pcrs(cJSON *json, const struct pcr_policy *policy)
+{
+	cJSON *array;
+
+	(void)cJSON_AddStringToObject(json, "pcr-bank", tpm_bank_name(policy->bank));
+	array = cJSON_AddArrayToObject(json, "pcr");
+	for (unsigned i = 0; i < TPM_PCR_COUNT; i++) {
+		const TPM2B_DIGEST *value = &policy->values.values[i];
+		cJSON *item;
+
+		if (!(policy->mask & (1u << i)))
+			continue;
+		item = cJSON_CreateObject();
+		(void)cJSON_AddNumberToObject(item, "index", i);
+		add_hex(item, "value", value->buffer, value->size);
+		(void)cJSON_AddItemToArray(array, item);
+	}
+}
+
+static char *print(const struct seal_record *r, bool with_wrapped_fek)
+{
+	_cleanup_(json_freep) cJSON *json = cJSON_CreateObject();
+	char handle[16];
+	cJSON *array;
+
+	(void)cJSON_AddNumberToObject(json, "version", FORMAT_VERSION);
+	if (with_wrapped_fek)
+		add_base64(json, "wrapped-fek", r->wrapped_fek, WRAPPED_SIZE);
+	(void)snprintf(handle, sizeof(handle), "0x%08x", r->key_handle);
+	(void)cJSON_AddStringToObject(json, "key-handle", handle);
+	add_hex(json, "key-name", r->key_name.name, r->key_name.size);
+	if (r->previous_key_name.size > 0)
+		add_hex(json, "previous-key-name", r->previous_key_name.name,
+			r->previous_key_name.size);
+	add_hex(json, "ek-name", r->ek_name.name, r->ek_name.size);
+	add_base64(json, "srk", r->srk, r->srk_size);
+	add_pcrs(json, &r->policy);
+	array = cJSON_AddArrayToObject(json, "directory");
+	for (size_t i = 0; i < r->n_directories; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		(void)cJSON_AddStringToObject(item, "path", r->directories[i].path);
+		add_hex(item, "key-identifier", r->directories[i].identifier,
+			FSCRYPT_IDENTIFIER_SIZE);
+		(void)cJSON_AddItemToArray(array, item);
+	}
+	return cJSON_PrintUnformatted(json);
+}
+
+char *seal_record_print(const struct seal_record *r)
+{
+	_cleanup_(free_text) char *text = print(r, true);
+	char *line = NULL;
+
+	if (!text || asprintf(&line, "%s\n", text) < 0)
+		return NULL;
+	return line;
+}
+
+int seal_record_label(const struct seal_record *r, char ret[SEAL_RECORD_LABEL_SIZE])
+{
+	_cleanup_(free_text) char *text = print(r, false);
+	_cleanup_(free_text) char *label = NULL;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned size;
+
+	if (!text || EVP_Digest(text, strlen(text), digest, &size, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	label = base64url_encode(span_of(digest, size));
+	if (!label)
+		return -ENOMEM;
+	assert(strlen(label) + 1 == SEAL_RECORD_LABEL_SIZE);
+	memcpy(ret, label, SEAL_RECORD_LABEL_SIZE);
+	return 0;
+}
+
+int seal_record_pin(const struct seal_record *r, uint8_t ret[PIN_SIZE])
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	bool good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+
+	for (size_t i = 0; good && i < r->n_directories; i++) {
+		const struct seal_directory *directory = &r->directories[i];
+
+		good = EVP_DigestUpdate(hash, directory->path, strlen(directory->path) + 1) == 1 &&
+		       EVP_DigestUpdate(hash, directory->identifier, FSCRYPT_IDENTIFIER_SIZE) == 1;
+	}
+	good = good && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
+	EVP_MD_CTX_free(hash);
+	if (!good)
+		return -ENOMEM;
+	memcpy(ret, digest, PIN_SIZE);
+	return 0;
+}
+
+void seal_record_release(struct seal_record *r)
+{
+	for (size_t i = 0; i < r->n_directories; i++)
+		free(r->directories[i].path);
+	memset(r, 0, sizeof(*r));
+}
+
+static int path_of(const char *directory, const char *file, char ret[PATH_MAX], struct err *err)
+{
+	if ((size_t)snprintf(ret, PATH_MAX, "%s/%s", directory, file) >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", directory);
+	return 0;
+}
+
+bool seal_record_exists(const char *directory, const char *file)
+{
+	char path[PATH_MAX];
+
+	return path_of(directory, file, path, NULL) == 0 &&
+	       faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int seal_record_load(struct seal_record *ret, const char *directory, const char *file,
+		     struct err *err)
+{
+	_cleanup_(free_text) char *text = NULL;
+	char path[PATH_MAX];
+	size_t size = 0;
+	int rc = path_of(directory, file, path, err);
+
+	if (rc == 0)
+		rc = file_read(path, SEAL_RECORD_SIZE_MAX, &text, &size, err);
+	if (rc < 0)
+		return rc;
+	rc = seal_record_parse(ret, span_of(text, size), err);
+	return rc < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+void seal_record_known_names(const char *directory, TPM2B_NAME ret[SEAL_KNOWN_NAMES])
+{
+	static const char *const files[] = {SEAL_RECORD_FILE, SEAL_RECORD_NEW_FILE};
+
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		struct seal_record record = {0};
+
+		if (seal_record_load(&record, directory, files[i], NULL) < 0)
+			continue;
+		ret[2 * i] = record.key_name;
+		ret[2 * i + 1] = record.previous_key_name;
+		seal_record_release(&record);
+	}
+}
+
+int seal_record_save(const struct seal_record *r, const char *directory, const char *file,
+		     struct err *err)
+{
+	_cleanup_(free_text) char *text = seal_record_print(r);
+	char path[PATH_MAX];
+	int rc = path_of(directory, file, path, err);
+
+	if (!text)
+		return err_set(err, -ENOMEM, "out of memory");
+	return rc < 0 ? rc : atomic_file_write(path, span_of_string(text), 0600, err);
+}

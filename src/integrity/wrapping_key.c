@@ -1,0 +1,221 @@
+#include "integrity/wrapping_key.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "core/macros.h"
+
+static const TPM2B_SENSITIVE_CREATE no_secret = {0};
+static const TPM2B_DATA no_data = {0};
+static const TPML_PCR_SELECTION no_pcr = {0};
+
+static const TPMT_PUBLIC key_template = {
+	.type = TPM2_ALG_RSA,
+	.nameAlg = TPM2_ALG_SHA256,
+	.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+			    TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_NODA |
+			    TPMA_OBJECT_ADMINWITHPOLICY | TPMA_OBJECT_DECRYPT,
+	.parameters = {.rsaDetail = {.symmetric = {.algorithm = TPM2_ALG_NULL},
+				     .scheme = {.scheme = TPM2_ALG_OAEP,
+						.details = {.oaep = {TPM2_ALG_SHA256}}},
+				     .keyBits = 2048}},
+};
+
+int wrapping_key_create(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
+			const struct pcr_policy *policy, struct wrapping_key *ret, struct err *err)
+{
+	TPM2B_PUBLIC template = {.publicArea = key_template};
+	TPM2B_PRIVATE *private = NULL;
+	TPM2B_PUBLIC *public = NULL;
+	TSS2_RC rc;
+
+	if (wrapping_key_policy(policy, &template.publicArea.authPolicy) < 0)
+		return err_set(err, -ENOMEM, "policy of the wrapping key: out of memory");
+	tpm_session_encrypts(session, TPM_ENCRYPT_BOTH);
+	rc = TPM_CALL(t, Esys_Create(t->esys, srk, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+				     &no_secret, &template, &no_data, &no_pcr, &private, &public,
+				     NULL, NULL, NULL));
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "create the wrapping key");
+	ret->public = *public;
+	ret->private = *private;
+	Esys_Free(public);
+	Esys_Free(private);
+	return 0;
+}
+
+int wrapping_key_load(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
+		      struct wrapping_key *key, struct tpm_object *ret, struct err *err)
+{
+	TPM2B_NAME *name = NULL;
+	TSS2_RC rc;
+
+	*ret = TPM_OBJECT_NONE(t);
+	tpm_session_encrypts(session, TPM_ENCRYPT_NOTHING);
+	rc = TPM_CALL(t, Esys_Load(t->esys, srk, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+				   &key->private, &key->public, &ret->handle));
+	if (rc != TSS2_RC_SUCCESS) {
+		ret->handle = ESYS_TR_NONE;
+		return tpm_fail(t, rc, err, "load the wrapping key");
+	}
+	rc = Esys_TR_GetName(t->esys, ret->handle, &name);
+	if (rc != TSS2_RC_SUCCESS) {
+		tpm_flush(ret);
+		return tpm_fail(t, rc, err, "name of the wrapping key");
+	}
+	key->name = *name;
+	Esys_Free(name);
+	return 0;
+}
+
+int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HANDLE handle,
+			 struct err *err)
+{
+	ESYS_TR persistent;
+	TSS2_RC rc = TPM_CALL(t, Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, loaded->handle,
+						   ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+						   handle, &persistent));
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "make a key persistent at 0x%08x", handle);
+	return 0;
+}
+
+int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err)
+{
+	ESYS_TR key;
+	ESYS_TR none;
+	TSS2_RC tss_rc;
+	int rc = tpm_find(t, handle, &key, NULL, NULL, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc < 0)
+		return rc;
+	tss_rc = TPM_CALL(t, Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD,
+					       ESYS_TR_NONE, ESYS_TR_NONE, handle, &none));
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, tss_rc, err, "evict the wrapping key at 0x%08x", handle);
+	return 0;
+}
+
+int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session, TPM2_ALG_ID bank,
+			   uint32_t mask, struct err *err)
+{
+	static const TPM2B_DIGEST values_of_now = {0};
+	TPML_PCR_SELECTION selection = tpm_pcr_selection(bank, mask);
+	TSS2_RC rc;
+
+	if (mask)
+		rc = TPM_CALL(t,
+			      Esys_PolicyPCR(t->esys, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+					     ESYS_TR_NONE, &values_of_now, &selection));
+	else
+		rc = TPM_CALL(t, Esys_PolicyCommandCode(t->esys, session->handle, ESYS_TR_NONE,
+							ESYS_TR_NONE, ESYS_TR_NONE,
+							TPM2_CC_RSA_Decrypt));
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "policy of the wrapping key");
+	return 0;
+}
+
+/* SHA-256 over the values, in the order of their indices (TPM 2.0 part 3, 23.7). */
+static bool digest_values(const struct pcr_policy *policy, uint8_t ret[EVP_MAX_MD_SIZE])
+{
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	bool good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
+
+	for (unsigned i = 0; good && i < TPM_PCR_COUNT; i++)
+		if (policy->mask & (1u << i))
+			good = EVP_DigestUpdate(hash, policy->values.values[i].buffer,
+						policy->values.values[i].size) == 1;
+	good = good && EVP_DigestFinal_ex(hash, ret, NULL) == 1;
+	EVP_MD_CTX_free(hash);
+	return good;
+}
+
+/* policyDigest = SHA-256(32 zeros, command code, its arguments), all big endian (part 3, 23.7 and
+ * 23.11). */
+int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
+{
+	struct __attribute__((packed)) {
+		uint8_t before[32];
+		uint32_t command;
+		union {
+			uint32_t command_code;
+			struct __attribute__((packed)) {
+				uint32_t count;
+				uint16_t bank;
+				uint8_t size;
+				uint8_t select[TPM_PCR_COUNT / 8];
+				uint8_t digest[32];
+			} pcr;
+		};
+	} update = {0};
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	size_t size = offsetof(typeof(update), command_code) + sizeof(update.command_code);
+
+	update.command = htobe32(policy->mask ? TPM2_CC_PolicyPCR : TPM2_CC_PolicyCommandCode);
+	if (policy->mask) {
+		size = sizeof(update);
+		update.pcr.count = htobe32(1);
+		update.pcr.bank = htobe16(policy->bank);
+		update.pcr.size = sizeof(update.pcr.select);
+		for (unsigned i = 0; i < sizeof(update.pcr.select); i++)
+			update.pcr.select[i] = (uint8_t)(policy->mask >> (8 * i));
+		if (!digest_values(policy, digest))
+			return -ENOMEM;
+		memcpy(update.pcr.digest, digest, sizeof(update.pcr.digest));
+	} else {
+		update.command_code = htobe32(TPM2_CC_RSA_Decrypt);
+	}
+	ret->size = 32;
+	if (EVP_Digest(&update, size, digest, NULL, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	memcpy(ret->buffer, digest, ret->size);
+	return 0;
+}
+
+static bool has_template(const TPMT_PUBLIC *p)
+{
+	const TPMS_RSA_PARMS *is = &p->parameters.rsaDetail;
+	const TPMS_RSA_PARMS *ours = &key_template.parameters.rsaDetail;
+
+	return p->type == key_template.type && p->nameAlg == key_template.nameAlg &&
+	       p->objectAttributes == key_template.objectAttributes &&
+	       is->scheme.scheme == ours->scheme.scheme &&
+	       is->scheme.details.oaep.hashAlg == ours->scheme.details.oaep.hashAlg &&
+	       is->keyBits == ours->keyBits && is->exponent == ours->exponent;
+}
+
+static bool has_policy(const TPMT_PUBLIC *p, const struct pcr_policy *policy)
+{
+	TPM2B_DIGEST digest;
+
+	return wrapping_key_policy(policy, &digest) == 0 && p->authPolicy.size == digest.size &&
+	       memcmp(p->authPolicy.buffer, digest.buffer, digest.size) == 0;
+}
+
+int wrapping_key_owner(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *known, size_t n_known,
+		       const struct pcr_policy *policy, enum key_owner *ret, struct err *err)
+{
+	static const struct pcr_policy no_pcrs = {0};
+	TPM2B_PUBLIC public;
+	TPM2B_NAME name;
+	int rc = tpm_find(t, handle, NULL, &public, &name, err);
+	bool ours;
+
+	if (rc == -ENOENT) {
+		*ret = KEY_ABSENT;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	ours = has_policy(&public.publicArea, &no_pcrs) || has_policy(&public.publicArea, policy);
+	for (size_t i = 0; i < n_known; i++)
+		ours |= tpm_name_equal(&known[i], &name);
+	*ret = ours && has_template(&public.publicArea) ? KEY_OURS : KEY_FOREIGN;
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* wrapping_key.h - the storage root key (SRK), and the key under it that the FEK is wrapped to.
+ *
+ * The wrapping key is RSA-2048, for decryption only (OAEP-SHA256), and its policy is the only way
+ * to use it: PolicyPCR over chosen PCRs, or PolicyCommandCode(RSA_Decrypt) where there are none.
+ * It lies at the configured handle or the one after it: a reseal alternates.
+ *
+ * What is at a handle is ours when it has this template and a policy or a Name that we know;
+ * anything else is foreign and never evicted.
+ *
+ * Errors: those of core/tpm.h; -EEXIST where something foreign is in the way.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/tpm.h"
+
+#define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
+#define SRK_SIZE_MAX 1024       /* serialized: handle, Name and public area */
+#define WRAPPED_SIZE 256        /* RSA-2048 */
+#define KEY_HANDLES  2
+
+/* Which PCRs, and what they must be. */
+struct pcr_policy {
+	TPM2_ALG_ID bank;
+	uint32_t mask; /* 0 = none */
+	struct tpm_pcr_values values;
+};
+
+/* Public and wrapped private part: nothing secret, but only this TPM's SRK can load it. */
+struct wrapping_key {
+	TPM2B_PUBLIC public;
+	TPM2B_PRIVATE private;
+	TPM2B_NAME name;
+};
+
+/* The SRK at its handle, made if nothing is there. */
+int srk_provide(struct tpm *t, ESYS_TR *ret, struct err *err);
+/* As tss2 serializes it. Restored from what was kept, and not from what the bus says today, since
+ * an interposer could offer a key of its own. -EBADMSG. */
+int srk_save(struct tpm *t, ESYS_TR srk, uint8_t ret[SRK_SIZE_MAX], size_t *ret_size,
+	     struct err *err);
+int srk_restore(struct tpm *t, struct span saved, ESYS_TR *ret, struct err *err);
+
+/* session: salted HMAC. */
+int wrapping_key_create(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
+			const struct pcr_policy *policy, struct wrapping_key *ret, struct err *err);
+/* Fills key->name too: ESYS computes it. */
+int wrapping_key_load(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
+		      struct wrapping_key *key, struct tpm_object *ret, struct err *err);
+/* Make it persistent; something foreign at handle is -EEXIST before that. */
+int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HANDLE handle,
+			 struct err *err);
+int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err);
+
+/* Make a policy session fit to use the key: PolicyPCR over bank and mask, or PolicyCommandCode. */
+int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session, TPM2_ALG_ID bank,
+			   uint32_t mask, struct err *err);
+
+/* The digest that such a session ends with, if the PCRs have these values. */
+int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret);
+
+enum key_owner { KEY_ABSENT, KEY_OURS, KEY_FOREIGN };
+
+/* Whose is what lies at handle? known: Names from our records, of which any may be empty;
+ * policy: one more that a key of ours may have. */
+int wrapping_key_owner(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *known, size_t n_known,
+		       const struct pcr_policy *policy, enum key_owner *ret, struct err *err);
