@@ -9,7 +9,6 @@
 #include "onboarding/conductor/registry_postgresql.h"
 #include "onboarding/conductor/registry_routers.h"
 #include "onboarding/conductor/registry_sqlite.h"
-#include "onboarding/conductor/registry_tokens.h"
 
 #define TESTS_MAX 64
 #define N_KEYS    3
@@ -34,23 +33,13 @@ struct registry_origin world_later(int64_t seconds)
 
 struct span world_ssh_key(unsigned number)
 {
-	static uint8_t blobs[4][SSH_KEY_ED25519_SIZE];
-	static unsigned at;
-	uint8_t *blob = blobs[at++ % N_ELEMENTS(blobs)];
+	static uint8_t blobs[16][SSH_KEY_ED25519_SIZE];
+	uint8_t *blob = blobs[number];
 
+	assert_true(number < N_ELEMENTS(blobs));
 	memcpy(blob, "\0\0\0\x0bssh-ed25519\0\0\0\x20", 19);
 	memset(blob + 19, (int)(number + 1), 32);
 	return span_of(blob, SSH_KEY_ED25519_SIZE);
-}
-
-struct span world_certificate_key(unsigned number)
-{
-	static uint8_t keys[4][294];
-	static unsigned at;
-	uint8_t *key = keys[at++ % N_ELEMENTS(keys)];
-
-	memset(key, (int)(number + 1), sizeof(keys[0]));
-	return span_of(key, sizeof(keys[0]));
 }
 
 struct span world_endorsement_key(unsigned number)
@@ -77,17 +66,32 @@ struct registry *registry_world_open(const struct registry_world *w, const char 
 	return r;
 }
 
+struct registry_token_order world_order(const char *jti, int64_t expires_s)
+{
+	return (struct registry_token_order){.router = "r0",
+					     .jti = jti,
+					     .expires_s = expires_s,
+					     .certificate = span_of_string(WORLD_CERTIFICATE)};
+}
+
+struct registry_question world_question(const char *router, const char *asset_id, const char *jti)
+{
+	return (struct registry_question){.router = router,
+					  .asset_id = asset_id,
+					  .jti = jti,
+					  .certificate = span_of_string(WORLD_CERTIFICATE)};
+}
+
 void world_configure(struct registry *r, enum onboarding_mode mode)
 {
+	struct registry_token_order order = world_order(WORLD_JTI, WORLD_NOW_S + 86400);
 	struct registry_claims claims;
 	struct err err;
 
 	assert_ok(registry_node_set_asset_id(r, "r0", "n0", "A0", &world_origin, &err), &err);
 	assert_ok(registry_router_set_secret(r, "r0", WORLD_SECRET, &world_origin, &err), &err);
 	assert_ok(registry_router_set_mode(r, "r0", mode, &world_origin, &err), &err);
-	assert_ok(registry_token_issue(r, "r0", WORLD_JTI, WORLD_NOW_S + 86400, &world_origin,
-				       &claims, &err),
-		  &err);
+	assert_ok(registry_token_issue(r, &order, &world_origin, &claims, &err), &err);
 	registry_claims_release(&claims);
 }
 
@@ -99,14 +103,13 @@ struct registry_proof world_proof(enum onboarding_mode mode, unsigned number)
 		.jti = WORLD_JTI,
 		.mode = mode,
 		.secret = span_of_string(WORLD_SECRET),
-		.pin = REGISTRY_PIN_SSH_KEY,
+		.pin.kind = REGISTRY_PIN_SSH_KEY,
 		.ssh_key = world_ssh_key(number),
 	};
 
-	if (mode != ONBOARDING_PSK_ONLY) {
-		proof.pin = REGISTRY_PIN_CERTIFICATE;
-		proof.pinned_key = world_certificate_key(number);
-	}
+	if (mode != ONBOARDING_PSK_ONLY)
+		proof.pin.kind = REGISTRY_PIN_CERTIFICATE;
+	registry_digest(proof.ssh_key, proof.pin.digest);
 	return proof;
 }
 

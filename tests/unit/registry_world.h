@@ -7,6 +7,8 @@
 
 #include "onboarding/conductor/registry_driver.h"
 #include "onboarding/conductor/registry_enrolment.h"
+#include "onboarding/conductor/registry_lookup.h"
+#include "onboarding/conductor/registry_tokens.h"
 #include "onboarding/conductor/registry_transaction.h"
 
 #define WORLD_SECRET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
@@ -42,9 +44,8 @@ struct registry *registry_world_open(const struct registry_world *w, const char 
 extern const struct registry_origin world_origin;
 struct registry_origin world_later(int64_t seconds);
 
-/* Keys that differ by number: valid forms with nothing behind them. */
+/* A key for each number below 16: the valid form with nothing behind it. */
 struct span world_ssh_key(unsigned number);
-struct span world_certificate_key(unsigned number);
 /* DER of a real RSA key, as an endorsement key must be one; numbers 0 to 2. */
 struct span world_endorsement_key(unsigned number);
 
@@ -52,7 +53,12 @@ struct span world_endorsement_key(unsigned number);
 #define WORLD_JTI "000102030405060708090a0b0c0d0e0f"
 void world_configure(struct registry *r, enum onboarding_mode mode);
 
-/* What r0's n0 has shown in that mode, with SSH key and certificate key of that number. */
+/* The conductor's certificate, as far as the registry cares. */
+#define WORLD_CERTIFICATE "a certificate"
+struct registry_token_order world_order(const char *jti, int64_t expires_s);
+struct registry_question world_question(const char *router, const char *asset_id, const char *jti);
+
+/* What r0's n0 has shown in that mode, with SSH key and pin of that number. */
 struct registry_proof world_proof(enum onboarding_mode mode, unsigned number);
 
 /* Enrol, and be told what of it. */

@@ -5,10 +5,8 @@
 #include "onboarding/conductor/registry_clock.h"
 #include "onboarding/conductor/registry_conductors.h"
 #include "onboarding/conductor/registry_initialization.h"
-#include "onboarding/conductor/registry_lookup.h"
 #include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_tokens.h"
 
 #define OTHER_JTI "ffffffffffffffffffffffffffffffff"
 
@@ -29,9 +27,18 @@ static void set_mode(struct registry *r, enum onboarding_mode mode)
 static int look_up(struct registry *r, const char *router, const char *asset_id, const char *jti,
 		   struct registry_candidate *ret)
 {
+	struct registry_question question = world_question(router, asset_id, jti);
 	struct err err;
 
-	return registry_lookup(r, router, asset_id, jti, WORLD_NOW_S, ret, &err);
+	return registry_lookup(r, &question, WORLD_NOW_S, ret, &err);
+}
+
+static int refused_lookup(struct registry *r, const char *asset_id, struct err *err)
+{
+	struct registry_question question = world_question("r0", asset_id, WORLD_JTI);
+	struct registry_candidate candidate;
+
+	return registry_lookup(r, &question, WORLD_NOW_S, &candidate, err);
 }
 
 static void test_routers(struct registry_world *w)
@@ -228,26 +235,25 @@ static void test_configuration(struct registry_world *w)
 
 static void test_token_says_what_is_missing(struct registry_world *w)
 {
+	struct registry_token_order order = world_order(WORLD_JTI, WORLD_NOW_S + 60);
 	struct registry_claims claims;
 	struct registry_token *rows;
 	struct err err;
 	size_t n;
 
-#define ISSUE(expires)                                                                             \
-	registry_token_issue(w->r, "r0", WORLD_JTI, WORLD_NOW_S + (expires), &world_origin,        \
-			     &claims, &err)
-	assert_int_equal(ISSUE(60), -EINVAL);
+#define ISSUE() registry_token_issue(w->r, &order, &world_origin, &claims, &err)
+	assert_int_equal(ISSUE(), -EINVAL);
 	assert_contains(err.text, "there is no router r0");
 	set_asset_id(w->r, "r0", "n0", NULL);
-	assert_int_equal(ISSUE(60), -EINVAL);
+	assert_int_equal(ISSUE(), -EINVAL);
 	assert_contains(err.text, "mode is disabled");
 	set_mode(w->r, ONBOARDING_WEAK);
-	assert_int_equal(ISSUE(60), -EINVAL);
+	assert_int_equal(ISSUE(), -EINVAL);
 	assert_contains(err.text, "no node of it has an asset-id");
 	assert_int_equal(claims.has_secret, false);
 	set_asset_id(w->r, "r0", "n0", "A0");
 	assert_int_equal(world_count_audit(w->r, REGISTRY_TOKEN_ISSUED), 0);
-	assert_ok(ISSUE(60), &err);
+	assert_ok(ISSUE(), &err);
 #undef ISSUE
 	assert_true(claims.has_secret);
 	assert_int_equal(claims.n_asset_ids, 1);
@@ -301,17 +307,37 @@ static void test_lookup(struct registry_world *w)
 	assert_int_equal(candidate.endorsement_key_size, world_endorsement_key(0).size);
 	assert_int_equal(look_up(w->r, "r0", "A1", WORLD_JTI, &candidate), 0);
 	assert_int_equal(candidate.endorsement_key_size, 0);
-	assert_int_equal(
-		registry_lookup(w->r, "r0", "A2", WORLD_JTI, WORLD_NOW_S, &candidate, &err),
-		-ENOENT);
+	assert_int_equal(refused_lookup(w->r, "A2", &err), -ENOENT);
 	assert_contains(err.text, "asset-id A2 is no node's");
-	assert_int_equal(
-		registry_lookup(w->r, "r0", "B0", WORLD_JTI, WORLD_NOW_S, &candidate, &err),
-		-ENOENT);
+	assert_int_equal(refused_lookup(w->r, "B0", &err), -ENOENT);
 	assert_contains(err.text, "asset-id B0 is n0's of router r1, not of r0");
 	/* A token is its own router's alone. */
 	assert_int_equal(look_up(w->r, "r1", "B0", WORLD_JTI, &candidate), 0);
 	assert_false(candidate.token_is_known);
+}
+
+/* A token's signature fits no longer: the registry knows why. */
+static void test_what_changed_since(struct registry_world *w)
+{
+	struct registry_question question = world_question("r0", "A0", WORLD_JTI);
+	struct registry_candidate candidate;
+	struct err err;
+
+#define LOOK(words)                                                                                \
+	assert_ok(registry_lookup(w->r, &question, WORLD_NOW_S, &candidate, &err), &err);          \
+	assert_string_equal(candidate.changed, words)
+	world_configure(w->r, ONBOARDING_WEAK);
+	LOOK("");
+	set_asset_id(w->r, "r0", "n1", "A1");
+	LOOK("the router's asset-ids were changed since it was issued: then A0");
+	set_asset_id(w->r, "r0", "n1", NULL);
+	LOOK("");
+	question.certificate = span_of_string("another");
+	LOOK("the conductor's certificate was changed since it was issued");
+	question = world_question("r0", "A0", WORLD_JTI);
+	assert_ok(registry_router_set_secret(w->r, "r0", NULL, &world_origin, &err), &err);
+	LOOK("the pre-shared secret was changed since it was issued");
+#undef LOOK
 }
 
 static void test_deletion_takes_all(struct registry_world *w)
@@ -339,6 +365,8 @@ static void test_clock(struct registry_world *w)
 {
 	struct registry *other = registry_world_open(w, "c1");
 	struct registry_candidate candidate;
+	struct registry_question question = world_question("r0", "A0", WORLD_JTI);
+	struct registry_token_order order = world_order(OTHER_JTI, WORLD_NOW_S);
 	struct registry_origin early = world_later(-301);
 	struct registry_claims claims;
 	struct err err;
@@ -348,12 +376,8 @@ static void test_clock(struct registry_world *w)
 	assert_ok(registry_clock_check(w->r, WORLD_NOW_S - 300, &err), &err);
 	assert_int_equal(registry_clock_check(w->r, WORLD_NOW_S - 301, &err), -ETIME);
 	assert_contains(err.text, "it says 2027-01-15T07:54:59Z and has said 2027-01-15T08:00:00Z");
-	assert_int_equal(
-		registry_lookup(w->r, "r0", "A0", WORLD_JTI, early.time_s, &candidate, &err),
-		-ETIME);
-	assert_int_equal(
-		registry_token_issue(w->r, "r0", OTHER_JTI, WORLD_NOW_S, &early, &claims, &err),
-		-ETIME);
+	assert_int_equal(registry_lookup(w->r, &question, early.time_s, &candidate, &err), -ETIME);
+	assert_int_equal(registry_token_issue(w->r, &order, &early, &claims, &err), -ETIME);
 	/* Each conductor has a clock of its own. */
 	assert_ok(registry_clock_check(other, early.time_s, &err), &err);
 	assert_ok(registry_clock_reset(w->r, &early, &err), &err);
@@ -463,6 +487,7 @@ int main(void)
 		REGISTRY_TEST(test_token_says_what_is_missing),
 		REGISTRY_TEST(test_revocation),
 		REGISTRY_TEST(test_lookup),
+		REGISTRY_TEST(test_what_changed_since),
 		REGISTRY_TEST(test_deletion_takes_all),
 		REGISTRY_TEST(test_clock),
 		REGISTRY_TEST(test_conductors),

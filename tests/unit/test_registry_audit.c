@@ -2,10 +2,8 @@
 #include "registry_world.h"
 
 #include "core/macros.h"
-#include "onboarding/conductor/registry_lookup.h"
 #include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_tokens.h"
 
 static void test_audit_order(struct registry_world *w)
 {
@@ -118,6 +116,14 @@ static void test_failures(struct registry_world *w)
 	registry_close(other);
 }
 
+static int look_up(struct registry *r, const char *router, const char *asset_id, const char *jti)
+{
+	struct registry_question question = world_question(router, asset_id, jti);
+	struct registry_candidate candidate;
+
+	return registry_lookup(r, &question, WORLD_NOW_S, &candidate, NULL);
+}
+
 /* What a stranger writes is a value, never SQL, and never reaches a terminal as it was. */
 static void test_hostile_strings(struct registry_world *w)
 {
@@ -134,7 +140,6 @@ static void test_hostile_strings(struct registry_world *w)
 		"%s%n",
 		"0123456789012345678901234567890123456789012345678901234567890123", /* 64 */
 	};
-	struct registry_candidate candidate;
 	struct registry_audit_row *rows;
 	struct registry_token *tokens;
 	struct err err;
@@ -154,15 +159,9 @@ static void test_hostile_strings(struct registry_world *w)
 		assert_int_equal(
 			registry_node_set_asset_id(w->r, "r0", s, "A9", &world_origin, &err),
 			-EINVAL);
-		assert_int_equal(
-			registry_lookup(w->r, s, "A0", WORLD_JTI, WORLD_NOW_S, &candidate, &err),
-			-EINVAL);
-		assert_int_equal(
-			registry_lookup(w->r, "r0", s, WORLD_JTI, WORLD_NOW_S, &candidate, &err),
-			-EINVAL);
-		assert_int_equal(
-			registry_lookup(w->r, "r0", "A0", s, WORLD_NOW_S, &candidate, &err),
-			-EINVAL);
+		assert_int_equal(look_up(w->r, s, "A0", WORLD_JTI), -EINVAL);
+		assert_int_equal(look_up(w->r, "r0", s, WORLD_JTI), -EINVAL);
+		assert_int_equal(look_up(w->r, "r0", "A0", s), -EINVAL);
 		assert_int_equal(registry_token_revoke(w->r, s, &world_origin, &err), -EINVAL);
 		assert_ok(registry_audit_append(w->r, &origin, &event, &err), &err);
 	}
@@ -176,8 +175,7 @@ static void test_hostile_strings(struct registry_world *w)
 	free(rows);
 	assert_ok(registry_tokens_list(w->r, "r0' OR '1'='1", &tokens, &n, &err), &err);
 	assert_int_equal(n, 0);
-	assert_int_equal(
-		registry_lookup(w->r, "r0", "A0", WORLD_JTI, WORLD_NOW_S, &candidate, &err), 0);
+	assert_int_equal(look_up(w->r, "r0", "A0", WORLD_JTI), 0);
 }
 
 int main(void)

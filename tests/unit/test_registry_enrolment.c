@@ -5,7 +5,6 @@
 #include "onboarding/conductor/registry_clock.h"
 #include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_tokens.h"
 
 static void set_mode(struct registry *r, enum onboarding_mode mode)
 {
@@ -152,7 +151,7 @@ static void test_new_same_and_renewed(struct registry_world *w)
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].router, "r0");
 	assert_string_equal(rows[0].node, "n0");
-	assert_int_equal(rows[0].pin, REGISTRY_PIN_CERTIFICATE);
+	assert_int_equal(rows[0].pin.kind, REGISTRY_PIN_CERTIFICATE);
 	assert_memory_equal(rows[0].ssh_key, world_ssh_key(7).bytes, SSH_KEY_ED25519_SIZE);
 	assert_false(rows[0].has_pcrs);
 	assert_string_equal(rows[0].jti, WORLD_JTI);
@@ -218,16 +217,16 @@ static void test_endorsement_key(struct registry_world *w)
 	memset(pcrs, 0x5a, sizeof(pcrs));
 	world_configure(w->r, ONBOARDING_STRONG);
 	ask_for_endorsement_key(w->r);
-	proof.pin = REGISTRY_PIN_ENDORSEMENT_KEY;
+	proof.pin.kind = REGISTRY_PIN_ENDORSEMENT_KEY;
 	proof.pcrs = span_of(pcrs, sizeof(pcrs));
-	proof.pinned_key = world_endorsement_key(1);
+	registry_digest(world_endorsement_key(1), proof.pin.digest);
 	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_IDENTITY);
 	assert_contains(decision.reason, "the configured endorsement key is another");
-	proof.pinned_key = world_endorsement_key(0);
+	registry_digest(world_endorsement_key(0), proof.pin.digest);
 	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
 	assert_ok(registry_enrolments_list(w->r, NULL, &rows, &n, &err), &err);
 	assert_int_equal(n, 1);
-	assert_int_equal(rows[0].pin, REGISTRY_PIN_ENDORSEMENT_KEY);
+	assert_int_equal(rows[0].pin.kind, REGISTRY_PIN_ENDORSEMENT_KEY);
 	assert_true(rows[0].has_pcrs);
 	assert_memory_equal(rows[0].pcrs, pcrs, sizeof(pcrs));
 	free(rows);
@@ -248,10 +247,10 @@ static void test_keys_are_unique(struct registry_world *w)
 	assert_int_equal(world_enrol(w->r, &second, &decision), REGISTRY_VERDICT_SSH_KEY);
 	assert_string_equal(decision.reason, "its SSH key is already n0's of r0");
 	second.ssh_key = world_ssh_key(1);
-	second.pinned_key = first.pinned_key;
-	assert_int_equal(world_enrol(w->r, &second, &decision), REGISTRY_VERDICT_CERTIFICATE);
-	assert_string_equal(decision.reason, "its certificate's key is already n0's of r0");
-	second.pinned_key = world_certificate_key(1);
+	second.pin = first.pin;
+	assert_int_equal(world_enrol(w->r, &second, &decision), REGISTRY_VERDICT_PIN);
+	assert_string_equal(decision.reason, "its certificate is already n0's of r0");
+	registry_digest(world_ssh_key(1), second.pin.digest);
 	assert_int_equal(world_enrol(w->r, &second, &decision), REGISTRY_VERDICT_NEW);
 	first.ssh_key = second.ssh_key; /* and not by renewal either */
 	assert_int_equal(world_enrol(w->r, &first, &decision), REGISTRY_VERDICT_SSH_KEY);
@@ -336,10 +335,9 @@ static void test_malformed(struct registry_world *w)
 	REFUSES("no ssh-ed25519 key");
 	proof.ssh_key = span_of(key, good.ssh_key.size - 1);
 	REFUSES("no ssh-ed25519 key");
-	proof.pinned_key = span_of(NULL, 0);
-	REFUSES("0 bytes of a key to pin by certificate");
-	proof.pin = REGISTRY_PIN_SSH_KEY;
-	REFUSES("294 bytes of a key to pin by ssh-key");
+	proof.pin.kind = REGISTRY_PIN_SSH_KEY;
+	proof.pin.digest[0] ^= 1;
+	REFUSES("pinned by another SSH key than its own");
 	proof.pcrs = span_of(key, 32);
 	REFUSES("32 bytes of PCR values");
 	proof.jti = "' OR 1=1";

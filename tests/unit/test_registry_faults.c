@@ -67,6 +67,7 @@ static void enrol_own_device(void *argument)
 	};
 	struct registry_decision decision;
 
+	registry_digest(proof.ssh_key, proof.pin.digest);
 	wait_for_other(c);
 	c->rc = registry_enrol(c->r, &proof, &world_origin, &decision, &c->err);
 	c->verdict = decision.verdict;
@@ -426,8 +427,10 @@ static void make_old(struct registry_world *w, unsigned version)
 				" VALUES ('r0', 'psk-only', '" WORLD_SECRET "', '{}', 0);"
 				"INSERT INTO nodes (router, name, asset_id, listen_port)"
 				" VALUES ('r0', 'n0', 'A0', 10000);"
-				"INSERT INTO tokens (jti, router, issued, expires)"
-				" VALUES ('" WORLD_JTI "', 'r0', 1, 1800009999)",
+				"INSERT INTO tokens (jti, router, issued, expires, secret_digest, "
+				"asset_ids,"
+				" certificate_digest)"
+				" VALUES ('" WORLD_JTI "', 'r0', 1, 1800009999, '', 'A0', '')",
 				&err),
 			&err);
 	if (version >= 2)

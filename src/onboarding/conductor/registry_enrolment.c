@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +12,6 @@
 #include "onboarding/conductor/registry_lookup.h"
 #include "onboarding/conductor/registry_routers.h"
 #include "onboarding/conductor/registry_transaction.h"
-
-static const char *const pin_names[] = {
-	[REGISTRY_PIN_SSH_KEY] = "ssh-key",
-	[REGISTRY_PIN_CERTIFICATE] = "certificate",
-	[REGISTRY_PIN_ENDORSEMENT_KEY] = "endorsement-key",
-};
 
 static const char *const verdict_names[] = {
 	[REGISTRY_VERDICT_NEW] = "new",
@@ -34,21 +27,15 @@ static const char *const verdict_names[] = {
 	[REGISTRY_VERDICT_TOKEN_EXPIRED] = "token-expired",
 	[REGISTRY_VERDICT_OTHER_DEVICE] = "other-device",
 	[REGISTRY_VERDICT_SSH_KEY] = "ssh-key-taken",
-	[REGISTRY_VERDICT_CERTIFICATE] = "certificate-taken",
+	[REGISTRY_VERDICT_PIN] = "pin-taken",
 };
 
 struct enrol_work {
 	const struct registry_proof *proof;
 	const struct registry_origin *origin;
-	uint8_t pin_digest[REGISTRY_DIGEST_SIZE];
 	struct registry_candidate candidate;
 	struct registry_decision *decision; /* out */
 };
-
-const char *registry_pin_name(enum registry_pin pin)
-{
-	return pin_names[pin];
-}
 
 const char *registry_verdict_name(enum registry_verdict verdict)
 {
@@ -87,9 +74,10 @@ static int judge_clock(struct registry_session *session, struct enrol_work *w, s
 static int judge_asset_id(struct registry_session *session, struct enrol_work *w, struct err *err)
 {
 	const struct registry_proof *proof = w->proof;
+	struct registry_question question = {
+		.router = proof->router, .asset_id = proof->asset_id, .jti = proof->jti};
 	struct err why;
-	int rc = registry_candidate_read(session, proof->router, proof->asset_id, proof->jti,
-					 &w->candidate, &why);
+	int rc = registry_candidate_read(session, &question, &w->candidate, &why);
 
 	if (rc == -ENOENT)
 		return decide(w, REGISTRY_VERDICT_ASSET_ID, "changed during the handshake: %s",
@@ -117,7 +105,7 @@ static int judge_router(struct enrol_work *w)
 	return 0;
 }
 
-static enum registry_pin pin_asked_for(const struct registry_candidate *candidate)
+static enum registry_pin_kind kind_asked_for(const struct registry_candidate *candidate)
 {
 	if (candidate->claims.mode == ONBOARDING_PSK_ONLY)
 		return REGISTRY_PIN_SSH_KEY;
@@ -129,16 +117,19 @@ static enum registry_pin pin_asked_for(const struct registry_candidate *candidat
 static int judge_identity(struct enrol_work *w)
 {
 	const struct registry_candidate *candidate = &w->candidate;
-	enum registry_pin asked = pin_asked_for(candidate);
-	struct span key = w->proof->pinned_key;
+	const struct registry_pin *pin = &w->proof->pin;
+	enum registry_pin_kind asked = kind_asked_for(candidate);
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
 
-	if (asked != w->proof->pin)
+	if (asked != pin->kind)
 		return decide(w, REGISTRY_VERDICT_IDENTITY,
 			      "changed during the handshake: %s is asked for, %s was shown",
-			      pin_names[asked], pin_names[w->proof->pin]);
-	if (asked == REGISTRY_PIN_ENDORSEMENT_KEY &&
-	    (key.size != candidate->endorsement_key_size ||
-	     memcmp(key.bytes, candidate->endorsement_key, key.size) != 0))
+			      registry_pin_kind_name(asked), registry_pin_kind_name(pin->kind));
+	if (asked != REGISTRY_PIN_ENDORSEMENT_KEY)
+		return 0;
+	registry_digest(span_of(candidate->endorsement_key, candidate->endorsement_key_size),
+			digest);
+	if (memcmp(digest, pin->digest, sizeof(digest)) != 0)
 		return decide(w, REGISTRY_VERDICT_IDENTITY,
 			      "changed during the handshake: the configured endorsement key is "
 			      "another");
@@ -161,77 +152,68 @@ static int judge_token(struct enrol_work *w)
 	return 0;
 }
 
-static int judge_pin(struct enrol_work *w, struct query *q)
+static int judge_pin(struct enrol_work *w)
 {
-	struct span digest = query_bytes(q, 1);
+	const struct registry_pin *was = &w->candidate.pin;
+	const struct registry_pin *came = &w->proof->pin;
+	char was_hex[17];
+	char came_hex[17];
+
+	if (!w->candidate.is_enrolled)
+		return decide(w, REGISTRY_VERDICT_NEW, "enrolled");
+	if (was->kind == came->kind && memcmp(was->digest, came->digest, sizeof(was->digest)) == 0)
+		return 0;
+	hex_encode(span_of(was->digest, 8), was_hex);
+	hex_encode(span_of(came->digest, 8), came_hex);
+	return decide(w, REGISTRY_VERDICT_OTHER_DEVICE,
+		      "another device under asset-id %s: pinned by %s %s…, came with %s %s…; "
+		      "'reset' if the device was replaced",
+		      w->proof->asset_id, registry_pin_kind_name(was->kind), was_hex,
+		      registry_pin_kind_name(came->kind), came_hex);
+}
+
+/* q: a node that has its SSH key or its pin, and that node's SSH key. */
+static int judge_holder(struct enrol_work *w, struct query *q)
+{
+	const struct registry_proof *proof = w->proof;
 	struct span ssh_key = query_bytes(q, 2);
-	char pin[32];
-	char was[17];
-	char came[17];
+	bool same_key = ssh_key.size == proof->ssh_key.size &&
+			memcmp(ssh_key.bytes, proof->ssh_key.bytes, ssh_key.size) == 0;
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
 
-	query_text(q, 0, pin, sizeof(pin));
-	if (strcmp(pin, pin_names[w->proof->pin]) != 0 || digest.size != sizeof(w->pin_digest) ||
-	    memcmp(digest.bytes, w->pin_digest, sizeof(w->pin_digest)) != 0) {
-		hex_encode(span_of(digest.bytes, MIN(digest.size, 8)), was);
-		hex_encode(span_of(w->pin_digest, 8), came);
-		return decide(w, REGISTRY_VERDICT_OTHER_DEVICE,
-			      "another device under asset-id %s: pinned by %s %s…, came with %s "
-			      "%s…; 'reset' if the device was replaced",
-			      w->proof->asset_id, pin, was, pin_names[w->proof->pin], came);
-	}
-	if (ssh_key.size == w->proof->ssh_key.size &&
-	    memcmp(ssh_key.bytes, w->proof->ssh_key.bytes, ssh_key.size) == 0)
-		return decide(w, REGISTRY_VERDICT_SAME, "once more, with the same keys");
-	return decide(w, REGISTRY_VERDICT_RENEWED, "the same device with another SSH key");
+	query_text(q, 0, router, sizeof(router));
+	query_text(q, 1, node, sizeof(node));
+	if (strcmp(router, proof->router) == 0 && strcmp(node, w->candidate.node) == 0)
+		return same_key ? decide(w, REGISTRY_VERDICT_SAME, "once more, with the same keys")
+				: decide(w, REGISTRY_VERDICT_RENEWED,
+					 "the same device with another SSH key");
+	if (same_key)
+		return decide(w, REGISTRY_VERDICT_SSH_KEY, "its SSH key is already %s's of %s",
+			      node, router);
+	return decide(w, REGISTRY_VERDICT_PIN, "its %s is already %s's of %s",
+		      registry_pin_kind_name(proof->pin.kind), node, router);
 }
 
-static int judge_device(struct registry_session *session, struct enrol_work *w, struct err *err)
-{
-	_cleanup_(query_close) struct query q = {0};
-	int rc;
-
-	rc = query_open(&q, session, err,
-			"SELECT pin, pin_digest, ssh_key FROM enrolments"
-			" WHERE router = $1 AND node = $2",
-			value_text(w->proof->router), value_text(w->candidate.node));
-	if (rc == 0)
-		rc = query_next(&q, err);
-	if (rc < 0)
-		return rc;
-	return rc == 1 ? judge_pin(w, &q) : decide(w, REGISTRY_VERDICT_NEW, "enrolled");
-}
-
-static struct span certificate_key(const struct registry_proof *proof)
-{
-	return proof->pin == REGISTRY_PIN_CERTIFICATE ? proof->pinned_key : span_of(NULL, 0);
-}
-
-/* Is one of its keys another node's? Endorsement keys are unique where they are configured. */
+/* Who has its keys: the node itself, nobody, or another. */
 static int judge_keys(struct registry_session *session, struct enrol_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
 	const struct registry_proof *proof = w->proof;
-	char router[TOKEN_NAME_SIZE];
-	char node[TOKEN_NAME_SIZE];
 	int rc;
 
 	rc = query_open(&q, session, err,
-			"SELECT router, node, CASE WHEN ssh_key = $1 THEN 1 ELSE 0 END"
-			" FROM enrolments WHERE (ssh_key = $1 OR certificate_key = $2)"
-			" AND NOT (router = $3 AND node = $4)",
-			value_bytes(proof->ssh_key), value_bytes(certificate_key(proof)),
-			value_text(proof->router), value_text(w->candidate.node));
-	if (rc == 0)
-		rc = query_next(&q, err);
-	if (rc <= 0)
+			"SELECT router, node, ssh_key FROM enrolments"
+			" WHERE ssh_key = $1 OR (pin = $2 AND pin_digest = $3)",
+			value_bytes(proof->ssh_key),
+			value_text(registry_pin_kind_name(proof->pin.kind)),
+			value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))));
+	if (rc < 0)
 		return rc;
-	query_text(&q, 0, router, sizeof(router));
-	query_text(&q, 1, node, sizeof(node));
-	if (query_integer(&q, 2))
-		return decide(w, REGISTRY_VERDICT_SSH_KEY, "its SSH key is already %s's of %s",
-			      node, router);
-	return decide(w, REGISTRY_VERDICT_CERTIFICATE,
-		      "its certificate's key is already %s's of %s", node, router);
+	while ((rc = query_next(&q, err)) == 1)
+		if (judge_holder(w, &q))
+			return 1;
+	return rc;
 }
 
 /* Cheap before dear, and each reason for itself. */
@@ -249,7 +231,7 @@ static int judge(struct registry_session *session, struct enrol_work *w, struct 
 	if (rc == 0)
 		rc = judge_token(w);
 	if (rc == 0)
-		rc = judge_device(session, w, err);
+		rc = judge_pin(w);
 	return rc == 0 ? judge_keys(session, w, err) : rc;
 }
 
@@ -264,16 +246,15 @@ static int store(struct registry_session *session, const struct enrol_work *w, s
 		       value_text(proof->router), value_text(w->candidate.node));
 	if (rc < 0)
 		return rc;
-	return query_run(session, err,
-			 "INSERT INTO enrolments (router, node, pin, pin_digest, ssh_key,"
-			 " certificate_key, pcrs, jti, enrolled, address)"
-			 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-			 value_text(proof->router), value_text(w->candidate.node),
-			 value_text(pin_names[proof->pin]),
-			 value_bytes(span_of(w->pin_digest, sizeof(w->pin_digest))),
-			 value_bytes(proof->ssh_key), value_bytes(certificate_key(proof)),
-			 value_bytes(proof->pcrs), value_text(proof->jti),
-			 value_integer(w->origin->time_s), value_text(w->origin->address));
+	return query_run(
+		session, err,
+		"INSERT INTO enrolments (router, node, pin, pin_digest, ssh_key, pcrs, jti,"
+		" enrolled, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		value_text(proof->router), value_text(w->candidate.node),
+		value_text(registry_pin_kind_name(proof->pin.kind)),
+		value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))),
+		value_bytes(proof->ssh_key), value_bytes(proof->pcrs), value_text(proof->jti),
+		value_integer(w->origin->time_s), value_text(w->origin->address));
 }
 
 static int note(struct registry_session *session, const struct enrol_work *w, struct err *err)
@@ -310,7 +291,7 @@ static int enrol(struct registry_session *session, void *work, struct err *err)
 /* What the handshake should have refused. */
 static int check_proof(const struct registry_proof *proof, struct err *err)
 {
-	bool by_ssh_key = proof->pin == REGISTRY_PIN_SSH_KEY;
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
 	int rc = registry_check_name("router", proof->router, err);
 
 	if (rc == 0)
@@ -321,11 +302,12 @@ static int check_proof(const struct registry_proof *proof, struct err *err)
 		return err_set(err, -EINVAL, "token: its number is not 32 lower-case hex digits");
 	if (!ssh_key_is_ed25519(proof->ssh_key))
 		return err_set(err, -EINVAL, "the SSH key is no ssh-ed25519 key");
-	if (by_ssh_key != (proof->pinned_key.size == 0) ||
-	    proof->pinned_key.size > REGISTRY_KEY_MAX)
-		return err_set(err, -EINVAL, "%zu bytes of a key to pin by %s",
-			       proof->pinned_key.size, pin_names[proof->pin]);
-	if (proof->pcrs.size != 0 && proof->pcrs.size != (size_t)REGISTRY_N_PCRS * 32)
+	registry_digest(proof->ssh_key, digest);
+	if (proof->pin.kind == REGISTRY_PIN_SSH_KEY &&
+	    memcmp(digest, proof->pin.digest, sizeof(digest)) != 0)
+		return err_set(err, -EINVAL, "pinned by another SSH key than its own");
+	if (proof->pcrs.size != 0 &&
+	    proof->pcrs.size != (size_t)REGISTRY_N_PCRS * REGISTRY_DIGEST_SIZE)
 		return err_set(err, -EINVAL, "%zu bytes of PCR values", proof->pcrs.size);
 	return 0;
 }
@@ -335,16 +317,11 @@ int registry_enrol(struct registry *r, const struct registry_proof *proof,
 		   struct err *err)
 {
 	struct enrol_work w = {.proof = proof, .origin = origin, .decision = ret};
-	struct span key = proof->pinned_key;
 	int rc;
 
 	rc = check_proof(proof, err);
 	if (rc < 0)
 		return rc;
-	if (proof->pin == REGISTRY_PIN_SSH_KEY)
-		key = proof->ssh_key;
-	if (EVP_Digest(key.bytes, key.size, w.pin_digest, NULL, EVP_sha256(), NULL) != 1)
-		return err_set(err, -ENOMEM, "out of memory");
 	rc = registry_write(r, enrol, &w, err);
 	registry_candidate_release(&w.candidate);
 	return rc;

@@ -16,20 +16,12 @@
 #include "core/span.h"
 #include "onboarding/conductor/registry.h"
 #include "onboarding/conductor/registry_audit.h"
+#include "onboarding/conductor/registry_pin.h"
 #include "onboarding/mode.h"
 #include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
 
-#define REGISTRY_DIGEST_SIZE 32
-#define REGISTRY_N_PCRS      8 /* sha256 bank, 0 to 7 */
-
-enum registry_pin {
-	REGISTRY_PIN_SSH_KEY,         /* psk-only */
-	REGISTRY_PIN_CERTIFICATE,     /* weak, and strong without an endorsement key */
-	REGISTRY_PIN_ENDORSEMENT_KEY, /* strong, where the node has one configured */
-};
-
-const char *registry_pin_name(enum registry_pin pin);
+#define REGISTRY_N_PCRS 8 /* sha256 bank, 0 to 7 */
 
 /* What the handshake has verified, and what by. */
 struct registry_proof {
@@ -38,10 +30,9 @@ struct registry_proof {
 	const char *jti;
 	enum onboarding_mode mode;
 	struct span secret; /* of the registry, as it was at message 1 */
-	enum registry_pin pin;
-	struct span pinned_key; /* DER SubjectPublicKeyInfo; none if pinned by the SSH key */
-	struct span ssh_key;    /* the 51-byte blob */
-	struct span pcrs;       /* REGISTRY_N_PCRS digests one after another, or none */
+	struct registry_pin pin;
+	struct span ssh_key; /* the 51-byte blob */
+	struct span pcrs;    /* REGISTRY_N_PCRS digests one after another, or none */
 };
 
 enum registry_verdict {
@@ -59,7 +50,7 @@ enum registry_verdict {
 	REGISTRY_VERDICT_TOKEN_EXPIRED,
 	REGISTRY_VERDICT_OTHER_DEVICE, /* an operator must look */
 	REGISTRY_VERDICT_SSH_KEY,      /* another node's */
-	REGISTRY_VERDICT_CERTIFICATE,  /* another node's */
+	REGISTRY_VERDICT_PIN,          /* what it is to be pinned by is another node's */
 };
 
 /* For metrics and logs: "new", "mode-changed", "other-device" … */
@@ -81,8 +72,7 @@ int registry_enrol(struct registry *r, const struct registry_proof *proof,
 struct registry_enrolment {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
-	enum registry_pin pin;
-	uint8_t pin_digest[REGISTRY_DIGEST_SIZE]; /* SHA-256 of the blob or SubjectPublicKeyInfo */
+	struct registry_pin pin;
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	uint8_t pcrs[REGISTRY_N_PCRS][REGISTRY_DIGEST_SIZE];
 	bool has_pcrs;

@@ -6,16 +6,6 @@
 #include "onboarding/conductor/registry_enrolment.h"
 #include "onboarding/conductor/registry_transaction.h"
 
-static enum registry_pin pin_from_name(const char *name)
-{
-	enum registry_pin pin = REGISTRY_PIN_SSH_KEY;
-
-	/* The table's CHECK lets no other name in. */
-	while (pin < REGISTRY_PIN_ENDORSEMENT_KEY && strcmp(name, registry_pin_name(pin)) != 0)
-		pin++;
-	return pin;
-}
-
 /* false = it is not of that size, and ret untouched. */
 static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
 {
@@ -35,8 +25,8 @@ static void read_enrolment(struct query *q, void *row)
 	query_text(q, 0, enrolment->router, sizeof(enrolment->router));
 	query_text(q, 1, enrolment->node, sizeof(enrolment->node));
 	query_text(q, 2, pin, sizeof(pin));
-	enrolment->pin = pin_from_name(pin);
-	(void)copy_bytes(q, 3, enrolment->pin_digest, sizeof(enrolment->pin_digest));
+	enrolment->pin.kind = registry_pin_kind_from_name(pin);
+	(void)copy_bytes(q, 3, enrolment->pin.digest, sizeof(enrolment->pin.digest));
 	(void)copy_bytes(q, 4, enrolment->ssh_key, sizeof(enrolment->ssh_key));
 	enrolment->has_pcrs = copy_bytes(q, 5, enrolment->pcrs, sizeof(enrolment->pcrs));
 	query_text(q, 6, enrolment->jti, sizeof(enrolment->jti));

@@ -9,9 +9,13 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/span.h"
 #include "onboarding/conductor/registry.h"
 #include "onboarding/conductor/registry_nodes.h"
+#include "onboarding/conductor/registry_pin.h"
 #include "onboarding/conductor/registry_tokens.h"
+
+#define REGISTRY_CHANGED_SIZE 128
 
 struct registry_candidate {
 	struct registry_claims claims; /* of the router whose node has the asset-id */
@@ -23,19 +27,32 @@ struct registry_candidate {
 	bool token_is_known; /* and of this router */
 	bool token_is_revoked;
 	int64_t token_expires_s;
+	/* What its signature can no longer fit, because it changed since it was issued; "" = of
+	 * what is known here nothing did. */
+	char changed[REGISTRY_CHANGED_SIZE];
+	bool is_enrolled;
+	struct registry_pin pin; /* of who is */
+};
+
+/* Who says hello, with what. */
+struct registry_question {
+	const char *router;
+	const char *asset_id;
+	const char *jti;
+	struct span certificate; /* DER, this conductor's */
 };
 
 /* Wipes the secret. */
 void registry_candidate_release(struct registry_candidate *candidate);
 
-/* -ENOENT: no node has this asset-id, or its router is another than the one named; -ETIME: this
- * conductor's clock was set back, and nobody is let in. Released by the caller, also after a
- * failure. */
-int registry_lookup(struct registry *r, const char *router, const char *asset_id, const char *jti,
-		    int64_t now_s, struct registry_candidate *ret, struct err *err);
+/* -ENOENT: no node has this asset-id; or its router is another than the one named, and then
+ * ret->claims.router says which, and nothing more is told of it. -ETIME: this conductor's clock was
+ * set back, and nobody is let in. Released by the caller, also after a failure. */
+int registry_lookup(struct registry *r, const struct registry_question *question, int64_t now_s,
+		    struct registry_candidate *ret, struct err *err);
 
 /* For the registry's other parts, within their transaction; without a look at the clock. */
 struct registry_session;
-int registry_candidate_read(struct registry_session *session, const char *router,
-			    const char *asset_id, const char *jti, struct registry_candidate *ret,
-			    struct err *err);
+int registry_candidate_read(struct registry_session *session,
+			    const struct registry_question *question,
+			    struct registry_candidate *ret, struct err *err);

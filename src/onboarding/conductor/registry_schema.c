@@ -26,7 +26,10 @@ static const char *const steps[] = {
 	"  router TEXT NOT NULL REFERENCES routers (name) ON DELETE CASCADE,"
 	"  issued BIGINT NOT NULL,"
 	"  expires BIGINT NOT NULL,"
-	"  revoked BIGINT);"
+	"  revoked BIGINT,"
+	"  secret_digest BYTEA NOT NULL,"
+	"  asset_ids TEXT NOT NULL,"
+	"  certificate_digest BYTEA NOT NULL);"
 	"CREATE INDEX tokens_of_router ON tokens (router);"
 	"CREATE TABLE enrolments ("
 	"  router TEXT NOT NULL,"
@@ -34,12 +37,12 @@ static const char *const steps[] = {
 	"  pin TEXT NOT NULL CHECK (pin IN ('ssh-key', 'certificate', 'endorsement-key')),"
 	"  pin_digest BYTEA NOT NULL,"
 	"  ssh_key BYTEA NOT NULL UNIQUE,"
-	"  certificate_key BYTEA UNIQUE,"
 	"  pcrs BYTEA,"
 	"  jti TEXT NOT NULL,"
 	"  enrolled BIGINT NOT NULL,"
 	"  address TEXT NOT NULL,"
 	"  PRIMARY KEY (router, node),"
+	"  UNIQUE (pin, pin_digest),"
 	"  FOREIGN KEY (router, node) REFERENCES nodes (router, name) ON DELETE CASCADE)",
 
 	/* 2: what happened */

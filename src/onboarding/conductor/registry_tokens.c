@@ -8,14 +8,14 @@
 #include "core/macros.h"
 #include "onboarding/conductor/registry_audit.h"
 #include "onboarding/conductor/registry_clock.h"
+#include "onboarding/conductor/registry_pin.h"
 #include "onboarding/conductor/registry_routers.h"
 #include "onboarding/conductor/registry_transaction.h"
 
 struct token_work {
 	const struct registry_origin *origin;
-	const char *router;
+	const struct registry_token_order *order;
 	const char *jti;
-	int64_t expires_s;
 	struct registry_claims *claims; /* out */
 };
 
@@ -82,6 +82,17 @@ int registry_claims_read(struct registry_session *session, const char *router,
 	return rc < 0 ? rc : read_asset_ids(session, router, ret, err);
 }
 
+void registry_claims_asset_ids(const struct registry_claims *claims,
+			       char ret[REGISTRY_ASSET_IDS_SIZE])
+{
+	size_t size = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < claims->n_asset_ids; i++)
+		size += (size_t)snprintf(ret + size, REGISTRY_ASSET_IDS_SIZE - size, "%s%s",
+					 i > 0 ? " " : "", claims->asset_ids[i]);
+}
+
 static int check_claims(const struct registry_claims *claims, struct err *err)
 {
 	if (claims->mode == ONBOARDING_DISABLED)
@@ -110,49 +121,59 @@ static int note(struct registry_session *session, const struct token_work *w, co
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
+/* Digests, to tell later what has changed since; the token itself is not kept. */
+static int store(struct registry_session *session, const struct token_work *w, struct err *err)
+{
+	uint8_t secret[REGISTRY_DIGEST_SIZE];
+	uint8_t certificate[REGISTRY_DIGEST_SIZE];
+	char asset_ids[REGISTRY_ASSET_IDS_SIZE];
+
+	registry_digest(span_of(w->claims->secret, sizeof(w->claims->secret)), secret);
+	registry_digest(w->order->certificate, certificate);
+	registry_claims_asset_ids(w->claims, asset_ids);
+	return query_run(session, err,
+			 "INSERT INTO tokens (jti, router, issued, expires, secret_digest,"
+			 " asset_ids, certificate_digest) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			 value_text(w->order->jti), value_text(w->order->router),
+			 value_integer(w->origin->time_s), value_integer(w->order->expires_s),
+			 value_bytes(span_of(secret, sizeof(secret))), value_text(asset_ids),
+			 value_bytes(span_of(certificate, sizeof(certificate))));
+}
+
 static int issue(struct registry_session *session, void *work, struct err *err)
 {
 	const struct token_work *w = work;
+	const char *router = w->order->router;
 	int64_t now_s = w->origin->time_s;
 	int rc;
 
 	rc = registry_clock_note(session, now_s, err);
 	if (rc == 0)
-		rc = registry_claims_read(session, w->router, w->claims, err);
+		rc = registry_claims_read(session, router, w->claims, err);
 	if (rc == -ENOENT)
-		return err_set(err, -EINVAL, "there is no router %s: configure it first",
-			       w->router);
+		return err_set(err, -EINVAL, "there is no router %s: configure it first", router);
 	if (rc == 0)
 		rc = check_claims(w->claims, err);
 	if (rc == 0)
 		rc = query_run(session, err, "DELETE FROM tokens WHERE expires < $1",
 			       value_integer(now_s - REGISTRY_TOKENS_KEPT_S));
 	if (rc == 0)
-		rc = query_run(session, err,
-			       "INSERT INTO tokens (jti, router, issued, expires)"
-			       " VALUES ($1, $2, $3, $4)",
-			       value_text(w->jti), value_text(w->router), value_integer(now_s),
-			       value_integer(w->expires_s));
-	if (rc < 0)
-		return rc;
-	return note(session, w, w->router, REGISTRY_TOKEN_ISSUED, err);
+		rc = store(session, w, err);
+	return rc < 0 ? rc : note(session, w, router, REGISTRY_TOKEN_ISSUED, err);
 }
 
-int registry_token_issue(struct registry *r, const char *router, const char *jti, int64_t expires_s,
+int registry_token_issue(struct registry *r, const struct registry_token_order *order,
 			 const struct registry_origin *origin, struct registry_claims *ret,
 			 struct err *err)
 {
-	struct token_work w = {.origin = origin,
-			       .router = router,
-			       .jti = jti,
-			       .expires_s = expires_s,
-			       .claims = ret};
+	struct token_work w = {.origin = origin, .order = order, .jti = order->jti, .claims = ret};
 	int rc;
 
 	*ret = (struct registry_claims){0};
-	if (!token_jti_is_valid(jti))
-		return err_set(err, -EINVAL, "token '%s': not 32 lower-case hex digits", jti);
-	rc = registry_check_name("router", router, err);
+	if (!token_jti_is_valid(order->jti))
+		return err_set(err, -EINVAL, "token '%s': not 32 lower-case hex digits",
+			       order->jti);
+	rc = registry_check_name("router", order->router, err);
 	if (rc == 0)
 		rc = registry_write(r, issue, &w, err);
 	if (rc < 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/span.h"
 #include "onboarding/conductor/registry.h"
 #include "onboarding/mode.h"
 #include "onboarding/token.h"
@@ -38,10 +39,17 @@ struct registry_token {
 	int64_t revoked_s; /* 0 = not revoked */
 };
 
-/* Note a token that is going to be signed; issued is origin's time. What it is made of is then the
- * caller's, to be released. -EINVAL: mode disabled, no asset-id, or no such router: the message
- * says what to configure; -ETIME. */
-int registry_token_issue(struct registry *r, const char *router, const char *jti, int64_t expires_s,
+/* A token that is going to be signed; issued is origin's time. */
+struct registry_token_order {
+	const char *router;
+	const char *jti;
+	int64_t expires_s;
+	struct span certificate; /* DER, the conductor's, that will stand in it */
+};
+
+/* Note it. What it is made of is then the caller's, to be released. -EINVAL: mode disabled, no
+ * asset-id, or no such router: the message says what to configure; -ETIME. */
+int registry_token_issue(struct registry *r, const struct registry_token_order *order,
 			 const struct registry_origin *origin, struct registry_claims *ret,
 			 struct err *err);
 
@@ -61,3 +69,7 @@ int registry_token_find(struct registry *r, const char *jti, struct registry_tok
 struct registry_session;
 int registry_claims_read(struct registry_session *session, const char *router,
 			 struct registry_claims *ret, struct err *err);
+/* All of them, as the registry remembers what a token held: "A0 A1". */
+#define REGISTRY_ASSET_IDS_SIZE ((size_t)TOKEN_ASSET_IDS_MAX * TOKEN_NAME_SIZE)
+void registry_claims_asset_ids(const struct registry_claims *claims,
+			       char ret[REGISTRY_ASSET_IDS_SIZE]);
