@@ -80,8 +80,9 @@ cJSON *answer_enrolment(const struct registry_enrolment *enrolment)
 
 	(void)cJSON_AddStringToObject(json, "router", enrolment->router);
 	(void)cJSON_AddStringToObject(json, "node", enrolment->node);
-	(void)cJSON_AddStringToObject(json, "pinned-by", registry_pin_name(enrolment->pin));
-	hex_encode(span_of(enrolment->pin_digest, REGISTRY_DIGEST_SIZE), digest);
+	(void)cJSON_AddStringToObject(json, "pinned-by",
+				      registry_pin_kind_name(enrolment->pin.kind));
+	hex_encode(span_of(enrolment->pin.digest, REGISTRY_DIGEST_SIZE), digest);
 	(void)cJSON_AddStringToObject(json, "pin", digest);
 	(void)cJSON_AddStringToObject(json, "jti", enrolment->jti);
 	(void)cJSON_AddNumberToObject(json, "time", (double)enrolment->enrolled_s);

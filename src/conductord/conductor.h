@@ -1,34 +1,48 @@
 /* conductor.h - what makes a node conductord: the registry of routers, onboarding on port 930, and
  * the tunnels.
  *
- * All wiring is here, in sco and in the routes.
+ * All wiring is here and in the routes.
  */
 #pragma once
 
+#include "conductord/keys.h"
+#include "conductord/sco.h"
 #include "core/jws.h"
 #include "node/node.h"
 #include "onboarding/conductor/registry.h"
+#include "onboarding/conductor/tunnels.h"
 
-/* Its certificate, as tokens name it. */
-struct conductor_identity {
-	struct jws_key key;   /* private */
-	uint8_t *certificate; /* DER; owned */
-	size_t certificate_size;
-	uint8_t *ca_certificate; /* DER; owned */
-	size_t ca_certificate_size;
-};
+#define REPOSITORY_PORT 8930 /* in the tunnels' network */
 
 struct conductor {
 	struct node node;
 	struct registry *registry;
+	struct tunnels tunnels;
+	bool has_tunnels;
+	struct keys keys;
+	bool has_keys;
+	struct sco *sco;
+	char *tunnels_directory; /* of the helper that we start */
+	char *keys_path;
+	struct tunnels_request listening; /* for the repository's listener */
+	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
+	struct work registering;          /* itself, in the registry */
+	bool is_registering;
+	bool is_registered;
+	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+	struct err register_err;
+	uv_timer_t minute; /* the clock is looked at */
+	struct work clock;
+	bool clock_is_looked_at;
+	struct err clock_err;
+	unsigned closing;
+	void (*closed)(void *owner);
+	void *closed_owner;
 };
 
 extern const struct node_program conductor_program;
 
 struct conductor *conductor_of(struct node *n);
 
-/* Read what the configuration names and check it as a token needs it: readable, RSA, the key's own,
- * signed by the CA, not expired. Each has its own message. May block on the disk. */
-int conductor_identity_load(struct conductor_identity *ret, const struct config_conductor *config,
-			    struct err *err);
-void conductor_identity_release(struct conductor_identity *identity);
+/* Who may log in may have changed. */
+void conductor_keys_changed(struct conductor *c);

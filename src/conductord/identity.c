@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conductord/conductor.h"
+#include "conductord/identity.h"
 #include "core/macros.h"
 
 static void free_certificate(X509 **certificate)

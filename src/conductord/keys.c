@@ -46,7 +46,7 @@ static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n,
 	struct registry_authorized_key *rows = NULL;
 	struct authorized_key *keys;
 	size_t n = 0;
-	int rc = registry_authorized_keys(k->registry, &rows, &n, err);
+	int rc = registry_authorized_keys(k->options.registry, &rows, &n, err);
 
 	if (rc < 0)
 		return rc;
@@ -64,7 +64,7 @@ static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n,
 /* With the lock. The file first: a session that is ended must not come back. */
 static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, struct err *err)
 {
-	int rc = authorized_keys_write(k->path, keys, n, k->repository_port, err);
+	int rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port, err);
 
 	if (rc == 0)
 		rc = note_removed(k, keys, n);
@@ -109,7 +109,7 @@ static void on_wake(uv_async_t *async)
 	k->n_removed = 0;
 	uv_mutex_unlock(&k->lock);
 	for (size_t i = 0; i < n && !k->closing; i++)
-		k->gone(k->owner, removed[i].blob);
+		k->options.gone(k->options.owner, removed[i].blob);
 	free(removed);
 }
 
@@ -131,8 +131,7 @@ static void on_looked(struct work *work)
 	if (k->err.code < 0 && strcmp(k->problem, k->err.text) != 0)
 		log_event(LOG_REGISTRY_PROBLEM, &(struct log_fields){.reason = k->err.text},
 			  "who may log in is not known: %s", k->err.text);
-	(void)snprintf(k->problem, sizeof(k->problem), "%s",
-		       k->err.code < 0 ? k->err.text : "");
+	(void)snprintf(k->problem, sizeof(k->problem), "%s", k->err.code < 0 ? k->err.text : "");
 	if (k->closing)
 		close_handles(k);
 }
@@ -142,7 +141,7 @@ void keys_look(struct keys *k)
 	if (k->looking || k->closing)
 		return;
 	k->looking = true;
-	work_submit(k->loop, &k->work, run, on_looked);
+	work_submit(k->options.loop, &k->work, run, on_looked);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -150,24 +149,17 @@ static void on_timer(uv_timer_t *timer)
 	keys_look(container_of(timer, struct keys, timer));
 }
 
-int keys_init(struct keys *k, uv_loop_t *loop, struct registry *registry, const char *path,
-	      uint16_t repository_port, bool shared, struct err *err)
+void keys_init(struct keys *k, const struct keys_options *options)
 {
 	memset(k, 0, sizeof(*k));
-	k->path = strdup(path);
-	if (!k->path)
-		return err_set(err, -ENOMEM, "out of memory");
-	k->registry = registry;
-	k->repository_port = repository_port;
-	k->loop = loop;
+	k->options = *options;
 	(void)uv_mutex_init(&k->lock);
-	(void)uv_async_init(loop, &k->wake, on_wake);
-	(void)uv_timer_init(loop, &k->timer);
+	(void)uv_async_init(options->loop, &k->wake, on_wake);
+	(void)uv_timer_init(options->loop, &k->timer);
 	k->handles = 2;
-	if (shared)
+	if (options->shared)
 		(void)uv_timer_start(&k->timer, on_timer, KEYS_LOOK_MS, KEYS_LOOK_MS);
 	keys_look(k);
-	return 0;
 }
 
 static void handle_closed(struct keys *k)
@@ -175,7 +167,6 @@ static void handle_closed(struct keys *k)
 	if (--k->handles > 0)
 		return;
 	uv_mutex_destroy(&k->lock);
-	free(k->path);
 	free(k->written);
 	free(k->removed);
 	k->closed(k->closed_owner);

@@ -1,5 +1,5 @@
-/* keys.h - which SSH keys may log in: from the registry to the file that sshd reads, and sessions of
- * those that may no more are ended.
+/* keys.h - which SSH keys may log in: from the registry to the file that sshd reads, and sessions
+ * of those that may no more are ended.
  *
  * A registry that several conductors share changes without us: then it is looked at each second.
  *
@@ -16,13 +16,19 @@
 
 #define KEYS_LOOK_MS 1000
 
-struct keys {
+struct keys_options {
+	uv_loop_t *loop;
 	struct registry *registry;
-	char *path; /* of the file */
+	const char *path; /* of the file; borrowed */
 	uint16_t repository_port;
+	bool shared; /* look each second */
 	/* On the loop: this key may log in no more. */
 	void (*gone)(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
 	void *owner;
+};
+
+struct keys {
+	struct keys_options options;
 
 	uv_mutex_t lock; /* what workers share: */
 	struct authorized_key *written;
@@ -31,7 +37,6 @@ struct keys {
 	struct authorized_key *removed;
 	size_t n_removed;
 
-	uv_loop_t *loop;
 	uv_async_t wake;
 	uv_timer_t timer;
 	struct work work;
@@ -44,9 +49,7 @@ struct keys {
 	void *closed_owner;
 };
 
-/* -ENOMEM. shared: look each second. */
-int keys_init(struct keys *k, uv_loop_t *loop, struct registry *registry, const char *path,
-	      uint16_t repository_port, bool shared, struct err *err);
+void keys_init(struct keys *k, const struct keys_options *options);
 
 /* Bring the file up to date; once it returns sshd knows. On a worker. */
 int keys_sync(struct keys *k, struct err *err);

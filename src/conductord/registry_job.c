@@ -61,6 +61,8 @@ static void on_done(struct work *work)
 		http_exchange_keep(job->x, NULL, NULL);
 		reply(job);
 	}
+	if (job->keys_changed && job->rc == 0)
+		conductor_keys_changed(conductor);
 	job_free(job);
 	node_job_ends(&conductor->node);
 }

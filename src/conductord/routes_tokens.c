@@ -93,9 +93,16 @@ static int issue(struct registry_job *job, struct err *err)
 	if (rc == 0)
 		rc = make_jti(jti, err);
 	if (rc == 0)
-		rc = registry_token_issue(job->conductor->registry, job->router, jti,
-					  job->origin.time_s + (int64_t)duration_s, &job->origin,
-					  &claims, err);
+		rc = registry_token_issue(
+			job->conductor->registry,
+			&(struct registry_token_order){
+				.router = job->router,
+				.jti = jti,
+				.expires_s = job->origin.time_s + (int64_t)duration_s,
+				.certificate =
+					span_of(identity.certificate, identity.certificate_size),
+			},
+			&job->origin, &claims, err);
 	if (rc == 0)
 		rc = sign(&identity, &claims, jti, &job->origin, duration_s, &token, err);
 	if (rc == 0)

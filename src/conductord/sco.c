@@ -286,7 +286,8 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->options = *options;
-	rc = sco_context_init(&s->context, options->registry, options->config, err);
+	rc = sco_context_init(&s->context, options->registry, options->config,
+			      options->repository_port, err);
 	s->context.sync_keys = options->sync_keys;
 	s->context.owner = options->owner;
 	if (rc == 0)

@@ -16,6 +16,7 @@ struct sco_options {
 	uv_loop_t *loop;
 	struct registry *registry;
 	const struct config_conductor *config;
+	uint16_t repository_port; /* in the tunnels */
 	/* Somebody speaks SSH; fd is taken. The ticket goes back with sco_ssh_finished(). */
 	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket);
 	void (*ssh_show_out)(void *owner, admission_ticket ticket);

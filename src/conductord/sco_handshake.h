@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "conductord/conductor.h"
+#include "conductord/identity.h"
 #include "onboarding/conductor/handshake_conductor.h"
 #include "onboarding/conductor/registry.h"
 #include "onboarding/tls_channel.h"
@@ -31,7 +31,8 @@ struct sco_context {
 };
 
 int sco_context_init(struct sco_context *ret, struct registry *registry,
-		     const struct config_conductor *config, struct err *err);
+		     const struct config_conductor *config, uint16_t repository_port,
+		     struct err *err);
 void sco_context_release(struct sco_context *context);
 
 /* How it ended. */

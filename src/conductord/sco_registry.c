@@ -1,7 +1,6 @@
 #include "conductord/sco_registry.h"
 
 #include <errno.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,13 +63,26 @@ static int list_conductors(const struct sco_context *context, uint16_t listen_po
 	return 0;
 }
 
-static void fill_record(const struct registry_candidate *candidate, const char *router,
-			struct handshake_record *ret)
+static const enum handshake_pin_kind pin_kinds[] = {
+	[REGISTRY_PIN_SSH_KEY] = HANDSHAKE_PIN_SSH_KEY,
+	[REGISTRY_PIN_CERTIFICATE] = HANDSHAKE_PIN_CERTIFICATE,
+	[REGISTRY_PIN_ENDORSEMENT_KEY] = HANDSHAKE_PIN_EK,
+};
+
+static enum registry_pin_kind pin_kind_of(enum handshake_pin_kind kind)
+{
+	for (unsigned i = 0; i < N_ELEMENTS(pin_kinds); i++)
+		if (pin_kinds[i] == kind)
+			return (enum registry_pin_kind)i;
+	return REGISTRY_PIN_SSH_KEY;
+}
+
+static void fill_record(const struct registry_candidate *candidate, struct handshake_record *ret)
 {
 	const struct registry_claims *claims = &candidate->claims;
 
 	ret->known = true;
-	(void)snprintf(ret->router, sizeof(ret->router), "%s", router);
+	memcpy(ret->router, claims->router, sizeof(ret->router));
 	(void)snprintf(ret->node, sizeof(ret->node), "%s", candidate->node);
 	ret->mode = claims->mode;
 	memcpy(ret->secret, claims->secret, sizeof(ret->secret));
@@ -78,7 +90,12 @@ static void fill_record(const struct registry_candidate *candidate, const char *
 	ret->n_asset_ids = claims->n_asset_ids;
 	ret->ek.size = MIN(candidate->endorsement_key_size, sizeof(ret->ek.bytes));
 	memcpy(ret->ek.bytes, candidate->endorsement_key, ret->ek.size);
+	if (candidate->is_enrolled) {
+		ret->pin.kind = pin_kinds[candidate->pin.kind];
+		memcpy(ret->pin.digest, candidate->pin.digest, sizeof(ret->pin.digest));
+	}
 	ret->revoked = candidate->token_is_revoked || !candidate->token_is_known;
+	(void)snprintf(ret->changed, sizeof(ret->changed), "%s", candidate->changed);
 }
 
 int sco_registry_look_up(const struct sco_context *context, const struct message_hello *hello,
@@ -86,86 +103,58 @@ int sco_registry_look_up(const struct sco_context *context, const struct message
 			 struct err *err)
 {
 	_cleanup_(registry_candidate_release) struct registry_candidate candidate = {0};
-	int rc = registry_lookup(context->registry, hello->router, hello->asset_id, hello->jti,
-				 (int64_t)time(NULL), &candidate, err);
+	const struct registry_question question = {
+		.router = hello->router,
+		.asset_id = hello->asset_id,
+		.jti = hello->jti,
+		.certificate =
+			span_of(context->identity.certificate, context->identity.certificate_size),
+	};
+	int rc =
+		registry_lookup(context->registry, &question, (int64_t)time(NULL), &candidate, err);
 
-	if (rc == -ENOENT)
-		return 0; /* not known */
+	if (rc == -ENOENT) {
+		/* Not known, or another router's. */
+		memcpy(ret->router, candidate.claims.router, sizeof(ret->router));
+		ret->known = ret->router[0] != '\0';
+		return 0;
+	}
 	if (rc == -ETIME) {
 		ret->clock_set_back = true;
 		return 0;
 	}
 	if (rc < 0)
 		return rc;
-	fill_record(&candidate, hello->router, ret);
+	fill_record(&candidate, ret);
 	return list_conductors(context, candidate.listen_port, ret_conductors, err);
 }
 
-static enum registry_pin pin_of(enum handshake_pin_kind kind)
-{
-	switch (kind) {
-	case HANDSHAKE_PIN_EK:
-		return REGISTRY_PIN_ENDORSEMENT_KEY;
-	case HANDSHAKE_PIN_CERTIFICATE:
-		return REGISTRY_PIN_CERTIFICATE;
-	default:
-		return REGISTRY_PIN_SSH_KEY;
-	}
-}
-
-/* The SubjectPublicKeyInfo of the client's certificate; freed with OPENSSL_free(). */
-static int certificate_key(struct span der, unsigned char **ret, size_t *ret_size)
-{
-	const unsigned char *at = der.bytes;
-	X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
-	int size = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), ret) : -1;
-
-	X509_free(certificate);
-	*ret_size = size > 0 ? (size_t)size : 0;
-	return size > 0 ? 0 : -EBADMSG;
-}
-
 static int enrol(const struct sco_context *context, const struct handshake_conductor *steps,
-		 struct span pinned_key, const char *address, struct registry_decision *ret,
-		 struct err *err)
+		 const char *address, struct registry_decision *ret, struct err *err)
 {
 	const struct handshake_enrolment *enrolment = &steps->enrolment;
-	const struct registry_proof proof = {
+	const struct registry_origin origin = {.address = address, .time_s = time(NULL)};
+	struct registry_proof proof = {
 		.router = steps->hello.router,
 		.asset_id = steps->hello.asset_id,
 		.jti = steps->hello.jti,
 		.mode = steps->record.mode,
 		.secret = span_of(steps->record.secret, sizeof(steps->record.secret)),
-		.pin = pin_of(enrolment->pin.kind),
-		.pinned_key = pinned_key,
+		.pin = {.kind = pin_kind_of(enrolment->pin.kind)},
 		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
 		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),
 	};
-	const struct registry_origin origin = {.address = address, .time_s = time(NULL)};
 
+	memcpy(proof.pin.digest, enrolment->pin.digest, sizeof(proof.pin.digest));
 	return registry_enrol(context->registry, &proof, &origin, ret, err);
 }
 
 int sco_registry_commit(const struct sco_context *context, const struct handshake_conductor *steps,
 			struct sco_commit *commit, struct err *err)
 {
-	const enum handshake_pin_kind kind = steps->enrolment.pin.kind;
 	struct registry_decision decision = {0};
-	unsigned char *certificate = NULL;
-	struct span pinned = span_of(NULL, 0);
-	size_t size = 0;
-	int rc = 0;
+	int rc = enrol(context, steps, commit->address, &decision, err);
 
-	if (kind == HANDSHAKE_PIN_CERTIFICATE) {
-		rc = certificate_key(steps->setup.client_chain[0], &certificate, &size);
-		pinned = span_of(certificate, size);
-	} else if (kind == HANDSHAKE_PIN_EK) {
-		pinned = span_of(steps->record.ek.bytes, steps->record.ek.size);
-	}
-	if (rc < 0)
-		return err_set(err, rc, "the client's certificate cannot be read again");
-	rc = enrol(context, steps, pinned, commit->address, &decision, err);
-	OPENSSL_free(certificate);
 	if (rc < 0)
 		return rc;
 	commit->denied = registry_verdict_is_refusal(decision.verdict);

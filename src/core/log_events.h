@@ -70,7 +70,8 @@
 	X(TUNNELS_LOST, "03c5e4c7be784e37bc06a721edad8c91", LOG_ERR, "tunnels-lost")               \
 	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
 	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
-	  "tunnel-disconnected")
+	  "tunnel-disconnected")                                                                   \
+	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -121,3 +122,4 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_TUNNELS_LOST           (&log_event_TUNNELS_LOST)
 #define LOG_TUNNEL_CONNECTED       (&log_event_TUNNEL_CONNECTED)
 #define LOG_TUNNEL_DISCONNECTED    (&log_event_TUNNEL_DISCONNECTED)
+#define LOG_CLOCK_SET_BACK         (&log_event_CLOCK_SET_BACK)

@@ -4,13 +4,14 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
+#include "onboarding/certificate.h"
 #include "onboarding/router/ssh_identity.h"
 
 #define CERTIFICATES_SIZE_MAX (256u << 10)
@@ -107,51 +108,26 @@ static void end(struct sco_steps *s, enum sco_result result)
 /* What the conductor showed chains to the token's CA. Dates are ignored: a router may have no
  * clock, and the token's own end, which the conductor judges, bounds them. */
 
-static X509 *certificate_of(struct span der)
-{
-	const unsigned char *at = der.bytes;
-
-	return d2i_X509(NULL, &at, (long)der.size);
-}
-
-static bool verify(X509 *ca, X509 *leaf, STACK_OF(X509) * others)
-{
-	X509_STORE *store = X509_STORE_new();
-	X509_STORE_CTX *context = X509_STORE_CTX_new();
-	bool good = store && context && X509_STORE_add_cert(store, ca) == 1 &&
-		    X509_STORE_CTX_init(context, store, leaf, others) == 1;
-
-	if (good) {
-		X509_STORE_CTX_set_flags(context,
-					 X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
-		good = X509_verify_cert(context) == 1;
-	}
-	X509_STORE_CTX_free(context);
-	X509_STORE_free(store);
-	return good;
-}
-
 static int check_chain(struct sco_steps *s, struct err *err)
 {
 	const struct token *token = s->options->token;
-	X509 *ca = certificate_of(span_of(token->ca_certificate, token->ca_certificate_size));
-	X509 *leaf = certificate_of(s->chain[0]);
-	STACK_OF(X509) *others = sk_X509_new_null();
-	bool good = ca && leaf && others;
+	X509 *ca = certificate_read(span_of(token->ca_certificate, token->ca_certificate_size));
+	STACK_OF(X509) *trusted = sk_X509_new_null();
+	const struct certificate_rules rules = {
+		.what = "the conductor's certificate",
+		.trusted = trusted,
+		.purpose = X509_PURPOSE_SSL_SERVER,
+		.ignore_dates = true,
+	};
+	int rc = -ENOMEM;
 
-	for (size_t i = 1; good && i < s->n_chain; i++) {
-		X509 *certificate = certificate_of(s->chain[i]);
-
-		if (certificate && sk_X509_push(others, certificate) == 0)
-			X509_free(certificate);
-	}
-	good = good && verify(ca, leaf, others);
-	sk_X509_pop_free(others, X509_free);
-	X509_free(leaf);
+	if (!ca)
+		rc = err_set(err, -EBADMSG, "the token's CA certificate is none");
+	else if (trusted && sk_X509_push(trusted, ca) > 0)
+		rc = certificate_verify(&rules, s->chain, s->n_chain, err);
+	sk_X509_free(trusted);
 	X509_free(ca);
-	return good ? 0
-		    : err_set(err, -EKEYREJECTED,
-			      "the conductor's certificate is not signed by the token's CA");
+	return rc;
 }
 
 static int begin(struct sco_steps *s, struct err *err)
