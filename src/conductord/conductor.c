@@ -122,8 +122,10 @@ static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 {
 	struct conductor *c = owner;
 
-	log_debug("session %u is %s's", id, fingerprint);
-	sco_ssh_finished(c->sco, id);
+	if (c->sco)
+		sco_ssh_finished(c->sco, id);
+	if (c->visits)
+		visits_of_key(c->visits, fingerprint);
 }
 
 static void on_session_ended(void *owner, uint32_t id)
@@ -276,6 +278,10 @@ static int start(struct node *n, struct err *err)
 	(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
 	if (rc == 0)
 		rc = start_tunnels(c, err);
+	if (rc == 0) {
+		c->visits = visits_new(c);
+		rc = c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
 	if (rc < 0)
 		return rc;
 	start_keys(c);
@@ -310,13 +316,17 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 
 	c->closed = closed;
 	c->closed_owner = owner;
-	c->closing = 1u + c->has_tunnels + c->has_keys + (c->sco ? 1 : 0) + (c->repository ? 1 : 0);
+	c->closing = 1u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
 	if (c->sco)
 		sco_close(c->sco, part_closed, c);
 	c->sco = NULL;
+	if (c->visits)
+		visits_close(c->visits, part_closed, c);
+	c->visits = NULL;
 	if (c->has_keys)
 		keys_close(&c->keys, part_closed, c);
 	if (c->has_tunnels)

@@ -7,6 +7,7 @@
 
 #include "conductord/keys.h"
 #include "conductord/sco.h"
+#include "conductord/visits.h"
 #include "core/jws.h"
 #include "node/node.h"
 #include "onboarding/conductor/registry.h"
@@ -22,6 +23,7 @@ struct conductor {
 	struct keys keys;
 	bool has_keys;
 	struct sco *sco;
+	struct visits *visits;
 	char *tunnels_directory; /* of the helper that we start */
 	char *keys_path;
 	struct tunnels_request listening; /* for the repository's listener */

@@ -63,6 +63,8 @@ static void on_done(struct work *work)
 	}
 	if (job->keys_changed && job->rc == 0)
 		conductor_keys_changed(conductor);
+	for (size_t i = 0; i < job->n_visits && conductor->visits; i++)
+		visits_of_node(conductor->visits, job->router, job->visits[i]);
 	job_free(job);
 	node_job_ends(&conductor->node);
 }

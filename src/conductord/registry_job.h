@@ -17,6 +17,8 @@
 #include "core/work.h"
 #include "onboarding/token.h"
 
+#define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */
+
 struct registry_job;
 /* On a worker: fill json and status, or err. Negative: the answer is a problem document. */
 typedef int (*registry_job_cb)(struct registry_job *job, struct err *err);
@@ -38,8 +40,10 @@ struct registry_job {
 	/* What is answered. */
 	cJSON *json; /* NULL = nothing */
 	unsigned status;
-	bool keys_changed;          /* who may log in: the tunnels are told */
-	bool configuration_changed; /* of the router: it is told */
+	bool keys_changed; /* who may log in: the tunnels are told */
+	/* Nodes of the router that are to be told their configuration. */
+	char visits[REGISTRY_JOB_VISITS_MAX][TOKEN_NAME_SIZE];
+	size_t n_visits;
 	int rc;
 	struct err err;
 };

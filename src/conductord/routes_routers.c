@@ -214,6 +214,20 @@ static int check_configuration(const cJSON *body, char **ret, struct err *err)
 	return config_check_router(*ret, err);
 }
 
+/* Its nodes are told. */
+static int order_visits(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	size_t n;
+	int rc = registry_nodes_list(job->conductor->registry, job->router, &nodes, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n && job->n_visits < REGISTRY_JOB_VISITS_MAX; i++)
+		if (nodes[i].enrolled)
+			(void)snprintf(job->visits[job->n_visits++], TOKEN_NAME_SIZE, "%s",
+				       nodes[i].name);
+	return rc;
+}
+
 static int put_configuration(struct registry_job *job, struct err *err)
 {
 	_cleanup_(free_rows) char *text = NULL;
@@ -227,7 +241,8 @@ static int put_configuration(struct registry_job *job, struct err *err)
 	if (rc == 0)
 		rc = registry_router_set_configuration(registry, job->router, text, revision,
 						       &job->origin, err);
-	job->configuration_changed = true;
+	if (rc == 0)
+		rc = order_visits(job, err);
 	return rc == 0 ? show_configuration(job, err) : rc;
 }
 

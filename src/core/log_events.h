@@ -71,7 +71,14 @@
 	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
 	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
 	  "tunnel-disconnected")                                                                   \
-	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")
+	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")         \
+	X(ROUTER_INITIALIZED, "e842f90248f7445b8660d2b07c773469", LOG_NOTICE,                      \
+	  "router-initialized")                                                                    \
+	X(ROUTER_NOT_CONFIGURED, "3dd1f5a52ae048aeab5854830ad119dc", LOG_WARNING,                  \
+	  "router-not-configured")                                                                 \
+	X(ONBOARDING_STATE, "99d67a1f7e444a52a644e8da147b9abd", LOG_NOTICE, "onboarding-state")    \
+	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
+	X(ONBOARDING_FAILED, "37f72a1041f14f0f969b03f63d7a58ef", LOG_ERR, "onboarding-failed")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -123,3 +130,8 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_TUNNEL_CONNECTED       (&log_event_TUNNEL_CONNECTED)
 #define LOG_TUNNEL_DISCONNECTED    (&log_event_TUNNEL_DISCONNECTED)
 #define LOG_CLOCK_SET_BACK         (&log_event_CLOCK_SET_BACK)
+#define LOG_ROUTER_INITIALIZED     (&log_event_ROUTER_INITIALIZED)
+#define LOG_ROUTER_NOT_CONFIGURED  (&log_event_ROUTER_NOT_CONFIGURED)
+#define LOG_ONBOARDING_STATE       (&log_event_ONBOARDING_STATE)
+#define LOG_ONBOARDED              (&log_event_ONBOARDED)
+#define LOG_ONBOARDING_FAILED      (&log_event_ONBOARDING_FAILED)
