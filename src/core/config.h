@@ -165,6 +165,10 @@ int config_load_early(struct config **ret, const char *path, enum config_role ro
  * -EINVAL as above. */
 int config_check_router(const char *json, struct err *err);
 
+/* One more source, behind those that are there. -ENOMEM. */
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err);
+
 void config_free(struct config *config);
 void config_freep(struct config **config);
 

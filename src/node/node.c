@@ -227,6 +227,8 @@ int node_reload(struct node *n, struct err *err)
 
 	notify_reloading();
 	rc = config_load(&config, n->config_path, n->program->role, err);
+	if (rc == 0 && n->program->amend)
+		rc = n->program->amend(n, config, err);
 	if (rc == 0)
 		rc = check_reload(old, config, err);
 	if (rc == 0 && n->program->check_reload)

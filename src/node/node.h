@@ -39,6 +39,8 @@ struct node_program {
 	int (*start)(struct node *n, struct err *err);
 	/* Nobody asks any more, and downloads are not stopped yet. Calls closed(owner). */
 	void (*close)(struct node *n, void (*closed)(void *owner), void *owner);
+	/* What else belongs into a configuration that was loaded. -ENOMEM. */
+	int (*amend)(struct node *n, struct config *config, struct err *err);
 	/* May new take the place of what is in force? */
 	int (*check_reload)(const struct node *n, const struct config *new, struct err *err);
 	/* It has. */

@@ -280,3 +280,14 @@ const struct http_route shared_routes[] = {
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
 };
 const size_t n_shared_routes = N_ELEMENTS(shared_routes);
+
+const struct http_route link_routes[N_LINK_ROUTES] = {
+	{"GET", "/v1/status", HTTP_READS, get_status, NULL, 0},
+	{"GET", "/v1/downloads", HTTP_READS, get_downloads, NULL, 0},
+	{"POST", "/v1/downloads", HTTP_CHANGES, post_download, NULL, 0},
+	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
+	{"POST", "/v1/downloads/{version}/pause", HTTP_CHANGES, post_pause, NULL, 0},
+	{"POST", "/v1/downloads/{version}/resume", HTTP_CHANGES, post_resume, NULL, 0},
+	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},
+	{"GET", "/v1/images", HTTP_READS, images_list, NULL, 0},
+};

@@ -7,5 +7,8 @@
 /* The owner of each is the daemon. */
 extern const struct http_route control_routes[];
 extern const size_t n_control_routes;
+/* What a conductor may ask of this node through its tunnel. */
+#define N_LINK_ROUTES 8
+extern const struct http_route link_routes[N_LINK_ROUTES];
 extern const struct http_route shared_routes[];
 extern const size_t n_shared_routes;

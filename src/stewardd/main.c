@@ -1,7 +1,7 @@
 /* stewardd - the router's daemon. */
 #include "stewardd/router.h"
 
-static struct node router;
+static struct router router;
 
 int main(int argc, char **argv)
 {
@@ -9,5 +9,5 @@ int main(int argc, char **argv)
 	struct options options;
 	int rc = options_parse(&options, &program, argc, argv);
 
-	return rc >= 0 ? rc : node_main(&router, &router_program, &options);
+	return rc >= 0 ? rc : node_main(&router.node, &router_program, &options);
 }
