@@ -90,7 +90,7 @@ int router_call_start(struct conductor *c, uint16_t listen_port, const char *met
 	call->owner = owner;
 	(void)snprintf(call->method, sizeof(call->method), "%s", method);
 	call->body = strdup(body ? body : "");
-	if (!call->body || asprintf(&call->url, "http://router%s", path) < 0) {
+	if (!call->body || asprintf(&call->url, "http://127.0.0.1%s", path) < 0) {
 		free(call->body);
 		free(call);
 		return -ENOMEM;

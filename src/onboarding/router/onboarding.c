@@ -473,15 +473,16 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 		     struct err *err)
 {
 	struct onboarding *o = calloc(1, sizeof(*o));
+	struct err none;
 	int rc;
 
 	if (!o)
 		return err_set(err, -ENOMEM, "out of memory");
 	o->options = *options;
-	rc = onboarding_record_load(&o->record, options->config->secrets_directory, err);
+	rc = onboarding_record_load(&o->record, options->config->secrets_directory, &none);
 	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR) {
 		free(o);
-		return rc;
+		return err_set(err, rc, "%s", none.text);
 	}
 	path_of(o, KEY_FILE, o->key_file);
 	(void)uv_timer_init(options->loop, &o->timer);
