@@ -594,6 +594,64 @@ static struct handshake_conductor_effect hear(struct handshake_conductor *h,
 	return effect;
 }
 
+static void look_up(struct world *w, struct handshake_conductor *h,
+		    struct handshake_conductor_effect *effect)
+{
+	struct message accept = sample_message(MESSAGE_ACCEPT);
+	const struct handshake_conductor_event event = {
+		.type = CONDUCTOR_LOOKED_UP,
+		.record = &w->record,
+		.conductors = &accept.accept,
+		.now_s = w->now_s,
+	};
+
+	handshake_conductor_step(h, &event, effect);
+	message_release(&accept);
+}
+
+/* A router with the secret, and so with a good MAC, that shows something else than was asked for.
+ */
+static void test_other_proof_than_asked_for(void **state)
+{
+	static const struct {
+		enum kind kind;
+		bool with_ek;
+		const char *reason;
+	} proofs[] = {
+		{PSK, true, "proof with EK where none was asked for"},
+		{DEVICE, true, "proof with EK where certificate was asked for"},
+		{EK, false, "proof without EK where ek was asked for"},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(proofs); i++) {
+		struct message proof = {.type = MESSAGE_PROOF, .proof.with_ek = proofs[i].with_ek};
+		struct handshake_conductor h;
+		struct handshake_conductor_effect effect;
+		struct transcript t;
+		struct frame frame;
+		struct world w;
+
+		init(&w, state, proofs[i].kind);
+		world_run(&w);
+		h = begin(&w);
+		(void)hear(&h, &w.sent[1]);
+		look_up(&w, &h, &effect);
+		assert_int_equal(effect.type, CONDUCTOR_SEND);
+		t = h.transcript; /* both have heard the same so far */
+		proof.proof.ek = w.shown_ek;
+		proof.proof.ak = w.tpm.public;
+		assert_int_equal(frame_write(&frame, &t, &proof, NULL), 0);
+		handshake_conductor_effect_release(&effect);
+		effect = hear(&h, &frame);
+		assert_int_equal(effect.type, CONDUCTOR_REFUSED);
+		assert_string_equal(effect.err.text, proofs[i].reason);
+		handshake_conductor_effect_release(&effect);
+		frame_release(&frame);
+		handshake_conductor_release(&h);
+		world_release(&w);
+	}
+}
+
 /* A second hello while the first is looked up, and whatever comes after the end. */
 static void test_out_of_turn(void **state)
 {
@@ -650,6 +708,7 @@ int main(void)
 		cmocka_unit_test(test_ssh_keys),
 		cmocka_unit_test(test_no_certificate),
 		cmocka_unit_test(test_registry_gone),
+		cmocka_unit_test(test_other_proof_than_asked_for),
 		cmocka_unit_test(test_out_of_turn),
 		cmocka_unit_test(test_answer_after_the_end),
 	};
