@@ -491,6 +491,55 @@ static void test_in_time(void **state)
 	world_release(&w);
 }
 
+static const char *ssh_key;
+
+static void replace_ssh_key(struct world *w, unsigned number, struct frame *frame)
+{
+	char json[256];
+
+	(void)w;
+	if (number != 5)
+		return;
+	(void)snprintf(json, sizeof(json), "{\"type\":\"keys\",\"ssh-key\":\"%s\"}", ssh_key);
+	world_set_frame(frame, json, strlen(json), w->conductor_setup.exporter);
+}
+
+/* What would become a line of authorized_keys. */
+static void test_ssh_keys(void **state)
+{
+	static const struct {
+		const char *key;
+		const char *reason;
+	} keys[] = {
+		/* One that would do, but that the router did not send. */
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "wrong MAC r2"},
+		/* ssh-rsa with fields that end where an ed25519 key would. */
+		{"AAAAB3NzaC1yc2EAAAADAQABAAAAHQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "keys: \"ssh-key\": not an ssh-ed25519 key blob"},
+		/* "ssh-ed2551\n" */
+		{"AAAAC3NzaC1lZDI1NTEKAAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "keys: \"ssh-key\": not an ssh-ed25519 key blob"},
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\\n",
+		 "keys: \"ssh-key\": expected 1 to 68 characters"},
+		{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwc", "not base64"},
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcH", "keys: \"ssh-key\": 24 bytes, expected 51"},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(keys); i++) {
+		struct world w;
+
+		init(&w, state, PSK);
+		ssh_key = keys[i].key;
+		w.tamper = replace_ssh_key;
+		world_run(&w);
+		assert_int_equal(w.conductor_end, CONDUCTOR_REFUSED);
+		assert_contains(w.conductor_err.text, keys[i].reason);
+		assert_int_equal(w.n_enrolled, 0);
+		world_release(&w);
+	}
+}
+
 /* Weak and strong without a certificate: the router would not go on by itself. */
 static void test_no_certificate(void **state)
 {
@@ -545,6 +594,64 @@ static struct handshake_conductor_effect hear(struct handshake_conductor *h,
 	return effect;
 }
 
+static void look_up(struct world *w, struct handshake_conductor *h,
+		    struct handshake_conductor_effect *effect)
+{
+	struct message accept = sample_message(MESSAGE_ACCEPT);
+	const struct handshake_conductor_event event = {
+		.type = CONDUCTOR_LOOKED_UP,
+		.record = &w->record,
+		.conductors = &accept.accept,
+		.now_s = w->now_s,
+	};
+
+	handshake_conductor_step(h, &event, effect);
+	message_release(&accept);
+}
+
+/* A router with the secret, and so with a good MAC, that shows something else than was asked for.
+ */
+static void test_other_proof_than_asked_for(void **state)
+{
+	static const struct {
+		enum kind kind;
+		bool with_ek;
+		const char *reason;
+	} proofs[] = {
+		{PSK, true, "proof with EK where none was asked for"},
+		{DEVICE, true, "proof with EK where certificate was asked for"},
+		{EK, false, "proof without EK where ek was asked for"},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(proofs); i++) {
+		struct message proof = {.type = MESSAGE_PROOF, .proof.with_ek = proofs[i].with_ek};
+		struct handshake_conductor h;
+		struct handshake_conductor_effect effect;
+		struct transcript t;
+		struct frame frame;
+		struct world w;
+
+		init(&w, state, proofs[i].kind);
+		world_run(&w);
+		h = begin(&w);
+		(void)hear(&h, &w.sent[1]);
+		look_up(&w, &h, &effect);
+		assert_int_equal(effect.type, CONDUCTOR_SEND);
+		t = h.transcript; /* both have heard the same so far */
+		proof.proof.ek = w.shown_ek;
+		proof.proof.ak = w.tpm.public;
+		assert_int_equal(frame_write(&frame, &t, &proof, NULL), 0);
+		handshake_conductor_effect_release(&effect);
+		effect = hear(&h, &frame);
+		assert_int_equal(effect.type, CONDUCTOR_REFUSED);
+		assert_string_equal(effect.err.text, proofs[i].reason);
+		handshake_conductor_effect_release(&effect);
+		frame_release(&frame);
+		handshake_conductor_release(&h);
+		world_release(&w);
+	}
+}
+
 /* A second hello while the first is looked up, and whatever comes after the end. */
 static void test_out_of_turn(void **state)
 {
@@ -596,9 +703,14 @@ static void test_answer_after_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),       cmocka_unit_test(test_in_time),
-		cmocka_unit_test(test_no_certificate), cmocka_unit_test(test_registry_gone),
-		cmocka_unit_test(test_out_of_turn),    cmocka_unit_test(test_answer_after_the_end),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_in_time),
+		cmocka_unit_test(test_ssh_keys),
+		cmocka_unit_test(test_no_certificate),
+		cmocka_unit_test(test_registry_gone),
+		cmocka_unit_test(test_other_proof_than_asked_for),
+		cmocka_unit_test(test_out_of_turn),
+		cmocka_unit_test(test_answer_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, world_keys_make, world_keys_end);
