@@ -170,3 +170,41 @@ void tpm_extend(struct tpm *t, unsigned index, uint8_t value)
 					 ESYS_TR_NONE, ESYS_TR_NONE, &digests),
 			 TSS2_RC_SUCCESS);
 }
+
+static const TPM2B_PUBLIC quick_template = {
+	.publicArea = {
+		.type = TPM2_ALG_ECC,
+		.nameAlg = TPM2_ALG_SHA256,
+		.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+				    TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+				    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+		.parameters = {.eccDetail = {.symmetric = {.algorithm = TPM2_ALG_AES,
+							   .keyBits = {.aes = 128},
+							   .mode = {.aes = TPM2_ALG_CFB}},
+					     .scheme = {.scheme = TPM2_ALG_NULL},
+					     .curveID = TPM2_ECC_NIST_P256,
+					     .kdf = {.scheme = TPM2_ALG_NULL}}},
+	}};
+
+ESYS_TR tpm_make_quick_key(struct tpm *t)
+{
+	static const TPM2B_SENSITIVE_CREATE no_secret = {0};
+	static const TPM2B_DATA no_data = {0};
+	static const TPML_PCR_SELECTION no_pcr = {0};
+	ESYS_TR key;
+
+	assert_int_equal(Esys_CreatePrimary(t->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD,
+					    ESYS_TR_NONE, ESYS_TR_NONE, &no_secret, &quick_template,
+					    &no_data, &no_pcr, &key, NULL, NULL, NULL, NULL),
+			 TSS2_RC_SUCCESS);
+	return key;
+}
+
+void tpm_persist(struct tpm *t, ESYS_TR key, TPM2_HANDLE handle)
+{
+	ESYS_TR persistent;
+
+	assert_int_equal(Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, key, ESYS_TR_PASSWORD,
+					   ESYS_TR_NONE, ESYS_TR_NONE, handle, &persistent),
+			 TSS2_RC_SUCCESS);
+}

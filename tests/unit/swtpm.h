@@ -47,3 +47,6 @@ unsigned tpm_count_handles(struct tpm *t, TPM2_HANDLE first);
 void tpm_clear(struct tpm *t);
 /* Extend PCR index, in all banks, by a digest of value only. */
 void tpm_extend(struct tpm *t, unsigned index, uint8_t value);
+/* Load a storage key on P-256 under the owner, which is quick to make. */
+ESYS_TR tpm_make_quick_key(struct tpm *t);
+void tpm_persist(struct tpm *t, ESYS_TR key, TPM2_HANDLE handle);
