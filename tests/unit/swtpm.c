@@ -103,8 +103,8 @@ int tpm_world_open(void **state)
 int tpm_world_close(void **state)
 {
 	struct tpm_world *w = *state;
-	unsigned n_objects = tpm_count_handles(&w->t, TPM2_TRANSIENT_FIRST);
-	unsigned n_sessions = tpm_count_handles(&w->t, TPM2_LOADED_SESSION_FIRST);
+	unsigned n_objects = tpm_count_objects(&w->t);
+	unsigned n_sessions = tpm_count_sessions(&w->t);
 
 	tpm_close(&w->t);
 	assert_int_equal(n_objects, 0);
@@ -134,7 +134,7 @@ void tpm_refused(const struct tpm_world *w, int rc, int code, const char *part)
 	assert_contains(w->err.text, part);
 }
 
-unsigned tpm_count_handles(struct tpm *t, TPM2_HANDLE first)
+static unsigned count_handles(struct tpm *t, TPM2_HANDLE first)
 {
 	TPMS_CAPABILITY_DATA *found = NULL;
 	TPMI_YES_NO more;
@@ -147,6 +147,18 @@ unsigned tpm_count_handles(struct tpm *t, TPM2_HANDLE first)
 	n = found->data.handles.count;
 	Esys_Free(found);
 	return n;
+}
+
+/* tss2's macros for these shift into the sign. */
+
+unsigned tpm_count_objects(struct tpm *t)
+{
+	return count_handles(t, 0x80000000);
+}
+
+unsigned tpm_count_sessions(struct tpm *t)
+{
+	return count_handles(t, 0x02000000);
 }
 
 void tpm_clear(struct tpm *t)

@@ -41,8 +41,9 @@ void tpm_must(const struct tpm_world *w, int rc);
 /* rc is code, and w->err says part. */
 void tpm_refused(const struct tpm_world *w, int rc, int code, const char *part);
 
-/* How many handles there are from first on: TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST ... */
-unsigned tpm_count_handles(struct tpm *t, TPM2_HANDLE first);
+/* What is loaded. */
+unsigned tpm_count_objects(struct tpm *t);
+unsigned tpm_count_sessions(struct tpm *t);
 /* TPM2_Clear: what the owner made is gone. */
 void tpm_clear(struct tpm *t);
 /* Extend PCR index, in all banks, by a digest of value only. */

@@ -96,7 +96,7 @@ static void test_find(void **state)
 	assert_int_equal(found, 4711);
 	assert_int_equal(w->t.last_rc, 0x18b);
 	key.handle = tpm_make_quick_key(&w->t);
-	assert_int_equal(tpm_count_handles(&w->t, TPM2_TRANSIENT_FIRST), 1);
+	assert_int_equal(tpm_count_objects(&w->t), 1);
 	tpm_persist(&w->t, key.handle, 0x81010128);
 	tpm_must(w, tpm_find(&w->t, 0x81010128, &found, &public, &name, &w->err));
 	assert_int_equal(public.publicArea.type, TPM2_ALG_ECC);
@@ -146,11 +146,11 @@ static void test_sessions(void **state)
 							ESYS_TR_NONE, 8, &random),
 					 TSS2_RC_SUCCESS);
 			Esys_Free(random);
-			assert_int_equal(tpm_count_handles(&w->t, TPM2_LOADED_SESSION_FIRST), 1);
+			assert_int_equal(tpm_count_sessions(&w->t), 1);
 		}
 		tpm_flush(&session);
 		assert_int_equal(session.handle, ESYS_TR_NONE);
-		assert_int_equal(tpm_count_handles(&w->t, TPM2_LOADED_SESSION_FIRST), 0);
+		assert_int_equal(tpm_count_sessions(&w->t), 0);
 	}
 	tpm_flush(&key);
 }

@@ -41,7 +41,7 @@ static void test_ek(void **state)
 	ask_tools(w, false, &expected);
 	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
 	assert_true(tpm_name_equal(&name, &expected));
-	assert_int_equal(tpm_count_handles(&w->t, TPM2_TRANSIENT_FIRST), 0);
+	assert_int_equal(tpm_count_objects(&w->t), 0);
 	/* One that is there already, and what is none. */
 	ask_tools(w, true, &expected);
 	memset(&name, 0, sizeof(name));
@@ -89,7 +89,7 @@ static void test_ek_refused(void **state)
 			 TSS2_RC_SUCCESS);
 	assert_int_equal(Esys_TR_SetAuth(w->t.esys, ESYS_TR_RH_ENDORSEMENT, NULL), TSS2_RC_SUCCESS);
 	tpm_refused(w, tpm_ek_name(&w->t, &name, &w->err), -EPERM, "make the endorsement key");
-	assert_int_equal(tpm_count_handles(&w->t, TPM2_TRANSIENT_FIRST), 0);
+	assert_int_equal(tpm_count_objects(&w->t), 0);
 }
 
 #define with_tpm(test) cmocka_unit_test_setup_teardown(test, tpm_world_open, tpm_world_close)

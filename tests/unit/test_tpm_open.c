@@ -90,10 +90,9 @@ static void end_liar(pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-static void ask(const char *folder, struct span on_control, struct span on_commands)
+/* Runs in a child, with which goes what tss2 does not free then. */
+static int refuses(const char *folder)
 {
-	pid_t commands = start_liar(test_path(folder, "tpm"), on_commands);
-	pid_t control = start_liar(test_path(folder, "tpm.ctrl"), on_control);
 	TPM2B_NAME name = {0};
 	struct err err = {0};
 	char tcti[300];
@@ -104,12 +103,27 @@ static void ask(const char *folder, struct span on_control, struct span on_comma
 	rc = tpm_open(&t, tcti, 0, &err);
 	if (rc == 0)
 		rc = tpm_find(&t, 0x81010128, NULL, NULL, &name, &err);
-	assert_true(rc == -ENODEV || rc == -EBADMSG || rc == -EPROTO);
-	assert_int_equal(err.code, rc);
-	assert_int_equal(name.size, 0);
 	tpm_close(&t);
+	if (err.code != rc || name.size != 0)
+		return 1;
+	return rc == -ENODEV || rc == -EBADMSG || rc == -EPROTO ? 0 : 2;
+}
+
+static void ask(const char *folder, struct span on_control, struct span on_commands)
+{
+	pid_t commands = start_liar(test_path(folder, "tpm"), on_commands);
+	pid_t control = start_liar(test_path(folder, "tpm.ctrl"), on_control);
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(refuses(folder));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
 	end_liar(commands);
 	end_liar(control);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_who_speaks_rubbish(void **state)
