@@ -93,7 +93,7 @@ int tpm_fail(struct tpm *t, TSS2_RC rc, struct err *err, const char *format, ...
 /* The kernel makes the device some time after it has started us. */
 static void wait_for_device(const char *tcti, unsigned wait_ms)
 {
-	const struct timespec pause = {.tv_nsec = DEVICE_POLL_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = DEVICE_POLL_MS * 1000000L};
 	const char *path = tcti + strlen(DEVICE_PREFIX);
 
 	if (strncmp(tcti, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) != 0)

@@ -120,8 +120,13 @@ static int confirm(const struct config *config, struct failure *f)
 	char host[128] = "";
 	const char *name = config->name;
 
-	if (!name && gethostname(host, sizeof(host) - 1) == 0)
+	if (!name) {
+		(void)gethostname(host, sizeof(host) - 1);
 		name = host;
+	}
+	/* Nothing typed must not be its name. */
+	if (!name[0])
+		return err_set(&f->err, -ECANCELED, "this router has no name to confirm by");
 	(void)printf("This destroys what is in the encrypted directories, for good:\n");
 	for (size_t i = 0; i < config->integrity.n_directories; i++)
 		(void)printf("  %s\n", config->integrity.directories[i]);
