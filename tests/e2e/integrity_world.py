@@ -219,9 +219,10 @@ class World:
 
     def handler(self, *words, typed="", environment=None, prefix=()):
         """Once, by hand."""
-        return Outcome(self, self.run(*prefix, HANDLER, "--config", self.config_path,
-                                      *(words or ("--once",)), check=False, typed=typed,
-                                      env={**os.environ, **(environment or {})}))
+        variables = [f"{name}={value}" for name, value in (environment or {}).items()]
+        return Outcome(self, self.run("env", *variables, *prefix, HANDLER, "--config",
+                                      self.config_path, *(words or ("--once",)), check=False,
+                                      typed=typed))
 
     def request(self, what, **options):
         return self.handler("--request", what, **options)

@@ -14,9 +14,10 @@ def text(record):
 
 
 def label(record):
-    """TPM labels end with a zero."""
+    """base64url without padding; a TPM's labels end with a zero."""
     rest = {name: value for name, value in record.items() if name != "wrapped-fek"}
-    return hashlib.sha256(text(rest)[:-1]).hexdigest().encode() + b"\0"
+    digest = hashlib.sha256(text(rest)[:-1]).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=") + b"\0"
 
 
 def pin(record):
