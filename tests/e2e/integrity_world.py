@@ -291,7 +291,8 @@ class World:
         """Those of the directories that are open."""
         found = set()
         for path in self.integrity["directory"]:
-            if self.exists(path) and not os.path.islink(self.path(path)) and self.policy(path) \
+            there = self.path(path)
+            if os.path.isdir(there) and not os.path.islink(there) and self.policy(path) \
                     and self.key_is_present(path):
                 found.add(path)
         return found
