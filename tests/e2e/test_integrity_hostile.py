@@ -141,8 +141,8 @@ def test_unlock_with_lies_for_ever(world, liars, lie):
 
 
 def is_fresh(world):
-    return not (world.exists(SECRETS) or world.exists(MORE) or world.exists(RECORD)
-                or world.exists(RECORD + ".new") or NV_INDEX in world.tpm.handles("nv"))
+    return not (any(map(world.exists, (SECRETS, SECRETS + ".new", RECORD, RECORD + ".new")))
+                or NV_INDEX in world.tpm.handles("nv"))
 
 
 def enable_by_a_liar(world, liar):
@@ -151,7 +151,7 @@ def enable_by_a_liar(world, liar):
     outcome = world.handler()
     about = f"command {liar.n} of {[hex(c) for c in liar.codes]}\n{outcome}"
     if outcome.code == 0:
-        assert outcome.events("INTEGRITY_UNSUPPORTED") or world.unlocked == {SECRETS, MORE}, about
+        assert outcome.events("INTEGRITY_UNSUPPORTED") or world.unlocked == {SECRETS}, about
     else:
         assert outcome.code == 1 and len(outcome.emergencies) == 1, about
     lied = liar.lied_about
@@ -160,7 +160,7 @@ def enable_by_a_liar(world, liar):
     if is_fresh(world) and outcome.events("INTEGRITY_UNSUPPORTED"):
         return lied
     again = world.handler()
-    assert again.code == 0 and world.unlocked == {SECRETS, MORE}, f"{about}{again}"
+    assert again.code == 0 and world.unlocked == {SECRETS}, f"{about}{again}"
     assert world.request("zeroize", typed="router1\n").code == 0
     assert is_fresh(world)
     return lied
@@ -170,6 +170,7 @@ def enable_by_a_liar(world, liar):
 def fresh(worlds):
     """With an SRK and an EK, which would take a TPM most of the time."""
     world = worlds()
+    world.write_config(directory=[SECRETS])
     world.tpm.tool("createek", "-c", "0x81010001", "-G", "rsa", "-u", "ek.pub")
     world.tpm.flush()
     assert world.handler().code == 0
@@ -182,14 +183,17 @@ ENABLE_LIES = SHAPES + [with_code(code) for code in (0x101, 0x18b, 0x902, 0x921,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lie", ENABLE_LIES, ids=lambda f: f.__name__)
-def test_enable_with_a_lie(fresh, liars, lie):
+@pytest.mark.parametrize("i", range(len(ENABLE_LIES)))
+def test_enable_with_a_lie(fresh, liars, i):
+    """Each command meets each third lie, and each lie each third command."""
     liar = liars(fresh)
-    n = 1
+    lie = ENABLE_LIES[i]
+    step = 3 if SLOW == 1 else 12
+    n = 1 + i % step
     while True:
         liar.tell(n, lie)
         lied = enable_by_a_liar(fresh, liar)
         if not lied:
             break
-        n += 1 if SLOW == 1 else 7
+        n += step
     assert n > 30
