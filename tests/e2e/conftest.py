@@ -91,8 +91,8 @@ def worlds():
     from integrity_world import World
 
     with contextlib.ExitStack() as made:
-        yield lambda machine=None: made.enter_context(
-            contextlib.closing(machine.world() if machine else World()))
+        yield lambda machine=None, **options: made.enter_context(
+            contextlib.closing(machine.world() if machine else World(**options)))
 
 
 @pytest.fixture(scope="session")

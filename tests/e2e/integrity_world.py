@@ -85,8 +85,8 @@ class Outcome:
 
 
 class World:
-    def __init__(self, disk=None, tpm=None):
-        """disk, tpm: of another one, to be copied."""
+    def __init__(self, disk=None, tpm=None, features="encrypt"):
+        """disk, tpm: of another one, to be copied. features: of the filesystem."""
         self.directory = tempfile.mkdtemp(prefix="router", dir="/dev/shm")
         self.processes = []
         self.holder = None
@@ -99,7 +99,7 @@ class World:
         try:
             self.open_namespace()
             self.start_journal()
-            self.make_disk(disk)
+            self.make_disk(disk, features)
             self.mount()
             self.tpm.start()
             self.write_config()
@@ -123,7 +123,7 @@ class World:
         wait_for(lambda: os.path.exists(self.path("/run/systemd/journal/io.systemd.journal")))
         self.entries()
 
-    def make_disk(self, disk, features="encrypt"):
+    def make_disk(self, disk, features):
         if disk:
             shutil.copyfile(disk, self.image)
             return
@@ -227,17 +227,17 @@ class World:
     def request(self, what, **options):
         return self.handler("--request", what, **options)
 
-    def ctl(self, *words, typed=""):
-        return Outcome(self, self.run(STEWARDCTL, "--config", self.config_path, "--socket",
-                                      self.socket, *words, check=False, typed=typed))
+    def ctl(self, *words, typed="", config=True):
+        """config: that it is told which; otherwise it asks the daemon."""
+        where = ("--config", self.config_path) if config else ("--socket", self.socket)
+        return Outcome(self, self.run(STEWARDCTL, *where, *words, check=False, typed=typed))
 
     def daemon(self):
-        """stewardd, in a machine whose control socket lies outside."""
+        """stewardd, once its socket is there or it has ended."""
         log = open(os.path.join(self.directory, "log"), "wb")
         process = self.start(STEWARDD, "--config", self.config_path, "--foreground", stderr=log)
         log.close()
         wait_for(lambda: process.poll() is not None or os.path.exists(self.socket))
-        assert process.poll() is None, self.daemon_log
         return process
 
     @property
@@ -291,7 +291,8 @@ class World:
         """Those of the directories that are open."""
         found = set()
         for path in self.integrity["directory"]:
-            if self.exists(path) and not os.path.islink(self.path(path)) and self.policy(path) \
+            there = self.path(path)
+            if os.path.isdir(there) and not os.path.islink(there) and self.policy(path) \
                     and self.key_is_present(path):
                 found.add(path)
         return found

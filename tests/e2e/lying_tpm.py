@@ -1,4 +1,4 @@
-"""Stands between a program and its TPM, and changes one answer: the n-th."""
+"""Stands between a program and its TPM, and changes what it answers to the n-th command."""
 
 import os
 import random
@@ -119,8 +119,7 @@ SHAPES = [random_bytes, random_body, ones, zeros, one_bit, nothing, half_a_heade
 
 
 class LyingTpm:
-    """At a socket of its own. Counts commands; lies about the n-th since tell(), then the truth
-    again. After a lie that is not a whole answer the connection is closed, as a driver would end
+    """At a socket of its own. Counts commands since tell(). After a lie that is not a whole answer the connection is closed, as a driver would end
     it: nobody is to wait for bytes that never come."""
 
     def __init__(self, tpm):
@@ -129,23 +128,26 @@ class LyingTpm:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
         self.socket.listen()
-        # The TCTI wants a control channel too, and says nothing on it.
-        self.control = socket.socket(socket.AF_UNIX)
-        self.control.bind(self.path + ".ctrl")
-        self.control.listen()
-        self.threads = [threading.Thread(target=work, daemon=True)
-                        for work in (self.serve, self.serve_control)]
-        self.tell(0, None)
-        for thread in self.threads:
-            thread.start()
+        os.symlink(tpm.socket + ".ctrl", self.path + ".ctrl")
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.tell_the_truth()
+        self.thread.start()
 
     @property
     def tcti(self):
         return f"swtpm:path={self.path}"
 
-    def tell(self, n, lie):
-        """The n-th command from now on is answered by a lie. 0 = none is."""
-        self.n, self.lie, self.codes = n, lie, []
+    def tell(self, n, lie, for_ever=False):
+        """The n-th command from now on is answered by a lie, and all that follow."""
+        self.n, self.lie, self.for_ever, self.codes = n, lie, for_ever, []
+
+    def tell_the_truth(self):
+        self.tell(1 << 30, None)
+
+    @property
+    def lied_about(self):
+        """The code of that command; None = there were not as many."""
+        return self.codes[self.n - 1] if len(self.codes) >= self.n else None
 
     def serve(self):
         while True:
@@ -168,27 +170,17 @@ class LyingTpm:
         self.codes.append(struct.unpack(">I", command[6:10])[0])
         tpm.sendall(command)
         answer = receive_message(tpm)
-        if len(self.codes) != self.n:
+        n = len(self.codes)
+        if n < self.n or (n > self.n and not self.for_ever):
             client.sendall(answer)
             return True
         answer = self.lie(answer)
         client.sendall(answer)
         return len(answer) >= 10 and struct.unpack(">I", answer[2:6])[0] == len(answer)
 
-    def serve_control(self):
-        while True:
-            try:
-                client, _ = self.control.accept()
-            except OSError:
-                return
-            with client:
-                client.recv(4096)
-
     def close(self):
-        for listener in (self.socket, self.control):
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-        for thread in self.threads:
-            thread.join()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
         for path in (self.path, self.path + ".ctrl"):
             os.unlink(path)

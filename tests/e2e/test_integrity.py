@@ -9,8 +9,16 @@ import pytest
 import seal_record
 from integrity_world import (DISK, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE, TEXT)
 
-SRK_TEMPLATE = ["-C", "o", "-G", "rsa2048:aes128cfb", "-a",
+# TCG TPM v2.0 Provisioning Guidance, 7.5.1: unique is 256 zeros.
+SRK_TEMPLATE = ["-C", "o", "-G", "rsa2048:aes128cfb", "-u", "unique", "-a",
                 "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt"]
+
+
+def make_srk(world):
+    """As the operating system's own tools would: the handle of the loaded one."""
+    with open(os.path.join(os.path.dirname(world.tpm.socket), "unique"), "wb") as file:
+        file.write(b"\x00\x01" + bytes(256))  # size in the machine's order, as the tool wants it
+    world.tpm.tool("createprimary", *SRK_TEMPLATE, "-c", "srk.ctx")
 
 
 def enable(world):
@@ -105,7 +113,7 @@ def test_key_and_pin_in_the_tpm(world):
 
 def test_srk_that_is_there_is_used(worlds):
     world = worlds()
-    world.tpm.tool("createprimary", *SRK_TEMPLATE, "-c", "srk.ctx")
+    make_srk(world)
     world.tpm.tool("evictcontrol", "-C", "o", "-c", "srk.ctx", hex(SRK_HANDLE))
     world.tpm.flush()
     before = world.tpm.key(SRK_HANDLE)
@@ -117,8 +125,8 @@ def test_srk_that_is_there_is_used(worlds):
 
 
 def test_srk_is_made_by_the_template(world):
-    """So that the operating system's own tools, and we after a clear, make the same one."""
-    world.tpm.tool("createprimary", *SRK_TEMPLATE, "-c", "srk.ctx")
+    """The same that the operating system's own tools make."""
+    make_srk(world)
     assert world.tpm.key(0x80000000) == world.tpm.key(SRK_HANDLE)
     world.tpm.flush()
 

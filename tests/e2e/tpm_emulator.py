@@ -9,7 +9,8 @@ import subprocess
 
 from steward import SLOW, wait_for
 
-GET_CAPABILITY, READ_PUBLIC, NV_READ_PUBLIC, NV_READ = 0x17a, 0x173, 0x169, 0x14e
+FLUSH_CONTEXT, GET_CAPABILITY, READ_PUBLIC = 0x165, 0x17a, 0x173
+NV_READ, NV_READ_PUBLIC = 0x14e, 0x169
 NO_SESSIONS, SESSIONS = 0x8001, 0x8002
 EMPTY_PASSWORD = struct.pack(">IHBH", 0x40000009, 0, 0, 0)
 KINDS = {"nv": 0x01000000, "loaded-session": 0x02000000, "saved-session": 0x03000000,
@@ -113,8 +114,9 @@ class Tpm:
                 for kind in ("transient", "loaded-session", "saved-session") if self.handles(kind)}
 
     def flush(self):
-        for kind in ("-t", "-l", "-s"):
-            self.tool("flushcontext", kind)
+        for handles in self.leftovers.values():
+            for handle in handles:
+                assert self.command(FLUSH_CONTEXT, struct.pack(">I", handle))[0] == 0
 
     def key(self, handle):
         """Public area and Names of what is at the handle; None = nothing."""
