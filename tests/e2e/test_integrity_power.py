@@ -9,6 +9,7 @@ is as new as the TPM. Copies that are alike need one boot only.
 And the handler is killed at each step that changed something, and started again at once.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -20,7 +21,7 @@ import tempfile
 import pytest
 
 from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
-                             TEXT, Machine, World)
+                             TEXT, World)
 from stepper import Stepper
 
 pytestmark = [pytest.mark.slow, pytest.mark.release_only]
@@ -135,31 +136,16 @@ def digest(path):
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    return Machine(tmp_path_factory.mktemp("machine"))
-
-
-@pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
     """A new disk, and a TPM whose maker left its endorsement key in it."""
     directory = tmp_path_factory.mktemp("fresh")
-    world = World()
-    try:
+    with contextlib.closing(World()) as world:
         world.tpm.tool("createek", "-G", "rsa", "-c", "0x81010001", "-u", "ek.pub")
         world.unmount()
         world.tpm.stop()
         return Copy(shutil.copy(world.image, directory),
                     shutil.copytree(world.tpm.state, directory / "tpm",
                                     ignore=shutil.ignore_patterns(".lock")))
-    finally:
-        world.close()
-
-
-@pytest.fixture
-def world():
-    made = World()
-    yield made
-    made.close()
 
 
 @pytest.fixture
