@@ -128,6 +128,8 @@ static int confirm(const struct config *config, struct failure *f)
 
 	if (!name && gethostname(host, sizeof(host) - 1) == 0)
 		name = host;
+	if (!name || name[0] == '\0')
+		return err_set(&f->err, -ECANCELED, "this router has no name that could be typed");
 	(void)printf("This destroys what is in the encrypted directories, for good:\n");
 	for (size_t i = 0; i < config->integrity.n_directories; i++)
 		(void)printf("  %s\n", config->integrity.directories[i]);
