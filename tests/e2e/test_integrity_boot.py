@@ -395,7 +395,8 @@ def test_zeroize_without_any_name(world):
     with open(world.config_path, "w") as file:
         json.dump(config, file)
     nameless = ["unshare", "--uts", "/usr/bin/python3", "-c",
-                "import os, socket, sys; socket.sethostname(''); os.execv(sys.argv[1], sys.argv[1:])"]
+                "import os, socket, sys; socket.sethostname(''); "
+                "os.execv(sys.argv[1], sys.argv[1:])"]
     before = world.state
     outcome = world.request("zeroize", typed="\n", prefix=nameless)
     assert outcome.code == 1 and "has no name" in outcome.stderr, outcome

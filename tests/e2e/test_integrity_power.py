@@ -94,9 +94,10 @@ class Operation:
 NEW = os.path.join(os.path.dirname(RECORD), "record.json.new")
 ENABLE = Operation(
     ["--once"], "", "TPM2_CreatePrimary", "TPM2_EvictControl", "TPM2_Create",
-    f"mkdir {SECRETS}.new", f"set-policy {SECRETS}.new", f"fsync {SECRETS}.new", f"rename {SECRETS}", f"fsync {DISK}", f"rename {NEW}", "syncfs",
-    "TPM2_EvictControl", "TPM2_NV_DefineSpace", "TPM2_NV_Write", "TPM2_NV_WriteLock",
-    f"rename {RECORD}", f"fsync {os.path.dirname(RECORD)}")
+    f"mkdir {SECRETS}.new", f"set-policy {SECRETS}.new", f"fsync {SECRETS}.new",
+    f"rename {SECRETS}", f"fsync {DISK}", f"rename {NEW}", "syncfs", "TPM2_EvictControl",
+    "TPM2_NV_DefineSpace", "TPM2_NV_Write", "TPM2_NV_WriteLock", f"rename {RECORD}",
+    f"fsync {os.path.dirname(RECORD)}")
 RESEAL = Operation(
     ["--request", "reseal"], "", "TPM2_RSA_Decrypt", "TPM2_Create", "TPM2_RSA_Decrypt",
     "TPM2_EvictControl", f"fsync {RECORD}", f"rename {RECORD}",
