@@ -134,9 +134,15 @@ void tpm_close(struct tpm *t)
 
 void tpm_flush(struct tpm_object *object)
 {
+	struct tpm *t = object->tpm;
+	TSS2_RC reason;
+
 	if (object->handle == ESYS_TR_NONE)
 		return;
-	(void)Esys_FlushContext(object->tpm->esys, object->handle);
+	/* On the way out of a failure this must not take its place. */
+	reason = t->last_rc;
+	(void)TPM_CALL(t, Esys_FlushContext(t->esys, object->handle));
+	t->last_rc = reason;
 	object->handle = ESYS_TR_NONE;
 }
 

@@ -99,6 +99,8 @@ static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
 		return err_set(err, -EBADMSG, "key-handle: expected a TPM handle");
 	*ret = (TPM2_HANDLE)bytes[0] << 24 | (TPM2_HANDLE)bytes[1] << 16 |
 	       (TPM2_HANDLE)bytes[2] << 8 | bytes[3];
+	if (bytes[0] != TPM2_HT_PERSISTENT)
+		return err_set(err, -EBADMSG, "key-handle: %s is not a persistent one", text);
 	return 0;
 }
 
