@@ -11,36 +11,36 @@
 static void test_causes(void **state)
 {
 	static const struct {
-		struct seal_facts facts; /* pin, key, EK */
+		struct seal_facts facts; /* pin, key, EK, policy */
 		enum integrity_cause cause;
 	} rows[] = {
-		{{SAME, SAME, SAME}, CAUSE_NONE}, /* the code tells */
-		{{SAME, SAME, OTHER}, CAUSE_NONE},
-		{{SAME, SAME, ABSENT}, CAUSE_NONE},
-		{{SAME, OTHER, SAME}, CAUSE_KEY_REPLACED},
-		{{SAME, OTHER, OTHER}, CAUSE_ANOTHER_TPM},
-		{{SAME, OTHER, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{SAME, ABSENT, SAME}, CAUSE_KEY_REPLACED},
-		{{SAME, ABSENT, OTHER}, CAUSE_ANOTHER_TPM},
-		{{SAME, ABSENT, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{OTHER, SAME, SAME}, CAUSE_RECORD_CHANGED},
-		{{OTHER, SAME, OTHER}, CAUSE_ANOTHER_TPM},
-		{{OTHER, SAME, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{OTHER, OTHER, SAME}, CAUSE_KEY_REPLACED},
-		{{OTHER, OTHER, OTHER}, CAUSE_ANOTHER_TPM},
-		{{OTHER, OTHER, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{OTHER, ABSENT, SAME}, CAUSE_KEY_REPLACED},
-		{{OTHER, ABSENT, OTHER}, CAUSE_ANOTHER_TPM},
-		{{OTHER, ABSENT, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, SAME, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, SAME, OTHER}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, SAME, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, OTHER, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, OTHER, OTHER}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, OTHER, ABSENT}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, ABSENT, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, ABSENT, OTHER}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, ABSENT, ABSENT}, CAUSE_ANOTHER_TPM},
+		{{SAME, SAME, SAME, SAME}, CAUSE_NONE}, /* the code tells */
+		{{SAME, SAME, OTHER, SAME}, CAUSE_NONE},
+		{{SAME, SAME, ABSENT, SAME}, CAUSE_NONE},
+		{{SAME, OTHER, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{SAME, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, ABSENT, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{SAME, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, SAME, SAME, SAME}, CAUSE_RECORD_CHANGED},
+		{{OTHER, SAME, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, SAME, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, OTHER, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{OTHER, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, ABSENT, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{OTHER, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, SAME, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, SAME, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, SAME, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, OTHER, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, ABSENT, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
 	};
 	/* Of a TPM that holds what it should. */
 	static const struct {
@@ -72,6 +72,16 @@ static void test_causes(void **state)
 					 integrity_cause_name(expected));
 		}
 	}
+}
+
+/* The PCRs that the record names are part of the key's policy: with others somebody wrote it. */
+static void test_other_pcrs(void **state)
+{
+	static const struct seal_facts facts = {SAME, SAME, SAME, OTHER};
+
+	(void)state;
+	assert_int_equal(seal_cause(&facts, -EKEYREJECTED), CAUSE_RECORD_CHANGED);
+	assert_int_equal(seal_cause(&facts, -EPROTO), CAUSE_RECORD_CHANGED);
 }
 
 static void test_short_name(void **state)
@@ -269,11 +279,11 @@ static void test_no_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_causes), cmocka_unit_test(test_short_name),
-		with_tpm(test_all_is_there),   with_tpm(test_pin_of_something_else),
-		with_tpm(test_key_gone),       with_tpm(test_key_replaced),
-		with_tpm(test_pin_gone),       with_tpm(test_another_tpm),
-		with_tpm(test_no_answer),
+		cmocka_unit_test(test_causes),        cmocka_unit_test(test_other_pcrs),
+		cmocka_unit_test(test_short_name),    with_tpm(test_all_is_there),
+		with_tpm(test_pin_of_something_else), with_tpm(test_key_gone),
+		with_tpm(test_key_replaced),          with_tpm(test_pin_gone),
+		with_tpm(test_another_tpm),           with_tpm(test_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, tpm_world_make, tpm_world_end);
