@@ -4,14 +4,13 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
-#include "onboarding/certificate.h"
+#include "onboarding/router/conductor_certificate.h"
 #include "onboarding/router/ssh_identity.h"
 
 #define CERTIFICATES_SIZE_MAX (256u << 10)
@@ -105,29 +104,13 @@ static void end(struct sco_steps *s, enum sco_result result)
 	tls_channel_shut(s->channel);
 }
 
-/* What the conductor showed chains to the token's CA. Dates are ignored: a router may have no
- * clock, and the token's own end, which the conductor judges, bounds them. */
-
-static int check_chain(struct sco_steps *s, struct err *err)
+static int check_chain(const struct sco_steps *s, struct err *err)
 {
 	const struct token *token = s->options->token;
-	X509 *ca = certificate_read(span_of(token->ca_certificate, token->ca_certificate_size));
-	STACK_OF(X509) *trusted = sk_X509_new_null();
-	const struct certificate_rules rules = {
-		.what = "the conductor's certificate",
-		.trusted = trusted,
-		.purpose = X509_PURPOSE_SSL_SERVER,
-		.ignore_dates = true,
-	};
-	int rc = -ENOMEM;
 
-	if (!ca)
-		rc = err_set(err, -EBADMSG, "the token's CA certificate is none");
-	else if (trusted && sk_X509_push(trusted, ca) > 0)
-		rc = certificate_verify(&rules, s->chain, s->n_chain, err);
-	sk_X509_free(trusted);
-	X509_free(ca);
-	return rc;
+	return conductor_certificate_check(
+		span_of(token->ca_certificate, token->ca_certificate_size), s->chain, s->n_chain,
+		err);
 }
 
 static int begin(struct sco_steps *s, struct err *err)
