@@ -43,7 +43,8 @@ static int new_context(struct ly_ctx **ret, struct err *err)
 	return 0;
 }
 
-static int parse_file(const struct ly_ctx *context, const char *path, uint32_t validation,
+/* top: what the file must be of, router or conductor. */
+static int parse_file(const struct ly_ctx *context, const char *path, const char *top,
 		      struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
@@ -60,15 +61,15 @@ static int parse_file(const struct ly_ctx *context, const char *path, uint32_t v
 		rc = -EINVAL;
 	}
 	if (rc == 0 &&
-	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY,
-			       validation, &tree) != LY_SUCCESS)
+	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+			       &tree) != LY_SUCCESS)
 		rc = config_refusal_of_value(context, path, document, err);
 	free(text);
 	if (rc < 0)
 		return rc;
 	/* An empty document is valid to libyang. */
-	if (!tree || strcmp(LYD_NAME(tree), "router") != 0)
-		return err_set(err, -EINVAL, "%s: expected \"steward:router\" at the top", path);
+	if (!tree || strcmp(LYD_NAME(tree), top) != 0)
+		return err_set(err, -EINVAL, "%s: expected \"steward:%s\" at the top", path, top);
 	*ret = tree;
 	tree = NULL;
 	return 0;
@@ -97,7 +98,7 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
-	rc = parse_file(context, *ret_merged, 0, &over, err);
+	rc = parse_file(context, *ret_merged, "router", &over, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		free(*ret_merged);
 		*ret_merged = NULL;
@@ -132,7 +133,7 @@ static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_
 {
 	char *merged = NULL;
 	char *both = NULL;
-	int rc = parse_file(context, path, 0, tree, err);
+	int rc = parse_file(context, path, "router", tree, err);
 
 	if (rc == 0)
 		rc = merge_secrets(context, tree, &merged, err);
@@ -150,7 +151,7 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, struc
 {
 	static const char *const later[] = {"/steward:router/software-update",
 					    "/steward:router/high-availability"};
-	int rc = parse_file(context, path, 0, tree, err);
+	int rc = parse_file(context, path, "router", tree, err);
 
 	if (rc < 0)
 		return rc;
@@ -161,6 +162,14 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, struc
 			lyd_free_tree(node);
 	}
 	return validate(context, tree, path, err);
+}
+
+static int load_tree_conductor(const struct ly_ctx *context, const char *path,
+			       struct lyd_node **tree, struct err *err)
+{
+	int rc = parse_file(context, path, "conductor", tree, err);
+
+	return rc < 0 ? rc : validate(context, tree, path, err);
 }
 
 typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
@@ -189,4 +198,9 @@ int config_load(struct config **ret, const char *path, struct err *err)
 int config_load_early(struct config **ret, const char *path, struct err *err)
 {
 	return load(ret, path, load_tree_early, err);
+}
+
+int config_load_conductor(struct config **ret, const char *path, struct err *err)
+{
+	return load(ret, path, load_tree_conductor, err);
 }

@@ -12,7 +12,8 @@
 
 #include "core/err.h"
 
-#define CONFIG_ROUTER_PATH "/etc/steward/steward.json"
+#define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
+#define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
 
 enum access_mode {
 	ACCESS_INTERNET_ONLY,
@@ -67,6 +68,44 @@ struct config_integrity {
 	char *pcr_bank;
 };
 
+/* A router's side of Secure Conductor Onboarding (onboarding.md). */
+struct config_onboarding {
+	char *secrets_directory;
+	uint16_t port;
+	char *tcti;
+	uint32_t ek_handle;
+	char *device_id_certificate; /* NULL = none, and then the handle is 0 */
+	uint32_t device_id_key_handle;
+	char *minimum_mode; /* psk-only, weak or strong */
+	char **reboot_command;
+	size_t n_reboot_command;
+};
+
+/* What strangers may use of a conductor's open port. */
+struct config_limits {
+	uint32_t handshakes;
+	uint32_t handshake_timeout_s;
+	uint32_t connection_rate; /* a second and address */
+	uint32_t connection_burst;
+	uint32_t message_size_bytes;
+	uint32_t first_byte_timeout_s;
+	uint32_t ssh_sessions;
+	uint32_t ssh_timeout_s;
+};
+
+/* The conductor's side. */
+struct config_conductor {
+	char *address;
+	uint16_t port;
+	char *certificate;
+	char *private_key;
+	char *ca_certificate;
+	char *device_id_ca;  /* NULL = none */
+	char *device_id_crl; /* likewise */
+	char *registry;      /* URI */
+	struct config_limits limits;
+};
+
 struct config_high_availability {
 	char *peer_node; /* NULL = no peer */
 	char *peer_url;
@@ -104,6 +143,8 @@ struct config {
 	char *state_directory;
 	struct config_control control;
 	struct config_integrity integrity;
+	struct config_onboarding onboarding; /* zeroed at a conductor */
+	struct config_conductor conductor;   /* zeroed at a router */
 	struct config_high_availability high_availability;
 	struct config_software_update software_update;
 	char *text; /* the merged configuration as JSON, secrets left out */
@@ -117,6 +158,9 @@ int config_load(struct config **ret, const char *path, struct err *err);
 /* What is needed before anything is unlocked: path alone, and of it neither software-update nor
  * high-availability, whose other half may lie in router.json. Errors as above. */
 int config_load_early(struct config **ret, const char *path, struct err *err);
+
+/* A conductor's, of path alone. Errors as above. */
+int config_load_conductor(struct config **ret, const char *path, struct err *err);
 
 void config_free(struct config *config);
 void config_freep(struct config **config);

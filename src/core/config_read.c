@@ -233,6 +233,46 @@ static void read_software_update(struct reader *r, struct config_software_update
 	read_listen(r, update);
 }
 
+static void read_onboarding(struct reader *r, struct config_onboarding *onboarding)
+{
+	onboarding->secrets_directory = string(r, "secure-conductor-onboarding/secrets-directory");
+	onboarding->port = (uint16_t)number(r, "secure-conductor-onboarding/port");
+	onboarding->tcti = string(r, "secure-conductor-onboarding/tcti");
+	onboarding->ek_handle = handle(r, "secure-conductor-onboarding/ek-handle");
+	onboarding->device_id_certificate =
+		string(r, "secure-conductor-onboarding/device-id/certificate");
+	onboarding->device_id_key_handle =
+		handle(r, "secure-conductor-onboarding/device-id/key-handle");
+	onboarding->minimum_mode = string(r, "secure-conductor-onboarding/minimum-mode");
+	read_strings(r, "secure-conductor-onboarding/reboot-command", &onboarding->reboot_command,
+		     &onboarding->n_reboot_command);
+}
+
+static void read_limits(const struct reader *r, struct config_limits *limits)
+{
+	limits->handshakes = (uint32_t)number(r, "limits/handshakes");
+	limits->handshake_timeout_s = (uint32_t)number(r, "limits/handshake-timeout");
+	limits->connection_rate = (uint32_t)number(r, "limits/connection-rate");
+	limits->connection_burst = (uint32_t)number(r, "limits/connection-burst");
+	limits->message_size_bytes = (uint32_t)number(r, "limits/message-size");
+	limits->first_byte_timeout_s = (uint32_t)number(r, "limits/first-byte-timeout");
+	limits->ssh_sessions = (uint32_t)number(r, "limits/ssh-sessions");
+	limits->ssh_timeout_s = (uint32_t)number(r, "limits/ssh-timeout");
+}
+
+static void read_conductor(struct reader *r, struct config_conductor *conductor)
+{
+	conductor->address = string(r, "address");
+	conductor->port = (uint16_t)number(r, "port");
+	conductor->certificate = string(r, "certificate");
+	conductor->private_key = string(r, "private-key");
+	conductor->ca_certificate = string(r, "ca-certificate");
+	conductor->device_id_ca = string(r, "device-id-ca");
+	conductor->device_id_crl = string(r, "device-id-crl");
+	conductor->registry = string(r, "registry");
+	read_limits(r, &conductor->limits);
+}
+
 /* The configuration holds no secret itself, only the paths of files that do. */
 static char *print(struct reader *r)
 {
@@ -259,6 +299,10 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	config->control.group = string(&r, "control/group");
 	config->control.read_group = string(&r, "control/read-group");
 	read_integrity(&r, &config->integrity);
+	if (strcmp(LYD_NAME(tree), "conductor") == 0)
+		read_conductor(&r, &config->conductor);
+	else
+		read_onboarding(&r, &config->onboarding);
 	config->high_availability.peer_node = string(&r, "high-availability/peer-node");
 	config->high_availability.peer_url = folder_url(&r, "high-availability/peer-url");
 	config->high_availability.peer_patience_s =
@@ -305,6 +349,26 @@ static void free_integrity(struct config_integrity *integrity)
 	free(integrity->pcr_bank);
 }
 
+static void free_onboarding(struct config_onboarding *onboarding)
+{
+	free(onboarding->secrets_directory);
+	free(onboarding->tcti);
+	free(onboarding->device_id_certificate);
+	free(onboarding->minimum_mode);
+	free_strings(onboarding->reboot_command, onboarding->n_reboot_command);
+}
+
+static void free_conductor(struct config_conductor *conductor)
+{
+	free(conductor->address);
+	free(conductor->certificate);
+	free(conductor->private_key);
+	free(conductor->ca_certificate);
+	free(conductor->device_id_ca);
+	free(conductor->device_id_crl);
+	free(conductor->registry);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
@@ -317,6 +381,8 @@ void config_free(struct config *config)
 	free(config->control.group);
 	free(config->control.read_group);
 	free_integrity(&config->integrity);
+	free_onboarding(&config->onboarding);
+	free_conductor(&config->conductor);
 	free(config->high_availability.peer_node);
 	free(config->high_availability.peer_url);
 	free_software_update(&config->software_update);
