@@ -182,9 +182,10 @@ int jws_signature_check(const struct jws_key *key, struct span text, struct span
 {
 	_cleanup_(free_bytes) uint8_t *bytes = NULL;
 	size_t size = 0;
+	int rc = base64url_decode(signature, &bytes, &size);
 
-	if (base64url_decode(signature, &bytes, &size) < 0)
-		return err_set(err, -EBADMSG, "signature: not base64url");
+	if (rc < 0)
+		return err_set(err, rc, "signature: not base64url");
 	if (!is_signed_by(key, text, span_of(bytes, size)))
 		return err_set(err, -EKEYREJECTED, "wrong signature (kid %.16s...)", key->kid);
 	return 0;

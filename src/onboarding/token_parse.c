@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "core/base64url.h"
 #include "core/json.h"
 #include "core/macros.h"
+#include "onboarding/certificate.h"
 #include "onboarding/token.h"
 
 static int split(struct span text, struct span *ret_payload, struct token *token, struct err *err)
@@ -154,10 +154,8 @@ static int read_payload(struct token *token, const cJSON *payload, struct err *e
 
 static EVP_PKEY *key_of(struct span der)
 {
-	const uint8_t *at = der.bytes;
-	X509 *certificate = d2i_X509(NULL, &at, (long)der.size);
-	EVP_PKEY *key =
-		certificate && at == der.bytes + der.size ? X509_get_pubkey(certificate) : NULL;
+	X509 *certificate = certificate_read(der);
+	EVP_PKEY *key = certificate ? X509_get_pubkey(certificate) : NULL;
 
 	X509_free(certificate);
 	return key;

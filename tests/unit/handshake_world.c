@@ -1,4 +1,5 @@
 #include "handshake_world.h"
+#include "faults.h"
 #include "sample_message.h"
 #include "support.h"
 
@@ -164,6 +165,37 @@ void world_set_frame(struct frame *frame, const void *json, size_t size, const u
 		memcpy(frame->bytes + 4 + size, mac, mac_size);
 }
 
+/* Around each step: memory may run out in one of them. */
+static void begin_step(struct world *w)
+{
+	if (++w->n_steps == w->fault_step)
+		faults_fail_allocation(w->fault_n);
+}
+
+static void end_step(struct world *w)
+{
+	if (w->n_steps == w->fault_step)
+		w->fault_had_effect = faults_had_effect();
+}
+
+static void step_router(struct world *w, struct handshake_router *router,
+			const struct handshake_router_event *event,
+			struct handshake_router_effect *effect)
+{
+	begin_step(w);
+	handshake_router_step(router, event, effect);
+	end_step(w);
+}
+
+static void step_conductor(struct world *w, struct handshake_conductor *conductor,
+			   const struct handshake_conductor_event *event,
+			   struct handshake_conductor_effect *effect)
+{
+	begin_step(w);
+	handshake_conductor_step(conductor, event, effect);
+	end_step(w);
+}
+
 static bool fails(const struct world *w, const char *effect)
 {
 	return w->failed && strcmp(w->failed, effect) == 0;
@@ -217,7 +249,7 @@ static void perform_router(struct world *w, struct handshake_router *router,
 	uint8_t secret[32];
 
 	while (answer_router(w, effect, &event, secret, &attestation))
-		handshake_router_step(router, &event, effect);
+		step_router(w, router, &event, effect);
 	w->router_end = effect->type;
 	if (effect->type == ROUTER_RETRY || effect->type == ROUTER_REFUSE)
 		w->router_err = effect->err;
@@ -268,7 +300,7 @@ static void perform_conductor(struct world *w, struct handshake_conductor *condu
 			answer_look_up(w, &accept.accept, &event);
 		else
 			answer_commit(w, conductor, &event, &err);
-		handshake_conductor_step(conductor, &event, effect);
+		step_conductor(w, conductor, &event, effect);
 	}
 	message_release(&accept);
 	w->conductor_end = effect->type;
@@ -305,14 +337,14 @@ static bool exchange(struct world *w, struct handshake_router *router,
 		return false;
 	carry(w, &said->frame);
 	heard.received = span_of(said->frame.bytes, said->frame.size);
-	handshake_conductor_step(conductor, &heard, &answer);
+	step_conductor(w, conductor, &heard, &answer);
 	handshake_router_effect_release(said);
 	perform_conductor(w, conductor, &answer);
 	if (!answer.frame.bytes)
 		return false;
 	carry(w, &answer.frame);
 	answered.received = span_of(answer.frame.bytes, answer.frame.size);
-	handshake_router_step(router, &answered, said);
+	step_router(w, router, &answered, said);
 	handshake_conductor_effect_release(&answer);
 	perform_router(w, router, said);
 	return true;

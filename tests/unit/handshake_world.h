@@ -51,7 +51,12 @@ struct world {
 	/* Called for each message on its way, 1 to 8. */
 	void (*tamper)(struct world *w, unsigned number, struct frame *frame);
 	unsigned tamper_at;
+	unsigned fault_step; /* of either side, from 1: in it the allocation fault_n fails; 0 = none
+			      */
+	unsigned fault_n;
 	/* What came of it. */
+	bool fault_had_effect;
+	unsigned n_steps;
 	struct frame sent[9]; /* by number; as it left */
 	unsigned n_sent;
 	enum handshake_router_effect_type router_end;

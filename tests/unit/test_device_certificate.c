@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/macros.h"
+#include "onboarding/certificate.h"
 #include "onboarding/conductor/device_certificate.h"
 
 struct world {
@@ -69,7 +70,7 @@ static int end(void **state)
 
 static int check(const struct device_ca *ca, X509 **chain, size_t n, struct err *err)
 {
-	struct span ders[DEVICE_CHAIN_MAX + 1];
+	struct span ders[CERTIFICATE_CHAIN_MAX + 1];
 	int rc;
 
 	for (size_t i = 0; i < n; i++)
@@ -225,7 +226,7 @@ static void test_malformed(void **state)
 {
 	struct world *w = *state;
 	X509 *leaf = pki_certificate(&device, w->key, w->ca, w->ca_key);
-	struct span chain[DEVICE_CHAIN_MAX + 1];
+	struct span chain[CERTIFICATE_CHAIN_MAX + 1];
 	struct span der = pki_der(leaf);
 	uint8_t digest[32];
 	struct err err = {0};
@@ -238,7 +239,7 @@ static void test_malformed(void **state)
 		-EBADMSG);
 	chain[1].size--;
 	assert_int_equal(device_certificate_check(&w->trusted, chain, 2, "A0", 0, &err), -EBADMSG);
-	assert_contains(err.text, "its chain is malformed");
+	assert_contains(err.text, "client certificate: malformed, or more than 8 in its chain");
 	for (chain[0].size = 0; chain[0].size < der.size; chain[0].size++) {
 		assert_int_equal(device_certificate_check(&w->trusted, chain, 1, "A0", 0, &err),
 				 -EBADMSG);

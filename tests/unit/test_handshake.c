@@ -329,6 +329,40 @@ static void test_oversized_and_doubled(void **state)
 		}
 }
 
+/* Memory that runs out, on either side and at any point, is nobody's fault: it is tried again. */
+static void test_memory_runs_out(void **state)
+{
+	struct world whole;
+	unsigned n_faults = 0;
+
+	init(&whole, state, 3);
+	world_run(&whole);
+	for (unsigned step = 1; step <= whole.n_steps; step++)
+		for (unsigned n = 1;; n++) {
+			struct world w;
+			bool failed;
+
+			init(&w, state, 3);
+			w.fault_step = step;
+			w.fault_n = n;
+			world_run(&w);
+			failed = w.fault_had_effect;
+			if (!failed)
+				assert_enrolled(&w);
+			else
+				assert_int_not_equal(w.router_end, ROUTER_ENROL);
+			/* But cJSON says the same where memory runs out and where it is no JSON. */
+			if (w.router_end == ROUTER_REFUSE || w.conductor_end == CONDUCTOR_REFUSED)
+				assert_contains(w.conductor_err.text, "message: not JSON: error");
+			world_release(&w);
+			n_faults += failed;
+			if (!failed)
+				break;
+		}
+	assert_true(n_faults > 100);
+	world_release(&whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_macs_of_other_messages),
 		cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_oversized_and_doubled),
+		cmocka_unit_test(test_memory_runs_out),
 	};
 
 	return cmocka_run_group_tests(tests, world_keys_make, world_keys_end);

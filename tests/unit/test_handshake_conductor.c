@@ -491,6 +491,55 @@ static void test_in_time(void **state)
 	world_release(&w);
 }
 
+static const char *ssh_key;
+
+static void replace_ssh_key(struct world *w, unsigned number, struct frame *frame)
+{
+	char json[256];
+
+	(void)w;
+	if (number != 5)
+		return;
+	(void)snprintf(json, sizeof(json), "{\"type\":\"keys\",\"ssh-key\":\"%s\"}", ssh_key);
+	world_set_frame(frame, json, strlen(json), w->conductor_setup.exporter);
+}
+
+/* What would become a line of authorized_keys. */
+static void test_ssh_keys(void **state)
+{
+	static const struct {
+		const char *key;
+		const char *reason;
+	} keys[] = {
+		/* One that would do, but that the router did not send. */
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "wrong MAC r2"},
+		/* ssh-rsa with fields that end where an ed25519 key would. */
+		{"AAAAB3NzaC1yc2EAAAADAQABAAAAHQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "keys: \"ssh-key\": not an ssh-ed25519 key blob"},
+		/* "ssh-ed2551\n" */
+		{"AAAAC3NzaC1lZDI1NTEKAAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH",
+		 "keys: \"ssh-key\": not an ssh-ed25519 key blob"},
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\\n",
+		 "keys: \"ssh-key\": expected 1 to 68 characters"},
+		{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcHBwcHBwcHBwcHBwcHBwc", "not base64"},
+		{"AAAAC3NzaC1lZDI1NTE5AAAAIAcHBwcH", "keys: \"ssh-key\": 24 bytes, expected 51"},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(keys); i++) {
+		struct world w;
+
+		init(&w, state, PSK);
+		ssh_key = keys[i].key;
+		w.tamper = replace_ssh_key;
+		world_run(&w);
+		assert_int_equal(w.conductor_end, CONDUCTOR_REFUSED);
+		assert_contains(w.conductor_err.text, keys[i].reason);
+		assert_int_equal(w.n_enrolled, 0);
+		world_release(&w);
+	}
+}
+
 /* Weak and strong without a certificate: the router would not go on by itself. */
 static void test_no_certificate(void **state)
 {
@@ -596,9 +645,13 @@ static void test_answer_after_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),       cmocka_unit_test(test_in_time),
-		cmocka_unit_test(test_no_certificate), cmocka_unit_test(test_registry_gone),
-		cmocka_unit_test(test_out_of_turn),    cmocka_unit_test(test_answer_after_the_end),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_in_time),
+		cmocka_unit_test(test_ssh_keys),
+		cmocka_unit_test(test_no_certificate),
+		cmocka_unit_test(test_registry_gone),
+		cmocka_unit_test(test_out_of_turn),
+		cmocka_unit_test(test_answer_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, world_keys_make, world_keys_end);

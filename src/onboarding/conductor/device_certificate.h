@@ -1,7 +1,5 @@
-/* device_certificate.h - client certificates that routers show, judged apart from TLS.
- *
- * TLS has proved that the router holds the key; whose it is, is judged here, in a store made for
- * that one check: what an earlier peer sent can help nobody.
+/* device_certificate.h - client certificates that routers show, judged apart from TLS: that has
+ * proved that the router holds the key; whose it is, is judged here.
  */
 #pragma once
 
@@ -10,8 +8,6 @@
 
 #include "core/err.h"
 #include "core/span.h"
-
-#define DEVICE_CHAIN_MAX 8 /* certificates that a router may show */
 
 /* The makers of devices. Zeroed = none is configured. */
 struct device_ca {
