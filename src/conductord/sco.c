@@ -263,12 +263,12 @@ static int open_port(struct sco *s, struct err *err)
 	const struct config_conductor *config = s->options.config;
 	const struct port_mux_options options = {
 		.port = config->port,
-		.silence_ms = config->limits.silence_timeout_s * 1000,
+		.silence_ms = config->limits.first_byte_timeout_s * 1000,
 		.silent_max = 1024,
 		.tls_max = config->limits.handshakes,
-		.ssh_max = config->limits.sessions,
-		.rate_per_s = config->limits.rate,
-		.burst = config->limits.burst,
+		.ssh_max = config->limits.ssh_sessions,
+		.rate_per_s = config->limits.connection_rate,
+		.burst = config->limits.connection_burst,
 		.tls = on_tls,
 		.ssh = on_ssh,
 		.show_out = on_show_out,

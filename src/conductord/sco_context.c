@@ -44,6 +44,7 @@ int sco_context_init(struct sco_context *ret, struct registry *registry,
 	memset(ret, 0, sizeof(*ret));
 	ret->registry = registry;
 	ret->repository_port = repository_port;
+	ret->message_max = config->limits.message_size_bytes;
 	rc = conductor_identity_load(&ret->identity, config, err);
 	if (rc == 0 && config->device_id_ca) {
 		rc = device_ca_load(&ret->device_ca, config->device_id_ca, config->device_id_crl,

@@ -9,6 +9,7 @@
 
 #include "conductord/sco_registry.h"
 #include "core/macros.h"
+#include "onboarding/conductor/handshake_registry.h"
 
 void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
 			struct tls_channel *channel, const char *address)
@@ -169,19 +170,23 @@ static void step(struct sco_handshake *h, struct handshake_conductor_event event
 		more = perform(h, &effect, &record, &conductors, &event, &reason);
 		handshake_conductor_effect_release(&effect);
 	}
-	explicit_bzero(&record, sizeof(record));
+	handshake_record_release(&record);
 	free(conductors.conductors);
 }
 
-/* All that has come of the present message; the steps know when it is whole. */
+/* All that has come of the present message; the steps know when it is whole. One byte more than a
+ * message may have tells that it is too long. */
 static int read_more(struct sco_handshake *h)
 {
+	const size_t room = FRAME_SIZE_MAX - MESSAGE_JSON_MAX + h->context->message_max + 1;
 	size_t n = 0;
-	int rc = -EMSGSIZE;
+	int rc;
 
-	if (h->n_received < sizeof(h->received))
-		rc = tls_channel_read(h->channel, h->received + h->n_received,
-				      sizeof(h->received) - h->n_received, &n, &h->err);
+	if (h->n_received >= room)
+		return err_set(&h->err, -EMSGSIZE, "a message of more than %zu bytes",
+			       h->context->message_max);
+	rc = tls_channel_read(h->channel, h->received + h->n_received, room - h->n_received, &n,
+			      &h->err);
 	h->n_received += n;
 	return rc;
 }

@@ -25,6 +25,7 @@ struct sco_context {
 	struct tls_signer signer;
 	struct tls_context *tls;
 	uint16_t repository_port;
+	size_t message_max; /* bytes of JSON */
 	/* The keys that may log in have changed: have sshd know them. On a worker. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;

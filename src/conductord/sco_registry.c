@@ -8,10 +8,10 @@
 
 #include "core/base64.h"
 #include "core/macros.h"
+#include "onboarding/conductor/handshake_registry.h"
 #include "onboarding/conductor/registry_audit.h"
 #include "onboarding/conductor/registry_conductors.h"
 #include "onboarding/conductor/registry_enrolment.h"
-#include "onboarding/conductor/registry_lookup.h"
 #include "onboarding/conductor/registry_tokens.h"
 
 static void free_rows(void *rows)
@@ -63,97 +63,26 @@ static int list_conductors(const struct sco_context *context, uint16_t listen_po
 	return 0;
 }
 
-static const enum handshake_pin_kind pin_kinds[] = {
-	[REGISTRY_PIN_SSH_KEY] = HANDSHAKE_PIN_SSH_KEY,
-	[REGISTRY_PIN_CERTIFICATE] = HANDSHAKE_PIN_CERTIFICATE,
-	[REGISTRY_PIN_ENDORSEMENT_KEY] = HANDSHAKE_PIN_EK,
-};
-
-static enum registry_pin_kind pin_kind_of(enum handshake_pin_kind kind)
-{
-	for (unsigned i = 0; i < N_ELEMENTS(pin_kinds); i++)
-		if (pin_kinds[i] == kind)
-			return (enum registry_pin_kind)i;
-	return REGISTRY_PIN_SSH_KEY;
-}
-
-static void fill_record(const struct registry_candidate *candidate, struct handshake_record *ret)
-{
-	const struct registry_claims *claims = &candidate->claims;
-
-	ret->known = true;
-	memcpy(ret->router, claims->router, sizeof(ret->router));
-	(void)snprintf(ret->node, sizeof(ret->node), "%s", candidate->node);
-	ret->mode = claims->mode;
-	memcpy(ret->secret, claims->secret, sizeof(ret->secret));
-	memcpy(ret->asset_ids, claims->asset_ids, sizeof(ret->asset_ids));
-	ret->n_asset_ids = claims->n_asset_ids;
-	ret->ek.size = MIN(candidate->endorsement_key_size, sizeof(ret->ek.bytes));
-	memcpy(ret->ek.bytes, candidate->endorsement_key, ret->ek.size);
-	if (candidate->is_enrolled) {
-		ret->pin.kind = pin_kinds[candidate->pin.kind];
-		memcpy(ret->pin.digest, candidate->pin.digest, sizeof(ret->pin.digest));
-	}
-	ret->revoked = candidate->token_is_revoked || !candidate->token_is_known;
-	(void)snprintf(ret->changed, sizeof(ret->changed), "%s", candidate->changed);
-}
-
 int sco_registry_look_up(const struct sco_context *context, const struct message_hello *hello,
 			 struct handshake_record *ret, struct message_accept *ret_conductors,
 			 struct err *err)
 {
-	_cleanup_(registry_candidate_release) struct registry_candidate candidate = {0};
-	const struct registry_question question = {
-		.router = hello->router,
-		.asset_id = hello->asset_id,
-		.jti = hello->jti,
-		.certificate =
-			span_of(context->identity.certificate, context->identity.certificate_size),
-	};
-	int rc =
-		registry_lookup(context->registry, &question, (int64_t)time(NULL), &candidate, err);
+	const struct span certificate =
+		span_of(context->identity.certificate, context->identity.certificate_size);
+	int rc = handshake_registry_look_up(context->registry, hello, certificate, time(NULL), ret,
+					    err);
 
-	if (rc == -ENOENT) {
-		/* Not known, or another router's. */
-		memcpy(ret->router, candidate.claims.router, sizeof(ret->router));
-		ret->known = ret->router[0] != '\0';
-		return 0;
-	}
-	if (rc == -ETIME) {
-		ret->clock_set_back = true;
-		return 0;
-	}
-	if (rc < 0)
+	if (rc < 0 || !ret->known)
 		return rc;
-	fill_record(&candidate, ret);
-	return list_conductors(context, candidate.listen_port, ret_conductors, err);
-}
-
-static int enrol(const struct sco_context *context, const struct handshake_conductor *steps,
-		 const char *address, struct registry_decision *ret, struct err *err)
-{
-	const struct handshake_enrolment *enrolment = &steps->enrolment;
-	const struct registry_origin origin = {.address = address, .time_s = time(NULL)};
-	struct registry_proof proof = {
-		.router = steps->hello.router,
-		.asset_id = steps->hello.asset_id,
-		.jti = steps->hello.jti,
-		.mode = steps->record.mode,
-		.secret = span_of(steps->record.secret, sizeof(steps->record.secret)),
-		.pin = {.kind = pin_kind_of(enrolment->pin.kind)},
-		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
-		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),
-	};
-
-	memcpy(proof.pin.digest, enrolment->pin.digest, sizeof(proof.pin.digest));
-	return registry_enrol(context->registry, &proof, &origin, ret, err);
+	return list_conductors(context, ret->listen_port, ret_conductors, err);
 }
 
 int sco_registry_commit(const struct sco_context *context, const struct handshake_conductor *steps,
 			struct sco_commit *commit, struct err *err)
 {
+	const struct registry_origin origin = {.address = commit->address, .time_s = time(NULL)};
 	struct registry_decision decision = {0};
-	int rc = enrol(context, steps, commit->address, &decision, err);
+	int rc = handshake_registry_commit(context->registry, steps, &origin, &decision, err);
 
 	if (rc < 0)
 		return rc;

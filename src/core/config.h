@@ -77,31 +77,34 @@ struct config_onboarding {
 	uint16_t port;
 	char *tcti;
 	uint32_t ek_handle;
-	char *device_id_certificate; /* NULL = none */
+	char *device_id_certificate; /* NULL = none, and then the handle is 0 */
 	uint32_t device_id_key_handle;
-	char *minimum_mode;
-	char **reboot_command; /* n = 0: the default */
+	char *minimum_mode; /* psk-only, weak or strong */
+	char **reboot_command;
 	size_t n_reboot_command;
 };
 
+/* What strangers may use of a conductor's open port. */
 struct config_limits {
 	uint32_t handshakes;
-	uint32_t sessions;
 	uint32_t handshake_timeout_s;
-	uint32_t silence_timeout_s;
-	uint32_t rate; /* connections a second and address */
-	uint32_t burst;
+	uint32_t connection_rate; /* a second and address */
+	uint32_t connection_burst;
+	uint32_t message_size_bytes;
+	uint32_t first_byte_timeout_s;
+	uint32_t ssh_sessions;
+	uint32_t ssh_timeout_s;
 };
 
-/* A conductor's own. */
+/* The conductor's side. */
 struct config_conductor {
 	char *address;
 	uint16_t port;
-	char *certificate; /* PEM files */
+	char *certificate;
 	char *private_key;
 	char *ca_certificate;
 	char *device_id_ca;  /* NULL = none */
-	char *device_id_crl; /* NULL = none */
+	char *device_id_crl; /* likewise */
 	char *registry;      /* URI */
 	struct config_limits limits;
 };

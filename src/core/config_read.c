@@ -171,11 +171,13 @@ static void read_conductor(struct reader *r, struct config_conductor *conductor)
 	conductor->device_id_crl = string(r, "device-id-crl");
 	conductor->registry = string(r, "registry");
 	limits->handshakes = (uint32_t)number(r, "limits/handshakes");
-	limits->sessions = (uint32_t)number(r, "limits/sessions");
 	limits->handshake_timeout_s = (uint32_t)number(r, "limits/handshake-timeout");
-	limits->silence_timeout_s = (uint32_t)number(r, "limits/silence-timeout");
-	limits->rate = (uint32_t)number(r, "limits/rate");
-	limits->burst = (uint32_t)number(r, "limits/burst");
+	limits->connection_rate = (uint32_t)number(r, "limits/connection-rate");
+	limits->connection_burst = (uint32_t)number(r, "limits/connection-burst");
+	limits->message_size_bytes = (uint32_t)number(r, "limits/message-size");
+	limits->first_byte_timeout_s = (uint32_t)number(r, "limits/first-byte-timeout");
+	limits->ssh_sessions = (uint32_t)number(r, "limits/ssh-sessions");
+	limits->ssh_timeout_s = (uint32_t)number(r, "limits/ssh-timeout");
 }
 
 static void read_integrity(struct reader *r, struct config_integrity *integrity)

@@ -228,11 +228,13 @@ def test_installed_files(tmp_path):
                  "lib/systemd/catalog/steward.catalog", "share/yang/modules/steward.yang",
                  "share/bash-completion/completions/stewardctl", "share/man/man1/stewardctl.1",
                  "share/man/man8/stewardd.8", "share/man/man8/integrity-handler.8", "share/man/man5/steward.json.5",
+                 "share/man/man5/conductor.json.5",
                  "share/doc/steward/steward.json.example"):
         assert (tmp_path / "usr" / path).is_file(), path
     example = tmp_path / "usr/share/doc/steward/steward.json.example"
     assert run("--config", example, "--check").returncode == 0
-    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8", "man5/steward.json.5"):
+    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8",
+                 "man5/steward.json.5", "man5/conductor.json.5"):
         result = subprocess.run(["man", "--warnings", "-l", tmp_path / "usr/share/man" / page],
                                 text=True, capture_output=True)
         assert result.returncode == 0 and result.stderr == ""

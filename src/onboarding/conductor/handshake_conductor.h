@@ -83,8 +83,9 @@ struct handshake_record {
 	size_t n_asset_ids;
 	struct message_bytes ek; /* configured, DER; size 0 = none */
 	struct handshake_pin pin;
-	bool revoked;        /* the token of that jti */
-	bool clock_set_back; /* this conductor's clock is not to be trusted */
+	uint16_t listen_port; /* of its tunnel: for what it will be told */
+	bool revoked;         /* the token of that jti */
+	bool clock_set_back;  /* this conductor's clock is not to be trusted */
 	/* What is known to have changed since that token was issued, for the audit; "" = nothing.
 	 */
 	char changed[128];

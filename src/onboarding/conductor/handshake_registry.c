@@ -20,6 +20,7 @@ static void fill_record(const struct registry_candidate *candidate, struct hands
 
 	(void)snprintf(ret->node, sizeof(ret->node), "%s", candidate->node);
 	ret->mode = claims->mode;
+	ret->listen_port = candidate->listen_port;
 	memcpy(ret->secret, claims->secret, sizeof(ret->secret));
 	memcpy(ret->asset_ids, claims->asset_ids, sizeof(ret->asset_ids));
 	ret->n_asset_ids = claims->n_asset_ids;

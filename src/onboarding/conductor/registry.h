@@ -3,15 +3,15 @@
  * Routers, their nodes, modes and secrets; tokens; who is enrolled and pinned by what; the other
  * conductors; an audit that is only ever appended to. Its parts:
  *
- *   registry_routers     routers: mode, pre-shared secret, configuration; delete
- *   registry_nodes       nodes: asset-id, endorsement key, reset
- *   registry_tokens      onboarding tokens: issue, revoke, list
- *   registry_lookup      what a handshake needs to know about who says hello
- *   registry_enrolment   its commit; enrolments; the keys that may log in
- *   registry_audit       every attempt; failures of strangers counted
- *   registry_conductors  the conductors themselves
+ *   registry_routers         routers: mode, pre-shared secret, configuration; delete
+ *   registry_nodes           nodes: asset-id, endorsement key, reset
+ *   registry_tokens          onboarding tokens: issue, revoke, list
+ *   registry_lookup          what a handshake needs to know about who says hello
+ *   registry_enrolment       its commit; enrolments; the keys that may log in
+ *   registry_audit           every attempt; failures of strangers counted
+ *   registry_conductors      the conductors themselves
  *   registry_initialization  which of them initializes a router
- *   registry_clock       a clock that was set back
+ *   registry_clock           a clock that was set back
  *
  * Threads: every function of these but registry_open() and registry_close() blocks, on a disk or
  * a server, and belongs on the thread pool. Any number of threads may call at once; they are
@@ -23,10 +23,9 @@
  * commit itself, the call fails and whether it took place is not known: calls may be repeated.
  *
  * Errors: -EINVAL (not a name, a key …), -ENOENT (no such router …), -EEXIST (somebody else's
- * already: the message says whose), -EBUSY (changed meanwhile), -ETIME (our clock was set
- * back), -ENOTSUP (a newer schema). Any
- * other one means that the registry cannot be asked now (-ECONNRESET, -ENOSPC, -EAGAIN …): whoever
- * was to be let in by its answer is not.
+ * already: the message says whose), -EBUSY (changed meanwhile), -ETIME (our clock was set back),
+ * -ENOTSUP (a newer schema). Any other one means that the registry cannot be asked now
+ * (-ECONNRESET, -ENOSPC, -EAGAIN …): whoever was to be let in by its answer is not.
  *
  * Calling sequence: registry_open -> registry_check -> … -> registry_close.
  */

@@ -1,7 +1,7 @@
 /* registry_routers.h - the authority's routers: mode, pre-shared secret, configuration.
  *
  * What configures a router makes it, if it is not there yet: disabled, without a secret. Secrets
- * leave the registry by registry_lookup() and registry_tokens_prepare() alone.
+ * leave the registry by registry_lookup() and registry_token_issue() alone.
  */
 #pragma once
 
