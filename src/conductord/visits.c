@@ -190,12 +190,13 @@ static void on_answered(void *owner, const struct router_answer *answer)
 	struct visit *visit = owner;
 	char reason[256];
 
+	if (answer->status == 0)
+		log_debug("router %s, node %s: %s", visit->router, visit->node, answer->err.text);
 	if (visit->visits->closing) {
 		end_visit(visit);
 	} else if (answer->status == 0 && ++visit->tries < TRIES_MAX) {
 		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
 	} else if (answer->status == 0) {
-		log_debug("router %s, node %s: %s", visit->router, visit->node, answer->err.text);
 		end_visit(visit);
 	} else if (answer->status >= 300) {
 		(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,

@@ -246,8 +246,3 @@ int config_load_early(struct config **ret, const char *path, enum config_role ro
 {
 	return load(ret, path, role, load_tree_early, err);
 }
-
-int config_load_conductor(struct config **ret, const char *path, struct err *err)
-{
-	return load(ret, path, load_tree_conductor, err);
-}

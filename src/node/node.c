@@ -359,8 +359,6 @@ static void watch_signals(struct node *n)
 static int exit_code(const struct err *err)
 {
 	switch (err->code) {
-	case 0:
-		return EX_OK;
 	case -EACCES:
 	case -EPERM:
 		return EX_NOPERM;
@@ -385,6 +383,7 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	     struct config *config)
 {
 	struct err err = {0};
+	bool started;
 	int rc;
 
 	n->program = program;
@@ -396,7 +395,8 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	notify_init(&n->notify, &n->loop);
 	events_init(&n->events, &n->loop);
 	intake_init(&n->intake, &n->loop, config->software_update.max_bandwidth_bps);
-	if (start(n, &err) < 0) {
+	started = start(n, &err) == 0;
+	if (!started) {
 		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
 			  "cannot start: %s", err.text);
 		stop(n);
@@ -412,5 +412,5 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	repository_close(n->repository);
 	free(n->routes);
 	config_free(n->config);
-	return exit_code(&err);
+	return started ? EX_OK : exit_code(&err);
 }
