@@ -17,6 +17,16 @@
 #define ACCEPT_BATCH 64
 #define TICK_MS      250
 
+const struct port_mux_options port_mux_defaults = {
+	.port = 930,
+	.silence_ms = 5000,
+	.silent_max = 1024,
+	.tls_max = 512,
+	.ssh_max = 64,
+	.rate_per_s = 1,
+	.burst = 5,
+};
+
 /* A silent peer: at the place that its ticket names. */
 struct silent_peer {
 	int fd;

@@ -22,11 +22,11 @@ struct tunnel_host_options {
 	unsigned login_grace_s;
 };
 
-#define TUNNEL_HOST_DEFAULTS                                                                       \
-	.user = "steward-tunnel", .directory = "/var/lib/steward-tunnel",                          \
-	.sshd = "/usr/sbin/sshd", .login_grace_s = 10
-
-#define TUNNEL_HOST_SOCKET "/run/steward/tunnels.sock" /* systemd's */
+#define TUNNEL_HOST_USER          "steward-tunnel"
+#define TUNNEL_HOST_DIRECTORY     "/var/lib/steward-tunnel"
+#define TUNNEL_HOST_SSHD          "/usr/sbin/sshd"
+#define TUNNEL_HOST_LOGIN_GRACE_S 10
+#define TUNNEL_HOST_SOCKET        "/run/steward/tunnels.sock" /* systemd's */
 
 /* Returns 0 after SIGTERM, or when the conductord that started it is gone. Errors: what kept it
  * from starting. */
