@@ -1,13 +1,14 @@
 """Port 930 with real OpenSSH: what a router's key can do, and what nobody can."""
 
 import os
+import re
 import socket
 import subprocess
 import time
 
 import pytest
 
-from steward import SLOW, wait_for
+from steward import BUILD, ROOT, SLOW, wait_for
 from tunnels import (TOOL, USER, Key, Program, World, connect, cpu_seconds, free_port, is_closed)
 
 PORT, OTHER_PORT = 20001, 20002  # in the helper's network: they are free
@@ -369,6 +370,26 @@ def as_systemd(world, network):
                                text=True)
     listener.close()
     return path, process
+
+
+def test_units_are_sound(tmp_path):
+    """systemd knows all of it: only the program is not where it will be."""
+    built = os.path.join(BUILD, "packaging", "steward-tunnels.service")
+    for source in (built, os.path.join(ROOT, "packaging/systemd/steward-tunnels.socket")):
+        with open(source) as file:
+            unit = file.read()
+        unit = re.sub(r"=\S*/conductord --tunnels", f"={TOOL}", unit)
+        unit = re.sub(r"^Documentation=.*\n", "", unit, flags=re.M)
+        unit = unit.replace("steward-tunnel\n", USER + "\n")  # the user is not there yet
+        (tmp_path / os.path.basename(source)).write_text(unit)
+    result = subprocess.run(["systemd-analyze", "verify", tmp_path / "steward-tunnels.service",
+                             tmp_path / "steward-tunnels.socket"], text=True, capture_output=True)
+    assert "steward-tunnels" not in result.stderr, result.stderr
+    with open(built) as file:
+        lines = file.read().splitlines()
+    for line in ("PrivateNetwork=yes", "User=steward-tunnel", "CapabilityBoundingSet=",
+                 "NoNewPrivileges=yes", "ProtectSystem=strict"):
+        assert line in lines
 
 
 def test_helper_of_systemd_outlives_its_conductor(world, keys):

@@ -22,11 +22,13 @@ struct tunnel_host_options {
 	unsigned login_grace_s;
 };
 
-#define TUNNEL_HOST_USER          "steward-tunnel"
-#define TUNNEL_HOST_DIRECTORY     "/var/lib/steward-tunnel"
-#define TUNNEL_HOST_SSHD          "/usr/sbin/sshd"
-#define TUNNEL_HOST_LOGIN_GRACE_S 10
-#define TUNNEL_HOST_SOCKET        "/run/steward/tunnels.sock" /* systemd's */
+#define TUNNEL_HOST_USER            "steward-tunnel"
+#define TUNNEL_HOST_DIRECTORY       "/var/lib/steward-tunnel"
+#define TUNNEL_HOST_SSHD            "/usr/sbin/sshd"
+#define TUNNEL_HOST_LOGIN_GRACE_S   10
+#define TUNNEL_HOST_SOCKET          "/run/steward-tunnels.sock" /* systemd's */
+/* Gone with the conductord that wrote it: without it nobody is let in. */
+#define TUNNEL_HOST_AUTHORIZED_KEYS "/run/steward/authorized_keys"
 
 /* Returns 0 after SIGTERM, or when the conductord that started it is gone. Errors: what kept it
  * from starting. */
