@@ -319,6 +319,27 @@ def test_conductor_is_killed_and_comes_back(world, keys):
     assert ask_repository(router.local_port) == "repository\n"
 
 
+def test_conductor_is_down_then_mute_then_there(world, keys):
+    """The router comes to it by itself."""
+    conductor = world.conductor()
+    world.authorize((keys[0], PORT))
+    assert conductor.stop() == 0
+    router = world.router(keys[0], PORT)
+    assert "Connection refused" in router.wait_line("disconnected")
+    mute = socket.socket()
+    mute.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    mute.bind(("127.0.0.1", world.port))
+    mute.listen()
+    peer, _ = mute.accept()
+    assert is_closed(peer, 40)  # ssh gives up by itself
+    peer.close()
+    mute.close()
+    world.conductor()
+    router.wait_line("connected", timeout=60)
+    assert is_up(world)
+    assert [line.split()[0] for line in router.lines] == ["disconnected", "connected"]
+
+
 def test_helper_is_killed_and_comes_back(world, keys):
     conductor = world.conductor()
     world.authorize((keys[0], PORT))

@@ -244,7 +244,7 @@ static void test_newcomer_shows_out_the_oldest(void **state)
 {
 	struct world w;
 	struct port_mux_options options = options_for(&w);
-	int clients[4];
+	int clients[5];
 
 	(void)state;
 	options.ssh_max = 2;
@@ -261,8 +261,13 @@ static void test_newcomer_shows_out_the_oldest(void **state)
 	clients[3] = client(&w, "127.0.0.2", "\x16");
 	RUN_UNTIL(&w, w.n_tls == 1);
 	assert_int_equal(w.n_shown_out, 1); /* the other line */
+	clients[4] = client(&w, "127.0.0.2", "\x16");
+	RUN_UNTIL(&w, w.n_tls == 2);
+	assert_int_equal(w.n_shown_out, 2);
+	assert_int_equal(w.shown_out, w.handed[3].ticket);
 	assert_int_equal(port_mux_counts(w.mux)->ssh_shown_out, 1);
-	for (unsigned i = 0; i < 4; i++)
+	assert_int_equal(port_mux_counts(w.mux)->tls_shown_out, 1);
+	for (unsigned i = 0; i < 5; i++)
 		(void)close(clients[i]);
 	world_end(&w);
 }

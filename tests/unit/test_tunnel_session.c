@@ -168,6 +168,7 @@ static void test_sessions(void **state)
 	wait_for_change(&w);
 	assert_int_equal(w.last_ended, 101);
 	tunnel_session_end(&w.sessions, 4711); /* nobody */
+	tunnel_session_end(&w.sessions, 103);  /* it has authenticated */
 	tunnel_session_end(&w.sessions, 104);
 	wait_for_change(&w);
 	assert_int_equal(w.last_ended, 104);
