@@ -14,7 +14,7 @@
 #define LINE_SIZE                                                                                  \
 	(sizeof("restrict,port-forwarding,permitlisten=\"localhost:65535\","                       \
 		"permitopen=\"localhost:65535\",command=\"/bin/false\" ssh-ed25519 \n") +          \
-	 BASE64_LENGTH(SSH_KEY_ED25519_SIZE))
+	 BASE64_LENGTH((size_t)SSH_KEY_ED25519_SIZE))
 
 static void freep(char **text)
 {
@@ -37,7 +37,7 @@ static int format_line(const struct authorized_key *key, uint16_t repository_por
 		       struct err *err)
 {
 	struct span blob = span_of(key->blob, sizeof(key->blob));
-	char text[BASE64_LENGTH(SSH_KEY_ED25519_SIZE) + 1];
+	char text[BASE64_LENGTH((size_t)SSH_KEY_ED25519_SIZE) + 1];
 
 	if (!ssh_key_is_ed25519(blob))
 		return err_set(err, -EINVAL, "the key for port %u is no ssh-ed25519 key",

@@ -17,6 +17,16 @@
 #define ACCEPT_BATCH 64
 #define TICK_MS      250
 
+const struct port_mux_options port_mux_defaults = {
+	.port = 930,
+	.silence_ms = 5000,
+	.silent_max = 1024,
+	.tls_max = 512,
+	.ssh_max = 64,
+	.rate_per_s = 1,
+	.burst = 5,
+};
+
 /* A silent peer: at the place that its ticket names. */
 struct silent_peer {
 	int fd;
@@ -88,6 +98,11 @@ static void wait_for_first_byte(struct port_mux *mux, int fd,
 	};
 }
 
+static bool is_out_of_room(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
 /* Without a descriptor for the newcomer a silent one gives its own. Returns false when there is
  * none: then nothing is accepted until the next tick. */
 static bool make_room(struct port_mux *mux)
@@ -105,36 +120,41 @@ static bool make_room(struct port_mux *mux)
 	return true;
 }
 
-static bool accept_one(struct port_mux *mux)
+/* Returns 0, or a negative errno when there is no more for now. */
+static int accept_one(struct port_mux *mux)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t size = sizeof(address);
 	int fd = accept4(mux->listener, (struct sockaddr *)&address, &size,
 			 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return make_room(mux);
-		return errno != EAGAIN; /* the others are of that connection: accept(2) */
-	}
+	if (fd < 0 && (errno == EAGAIN || is_out_of_room(errno)))
+		return -errno;
+	if (fd < 0) /* of that connection alone: accept(2) */
+		return 0;
 	if (admission_admit(mux->admission, (struct sockaddr *)&address, uv_now(mux->loop))) {
 		wait_for_first_byte(mux, fd, &address);
 	} else {
 		mux->counts.refused++;
 		reset_connection(fd);
 	}
-	return true;
+	return 0;
 }
 
 static void on_acceptable(uv_poll_t *handle, int status, int events)
 {
 	struct port_mux *mux = container_of(handle, struct port_mux, accepting);
+	int rc = accept_one(mux);
 
 	(void)status; /* of poll(2): accept says what it is */
 	(void)events;
-	for (unsigned i = 0; i < ACCEPT_BATCH; i++)
-		if (!accept_one(mux))
-			return;
+	/* Only now is it sure that somebody waits: without a descriptor accept(2) does not look. */
+	if (is_out_of_room(-rc) && make_room(mux)) {
+		(void)accept_one(mux);
+		return;
+	}
+	for (unsigned i = 1; rc == 0 && i < ACCEPT_BATCH; i++)
+		rc = accept_one(mux);
 }
 
 static void hand_on(struct port_mux *mux, const struct silent_peer *peer, enum admission_line line)

@@ -40,10 +40,8 @@ struct port_mux_options {
 	void *owner;
 };
 
-/* What onboarding.md has; callbacks and address are left to the caller. */
-#define PORT_MUX_DEFAULTS                                                                          \
-	.port = 930, .silence_ms = 5000, .silent_max = 1024, .tls_max = 512, .ssh_max = 64,        \
-	.rate_per_s = 1, .burst = 5
+/* What onboarding.md has, for a copy: all addresses, port 930, no callbacks. */
+extern const struct port_mux_options port_mux_defaults;
 
 /* Connections since the start; each is in one of the first five, or still silent. */
 struct port_mux_counts {

@@ -60,8 +60,8 @@ static void break_channel(struct tunnel_channel *c, int code)
 	if (c->code < 0)
 		return;
 	c->code = code;
-	/* A socket can nearly always be written to; one that is closed, too. */
-	(void)uv_poll_start(&c->poll, UV_WRITABLE, on_ready);
+	/* Its end can be read, whatever stands in the way of writing. */
+	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
 static void drop_queue(struct tunnel_channel *c)
@@ -147,7 +147,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	struct tunnel_channel *c = container_of(poll, struct tunnel_channel, poll);
 	struct tunnel_message message;
 	int rc = 0;
-	int fd;
+	int fd = -1;
 
 	(void)status; /* the calls say it themselves */
 	(void)events;

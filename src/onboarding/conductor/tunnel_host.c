@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -246,6 +247,17 @@ static int find_listener(int *ret, struct err *err)
 	return 0;
 }
 
+/* One for each session, and as many as there may be. */
+static void allow_all_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Nothing of this needs the powers that are given up on the way. */
 static int move_in(const struct tunnel_host_options *options, bool by_systemd, struct err *err)
 {
@@ -282,6 +294,7 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", options->directory);
 	(void)snprintf(config, sizeof(config), "%s/sshd_config", options->directory);
 	h.sessions.config = config;
+	allow_all_descriptors();
 	rc = find_listener(&h.listener, err);
 	if (rc == 0)
 		rc = move_in(options, h.listener >= 0, err);

@@ -22,11 +22,15 @@ struct tunnel_host_options {
 	unsigned login_grace_s;
 };
 
-#define TUNNEL_HOST_DEFAULTS                                                                       \
-	.user = "steward-tunnel", .directory = "/var/lib/steward-tunnel",                          \
-	.sshd = "/usr/sbin/sshd", .login_grace_s = 10
+#define TUNNEL_HOST_USER          "steward-tunnel"
+#define TUNNEL_HOST_DIRECTORY     "/var/lib/steward-tunnel"
+#define TUNNEL_HOST_SSHD          "/usr/sbin/sshd"
+#define TUNNEL_HOST_LOGIN_GRACE_S 10
+#define TUNNEL_HOST_SOCKET        "/run/steward-tunnels.sock" /* systemd's */
 
-#define TUNNEL_HOST_SOCKET "/run/steward/tunnels.sock" /* systemd's */
+#define TUNNEL_HOST_DEFAULTS                                                                       \
+	.user = TUNNEL_HOST_USER, .directory = TUNNEL_HOST_DIRECTORY, .sshd = TUNNEL_HOST_SSHD,    \
+	.login_grace_s = TUNNEL_HOST_LOGIN_GRACE_S
 
 /* Returns 0 after SIGTERM, or when the conductord that started it is gone. Errors: what kept it
  * from starting. */

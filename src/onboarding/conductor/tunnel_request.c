@@ -2,9 +2,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define CONNECT_MS 100
 
 static int bind_and_listen(int fd, const struct sockaddr_in *at)
 {
@@ -16,11 +19,22 @@ static int bind_and_listen(int fd, const struct sockaddr_in *at)
 	return 0;
 }
 
+/* On loopback both sides are this kernel: what is not there at once will not be. */
 static int connect_to(int fd, const struct sockaddr_in *at)
 {
-	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0)
-		return errno == EINPROGRESS ? -EAGAIN : -errno;
-	return 0;
+	struct pollfd connected = {.fd = fd, .events = POLLOUT};
+	socklen_t size = sizeof(int);
+	int code = 0;
+
+	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	if (poll(&connected, 1, CONNECT_MS) != 1)
+		return -EAGAIN;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) < 0)
+		return -errno;
+	return -code;
 }
 
 static int open_at(uint16_t port, bool listening)

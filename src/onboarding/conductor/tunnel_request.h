@@ -6,8 +6,7 @@
 
 #include <stdint.h>
 
-/* A connection to localhost. On loopback it is there at once, or the listener's queue is full:
- * -EAGAIN. */
+/* A connection to localhost: within 100 ms, or -EAGAIN: the listener's queue is full. */
 int tunnel_request_connect(uint16_t port);
 
 /* A listener on localhost. */

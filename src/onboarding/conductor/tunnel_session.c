@@ -110,7 +110,7 @@ void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
 void tunnel_session_end(struct tunnel_sessions *all, uint32_t id)
 {
 	for (struct tunnel_session *s = all->first; s; s = s->next)
-		if (s->id == id)
+		if (s->id == id && s->fingerprint[0] == '\0')
 			end(s);
 }
 

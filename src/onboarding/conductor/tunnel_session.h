@@ -27,7 +27,8 @@ struct tunnel_sessions {
 /* Takes fd. ended comes also when there is no sshd, and, at once, without memory. */
 void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd);
 
-/* Each with all its processes, within half a second. */
+/* Each with all its processes, within half a second. By its id only one that has not authenticated:
+ * ids are given again, and it may be another's by then. */
 void tunnel_session_end(struct tunnel_sessions *all, uint32_t id);
 void tunnel_session_end_key(struct tunnel_sessions *all, const char *fingerprint);
 void tunnel_session_end_all(struct tunnel_sessions *all);

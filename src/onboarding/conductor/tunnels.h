@@ -80,6 +80,7 @@ void tunnels_close(struct tunnels *t, void (*closed)(struct tunnels *t));
 /* Takes fd, a client of whom nothing is read yet; id is its owner's (port_mux's ticket). Error:
  * -ENOTCONN, there is no helper now; fd is closed. */
 int tunnels_session(struct tunnels *t, uint32_t id, int fd);
+/* Unless it has authenticated. */
 void tunnels_end_session(struct tunnels *t, uint32_t id);
 /* All sessions of a key, within a second. Its line in authorized_keys must be gone before. */
 void tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE]);

@@ -16,7 +16,7 @@
 
 #define LINE_SIZE                                                                                  \
 	(HOST_SIZE_MAX + sizeof("[]:65535  \n") + SSH_KEY_TYPE_SIZE +                              \
-	 BASE64_LENGTH(SSH_KEY_SIZE_MAX))
+	 BASE64_LENGTH((size_t)SSH_KEY_SIZE_MAX))
 
 static void freep(char **text)
 {
@@ -32,11 +32,11 @@ static bool is_host(const char *host)
 	return size > 0 && size <= HOST_SIZE_MAX && host[0] != '-' && strspn(host, allowed) == size;
 }
 
-/* Returns its length, or -EINVAL. */
+/* Returns its length, or -EINVAL. ret: LINE_SIZE. */
 static int format_line(const char *host, uint16_t port, struct span key, char *ret)
 {
 	const char *type = ssh_key_type(key);
-	char text[BASE64_LENGTH(SSH_KEY_SIZE_MAX) + 1];
+	char text[BASE64_LENGTH((size_t)SSH_KEY_SIZE_MAX) + 1];
 
 	if (!type)
 		return -EINVAL;

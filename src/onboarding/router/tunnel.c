@@ -16,6 +16,8 @@
 #define LASTING_MS    60000 /* then the next try begins with 1 s again */
 #define PATIENCE_MS   2000
 
+#define PATH_SIZE 512 /* longer ones are refused at the start */
+
 const char *tunnel_state_name(enum tunnel_state state)
 {
 	static const char *const names[] = {"stopped", "connecting", "connected", "waiting",
@@ -149,10 +151,10 @@ static void on_exited(struct process *process, int exit_status, const struct err
 static void run_ssh(struct tunnel *t)
 {
 	const struct tunnel_options *o = &t->options;
-	char key[512];
-	char known_hosts[512];
+	char key[PATH_SIZE + 32];
+	char known_hosts[PATH_SIZE + 32];
 	char port[8];
-	char remote[512];
+	char remote[PATH_SIZE + 32];
 	char local[64];
 	const char *const argv[] = {
 		PROCESS_DIES_WITH_US,
@@ -248,12 +250,22 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 	(void)uv_timer_init(loop, &t->timer);
 }
 
+/* ssh splits at blanks and colons, and knows quotes, patterns and %-tokens. */
+static bool is_plain_path(const char *path)
+{
+	return path[0] == '/' && strlen(path) < PATH_SIZE && !strpbrk(path, " \t\r\n\"'\\%$~:*?");
+}
+
 int tunnel_start(struct tunnel *t, struct err *err)
 {
 	const struct tunnel_options *o = &t->options;
-	int rc = known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys,
-				   err);
+	const char *const paths[] = {o->key, o->known_hosts, o->socket};
+	int rc;
 
+	for (unsigned i = 0; i < N_ELEMENTS(paths); i++)
+		if (!is_plain_path(paths[i]))
+			return err_set(err, -EINVAL, "'%s' cannot be a path of ssh's", paths[i]);
+	rc = known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys, err);
 	if (rc < 0)
 		return rc;
 	try_to_connect(t);

@@ -74,7 +74,8 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 		 const struct tunnel_callbacks *callbacks);
 
 /* Pin the host keys, and try from now on. Errors: -EINVAL (a host or key that cannot stand in
- * known_hosts, none at all), those of writing it: then it is STOPPED still. */
+ * known_hosts, none at all; a path that ssh would read otherwise), those of writing it: then it is
+ * STOPPED still. */
 int tunnel_start(struct tunnel *t, struct err *err);
 
 /* Ends ssh. The callbacks do not come any more. */
