@@ -112,7 +112,7 @@ static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
 
 static int read_pcrs(const cJSON *json, struct pcr_policy *ret, struct err *err)
 {
-	const cJSON *array;
+	const cJSON *array = NULL;
 	const cJSON *item;
 	const char *bank;
 	int rc = json_get_string(json, "pcr-bank", 6, &bank, err);
