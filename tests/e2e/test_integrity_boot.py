@@ -387,6 +387,22 @@ def test_zeroize_by_another_name(world, typed):
     assert not outcome.events("INTEGRITY_ZEROIZED") and world.state == before
 
 
+def test_zeroize_without_any_name(world):
+    """Nothing typed is not the name of a router that has none."""
+    with open(world.config_path) as file:
+        config = json.load(file)
+    del config["steward:router"]["name"]
+    with open(world.config_path, "w") as file:
+        json.dump(config, file)
+    nameless = ["unshare", "--uts", "/usr/bin/python3", "-c",
+                "import os, socket, sys; socket.sethostname(''); "
+                "os.execv(sys.argv[1], sys.argv[1:])"]
+    before = world.state
+    outcome = world.request("zeroize", typed="\n", prefix=nameless)
+    assert outcome.code == 1 and "has no name" in outcome.stderr, outcome
+    assert world.state == before
+
+
 def test_zeroize_what_is_damaged(world):
     """What cannot be unlocked any more: record and metadata gone."""
     causes.record_removed(world)
