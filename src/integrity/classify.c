@@ -57,8 +57,8 @@ static int read_pin_fact(struct tpm *t, const struct config_integrity *config,
 static int read_key_facts(struct tpm *t, const struct seal_record *record, struct seal_facts *ret,
 			  struct err *err)
 {
-	TPM2B_DIGEST policy;
-	TPM2B_PUBLIC public;
+	TPM2B_DIGEST policy = {0};
+	TPM2B_PUBLIC public = {0};
 	TPM2B_NAME name;
 	int rc = tpm_find(t, record->key_handle, NULL, &public, &name, err);
 
