@@ -127,6 +127,8 @@ def test_journal_of_another_manifest(tmp_path, servers, daemons, images, key):
     daemon.start()
     daemon.wait_state("V1", "complete")
     assert is_right(daemon, images(16, 2))
+    line = next(l for l in daemon.log.splitlines() if "of another manifest" in l)
+    assert daemon.state + "/downloads/V1/pieces" in line
 
 
 @pytest.mark.parametrize("damage", ["torn", "garbage", "empty", "foreign", "gone"])
@@ -152,9 +154,8 @@ def test_damaged_journal(damage, servers, daemons, images):
     daemon.wait_state("V1", "complete")
     assert is_right(daemon, images(16))
     if damage in ("torn", "garbage", "empty", "foreign"):
-        assert {"torn": "torn: its last 5 bytes", "garbage": "no readable header",
-                "empty": "no readable header",
-                "foreign": "no readable header"}[damage] in daemon.log
+        what = "torn: its last 5 bytes" if damage == "torn" else "no readable header"
+        assert any(what in line and path in line for line in daemon.log.splitlines()), daemon.log
 
 
 def test_complete_without_any_source(servers, daemons, images):
