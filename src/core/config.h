@@ -12,6 +12,8 @@
 
 #include "core/err.h"
 
+#define CONFIG_ROUTER_PATH "/etc/steward/steward.json"
+
 enum access_mode {
 	ACCESS_INTERNET_ONLY,
 	ACCESS_PREFER_CONDUCTOR,

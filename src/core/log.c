@@ -17,7 +17,7 @@
 
 #define TEXT_SIZE    2048
 #define FIELD_SIZE   1280
-#define FIELDS_MAX   10
+#define FIELDS_MAX   12
 #define JOURNAL_PATH "/run/systemd/journal/socket"
 
 #define LOG_DEFINE(event, message_id, event_priority, event_name)                                  \
@@ -106,6 +106,8 @@ static void write_journal(const struct log_event *event, const struct log_fields
 		add_field(&entry, "STEWARD_SOURCE", fields->source);
 		add_field(&entry, "STEWARD_STATE", fields->state);
 		add_field(&entry, "STEWARD_REASON", fields->reason);
+		add_field(&entry, "STEWARD_STEP", fields->step);
+		add_field(&entry, "STEWARD_TPM_RC", fields->tpm_rc);
 	}
 	(void)sd_journal_sendv(entry.fields, entry.n);
 }

@@ -22,6 +22,8 @@ struct log_fields {
 	const char *source;  /* STEWARD_SOURCE */
 	const char *state;   /* STEWARD_STATE */
 	const char *reason;  /* STEWARD_REASON */
+	const char *step;    /* STEWARD_STEP */
+	const char *tpm_rc;  /* STEWARD_TPM_RC */
 };
 
 /* program: SYSLOG_IDENTIFIER. to_stderr: also when there is a journal. */

@@ -43,7 +43,20 @@
 	X(IMAGE_DELETED, "d26728b453b74f2585df0f82e971800c", LOG_NOTICE, "image-deleted")          \
 	X(IMAGE_DAMAGED, "067a30a4e3eb43d0959f7cb96350872b", LOG_ERR, "image-damaged")             \
 	X(IMAGE_REMOVED, "515b7577ce5748e29c1d5c2fcdb8ad3b", LOG_WARNING, "image-removed")         \
-	X(ACCESS_REFUSED, "464d8431723540569ba94a094bfe5e25", LOG_WARNING, "access-refused")
+	X(ACCESS_REFUSED, "464d8431723540569ba94a094bfe5e25", LOG_WARNING, "access-refused")       \
+	X(INTEGRITY_COMPROMISED, "954d6b62edb54dfe830d957c4e547060", LOG_EMERG,                    \
+	  "integrity-compromised")                                                                 \
+	X(INTEGRITY_UNLOCKED, "8d18bdfcf5004540b1249df1357994fa", LOG_NOTICE,                      \
+	  "integrity-unlocked")                                                                    \
+	X(INTEGRITY_ENABLED, "3a45b8055c3d4ab5a656b74f2b488bb5", LOG_NOTICE, "integrity-enabled")  \
+	X(INTEGRITY_UNSUPPORTED, "94a7ecb23d434c489765a24a2657bba6", LOG_NOTICE,                   \
+	  "integrity-unsupported")                                                                 \
+	X(INTEGRITY_FINDING, "d83dbe50d853481e8ebb3591a855af4a", LOG_INFO, "integrity-finding")    \
+	X(INTEGRITY_RECOVERED, "2742881d26b24199bd99c78b7a506cf8", LOG_NOTICE,                     \
+	  "integrity-recovered")                                                                   \
+	X(INTEGRITY_ZEROIZED, "ae2cf24b030646158eace4ed6f1fc4cf", LOG_WARNING,                     \
+	  "integrity-zeroized")                                                                    \
+	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE, "integrity-resealed")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -76,3 +89,11 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_IMAGE_DAMAGED          (&log_event_IMAGE_DAMAGED)
 #define LOG_IMAGE_REMOVED          (&log_event_IMAGE_REMOVED)
 #define LOG_ACCESS_REFUSED         (&log_event_ACCESS_REFUSED)
+#define LOG_INTEGRITY_COMPROMISED  (&log_event_INTEGRITY_COMPROMISED)
+#define LOG_INTEGRITY_UNLOCKED     (&log_event_INTEGRITY_UNLOCKED)
+#define LOG_INTEGRITY_ENABLED      (&log_event_INTEGRITY_ENABLED)
+#define LOG_INTEGRITY_UNSUPPORTED  (&log_event_INTEGRITY_UNSUPPORTED)
+#define LOG_INTEGRITY_FINDING      (&log_event_INTEGRITY_FINDING)
+#define LOG_INTEGRITY_RECOVERED    (&log_event_INTEGRITY_RECOVERED)
+#define LOG_INTEGRITY_ZEROIZED     (&log_event_INTEGRITY_ZEROIZED)
+#define LOG_INTEGRITY_RESEALED     (&log_event_INTEGRITY_RESEALED)

@@ -1,6 +1,6 @@
 /* secret.h - bytes that nobody else may see: locked, left out of core dumps, wiped.
  *
- * Each secret has pages of its own (mlock(2), MADV_DONTDUMP, MADV_WIPEONFORK), so that nothing
+ * Each secret has pages of its own (mlock2(2), MADV_DONTDUMP, MADV_WIPEONFORK), so that nothing
  * else is wiped or kept with it. Where the lock limit is too low secret_init fails: a secret that
  * may be swapped out is none.
  *

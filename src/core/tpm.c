@@ -152,8 +152,8 @@ int tpm_session_start(struct tpm *t, ESYS_TR salt_key, TPM2_SE type, struct tpm_
 
 	*ret = TPM_OBJECT_NONE(t);
 	rc = TPM_CALL(t, Esys_StartAuthSession(t->esys, salt_key, ESYS_TR_NONE, ESYS_TR_NONE,
-					       ESYS_TR_NONE, ESYS_TR_NONE, NULL, type,
-					       &aes_128_cfb, TPM2_ALG_SHA256, &ret->handle));
+					       ESYS_TR_NONE, ESYS_TR_NONE, NULL, type, &aes_128_cfb,
+					       TPM2_ALG_SHA256, &ret->handle));
 	if (rc != TSS2_RC_SUCCESS) {
 		ret->handle = ESYS_TR_NONE;
 		return tpm_fail(t, rc, err, "start a session salted to the storage root key");

@@ -23,10 +23,10 @@
 #include "core/err.h"
 #include "core/span.h"
 
-#define TPM_DEVICE_WAIT_MS  10000 /* for a device that is not there yet: integrity.md */
-#define TPM_NAME_TEXT_SIZE  (2 * sizeof(TPMU_NAME) + 1)
-#define TPM_EK_HANDLE       0x81010001 /* TCG EK Credential Profile 2.3, 2.2.1 */
-#define TPM_PCR_COUNT       24         /* TCG PC Client Platform TPM Profile, 4.6.1 */
+#define TPM_DEVICE_WAIT_MS 10000 /* for a device that is not there yet: integrity.md */
+#define TPM_NAME_TEXT_SIZE (2 * sizeof(TPMU_NAME) + 1)
+#define TPM_EK_HANDLE      0x81010001 /* TCG EK Credential Profile 2.3, 2.2.1 */
+#define TPM_PCR_COUNT      24         /* TCG PC Client Platform TPM Profile, 4.6.1 */
 
 struct tpm {
 	ESYS_CONTEXT *esys;
@@ -36,7 +36,8 @@ struct tpm {
 	TSS2_RC last_rc;   /* of the last call that failed; 0 = none did */
 };
 
-/* tcti as tss2's loader takes it ("device:/dev/tpmrm0"). wait_ms: for a device that is not there. */
+/* tcti as tss2's loader takes it ("device:/dev/tpmrm0"). wait_ms: for a device that is not there.
+ */
 int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err);
 void tpm_close(struct tpm *t);
 

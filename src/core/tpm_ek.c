@@ -19,16 +19,15 @@ static const TPM2B_PUBLIC ek_template = {
 						  0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24,
 						  0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64,
 						  0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa}},
-			.parameters =
-				{.rsaDetail =
-					 {
-						 .symmetric = {.algorithm = TPM2_ALG_AES,
-							       .keyBits = {.aes = 128},
-							       .mode = {.aes = TPM2_ALG_CFB}},
-						 .scheme = {.scheme = TPM2_ALG_NULL},
-						 .keyBits = 2048,
-						 .exponent = 0,
-					 }},
+			.parameters = {.rsaDetail =
+					       {
+						       .symmetric = {.algorithm = TPM2_ALG_AES,
+								     .keyBits = {.aes = 128},
+								     .mode = {.aes = TPM2_ALG_CFB}},
+						       .scheme = {.scheme = TPM2_ALG_NULL},
+						       .keyBits = 2048,
+						       .exponent = 0,
+					       }},
 			.unique = {.rsa = {.size = 256}},
 		},
 };

@@ -80,9 +80,9 @@ int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_
 		TPML_PCR_SELECTION wanted = tpm_pcr_selection(bank, mask);
 		TPML_PCR_SELECTION *got = NULL;
 		TPML_DIGEST *digests = NULL;
-		TSS2_RC rc = TPM_CALL(t, Esys_PCR_Read(t->esys, ESYS_TR_NONE, ESYS_TR_NONE,
-						       ESYS_TR_NONE, &wanted, NULL, &got,
-						       &digests));
+		TSS2_RC rc =
+			TPM_CALL(t, Esys_PCR_Read(t->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+						  &wanted, NULL, &got, &digests));
 
 		if (rc != TSS2_RC_SUCCESS)
 			return tpm_fail(t, rc, err, "read the PCRs");
@@ -91,7 +91,8 @@ int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_
 		Esys_Free(digests);
 	}
 	if (code < 0)
-		return err_set(err, code, "read the PCRs: the TPM does not have PCR %d in this bank",
+		return err_set(err, code,
+			       "read the PCRs: the TPM does not have PCR %d in this bank",
 			       __builtin_ctz(mask));
 	return 0;
 }

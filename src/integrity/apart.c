@@ -63,8 +63,8 @@ static int wait_for_child(pid_t child, const struct report *report, struct failu
 		return failure_set(f, CAUSE_TPM_ERROR, -EIO,
 				   "what speaks with the TPM was ended by signal %d",
 				   WTERMSIG(status));
-	return failure_set(f, CAUSE_TPM_ERROR, -EIO, "what speaks with the TPM ended with status %d",
-			   WEXITSTATUS(status));
+	return failure_set(f, CAUSE_TPM_ERROR, -EIO,
+			   "what speaks with the TPM ended with status %d", WEXITSTATUS(status));
 }
 
 int apart_run(apart_cb work, void *shared, struct failure *f)

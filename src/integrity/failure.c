@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 static const char *const step_names[N_STEPS] = {
-	[STEP_START] = "start",   [STEP_LOCATE] = "locate", [STEP_UNSEAL] = "unseal",
-	[STEP_PASS] = "pass",     [STEP_UNLOCK] = "unlock", [STEP_ENABLE] = "enable",
+	[STEP_START] = "start", [STEP_LOCATE] = "locate", [STEP_UNSEAL] = "unseal",
+	[STEP_PASS] = "pass",   [STEP_UNLOCK] = "unlock", [STEP_ENABLE] = "enable",
 };
 
 static const char *const cause_names[N_CAUSES] = {

@@ -99,9 +99,9 @@ static int decrypt(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
 {
 	static const TPMT_RSA_DECRYPT scheme_of_key = {.scheme = TPM2_ALG_NULL};
 	TPM2B_PUBLIC_KEY_RSA *plain = NULL;
-	TSS2_RC rc = TPM_CALL(t, Esys_RSA_Decrypt(t->esys, key, session->handle, ESYS_TR_NONE,
-						  ESYS_TR_NONE, cipher, &scheme_of_key, label,
-						  &plain));
+	TSS2_RC rc =
+		TPM_CALL(t, Esys_RSA_Decrypt(t->esys, key, session->handle, ESYS_TR_NONE,
+					     ESYS_TR_NONE, cipher, &scheme_of_key, label, &plain));
 	bool whole;
 
 	if (rc != TSS2_RC_SUCCESS)

@@ -1,4 +1,5 @@
-/* fek.h - the filesystem encryption key: made by the TPM, wrapped in software, unwrapped by the TPM.
+/* fek.h - the filesystem encryption key: made by the TPM, wrapped in software, unwrapped by the
+ * TPM.
  *
  * Wrapping needs the public key alone, so that the FEK does not cross the bus for it. Making and
  * unwrapping go through a session salted to the SRK, with parameter encryption.

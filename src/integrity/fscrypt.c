@@ -248,6 +248,7 @@ int fscrypt_encrypt(const char *path, const struct secret *fek,
 	if (policy.kind != FSCRYPT_KIND_OURS) {
 		(void)not_ours(path, &policy, f);
 		(void)err_wrap(&f->err, "after fscrypt encrypt, with the options of " FSCRYPT_CONF);
+		f->err.code = -EPROTO;
 		return failure_because(f, CAUSE_FSCRYPT_REFUSED);
 	}
 	rc = prove_key(path, policy.identifier, fek, f);
@@ -276,7 +277,7 @@ int fscrypt_unlock(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER
 {
 	const char *const argv[] = {"fscrypt", "unlock", path, FSCRYPT_TOOL_KEY, "--quiet", NULL};
 	struct failure later;
-	bool unlocked;
+	bool unlocked = false;
 	int refused;
 	int rc;
 

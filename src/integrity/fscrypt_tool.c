@@ -7,6 +7,7 @@
 
 #include "core/macros.h"
 #include "core/process.h"
+#include "integrity/stopwatch.h"
 
 /* Adding a key takes milliseconds, the first setup a second or two for its hash. */
 #define TOOL_TIMEOUT_MS 60000
@@ -41,7 +42,7 @@ static int key_file_open(struct key_file *k, const struct secret *fek)
 		return -errno;
 	k->bytes = pages;
 	k->size = fek->size;
-	if (mlock(pages, k->size) < 0 || madvise(pages, k->size, MADV_DONTDUMP) < 0)
+	if (mlock2(pages, k->size, 0) < 0 || madvise(pages, k->size, MADV_DONTDUMP) < 0)
 		return -errno;
 	/* Through the mapping, whose pages are locked before there is anything in them. */
 	memcpy(k->bytes, fek->bytes, k->size);
@@ -67,6 +68,7 @@ int fscrypt_tool(const char *const *argv, const struct secret *fek, struct failu
 {
 	_cleanup_(key_file_release) struct key_file key = {.fd = -1};
 	struct process_command command = {.argv = argv, .timeout_ms = TOOL_TIMEOUT_MS};
+	struct stopwatch watch = stopwatch_start();
 	struct process_result result;
 	int rc = fek ? key_file_open(&key, fek) : 0;
 
@@ -75,6 +77,7 @@ int fscrypt_tool(const char *const *argv, const struct secret *fek, struct failu
 				   strerror(-rc));
 	command.fd = key.fd;
 	rc = process_run(&command, &result, &f->err);
+	stopwatch_step(&watch, argv[1], 0);
 	if (rc < 0)
 		return cannot_run(rc, f);
 	if (result.exit_status != 0)

@@ -1,5 +1,6 @@
 #include "integrity/seal_record.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,7 @@
 
 #include "core/atomic_file.h"
 #include "core/base64.h"
+#include "core/base64url.h"
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
@@ -304,11 +306,17 @@ char *seal_record_print(const struct seal_record *r)
 int seal_record_label(const struct seal_record *r, char ret[SEAL_RECORD_LABEL_SIZE])
 {
 	_cleanup_(free_text) char *text = print(r, false);
+	_cleanup_(free_text) char *label = NULL;
 	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned size;
 
-	if (!text || EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1)
+	if (!text || EVP_Digest(text, strlen(text), digest, &size, EVP_sha256(), NULL) != 1)
 		return -ENOMEM;
-	hex_encode(span_of(digest, (SEAL_RECORD_LABEL_SIZE - 1) / 2), ret);
+	label = base64url_encode(span_of(digest, size));
+	if (!label)
+		return -ENOMEM;
+	assert(strlen(label) + 1 == SEAL_RECORD_LABEL_SIZE);
+	memcpy(ret, label, SEAL_RECORD_LABEL_SIZE);
 	return 0;
 }
 
@@ -368,6 +376,21 @@ int seal_record_load(struct seal_record *ret, const char *directory, const char 
 		return rc;
 	rc = seal_record_parse(ret, span_of(text, size), err);
 	return rc < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+void seal_record_known_names(const char *directory, TPM2B_NAME ret[SEAL_KNOWN_NAMES])
+{
+	static const char *const files[] = {SEAL_RECORD_FILE, SEAL_RECORD_NEW_FILE};
+
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		struct seal_record record = {0};
+
+		if (seal_record_load(&record, directory, files[i], NULL) < 0)
+			continue;
+		ret[2 * i] = record.key_name;
+		ret[2 * i + 1] = record.previous_key_name;
+		seal_record_release(&record);
+	}
 }
 
 int seal_record_save(const struct seal_record *r, const char *directory, const char *file,

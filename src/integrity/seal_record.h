@@ -3,7 +3,8 @@
  *
  * There is one text for any record: members in a fixed order, no white space, one line. A file
  * that says the same in other words was changed by somebody. The label of the wrapped FEK is the
- * hex SHA-256 of the text without that member, so that none of the others can be changed either.
+ * base64url SHA-256 of the text without that member, so that none of the others can be changed
+ * either. (Hex and its final zero would be 65 bytes; tss2's TPM2B_DATA takes 64.)
  *
  *	{"version":1,"wrapped-fek":"<base64>","key-handle":"0x81010128","key-name":"<hex>",
  *	 "ek-name":"<hex>","srk":"<base64>","pcr-bank":"sha256",
@@ -19,9 +20,9 @@
 #include "integrity/pin.h"
 #include "integrity/wrapping_key.h"
 
-#define SEAL_RECORD_SIZE_MAX    (256u << 10)
-#define SEAL_DIRECTORIES_MAX    64
-#define SEAL_RECORD_LABEL_SIZE  65 /* 64 hex digits and a zero */
+#define SEAL_RECORD_SIZE_MAX   (256u << 10)
+#define SEAL_DIRECTORIES_MAX   64
+#define SEAL_RECORD_LABEL_SIZE 44 /* 43 characters and a zero */
 
 struct seal_directory {
 	char *path;
@@ -58,5 +59,11 @@ int seal_record_pin(const struct seal_record *r, uint8_t ret[PIN_SIZE]);
 bool seal_record_exists(const char *directory, const char *file);
 int seal_record_load(struct seal_record *ret, const char *directory, const char *file,
 		     struct err *err);
+
+/* The Names that the records in directory give to keys of ours, also to those that a power cut left
+ * behind: what has one of them is not foreign. Those that are not there are empty. */
+#define SEAL_KNOWN_NAMES 4
+void seal_record_known_names(const char *directory, TPM2B_NAME ret[SEAL_KNOWN_NAMES]);
+
 int seal_record_save(const struct seal_record *r, const char *directory, const char *file,
 		     struct err *err);

@@ -49,9 +49,8 @@ static int make_srk(struct tpm *t, ESYS_TR *ret, struct err *err)
 		made.handle = ESYS_TR_NONE;
 		return tpm_fail(t, rc, err, "make the storage root key");
 	}
-	rc = TPM_CALL(t, Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, made.handle,
-					   ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-					   SRK_HANDLE, ret));
+	rc = TPM_CALL(t, Esys_EvictControl(t->esys, ESYS_TR_RH_OWNER, made.handle, ESYS_TR_PASSWORD,
+					   ESYS_TR_NONE, ESYS_TR_NONE, SRK_HANDLE, ret));
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_fail(t, rc, err, "make the storage root key persistent");
 	return 0;
@@ -67,10 +66,11 @@ int srk_provide(struct tpm *t, ESYS_TR *ret, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (!is_srk(&public.publicArea))
-		return err_set(err, -EEXIST,
-			       "the key at 0x%08x is foreign: expected an RSA-2048 storage root key "
-			       "with the standard template and noDA",
-			       SRK_HANDLE);
+		return err_set(
+			err, -EEXIST,
+			"the key at 0x%08x is foreign: expected an RSA-2048 storage root key "
+			"with the standard template and noDA",
+			SRK_HANDLE);
 	return 0;
 }
 
@@ -90,7 +90,8 @@ int srk_save(struct tpm *t, ESYS_TR srk, uint8_t ret[SRK_SIZE_MAX], size_t *ret_
 	Esys_Free(saved);
 	return size <= SRK_SIZE_MAX
 		       ? 0
-		       : err_set(err, -E2BIG, "the serialized storage root key has %zu bytes", size);
+		       : err_set(err, -E2BIG, "the serialized storage root key has %zu bytes",
+				 size);
 }
 
 int srk_restore(struct tpm *t, struct span saved, ESYS_TR *ret, struct err *err)

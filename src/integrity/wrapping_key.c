@@ -109,9 +109,9 @@ int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session, TPM2
 	TSS2_RC rc;
 
 	if (mask)
-		rc = TPM_CALL(t, Esys_PolicyPCR(t->esys, session->handle, ESYS_TR_NONE,
-						ESYS_TR_NONE, ESYS_TR_NONE, &values_of_now,
-						&selection));
+		rc = TPM_CALL(t,
+			      Esys_PolicyPCR(t->esys, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
+					     ESYS_TR_NONE, &values_of_now, &selection));
 	else
 		rc = TPM_CALL(t, Esys_PolicyCommandCode(t->esys, session->handle, ESYS_TR_NONE,
 							ESYS_TR_NONE, ESYS_TR_NONE,

@@ -15,10 +15,10 @@
 
 #include "core/tpm.h"
 
-#define SRK_HANDLE      0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
-#define SRK_SIZE_MAX    1024       /* serialized: handle, Name and public area */
-#define WRAPPED_SIZE    256        /* RSA-2048 */
-#define KEY_HANDLES     2
+#define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
+#define SRK_SIZE_MAX 1024       /* serialized: handle, Name and public area */
+#define WRAPPED_SIZE 256        /* RSA-2048 */
+#define KEY_HANDLES  2
 
 /* Which PCRs, and what they must be. */
 struct pcr_policy {
@@ -44,8 +44,7 @@ int srk_restore(struct tpm *t, struct span saved, ESYS_TR *ret, struct err *err)
 
 /* session: salted HMAC. */
 int wrapping_key_create(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
-			const struct pcr_policy *policy, struct wrapping_key *ret,
-			struct err *err);
+			const struct pcr_policy *policy, struct wrapping_key *ret, struct err *err);
 /* Fills key->name too: ESYS computes it. */
 int wrapping_key_load(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
 		      struct wrapping_key *key, struct tpm_object *ret, struct err *err);

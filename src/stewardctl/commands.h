@@ -19,4 +19,8 @@ int command_show_images(const struct invocation *invocation);
 int command_verify(const struct invocation *invocation);
 int command_delete(const struct invocation *invocation);
 int command_create_manifest(const struct invocation *invocation);
+int command_show_integrity(const struct invocation *invocation);
+int command_enable_integrity(const struct invocation *invocation);
+int command_zeroize_integrity(const struct invocation *invocation);
+int command_reseal_integrity(const struct invocation *invocation);
 int command_import(const struct invocation *invocation);

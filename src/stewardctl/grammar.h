@@ -39,6 +39,7 @@ struct invocation {
 	const char
 		*values[PAIRS_MAX]; /* by position in pairs; of a flag: its name; NULL = absent */
 	const char *socket;         /* --socket; NULL = the default */
+	const char *config;         /* --config, for what needs no daemon; NULL = the default */
 	bool json;
 };
 

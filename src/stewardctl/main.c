@@ -22,6 +22,8 @@ static int take_options(struct invocation *invocation, int n, char **words)
 			invocation->json = true;
 		else if (strcmp(words[i], "--socket") == 0 && i + 1 < n)
 			invocation->socket = words[++i];
+		else if (strcmp(words[i], "--config") == 0 && i + 1 < n)
+			invocation->config = words[++i];
 		else
 			return -1;
 	}
@@ -49,7 +51,8 @@ int main(int argc, char **argv)
 	}
 	options = take_options(&invocation, argc - 1, argv + 1);
 	if (options < 0)
-		return usage_error("an option that is not known, or a --socket without a path");
+		return usage_error(
+			"an option that is not known, or a --socket or --config without a path");
 	if (grammar_parse(&invocation, commands, n_commands, argc - 1 - options, argv + 1 + options,
 			  message, sizeof(message)) < 0)
 		return usage_error(message);

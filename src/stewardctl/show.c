@@ -134,3 +134,38 @@ void show_images(const cJSON *answer)
 			     member_text(item, "sha256"));
 	}
 }
+
+static void show_pcrs(const cJSON *answer)
+{
+	const char *separator = " ";
+	const cJSON *item;
+
+	(void)printf("PCRs       ");
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "pcr")) {
+		(void)printf("%s%.0f", separator, item->valuedouble);
+		separator = ", ";
+	}
+	if (cJSON_GetArraySize(cJSON_GetObjectItem(answer, "pcr")) > 0)
+		(void)printf(" (%s)\n", member_text(answer, "pcr-bank"));
+	else
+		(void)printf(" none\n");
+}
+
+void show_integrity(const cJSON *answer)
+{
+	const cJSON *item;
+
+	(void)printf("State       %s\n", member_text(answer, "state"));
+	if (member_text(answer, "reason")[0])
+		(void)printf("Reason      %s\n", member_text(answer, "reason"));
+	if (member_text(answer, "record")[0]) {
+		(void)printf("Record      %s\n", member_text(answer, "record"));
+		(void)printf("TPM         key %s, pin %s\n", member_text(answer, "key-handle"),
+			     member_text(answer, "nv-index"));
+		show_pcrs(answer);
+	}
+	(void)printf("\n%-12s %-34s %s\n", "STATE", "KEY", "DIRECTORY");
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "directories"))
+		(void)printf("%-12s %-34s %s\n", member_text(item, "state"),
+			     member_text(item, "key-identifier"), member_text(item, "path"));
+}

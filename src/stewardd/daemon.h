@@ -16,6 +16,7 @@
 #include "download/download_list.h"
 #include "download/intake.h"
 #include "download/repository.h"
+#include "integrity/integrity.h"
 #include "stewardd/events.h"
 #include "stewardd/versions.h"
 
@@ -25,6 +26,7 @@ struct daemon {
 	uv_loop_t loop;
 	const char *config_path;
 	struct config *config;
+	struct integrity integrity; /* as the first phase left it */
 	uint64_t started_ms;
 
 	struct peer_access access;

@@ -6,27 +6,57 @@
 
 #include "core/log.h"
 #include "core/log_events.h"
+#include "core/macros.h"
+#include "core/options.h"
+#include "integrity/emergency.h"
 #include "stewardd/daemon.h"
-#include "stewardd/options.h"
+
+#define EXIT_INTEGRITY_EVENT 1
 
 static struct daemon router;
+
+static int refuse(const struct err *err)
+{
+	log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
+		  "configuration refused: %s", err->text);
+	return err->code == -EACCES ? EX_NOPERM : EX_CONFIG;
+}
+
+/* The blocking first phase. What else the configuration says may lie in what it unlocks. Returns
+ * what the process exits with. */
+static int unlock(const char *path, struct integrity *ret)
+{
+	_cleanup_(config_freep) struct config *early = NULL;
+	struct failure f;
+
+	if (config_load_early(&early, path, &f.err) < 0)
+		return refuse(&f.err);
+	if (integrity_unlock(&early->integrity, ret, &f) < 0) {
+		emergency_tell(&f);
+		return EXIT_INTEGRITY_EVENT;
+	}
+	return EX_OK;
+}
 
 int main(int argc, char **argv)
 {
 	struct options options;
 	struct config *config;
 	struct err err;
-	int rc = options_parse(&options, argc, argv);
+	const struct options_program program = {.name = "stewardd", .config = CONFIG_ROUTER_PATH};
+	int rc = options_parse(&options, &program, argc, argv);
 
 	if (rc >= 0)
 		return rc;
 	log_open("stewardd", options.foreground || options.check);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (config_load(&config, options.config, &err) < 0) {
-		log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err.text},
-			  "configuration refused: %s", err.text);
-		return err.code == -EACCES ? EX_NOPERM : EX_CONFIG;
+	if (!options.check) {
+		rc = unlock(options.config, &router.integrity);
+		if (rc != EX_OK)
+			return rc;
 	}
+	if (config_load(&config, options.config, &err) < 0)
+		return refuse(&err);
 	if (options.check) {
 		(void)printf("%s is valid\n", options.config);
 		config_free(config);

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "core/macros.h"
+#include "integrity/status.h"
 #include "stewardd/daemon.h"
 #include "stewardd/images.h"
 #include "stewardd/metrics.h"
@@ -76,12 +77,23 @@ static void get_status(struct http_exchange *x)
 				(double)((download_clock_ms() - d->started_ms) / 1000));
 	cJSON_AddItemToObject(json, "name", cJSON_CreateString(d->config->name ?: ""));
 	cJSON_AddItemToObject(json, "node", cJSON_CreateString(d->config->node ?: ""));
+	part = integrity_status(&d->config->integrity, &d->integrity);
+	cJSON_AddStringToObject(json, "configuration-integrity",
+				cJSON_GetStringValue(cJSON_GetObjectItem(part, "state")));
+	cJSON_Delete(part);
 	part = cJSON_AddObjectToObject(json, "software-update");
 	cJSON_AddStringToObject(part, "access-mode", access_mode_name(update->access_mode));
 	cJSON_AddNumberToObject(part, "max-bandwidth", (double)update->max_bandwidth_bps);
 	cJSON_AddNumberToObject(part, "images", (double)repository_count(d->repository));
 	cJSON_AddItemToObject(part, "downloads", count_downloads(d));
 	http_reply_json(x, 200, json);
+}
+
+static void get_integrity(struct http_exchange *x)
+{
+	const struct daemon *d = daemon_of(x);
+
+	http_reply_json(x, 200, integrity_status(&d->config->integrity, &d->integrity));
 }
 
 static void get_versions(struct http_exchange *x)
@@ -252,6 +264,7 @@ const struct http_route control_routes[] = {
 	{"PUT", "/v1/images/{version}/file", HTTP_CHANGES, images_put_file, images_upload_file, 0},
 	{"POST", "/v1/images/{version}/verify", HTTP_CHANGES, images_verify, NULL, 0},
 	{"POST", "/v1/reload", HTTP_CHANGES, post_reload, NULL, 0},
+	{"GET", "/v1/integrity", HTTP_READS, get_integrity, NULL, 0},
 	{"GET", "/v1/configuration", HTTP_READS, get_configuration, NULL, 0},
 	{"GET", "/v1/events", HTTP_READS, get_events, NULL, 0},
 	{"GET", "/metrics", HTTP_READS, get_metrics, NULL, 0},

@@ -1,0 +1,176 @@
+#include "integrity-handler/handler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "core/notify.h"
+#include "integrity/emergency.h"
+#include "integrity/integrity.h"
+#include "integrity/status.h"
+
+#define EXIT_EVENT 1
+
+static void log_refused(const struct err *err)
+{
+	log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
+		  "configuration refused: %s", err->text);
+}
+
+/* A configuration that is refused blocks the network as an event does: by its word anything would
+ * be "not enabled". */
+static int try_once(const char *config_path, struct failure *f)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct integrity integrity;
+	int rc;
+
+	memset(f, 0, sizeof(*f));
+	if (config_load_early(&config, config_path, &f->err) < 0) {
+		log_refused(&f->err);
+		return failure_because(f, CAUSE_CONFIGURATION);
+	}
+	notify_status("unlocking the encrypted directories");
+	rc = integrity_unlock(&config->integrity, &integrity, f);
+	if (rc < 0)
+		return rc;
+	if (integrity.state == INTEGRITY_UNLOCKED)
+		notify_status("%zu directories are unlocked", config->integrity.n_directories);
+	else
+		notify_status("%s: %s", integrity_state_name(integrity.state), integrity.reason);
+	return 0;
+}
+
+static int unlock_by_hand(const char *config_path)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct failure f;
+
+	if (config_load_early(&config, config_path, &f.err) < 0) {
+		log_refused(&f.err);
+		return EX_CONFIG;
+	}
+	if (try_once(config_path, &f) == 0)
+		return EX_OK;
+	emergency_tell(&f);
+	return EXIT_EVENT;
+}
+
+static void pause_before_retry(void)
+{
+	const struct timespec pause = {.tv_sec = HANDLER_RETRY_S};
+
+	(void)nanosleep(&pause, NULL);
+}
+
+int handler_unlock(const char *config_path, bool once)
+{
+	struct failure f;
+	bool first = true;
+
+	if (once || !getenv("NOTIFY_SOCKET"))
+		return unlock_by_hand(config_path);
+	while (try_once(config_path, &f) < 0) {
+		emergency_tell(&f);
+		notify_status("integrity event, trying again every %d s: %s", HANDLER_RETRY_S,
+			      f.err.text);
+		if (first)
+			emergency_start_gettys();
+		first = false;
+		pause_before_retry();
+	}
+	notify_ready();
+	return EX_OK;
+}
+
+/* By hand. */
+
+static int show(const struct config *config, struct failure *f)
+{
+	cJSON *status = integrity_status(&config->integrity, NULL);
+	char *text = cJSON_PrintUnformatted(status);
+
+	(void)f;
+	(void)puts(text ? text : "{}");
+	free(text);
+	cJSON_Delete(status);
+	return 0;
+}
+
+static int request_enable(const struct config *config, struct failure *f)
+{
+	return integrity_enable(&config->integrity, f);
+}
+
+static int request_reseal(const struct config *config, struct failure *f)
+{
+	return integrity_reseal(&config->integrity, f);
+}
+
+/* What cannot be undone is asked for by name. */
+static int confirm(const struct config *config, struct failure *f)
+{
+	char line[128] = "";
+	char host[128] = "";
+	const char *name = config->name;
+
+	if (!name && gethostname(host, sizeof(host) - 1) == 0)
+		name = host;
+	(void)printf("This destroys what is in the encrypted directories, for good:\n");
+	for (size_t i = 0; i < config->integrity.n_directories; i++)
+		(void)printf("  %s\n", config->integrity.directories[i]);
+	(void)printf("Type the router's name (%s) to go on: ", name);
+	(void)fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		line[0] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (strcmp(line, name) != 0)
+		return err_set(&f->err, -ECANCELED, "'%s' was typed, expected '%s'", line, name);
+	return 0;
+}
+
+static int request_zeroize(const struct config *config, struct failure *f)
+{
+	int rc = confirm(config, f);
+
+	return rc < 0 ? rc : integrity_zeroize(&config->integrity, f);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct config *config, struct failure *f);
+} requests[] = {
+	{"enable", request_enable},
+	{"reseal", request_reseal},
+	{"zeroize", request_zeroize},
+	{"show", show},
+};
+
+int handler_request(const char *config_path, const char *request)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct failure f = {0};
+
+	if (config_load_early(&config, config_path, &f.err) < 0) {
+		(void)fprintf(stderr, "integrity-handler: configuration refused: %s\n", f.err.text);
+		return EX_CONFIG;
+	}
+	for (size_t i = 0; i < N_ELEMENTS(requests); i++) {
+		if (strcmp(requests[i].name, request) != 0)
+			continue;
+		if (requests[i].run(config, &f) == 0)
+			return EX_OK;
+		(void)fprintf(stderr, "integrity-handler: %s: %s\n", request, f.err.text);
+		return EXIT_EVENT;
+	}
+	(void)fprintf(stderr,
+		      "integrity-handler: --request %s: expected enable, reseal, zeroize or show\n",
+		      request);
+	return EX_USAGE;
+}

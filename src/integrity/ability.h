@@ -1,0 +1,18 @@
+/* ability.h - whether this system can take part in Configuration Integrity; each finding is logged.
+ *
+ * Errors: -EOPNOTSUPP, and f->err has the reason: boot goes on without. Anything else is an
+ * integrity event: a directory that is encrypted and not empty has lost its record and its TPM.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/fscrypt.h"
+#include "integrity/wrapping_key.h"
+
+/* Each directory is absent or empty, on a filesystem that encrypts. */
+int ability_of_directories(const struct config_integrity *config, struct failure *f);
+
+/* The TPM has what is needed, is not locked out, and what lies at our handles is ours: known are
+ * the Names of keys that our records name. *ret_policy: the configured PCRs with their values. */
+int ability_of_tpm(struct tpm *t, const struct config_integrity *config, const TPM2B_NAME *known,
+		   size_t n_known, struct pcr_policy *ret_policy, struct failure *f);

@@ -1,0 +1,182 @@
+#include "integrity/classify.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hex.h"
+#include "core/macros.h"
+
+enum integrity_cause seal_cause(const struct seal_facts *facts, int code)
+{
+	bool same = facts->pin == FACT_SAME && facts->key == FACT_SAME;
+
+	if (same && code == -EKEYREJECTED)
+		return CAUSE_PCR_MISMATCH;
+	if (same)
+		return code == -EPROTO ? CAUSE_RECORD_CHANGED : CAUSE_TPM_ERROR;
+	if (facts->ek != FACT_SAME)
+		return CAUSE_ANOTHER_TPM;
+	if (facts->pin == FACT_ABSENT)
+		return CAUSE_TPM_CLEARED;
+	if (facts->key != FACT_SAME)
+		return CAUSE_KEY_REPLACED;
+	return CAUSE_RECORD_CHANGED;
+}
+
+const char *short_name(const TPM2B_NAME *name, char ret[SHORT_NAME_SIZE])
+{
+	char text[TPM_NAME_TEXT_SIZE];
+
+	tpm_name_text(name, text);
+	/* The hash algorithm's number stands before the digest. */
+	(void)snprintf(ret, SHORT_NAME_SIZE, "%.8s…", name->size > 2 ? text + 4 : text);
+	return ret;
+}
+
+static int read_pin_fact(struct tpm *t, const struct config_integrity *config,
+			 const struct seal_record *record, enum seal_fact *ret, struct err *err)
+{
+	uint8_t expected[PIN_SIZE];
+	struct pin pin;
+	int rc = pin_read(t, config->nv_index, NULL, &pin, err);
+
+	if (rc == 0)
+		rc = seal_record_pin(record, expected);
+	if (rc < 0)
+		return rc;
+	if (pin.state == PIN_ABSENT || pin.state == PIN_UNWRITTEN)
+		*ret = FACT_ABSENT;
+	else if (pin.state != PIN_FOREIGN && memcmp(pin.digest, expected, PIN_SIZE) == 0)
+		*ret = FACT_SAME;
+	else
+		*ret = FACT_OTHER;
+	return 0;
+}
+
+static int read_key_fact(struct tpm *t, const struct seal_record *record, enum seal_fact *ret,
+			 struct err *err)
+{
+	TPM2B_NAME name;
+	int rc = tpm_find(t, record->key_handle, NULL, NULL, &name, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (rc == -ENOENT)
+		*ret = FACT_ABSENT;
+	else
+		*ret = tpm_name_equal(&name, &record->key_name) ? FACT_SAME : FACT_OTHER;
+	return 0;
+}
+
+struct evidence {
+	struct seal_facts facts;
+	TPM2B_NAME ek; /* where it had to be asked for */
+};
+
+static int gather(struct tpm *t, const struct config_integrity *config,
+		  const struct seal_record *record, struct evidence *ret, struct err *err)
+{
+	int rc = read_pin_fact(t, config, record, &ret->facts.pin, err);
+
+	if (rc == 0)
+		rc = read_key_fact(t, record, &ret->facts.key, err);
+	if (rc < 0)
+		return rc;
+	/* It may have to be made, which takes a TPM seconds: only where it can matter. */
+	if (ret->facts.pin == FACT_SAME && ret->facts.key == FACT_SAME)
+		return 0;
+	rc = tpm_ek_name(t, &ret->ek, err);
+	if (rc == 0 && !tpm_name_equal(&ret->ek, &record->ek_name))
+		ret->facts.ek = FACT_OTHER;
+	return rc;
+}
+
+/* "PCR 7 is 3f9a…, at enablement it was 77e0…" for each that differs. */
+static void describe_pcrs(struct tpm *t, const struct pcr_policy *policy, char *ret, size_t size)
+{
+	struct tpm_pcr_values now;
+	size_t used = 0;
+
+	ret[0] = '\0';
+	if (tpm_pcr_read(t, policy->bank, policy->mask, &now, NULL) < 0)
+		return;
+	for (unsigned i = 0; i < TPM_PCR_COUNT; i++) {
+		const TPM2B_DIGEST *was = &policy->values.values[i];
+		const TPM2B_DIGEST *is = &now.values[i];
+		char is_text[9];
+		char was_text[9];
+		int n;
+
+		if (!(policy->mask & (1u << i)) ||
+		    (was->size == is->size && memcmp(was->buffer, is->buffer, is->size) == 0))
+			continue;
+		hex_encode(span_of(is->buffer, 4), is_text);
+		hex_encode(span_of(was->buffer, 4), was_text);
+		n = snprintf(ret + used, size - used,
+			     "%sPCR %u (%s) is %s…, when this was sealed it was %s…",
+			     used ? "; " : "", i, tpm_bank_name(policy->bank), is_text, was_text);
+		if (n < 0 || (size_t)n >= size - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
+static int describe(struct tpm *t, const struct config_integrity *config,
+		    const struct seal_record *record, const struct evidence *evidence, int code,
+		    struct failure *f)
+{
+	enum integrity_cause cause = seal_cause(&evidence->facts, code);
+	bool key_is_absent = evidence->facts.key == FACT_ABSENT;
+	char pcrs[ERR_TEXT_SIZE / 2];
+	char was[SHORT_NAME_SIZE];
+	char is[SHORT_NAME_SIZE];
+
+	switch (cause) {
+	case CAUSE_ANOTHER_TPM:
+		return failure_set(
+			f, cause, code,
+			"this disk was sealed to the TPM with EK %s, the one found is %s",
+			short_name(&record->ek_name, was), short_name(&evidence->ek, is));
+	case CAUSE_TPM_CLEARED:
+		return failure_set(f, cause, code,
+				   "the pin at NV index 0x%08x is gone%s; it is the TPM with EK %s "
+				   "that this disk was sealed to",
+				   config->nv_index,
+				   key_is_absent ? ", and the wrapping key too" : "",
+				   short_name(&record->ek_name, was));
+	case CAUSE_KEY_REPLACED:
+		return failure_set(f, cause, code, "expected the key %s at 0x%08x, found %s",
+				   short_name(&record->key_name, was), record->key_handle,
+				   key_is_absent ? "none" : "another");
+	case CAUSE_RECORD_CHANGED:
+		if (evidence->facts.pin == FACT_SAME)
+			return failure_because(f, cause);
+		return failure_set(f, cause, code,
+				   "what it says of the directories is not what is pinned in the "
+				   "TPM at NV index 0x%08x",
+				   config->nv_index);
+	case CAUSE_PCR_MISMATCH:
+		describe_pcrs(t, &record->policy, pcrs, sizeof(pcrs));
+		return failure_set(f, cause, code, "%s", pcrs);
+	default:
+		return failure_because(f, cause);
+	}
+}
+
+int seal_classify(struct tpm *t, const struct config_integrity *config,
+		  const struct seal_record *record, int code, struct failure *f)
+{
+	const TSS2_RC refused = t->last_rc;
+	struct evidence evidence = {0};
+	int rc = -ENODEV;
+
+	if (code != -ENODEV)
+		rc = gather(t, config, record, &evidence, NULL);
+	if (rc == 0)
+		(void)describe(t, config, record, &evidence, code, f);
+	else
+		(void)failure_because(f, CAUSE_TPM_ERROR);
+	t->last_rc = refused;
+	return code;
+}

@@ -1,0 +1,14 @@
+/* emergency.h - the message no operator can miss.
+ *
+ * One journal entry of priority EMERG with STEWARD_STEP, STEWARD_REASON and STEWARD_TPM_RC;
+ * journald shows it to those who are logged in. The same text goes to /dev/console and to the
+ * other consoles the kernel has, where somebody may stand before a screen.
+ */
+#pragma once
+
+#include "integrity/failure.h"
+
+void emergency_tell(const struct failure *f);
+
+/* Gettys on the consoles: logins wait for the network otherwise, and recovery needs the console. */
+void emergency_start_gettys(void);

@@ -1,0 +1,238 @@
+#include "integrity/enable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "integrity/ability.h"
+#include "integrity/apart.h"
+#include "integrity/enable_keys.h"
+#include "integrity/fek.h"
+#include "integrity/sealed_directory.h"
+
+static struct enabling *enabling_new(const struct config_integrity *config, struct failure *f)
+{
+	struct enabling *e = apart_alloc(sizeof(*e), f);
+
+	if (!e)
+		return NULL;
+	e->config = config;
+	e->policy.bank = tpm_bank(config->pcr_bank);
+	seal_record_known_names(config->record_directory, e->known);
+	return e;
+}
+
+static int remove_record_new(const struct config_integrity *config, struct failure *f)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/" SEAL_RECORD_NEW_FILE, config->record_directory);
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0
+				       : failure_set(f, CAUSE_SYSTEM, -errno, "remove %s: %s", path,
+						     strerror(errno));
+	if (directory_sync(config->record_directory, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
+}
+
+/* The record goes last: it names the keys that are ours. */
+static int undo_directories(const struct config_integrity *config, struct failure *f)
+{
+	for (size_t i = 0; i < config->n_directories; i++) {
+		int rc = sealed_directory_undo(config->directories[i], f);
+
+		if (rc < 0)
+			return rc;
+	}
+	return remove_record_new(config, f);
+}
+
+int enable_undo(const struct config_integrity *config, struct failure *f)
+{
+	struct enabling *e = enabling_new(config, f);
+	bool pin_written;
+	int rc;
+
+	if (!e)
+		return f->err.code;
+	rc = enable_keys_undo(e, &pin_written, f);
+	if (rc == 0)
+		rc = undo_directories(config, f);
+	apart_free(e, sizeof(*e));
+	return rc;
+}
+
+static int make_directories(struct enabling *e, struct seal_record *record, struct failure *f)
+{
+	const struct secret fek = {.bytes = e->fek, .size = FSCRYPT_FEK_SIZE};
+
+	for (size_t i = 0; i < e->config->n_directories; i++) {
+		struct seal_directory *directory = &record->directories[i];
+		int rc;
+
+		directory->path = strdup(e->config->directories[i]);
+		if (!directory->path)
+			return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+		record->n_directories++;
+		rc = sealed_directory_make(directory->path, &fek, directory->identifier, f);
+		if (rc < 0)
+			return rc;
+		log_event(LOG_INTEGRITY_FINDING, NULL, "%s is made and encrypted", directory->path);
+	}
+	return 0;
+}
+
+static int fill_record(struct enabling *e, struct seal_record *record, struct failure *f)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+
+	record->key_handle = e->config->key_handle;
+	record->key_name = e->key.name;
+	record->ek_name = e->ek_name;
+	memcpy(record->srk, e->srk, e->srk_size);
+	record->srk_size = e->srk_size;
+	record->policy = e->policy;
+	if (seal_record_label(record, label) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	if (fek_wrap(&e->key.public, e->fek, label, record->wrapped_fek, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
+}
+
+/* Whatever fscrypt wrote, too: the pin must not be older than what it pins. */
+static int sync_filesystem(const char *path, struct failure *f)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || syncfs(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return rc < 0 ? failure_set(f, CAUSE_SYSTEM, rc, "sync the filesystem of %s: %s", path,
+				    strerror(-rc))
+		      : 0;
+}
+
+static int write_record(const struct config_integrity *config, const struct seal_record *record,
+			struct failure *f)
+{
+	int rc = directory_provide(config->record_directory, 0700, f);
+
+	if (rc < 0)
+		return rc;
+	if (seal_record_save(record, config->record_directory, SEAL_RECORD_NEW_FILE, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	for (size_t i = 0; i < record->n_directories && rc == 0; i++)
+		rc = sync_filesystem(record->directories[i].path, f);
+	return rc == 0 ? sync_filesystem(config->record_directory, f) : rc;
+}
+
+static int publish_record(const struct config_integrity *config, struct failure *f)
+{
+	char from[PATH_MAX];
+	char to[PATH_MAX];
+
+	(void)snprintf(from, sizeof(from), "%s/" SEAL_RECORD_NEW_FILE, config->record_directory);
+	(void)snprintf(to, sizeof(to), "%s/" SEAL_RECORD_FILE, config->record_directory);
+	if (rename(from, to) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -errno, "rename %s to %s: %s", from, to,
+				   strerror(errno));
+	if (directory_sync(config->record_directory, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
+}
+
+/* Up to the pin. */
+static int seal(struct enabling *e, struct seal_record *record, struct failure *f)
+{
+	int rc = undo_directories(e->config, f);
+
+	if (rc == 0)
+		rc = make_directories(e, record, f);
+	if (rc == 0)
+		rc = fill_record(e, record, f);
+	if (rc == 0)
+		rc = write_record(e->config, record, f);
+	if (rc == 0) {
+		e->record = record;
+		rc = enable_keys_commit(e, f);
+	}
+	return rc;
+}
+
+/* What cannot be done here is left as it was found; boot goes on without. An event stays one. */
+static int give_up(struct enabling *e, int rc, struct failure *f)
+{
+	struct failure ignored = {0};
+	bool pin_written = false;
+
+	if (f->cause == CAUSE_RECORD_LOST)
+		return rc;
+	if (enable_keys_undo(e, &pin_written, &ignored) == 0)
+		(void)undo_directories(e->config, &ignored);
+	if (pin_written)
+		return rc;
+	f->err.code = -EOPNOTSUPP;
+	return -EOPNOTSUPP;
+}
+
+static int enable_with(struct enabling *e, struct failure *f)
+{
+	struct seal_record record = {0};
+	int rc = enable_keys_make(e, f);
+
+	if (rc < 0) {
+		f->err.code = -EOPNOTSUPP;
+		return -EOPNOTSUPP;
+	}
+	rc = seal(e, &record, f);
+	seal_record_release(&record);
+	return rc < 0 ? give_up(e, rc, f) : publish_record(e->config, f);
+}
+
+int enable(const struct config_integrity *config, struct failure *f)
+{
+	struct enabling *e;
+	int rc;
+
+	f->step = STEP_ENABLE;
+	rc = ability_of_directories(config, f);
+	if (rc < 0)
+		return rc;
+	e = enabling_new(config, f);
+	if (!e)
+		return f->err.code;
+	rc = enable_with(e, f);
+	apart_free(e, sizeof(*e));
+	return rc;
+}
+
+static int lock_pin(void *shared, struct failure *f)
+{
+	const struct config_integrity *config = *(const struct config_integrity *const *)shared;
+	struct tpm t;
+	int rc = tpm_open(&t, config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	if (rc == 0) {
+		rc = pin_lock(&t, config->nv_index, &f->err);
+		tpm_close(&t);
+	}
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
+}
+
+int enable_finish(const struct config_integrity *config, struct failure *f)
+{
+	int rc;
+
+	f->step = STEP_ENABLE;
+	rc = apart_run(lock_pin, &config, f);
+	return rc < 0 ? rc : publish_record(config, f);
+}

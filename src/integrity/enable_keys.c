@@ -1,0 +1,195 @@
+#include "integrity/enable_keys.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "integrity/ability.h"
+#include "integrity/apart.h"
+#include "integrity/fek.h"
+
+#define TRIAL_LABEL "trial"
+
+static int with_tpm(struct enabling *e,
+		    int (*work)(struct tpm *t, struct enabling *e, struct failure *f),
+		    struct failure *f)
+{
+	struct tpm t;
+	int rc = tpm_open(&t, e->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	if (rc < 0) {
+		f->tpm_rc = t.last_rc;
+		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
+	}
+	rc = work(&t, e, f);
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	tpm_close(&t);
+	return rc;
+}
+
+static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	for (unsigned i = 0; i < KEY_HANDLES; i++) {
+		const TPM2_HANDLE handle = e->config->key_handle + i;
+		enum key_owner owner;
+		int rc = wrapping_key_owner(t, handle, e->known, N_ELEMENTS(e->known), &e->policy,
+					    &owner, &f->err);
+
+		if (rc == 0 && owner == KEY_OURS)
+			rc = wrapping_key_evict(t, handle, &f->err);
+		if (rc < 0)
+			return failure_because(f, CAUSE_TPM_ERROR);
+	}
+	return 0;
+}
+
+static int unwrap(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct pcr_policy *policy,
+		  const uint8_t wrapped[WRAPPED_SIZE], const char *label,
+		  const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	uint8_t again[FSCRYPT_FEK_SIZE];
+	int rc = tpm_session_start(t, srk, TPM2_SE_POLICY, &session, err);
+
+	if (rc == 0)
+		rc = fek_unwrap(t, key, &session, policy->bank, policy->mask, wrapped, label, again,
+				err);
+	if (rc == 0 && CRYPTO_memcmp(again, fek, FSCRYPT_FEK_SIZE) != 0)
+		rc = err_set(err, -EPROTO, "the TPM unwraps another key than was wrapped");
+	return rc;
+}
+
+int enable_keys_prove(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct seal_record *record,
+		      const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+
+	if (seal_record_label(record, label) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return unwrap(t, srk, key, &record->policy, record->wrapped_fek, label, fek, err);
+}
+
+/* With a label of its own: what it is of the record is not known before there are directories. */
+static int try_key(struct tpm *t, ESYS_TR srk, const struct tpm_object *session, struct enabling *e,
+		   struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object loaded = TPM_OBJECT_NONE(t);
+	uint8_t wrapped[WRAPPED_SIZE];
+	int rc = wrapping_key_load(t, srk, session, &e->key, &loaded, err);
+
+	if (rc == 0)
+		rc = fek_wrap(&e->key.public, e->fek, TRIAL_LABEL, wrapped, err);
+	if (rc == 0)
+		rc = unwrap(t, srk, loaded.handle, &e->policy, wrapped, TRIAL_LABEL, e->fek, err);
+	return rc;
+}
+
+static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	ESYS_TR srk;
+	int rc = srk_provide(t, &srk, err);
+
+	if (rc == 0)
+		rc = srk_save(t, srk, e->srk, &e->srk_size, err);
+	if (rc == 0)
+		rc = tpm_ek_name(t, &e->ek_name, err);
+	if (rc == 0)
+		rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, err);
+	if (rc == 0)
+		rc = wrapping_key_create(t, srk, &session, &e->policy, &e->key, err);
+	if (rc == 0)
+		rc = fek_make(t, &session, e->fek, err);
+	if (rc == 0)
+		rc = try_key(t, srk, &session, e, err);
+	return rc;
+}
+
+static int make(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	int rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
+
+	if (rc == 0)
+		rc = evict_ours(t, e, f);
+	if (rc == 0 && pin_undefine(t, e->config->nv_index, &f->err) < 0)
+		rc = failure_because(f, CAUSE_TPM_ERROR);
+	if (rc == 0 && make_keys(t, e, &f->err) < 0)
+		rc = failure_because(f, CAUSE_TPM_ERROR);
+	return rc;
+}
+
+static int commit_keys(struct tpm *t, struct enabling *e, struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	_cleanup_(tpm_flush) struct tpm_object loaded = TPM_OBJECT_NONE(t);
+	uint8_t pin[PIN_SIZE];
+	ESYS_TR srk;
+	int rc = srk_restore(t, span_of(e->srk, e->srk_size), &srk, err);
+
+	if (rc == 0)
+		rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, err);
+	if (rc == 0)
+		rc = wrapping_key_load(t, srk, &session, &e->key, &loaded, err);
+	if (rc == 0)
+		rc = enable_keys_prove(t, srk, loaded.handle, e->record, e->fek, err);
+	if (rc == 0)
+		rc = wrapping_key_persist(t, &loaded, e->record->key_handle, err);
+	if (rc == 0)
+		rc = seal_record_pin(e->record, pin);
+	if (rc == 0)
+		rc = pin_write(t, e->config->nv_index, &session, pin, err);
+	return rc;
+}
+
+static int commit(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	return commit_keys(t, e, &f->err) < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+static int undo(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	struct pin pin;
+
+	if (pin_read(t, e->config->nv_index, NULL, &pin, &f->err) < 0)
+		return failure_because(f, CAUSE_TPM_ERROR);
+	if (pin.state == PIN_WRITTEN || pin.state == PIN_LOCKED)
+		return failure_set(f, CAUSE_RECORD_REMOVED, -EEXIST,
+				   "the pin at NV index 0x%08x is written", e->config->nv_index);
+	if (pin_undefine(t, e->config->nv_index, &f->err) < 0)
+		return failure_because(f, CAUSE_TPM_ERROR);
+	return evict_ours(t, e, f);
+}
+
+static int make_in_child(void *shared, struct failure *f)
+{
+	return with_tpm(shared, make, f);
+}
+
+static int commit_in_child(void *shared, struct failure *f)
+{
+	return with_tpm(shared, commit, f);
+}
+
+static int undo_in_child(void *shared, struct failure *f)
+{
+	return with_tpm(shared, undo, f);
+}
+
+int enable_keys_make(struct enabling *e, struct failure *f)
+{
+	return apart_run(make_in_child, e, f);
+}
+
+int enable_keys_commit(struct enabling *e, struct failure *f)
+{
+	return apart_run(commit_in_child, e, f);
+}
+
+int enable_keys_undo(struct enabling *e, bool *ret_pin_written, struct failure *f)
+{
+	int rc = apart_run(undo_in_child, e, f);
+
+	*ret_pin_written = rc == -EEXIST;
+	return rc;
+}

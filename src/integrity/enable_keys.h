@@ -1,0 +1,34 @@
+/* enable_keys.h - the TPM's part of an enablement, and of a reseal. All of it in children: apart.h.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/seal_record.h"
+
+/* Shared with the children: from apart_alloc(). */
+struct enabling {
+	const struct config_integrity *config;
+	const struct seal_record *record; /* to commit to */
+	TPM2B_NAME known[SEAL_KNOWN_NAMES];
+	struct wrapping_key key;
+	struct pcr_policy policy;
+	TPM2B_NAME ek_name;
+	uint8_t srk[SRK_SIZE_MAX];
+	size_t srk_size;
+	uint8_t fek[FSCRYPT_FEK_SIZE];
+};
+
+/* Can the TPM take part? Then remove what is half made in it, and make key and FEK: both are
+ * proven by wrapping and unwrapping once. Nothing of it is persistent but the SRK. -EOPNOTSUPP. */
+int enable_keys_make(struct enabling *e, struct failure *f);
+
+/* Unwrap what the record holds and compare; make the key persistent; write and lock the pin. */
+int enable_keys_commit(struct enabling *e, struct failure *f);
+
+/* Evict our keys and undefine the pin unless it is written: *ret_pin_written. */
+int enable_keys_undo(struct enabling *e, bool *ret_pin_written, struct failure *f);
+
+/* A fresh policy session salted to srk unwraps record's FEK with the key behind handle, and it is
+ * fek: what was sealed can be opened again. */
+int enable_keys_prove(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct seal_record *record,
+		      const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err);

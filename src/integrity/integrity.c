@@ -1,0 +1,318 @@
+#include "integrity/integrity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "core/secret.h"
+#include "integrity/ability.h"
+#include "integrity/apart.h"
+#include "integrity/boot.h"
+#include "integrity/enable.h"
+#include "integrity/reseal.h"
+#include "integrity/sealed_directory.h"
+#include "integrity/unlock.h"
+#include "integrity/zeroize.h"
+
+static const char *const state_names[] = {
+	[INTEGRITY_OFF] = "off",
+	[INTEGRITY_UNSUPPORTED] = "unsupported",
+	[INTEGRITY_UNLOCKED] = "unlocked",
+};
+
+const char *integrity_state_name(enum integrity_state state)
+{
+	return state_names[state];
+}
+
+static void close_fd(const int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+static bool is_enabled(const struct config_integrity *config)
+{
+	return config->enabled && config->n_directories > 0;
+}
+
+/* From here on this process may see a key. One at a time: waits, the other is done in seconds. */
+static int enter(const struct config_integrity *config, int *ret_fd, struct failure *f)
+{
+	int rc;
+
+	secret_protect_process();
+	rc = directory_provide(config->record_directory, 0700, f);
+	if (rc < 0)
+		return rc;
+	*ret_fd = open(config->record_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -errno, "lock %s: %s", config->record_directory,
+				   strerror(errno));
+	return 0;
+}
+
+/* What is found: the record's files, and the TPM's pin where it decides something. */
+
+struct probe {
+	const struct config_integrity *config;
+	const struct seal_record *record_new; /* NULL = none that can be read */
+	struct boot_findings found;
+};
+
+static int read_pin(void *shared, struct failure *f)
+{
+	struct probe *p = shared;
+	uint8_t expected[PIN_SIZE];
+	struct pin pin;
+	struct tpm t;
+	/* Where nothing was ever enabled nobody waits for a TPM. */
+	unsigned wait_ms = p->found.enabled || p->record_new ? TPM_DEVICE_WAIT_MS : 0;
+	int rc = tpm_open(&t, p->config->tcti, wait_ms, &f->err);
+
+	if (rc < 0)
+		return rc;
+	rc = pin_read(&t, p->config->nv_index, NULL, &pin, &f->err);
+	if (rc == 0) {
+		p->found.tpm_answers = true;
+		p->found.pin = pin.state;
+		p->found.pin_matches = p->record_new &&
+				       seal_record_pin(p->record_new, expected) == 0 &&
+				       memcmp(pin.digest, expected, PIN_SIZE) == 0;
+	}
+	tpm_close(&t);
+	return rc;
+}
+
+static enum boot_record find_record(const struct config_integrity *config)
+{
+	if (seal_record_exists(config->record_directory, SEAL_RECORD_FILE))
+		return RECORD_WHOLE;
+	if (seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
+		return RECORD_NEW;
+	return RECORD_NONE;
+}
+
+static int find(const struct config_integrity *config, struct boot_findings *ret, struct failure *f)
+{
+	struct seal_record record_new = {0};
+	struct failure of_tpm = {0};
+	struct probe *p;
+
+	ret->enabled = is_enabled(config);
+	ret->record = find_record(config);
+	if (ret->record == RECORD_WHOLE)
+		return 0;
+	p = apart_alloc(sizeof(*p), f);
+	if (!p)
+		return f->err.code;
+	p->config = config;
+	p->found = *ret;
+	if (ret->record == RECORD_NEW && seal_record_load(&record_new, config->record_directory,
+							  SEAL_RECORD_NEW_FILE, NULL) == 0)
+		p->record_new = &record_new;
+	if (apart_run(read_pin, p, &of_tpm) < 0)
+		log_debug("no pin is read: %s", of_tpm.err.text);
+	*ret = p->found;
+	apart_free(p, sizeof(*p));
+	seal_record_release(&record_new);
+	return 0;
+}
+
+/* What is done about it. */
+
+static int unlock_by_record(const struct config_integrity *config, struct integrity *ret,
+			    struct failure *f)
+{
+	struct seal_record record = {0};
+	bool already = false;
+	int rc;
+
+	f->step = STEP_LOCATE;
+	if (seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err) < 0)
+		return failure_because(f, CAUSE_RECORD_CHANGED);
+	rc = unlock_directories(config, &record, &already, f);
+	for (size_t i = 0; rc == 0 && !already && i < record.n_directories; i++)
+		log_event(LOG_INTEGRITY_UNLOCKED, NULL, "%s is unlocked",
+			  record.directories[i].path);
+	if (rc == 0 && already)
+		log_debug("all directories are unlocked already");
+	seal_record_release(&record);
+	if (rc == 0)
+		ret->state = INTEGRITY_UNLOCKED;
+	return rc;
+}
+
+static int unsupported(const struct config_integrity *config, struct integrity *ret,
+		       struct failure *f)
+{
+	if (config->required)
+		return failure_because(f, CAUSE_REQUIRED);
+	ret->state = INTEGRITY_UNSUPPORTED;
+	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", f->err.text);
+	log_event(LOG_INTEGRITY_UNSUPPORTED, &(struct log_fields){.reason = ret->reason},
+		  "the directories are not encrypted, this system cannot take part: %s",
+		  ret->reason);
+	return 0;
+}
+
+static int enable_first(const struct config_integrity *config, struct integrity *ret,
+			struct failure *f)
+{
+	int rc = enable(config, f);
+
+	if (rc == -EOPNOTSUPP)
+		return unsupported(config, ret, f);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < config->n_directories; i++)
+		log_event(LOG_INTEGRITY_ENABLED, NULL, "%s is encrypted, under a key of this TPM",
+			  config->directories[i]);
+	ret->state = INTEGRITY_UNLOCKED;
+	return 0;
+}
+
+static int finish_and_unlock(const struct config_integrity *config, struct integrity *ret,
+			     struct failure *f)
+{
+	int rc = enable_finish(config, f);
+
+	if (rc < 0)
+		return rc;
+	log_event(LOG_INTEGRITY_RECOVERED, NULL,
+		  "power failed while the directories were being encrypted, but after the pin was "
+		  "written: finished");
+	return unlock_by_record(config, ret, f);
+}
+
+static int act(const struct config_integrity *config, const struct boot_findings *found,
+	       struct integrity *ret, struct failure *f)
+{
+	switch (boot_decide(found)) {
+	case BOOT_NOTHING:
+		ret->state = INTEGRITY_OFF;
+		(void)snprintf(ret->reason, sizeof(ret->reason), "%s",
+			       config->enabled ? "no directory is configured"
+					       : "the configuration says enabled: false");
+		return 0;
+	case BOOT_UNLOCK:
+		return unlock_by_record(config, ret, f);
+	case BOOT_FINISH:
+		return finish_and_unlock(config, ret, f);
+	case BOOT_ENABLE:
+		return enable_first(config, ret, f);
+	case BOOT_NO_TPM:
+		return failure_set(f, CAUSE_NO_TPM, -ENODEV,
+				   "the TPM at %s does not answer, and there is a record",
+				   config->tcti);
+	case BOOT_NOT_ENABLED:
+		return failure_set(f, CAUSE_CONFIGURATION, -EINVAL,
+				   "it says that nothing is encrypted, but there is a %s: it may "
+				   "have been changed",
+				   found->record != RECORD_NONE ? "record" : "pin in the TPM");
+	case BOOT_RECORD_REMOVED:
+		return failure_set(f, CAUSE_RECORD_REMOVED, -ENOENT,
+				   "the TPM has a pin at NV index 0x%08x, but there is no %s/%s",
+				   config->nv_index, config->record_directory, SEAL_RECORD_FILE);
+	default:
+		return failure_set(f, CAUSE_RECORD_CHANGED, -EBADMSG,
+				   "the pin at NV index 0x%08x is not that of %s/%s",
+				   config->nv_index, config->record_directory,
+				   SEAL_RECORD_NEW_FILE);
+	}
+}
+
+int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
+		     struct failure *f)
+{
+	struct boot_findings found = {0};
+	_cleanup_(close_fd) int lock = -1;
+	int rc = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	memset(f, 0, sizeof(*f));
+	if (is_enabled(config))
+		rc = enter(config, &lock, f);
+	if (rc == 0)
+		rc = find(config, &found, f);
+	return rc < 0 ? rc : act(config, &found, ret, f);
+}
+
+/* By hand. */
+
+static int begin(const struct config_integrity *config, int *ret_lock, struct failure *f)
+{
+	memset(f, 0, sizeof(*f));
+	if (!is_enabled(config))
+		return failure_set(f, CAUSE_CONFIGURATION, -EINVAL,
+				   "it says that nothing is to be encrypted");
+	return enter(config, ret_lock, f);
+}
+
+int integrity_enable(const struct config_integrity *config, struct failure *f)
+{
+	struct boot_findings found = {0};
+	_cleanup_(close_fd) int lock = -1;
+	struct integrity state = {0};
+	int rc = begin(config, &lock, f);
+
+	if (rc == 0)
+		rc = find(config, &found, f);
+	if (rc < 0)
+		return rc;
+	if (found.record == RECORD_WHOLE)
+		return failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
+				   "the directories are encrypted already");
+	rc = act(config, &found, &state, f);
+	/* Asked for by hand, "cannot" is a refusal. */
+	if (rc == 0 && state.state != INTEGRITY_UNLOCKED)
+		return err_set(&f->err, -EOPNOTSUPP, "%s", state.reason);
+	return rc;
+}
+
+int integrity_reseal(const struct config_integrity *config, struct failure *f)
+{
+	_cleanup_(close_fd) int lock = -1;
+	struct seal_record record = {0};
+	int rc = begin(config, &lock, f);
+
+	if (rc < 0)
+		return rc;
+	rc = seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err);
+	if (rc == -ENOENT)
+		return failure_set(f, CAUSE_CONFIGURATION, rc, "nothing is encrypted yet");
+	if (rc < 0)
+		return failure_because(f, CAUSE_RECORD_CHANGED);
+	rc = reseal(config, &record, f);
+	seal_record_release(&record);
+	if (rc == 0)
+		log_event(LOG_INTEGRITY_RESEALED, NULL,
+			  "the key of the encrypted directories is sealed anew");
+	return rc;
+}
+
+int integrity_zeroize(const struct config_integrity *config, struct failure *f)
+{
+	_cleanup_(close_fd) int lock = -1;
+	struct seal_record record = {0};
+	struct err unreadable;
+	bool readable;
+	int rc = begin(config, &lock, f);
+
+	if (rc < 0)
+		return rc;
+	readable = seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE,
+				    &unreadable) == 0;
+	rc = zeroize(config, readable ? &record : NULL, f);
+	seal_record_release(&record);
+	if (rc == 0)
+		log_event(LOG_INTEGRITY_ZEROIZED, NULL,
+			  "the encrypted directories are removed, and nothing opens them any more");
+	return rc;
+}

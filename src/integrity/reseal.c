@@ -1,0 +1,151 @@
+#include "integrity/reseal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "integrity/ability.h"
+#include "integrity/apart.h"
+#include "integrity/classify.h"
+#include "integrity/enable_keys.h"
+#include "integrity/fek.h"
+
+struct resealing {
+	const struct config_integrity *config;
+	const struct seal_record *old;
+	struct seal_record new; /* its directories are the old one's */
+	struct wrapping_key key;
+};
+
+static TPM2_HANDLE other_handle(const struct config_integrity *config,
+				const struct seal_record *record)
+{
+	return record->key_handle == config->key_handle ? config->key_handle + 1
+							: config->key_handle;
+}
+
+static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
+		    uint8_t ret_fek[FSCRYPT_FEK_SIZE], struct failure *f)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	char label[SEAL_RECORD_LABEL_SIZE];
+	TPM2B_NAME name;
+	ESYS_TR key;
+	int rc = tpm_session_start(t, srk, TPM2_SE_POLICY, &session, &f->err);
+
+	f->step = STEP_UNSEAL;
+	if (rc == 0)
+		rc = tpm_find(t, r->old->key_handle, &key, NULL, &name, &f->err);
+	if (rc == 0 && !tpm_name_equal(&name, &r->old->key_name))
+		rc = -ENOENT;
+	if (rc == 0)
+		rc = seal_record_label(r->old, label);
+	if (rc == 0)
+		rc = fek_unwrap(t, key, &session, r->old->policy.bank, r->old->policy.mask,
+				r->old->wrapped_fek, label, ret_fek, &f->err);
+	return rc < 0 ? seal_classify(t, r->config, r->old, rc, f) : 0;
+}
+
+/* The new record differs in what says how the FEK is wrapped. */
+static int wrap_new(struct resealing *r, const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+
+	r->new.key_handle = other_handle(r->config, r->old);
+	r->new.key_name = r->key.name;
+	r->new.previous_key_name = r->old->key_name;
+	if (seal_record_label(&r->new, label) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return fek_wrap(&r->key.public, fek, label, r->new.wrapped_fek, err);
+}
+
+/* Named on disk before it is persistent: then a power cut leaves no key that nobody knows. */
+static int make_key(struct tpm *t, ESYS_TR srk, struct resealing *r,
+		    const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	_cleanup_(tpm_flush) struct tpm_object loaded = TPM_OBJECT_NONE(t);
+	int rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, err);
+
+	if (rc == 0)
+		rc = wrapping_key_create(t, srk, &session, &r->new.policy, &r->key, err);
+	if (rc == 0)
+		rc = wrapping_key_load(t, srk, &session, &r->key, &loaded, err);
+	if (rc == 0)
+		rc = wrap_new(r, fek, err);
+	if (rc == 0)
+		rc = enable_keys_prove(t, srk, loaded.handle, &r->new, fek, err);
+	if (rc == 0)
+		rc = seal_record_save(&r->new, r->config->record_directory, SEAL_RECORD_NEW_FILE,
+				      err);
+	if (rc == 0)
+		rc = wrapping_key_persist(t, &loaded, r->new.key_handle, err);
+	return rc;
+}
+
+static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
+{
+	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
+	int rc;
+
+	f->step = STEP_ENABLE;
+	seal_record_known_names(r->config->record_directory, known);
+	rc = ability_of_tpm(t, r->config, known, N_ELEMENTS(known), &r->new.policy, f);
+	if (rc == 0 && wrapping_key_evict(t, other_handle(r->config, r->old), &f->err) < 0)
+		rc = failure_because(f, CAUSE_TPM_ERROR);
+	return rc;
+}
+
+static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
+{
+	uint8_t fek[FSCRYPT_FEK_SIZE];
+	ESYS_TR srk;
+	int rc = srk_restore(t, span_of(r->old->srk, r->old->srk_size), &srk, &f->err);
+
+	if (rc < 0)
+		return failure_because(f, CAUSE_RECORD_CHANGED);
+	rc = open_old(t, srk, r, fek, f);
+	if (rc == 0)
+		rc = prepare(t, r, f);
+	if (rc < 0)
+		return rc;
+	rc = make_key(t, srk, r, fek, &f->err);
+	if (rc == 0)
+		rc = seal_record_save(&r->new, r->config->record_directory, SEAL_RECORD_FILE,
+				      &f->err);
+	if (rc == 0)
+		rc = wrapping_key_evict(t, r->old->key_handle, &f->err);
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+static int in_child(void *shared, struct failure *f)
+{
+	struct resealing *r = shared;
+	struct tpm t;
+	int rc = tpm_open(&t, r->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	if (rc == 0) {
+		rc = replace_key(&t, r, f);
+		tpm_close(&t);
+	} else {
+		(void)failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
+	}
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	return rc;
+}
+
+int reseal(const struct config_integrity *config, const struct seal_record *record,
+	   struct failure *f)
+{
+	struct resealing *r = apart_alloc(sizeof(*r), f);
+	int rc;
+
+	if (!r)
+		return f->err.code;
+	r->config = config;
+	r->old = record;
+	r->new = *record;
+	rc = apart_run(in_child, r, f);
+	apart_free(r, sizeof(*r));
+	return rc;
+}

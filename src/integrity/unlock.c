@@ -1,0 +1,188 @@
+#include "integrity/unlock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/macros.h"
+#include "integrity/apart.h"
+#include "integrity/classify.h"
+#include "integrity/fek.h"
+#include "integrity/stopwatch.h"
+
+/* Shared with the child that speaks to the TPM. */
+struct unsealing {
+	const struct config_integrity *config;
+	const struct seal_record *record;
+	bool locate_only;
+	uint8_t fek[FSCRYPT_FEK_SIZE];
+};
+
+static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *session,
+		  struct failure *f)
+{
+	uint8_t expected[PIN_SIZE];
+	struct pin pin = {0};
+	ESYS_TR srk;
+	int rc = srk_restore(t, span_of(u->record->srk, u->record->srk_size), &srk, &f->err);
+
+	if (rc < 0) {
+		f->tpm_rc = t->last_rc;
+		return failure_because(f, CAUSE_RECORD_CHANGED);
+	}
+	rc = tpm_session_start(t, srk, TPM2_SE_POLICY, session, &f->err);
+	if (rc == 0)
+		rc = pin_read(t, u->config->nv_index, session, &pin, &f->err);
+	if (rc == 0)
+		rc = seal_record_pin(u->record, expected);
+	if (rc == 0 && ((pin.state != PIN_LOCKED && pin.state != PIN_WRITTEN) ||
+			memcmp(pin.digest, expected, PIN_SIZE) != 0))
+		rc = -ENOENT;
+	return rc < 0 ? seal_classify(t, u->config, u->record, rc, f) : 0;
+}
+
+static int unseal(struct tpm *t, struct unsealing *u, const struct tpm_object *session,
+		  struct failure *f)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+	TPM2B_NAME name;
+	ESYS_TR key;
+	int rc = tpm_find(t, u->record->key_handle, &key, NULL, &name, &f->err);
+
+	if (rc == 0 && !tpm_name_equal(&name, &u->record->key_name))
+		rc = -ENOENT;
+	if (rc == 0)
+		rc = seal_record_label(u->record, label);
+	if (rc == 0)
+		rc = fek_unwrap(t, key, session, u->record->policy.bank, u->record->policy.mask,
+				u->record->wrapped_fek, label, u->fek, &f->err);
+	return rc < 0 ? seal_classify(t, u->config, u->record, rc, f) : 0;
+}
+
+static int locate_and_unseal(struct tpm *t, struct unsealing *u, struct stopwatch *watch,
+			     struct failure *f)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	int rc = locate(t, u, &session, f);
+
+	stopwatch_step(watch, "locate", t->spent_ns);
+	if (rc < 0 || u->locate_only)
+		return rc;
+	f->step = STEP_UNSEAL;
+	rc = unseal(t, u, &session, f);
+	stopwatch_step(watch, "unseal", t->spent_ns);
+	return rc;
+}
+
+static int in_child(void *shared, struct failure *f)
+{
+	struct stopwatch watch = stopwatch_start();
+	struct unsealing *u = shared;
+	struct tpm t;
+	int rc = tpm_open(&t, u->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	f->tpm_rc = t.last_rc;
+	if (rc < 0)
+		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
+	rc = locate_and_unseal(&t, u, &watch, f);
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	tpm_close(&t);
+	return rc;
+}
+
+/* All of them: one that is not as recorded keeps the others closed too. */
+static int check_directories(const struct seal_record *record, bool *ret_present, struct failure *f)
+{
+	*ret_present = true;
+	for (size_t i = 0; i < record->n_directories; i++) {
+		const struct seal_directory *directory = &record->directories[i];
+		bool present = false;
+		int rc = fscrypt_check(directory->path, directory->identifier, &present, f);
+
+		if (rc < 0)
+			return rc;
+		*ret_present &= present;
+	}
+	return 0;
+}
+
+static enum integrity_step step_of(enum integrity_cause cause)
+{
+	switch (cause) {
+	case CAUSE_METADATA_MISSING:
+	case CAUSE_FSCRYPT_MISSING:
+	case CAUSE_FSCRYPT_REFUSED:
+		return STEP_PASS;
+	default:
+		return STEP_UNLOCK;
+	}
+}
+
+/* Those before n that were locked; the failure that is to be told stays. */
+static void lock_again(const struct seal_record *record, const bool *were_open, size_t n)
+{
+	struct failure ignored;
+
+	for (size_t i = 0; i < n; i++)
+		if (!were_open[i])
+			(void)fscrypt_lock(record->directories[i].path, &ignored);
+}
+
+static int unlock_each(const struct seal_record *record, const struct secret *fek,
+		       struct failure *f)
+{
+	bool were_open[SEAL_DIRECTORIES_MAX] = {false};
+
+	for (size_t i = 0; i < record->n_directories; i++) {
+		const struct seal_directory *directory = &record->directories[i];
+		struct stopwatch watch = stopwatch_start();
+		int rc = fscrypt_check(directory->path, directory->identifier, &were_open[i], f);
+
+		if (rc == 0)
+			rc = fscrypt_unlock(directory->path, directory->identifier, fek, f);
+		if (rc < 0) {
+			f->step = step_of(f->cause);
+			lock_again(record, were_open, i + 1);
+			return rc;
+		}
+		stopwatch_step(&watch, directory->path, 0);
+	}
+	return 0;
+}
+
+static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f)
+{
+	const struct secret fek = {.bytes = u->fek, .size = FSCRYPT_FEK_SIZE};
+	struct failure of_directories = {.step = STEP_UNLOCK};
+	bool present = false;
+	int directories_rc = check_directories(u->record, &present, &of_directories);
+	int rc;
+
+	u->locate_only = directories_rc < 0 || present;
+	f->step = STEP_LOCATE;
+	rc = apart_run(in_child, u, f);
+	if (rc == 0 && directories_rc < 0) {
+		*f = of_directories;
+		rc = directories_rc;
+	}
+	if (rc == 0 && !present)
+		rc = unlock_each(u->record, &fek, f);
+	if (rc == 0)
+		*ret_already = present;
+	return rc;
+}
+
+int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
+		       bool *ret_already, struct failure *f)
+{
+	struct unsealing *u = apart_alloc(sizeof(*u), f);
+	int rc;
+
+	if (!u)
+		return f->err.code;
+	u->config = config;
+	u->record = record;
+	rc = unlock_with(u, ret_already, f);
+	apart_free(u, sizeof(*u));
+	return rc;
+}

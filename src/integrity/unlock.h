@@ -1,0 +1,18 @@
+/* unlock.h - open the directories of a record with the key that only this TPM releases.
+ *
+ *	locate  the record; what it says of the directories must hash to the pin
+ *	unseal  the wrapping key's Name must be the record's; decrypt the FEK
+ *	pass    it to fscrypt
+ *	unlock  every directory, checked before and after
+ *
+ * Where all directories hold the pinned policies and their keys are present, locating is all.
+ * A failure leaves locked what was locked.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/seal_record.h"
+
+/* *ret_already: they were open. f->step and f->cause tell where and why it failed. */
+int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
+		       bool *ret_already, struct failure *f);

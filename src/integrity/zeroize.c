@@ -1,0 +1,157 @@
+#include "integrity/zeroize.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/macros.h"
+#include "integrity/apart.h"
+#include "integrity/sealed_directory.h"
+
+/* What the child does to the TPM. */
+struct erasure {
+	const struct config_integrity *config;
+	TPM2B_NAME known[SEAL_KNOWN_NAMES];
+	bool pin_too;
+};
+
+typedef int (*directory_cb)(const char *path, struct failure *f);
+
+/* Those of the record, and those of the configuration. */
+static int for_each_directory(const struct config_integrity *config,
+			      const struct seal_record *record, directory_cb work,
+			      struct failure *f)
+{
+	int rc = 0;
+
+	for (size_t i = 0; record && rc == 0 && i < record->n_directories; i++)
+		rc = work(record->directories[i].path, f);
+	for (size_t i = 0; rc == 0 && i < config->n_directories; i++)
+		rc = work(config->directories[i], f);
+	return rc;
+}
+
+static int lock_if_encrypted(const char *path, struct failure *f)
+{
+	struct fscrypt_directory found;
+	int rc = fscrypt_inspect(path, &found, f);
+
+	if (rc < 0 || found.state != FSCRYPT_UNLOCKED)
+		return rc;
+	return fscrypt_lock(path, f);
+}
+
+static int erase(struct tpm *t, const struct erasure *e, struct err *err)
+{
+	static const struct pcr_policy no_pcrs = {0};
+
+	for (unsigned i = 0; !e->pin_too && i < KEY_HANDLES; i++) {
+		const TPM2_HANDLE handle = e->config->key_handle + i;
+		enum key_owner owner;
+		int rc = wrapping_key_owner(t, handle, e->known, N_ELEMENTS(e->known), &no_pcrs,
+					    &owner, err);
+
+		if (rc == 0 && owner == KEY_OURS)
+			rc = wrapping_key_evict(t, handle, err);
+		if (rc < 0)
+			return rc;
+	}
+	return e->pin_too ? pin_undefine(t, e->config->nv_index, err) : 0;
+}
+
+static int erase_in_child(void *shared, struct failure *f)
+{
+	struct erasure *e = shared;
+	struct tpm t;
+	int rc = tpm_open(&t, e->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	if (rc == 0) {
+		rc = erase(&t, e, &f->err);
+		tpm_close(&t);
+	}
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
+}
+
+static int erase_in_tpm(const struct config_integrity *config, bool pin_too, struct failure *f)
+{
+	struct erasure *e = apart_alloc(sizeof(*e), f);
+	int rc;
+
+	if (!e)
+		return f->err.code;
+	e->config = config;
+	e->pin_too = pin_too;
+	seal_record_known_names(config->record_directory, e->known);
+	rc = apart_run(erase_in_child, e, f);
+	apart_free(e, sizeof(*e));
+	return rc;
+}
+
+static int overwrite(int fd)
+{
+	unsigned char noise[4096];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	for (off_t done = 0; done < st.st_size;) {
+		size_t n = MIN(sizeof(noise), (size_t)(st.st_size - done));
+		ssize_t written;
+
+		if (RAND_bytes(noise, sizeof(noise)) != 1)
+			return -EIO;
+		written = pwrite(fd, noise, n, done);
+		if (written < 0)
+			return -errno;
+		done += written;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int destroy_file(const struct config_integrity *config, const char *file, struct failure *f)
+{
+	char path[PATH_MAX];
+	int fd;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", config->record_directory, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	rc = fd < 0 ? -errno : overwrite(fd);
+	if (fd >= 0)
+		(void)close(fd);
+	if (rc == 0 && unlink(path) < 0)
+		rc = -errno;
+	if (rc < 0)
+		return failure_set(f, CAUSE_SYSTEM, rc, "overwrite and remove %s: %s", path,
+				   strerror(-rc));
+	if (directory_sync(config->record_directory, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
+}
+
+int zeroize(const struct config_integrity *config, const struct seal_record *record,
+	    struct failure *f)
+{
+	int rc = for_each_directory(config, record, lock_if_encrypted, f);
+
+	if (rc == 0)
+		rc = erase_in_tpm(config, false, f);
+	if (rc == 0)
+		rc = destroy_file(config, SEAL_RECORD_NEW_FILE, f);
+	if (rc == 0)
+		rc = destroy_file(config, SEAL_RECORD_FILE, f);
+	if (rc == 0)
+		rc = erase_in_tpm(config, true, f);
+	if (rc == 0)
+		rc = for_each_directory(config, record, sealed_directory_destroy, f);
+	return rc;
+}

@@ -1,0 +1,105 @@
+/* Configuration Integrity from the command line. What changes it is done by integrity-handler,
+ * which has the rights for it and needs no daemon: on the day of an integrity event there is none.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/config.h"
+#include "core/macros.h"
+#include "integrity/status.h"
+#include "stewardctl/command_ask.h"
+#include "stewardctl/commands.h"
+#include "stewardctl/show.h"
+
+#define HANDLER "integrity-handler"
+
+/* Beside this program in a build tree; else in sbin beside its bin. */
+static bool find_handler(char ret[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *folder;
+
+	if (n < 0)
+		return false;
+	self[n] = '\0';
+	folder = dirname(self);
+	(void)snprintf(ret, PATH_MAX, "%s/" HANDLER, folder);
+	if (access(ret, X_OK) == 0)
+		return true;
+	(void)snprintf(ret, PATH_MAX, "%s/../sbin/" HANDLER, folder);
+	return access(ret, X_OK) == 0;
+}
+
+static const char *config_of(const struct invocation *invocation)
+{
+	return invocation->config ? invocation->config : CONFIG_ROUTER_PATH;
+}
+
+/* Takes this process's place: its exit status is ours. */
+static int become_handler(const struct invocation *invocation, const char *request)
+{
+	char path[PATH_MAX];
+
+	if (!find_handler(path)) {
+		(void)fprintf(stderr, "stewardctl: " HANDLER " is not installed\n");
+		return EXIT_REFUSED;
+	}
+	(void)execl(path, HANDLER, "--config", config_of(invocation), "--request", request,
+		    (char *)NULL);
+	(void)fprintf(stderr, "stewardctl: %s: %s\n", path, strerror(errno));
+	return EXIT_REFUSED;
+}
+
+int command_enable_integrity(const struct invocation *invocation)
+{
+	return become_handler(invocation, "enable");
+}
+
+int command_zeroize_integrity(const struct invocation *invocation)
+{
+	return become_handler(invocation, "zeroize");
+}
+
+int command_reseal_integrity(const struct invocation *invocation)
+{
+	return become_handler(invocation, "reseal");
+}
+
+static int show_without_daemon(const struct invocation *invocation)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	cJSON *status;
+	char *text;
+	struct err err;
+
+	if (config_load_early(&config, config_of(invocation), &err) < 0) {
+		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		return EXIT_REFUSED;
+	}
+	status = integrity_status(&config->integrity, NULL);
+	text = invocation->json ? cJSON_PrintUnformatted(status) : NULL;
+	if (text)
+		(void)puts(text);
+	else
+		show_integrity(status);
+	free(text);
+	cJSON_Delete(status);
+	return EXIT_DONE;
+}
+
+/* No daemon runs while the directories cannot be opened: then disk and kernel are asked. */
+int command_show_integrity(const struct invocation *invocation)
+{
+	struct client client = command_client(invocation);
+
+	if (invocation->config || access(client.socket, F_OK) < 0)
+		return show_without_daemon(invocation);
+	return command_ask(invocation, "GET", "/v1/integrity", NULL, show_integrity);
+}
