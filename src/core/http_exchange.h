@@ -35,6 +35,8 @@ struct http_exchange {
 	char *values[PARAMETERS_MAX];
 	uint8_t *body;
 	size_t body_size;
+	bool admitted;        /* not refused by its head */
+	uint64_t passed_over; /* bytes of a body that nobody wants */
 	bool handled;
 	bool suspended;
 	bool waiting; /* an upload's next bytes are not wanted yet */

@@ -13,6 +13,10 @@
 
 #define RUNS_MAX 32 /* in a row, before others on the loop have their turn */
 
+/* Whoever still writes a body when the connection closes may lose the reply to a broken pipe. So
+ * the body of a request that is refused is read all the same, so much of it. */
+#define REFUSED_BODY_MAX (16u << 20)
+
 static void on_timer(uv_timer_t *timer);
 static void on_idle(uv_idle_t *idle);
 
@@ -112,12 +116,61 @@ static enum MHD_Result queue_reply(struct http_exchange *x)
 	return rc;
 }
 
+static size_t body_max(const struct http_exchange *x)
+{
+	return x->route->body_max ? x->route->body_max : HTTP_BODY_MAX;
+}
+
+static const char *header(const struct http_exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static uint64_t content_length(const struct http_exchange *x)
+{
+	const char *value = header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return value ? strtoull(value, NULL, 10) : 0;
+}
+
+/* Does a refusal wait for the end of the body? Not where the client asks before it sends one, and
+ * not for one that is beyond reason. */
+static bool reads_body_first(const struct http_exchange *x)
+{
+	if (header(x, MHD_HTTP_HEADER_EXPECT))
+		return false;
+	if (header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		return true;
+	return content_length(x) > 0 && content_length(x) <= REFUSED_BODY_MAX;
+}
+
+/* What the head of the request tells already: x->response is set if it is refused. */
+static void judge_head(struct http_exchange *x, const char *method)
+{
+	char allow[64];
+	unsigned refusal = http_exchange_route(x, allow);
+
+	if (refusal == 405) {
+		http_reply_problem(x, 405, "%s is not for %s, only %s", method, x->url, allow);
+		(void)MHD_add_response_header(x->response, "Allow", allow);
+	} else if (refusal) {
+		http_reply_problem(x, refusal, "there is no %s", x->url);
+	} else if (!is_allowed(x)) {
+		http_reply_problem(x, 403, "not allowed: %s %s needs %s", method, x->url,
+				   x->route->change == HTTP_CHANGES
+					   ? "root or a member of the control group"
+					   : "a member of the read group");
+	} else if (!x->route->upload && content_length(x) > body_max(x)) {
+		http_reply_problem(x, 413, "a body of more than %zu bytes", body_max(x));
+	} else {
+		x->admitted = true;
+	}
+}
+
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
 			     const char *method, const char *url, void **ret_exchange)
 {
 	struct http_exchange *x = calloc(1, sizeof(*x));
-	char allow[64];
-	unsigned refusal;
 
 	if (!x)
 		return MHD_NO;
@@ -130,28 +183,16 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
 	x->url = strdup(url);
 	if (!x->method || !x->url)
 		return MHD_NO;
-	refusal = http_exchange_route(x, allow);
-	if (refusal == 405) {
-		http_reply_problem(x, 405, "%s is not for %s, only %s", method, url, allow);
-		(void)MHD_add_response_header(x->response, "Allow", allow);
-	} else if (refusal) {
-		http_reply_problem(x, refusal, "there is no %s", url);
-	} else if (!is_allowed(x)) {
-		http_reply_problem(x, 403, "not allowed: %s %s needs %s", method, url,
-				   x->route->change == HTTP_CHANGES
-					   ? "root or a member of the control group"
-					   : "a member of the read group");
-	}
-	return x->response ? queue_reply(x) : MHD_YES;
+	judge_head(x, method);
+	return x->response && !reads_body_first(x) ? queue_reply(x) : MHD_YES;
 }
 
 static void take_body(struct http_exchange *x, struct span bytes)
 {
-	size_t max = x->route->body_max ? x->route->body_max : HTTP_BODY_MAX;
 	uint8_t *larger;
 
-	if (bytes.size > max - x->body_size) {
-		http_reply_problem(x, 413, "a body of more than %zu bytes", max);
+	if (bytes.size > body_max(x) - x->body_size) {
+		http_reply_problem(x, 413, "a body of more than %zu bytes", body_max(x));
 		return;
 	}
 	larger = realloc(x->body, x->body_size + bytes.size + 1);
@@ -162,6 +203,16 @@ static void take_body(struct http_exchange *x, struct span bytes)
 	x->body = larger;
 	memcpy(x->body + x->body_size, bytes.bytes, bytes.size);
 	x->body_size += bytes.size;
+}
+
+/* The rest of a body whose answer is known: libmicrohttpd sends none before its end. Who may upload
+ * a stream is read to the end, whatever it takes. */
+static enum MHD_Result pass_over(struct http_exchange *x, size_t size)
+{
+	bool is_stream = x->admitted && x->route->upload;
+
+	x->passed_over += size;
+	return is_stream || x->passed_over <= REFUSED_BODY_MAX ? MHD_YES : MHD_NO;
 }
 
 static void suspend(struct http_exchange *x)
@@ -180,7 +231,7 @@ static enum MHD_Result take_upload(struct http_exchange *x, const char *bytes, s
 	}
 	*size = 0;
 	if (x->response || x->handled)
-		return MHD_YES; /* the rest of a body whose answer is known */
+		return pass_over(x, span.size);
 	if (x->route->upload)
 		x->route->upload(x, span);
 	else

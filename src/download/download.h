@@ -26,10 +26,11 @@
 #include "download/transfer.h"
 #include "download/trusted_keys.h"
 
-/* Verified pieces that are not in the journal yet are at most this many bytes, or one piece a
- * request (download.md, "On disk"): a sync begins at half of it, or after 2 s. */
-#define UNSYNCED_BYTES_MAX (8u << 20)
-#define UNSYNCED_MS_MAX    2000u
+/* Verified pieces go to the journal when they are so many bytes, or after 2 s. What a kill may lose
+ * is bounded by the intake (download.md, "On disk"): 8 MiB, and one piece a request. Two downloads
+ * that both wait for more leave half of that to what still arrives. */
+#define SYNC_BYTES      (2u << 20)
+#define UNSYNCED_MS_MAX 2000u
 
 #define NOT_RECORDED UINT32_MAX
 
@@ -86,6 +87,7 @@ struct disk_job {
 	uint64_t batch_bytes;
 	/* save */
 	char *record;
+	uint32_t attempt; /* in it */
 };
 
 struct download {

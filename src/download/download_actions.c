@@ -8,15 +8,20 @@
 #include "core/macros.h"
 #include "download/download_private.h"
 
-#define WAKE_MS_MAX 60000u /* libuv's timers stand still during suspend */
-#define TICK_MS     1000u
-#define SAVE_MS     2000u
+#define WAKE_MS_MAX  60000u /* libuv's timers stand still during suspend */
+#define TICK_MS      1000u
+#define SAVE_MS      2000u
+#define SAVE_IDLE_MS 60000u /* where nothing but time goes by */
 
 static void perform(struct download *d, const struct engine_action *action, bool *ret_again);
 
 static void on_wake(uv_timer_t *timer)
 {
-	download_tell(container_of(timer, struct download, wake), ENGINE_TICK);
+	struct download *d = container_of(timer, struct download, wake);
+
+	if (download_clock_ms() - d->saved_ms >= SAVE_IDLE_MS)
+		download_want(d, DISK_TASK_SAVE);
+	download_tell(d, ENGINE_TICK);
 }
 
 static void measure_rate(struct download *d)
@@ -209,11 +214,6 @@ static void on_whole_offered(struct transfer *t)
 		d, &(struct engine_event){.type = ENGINE_WHOLE_OFFERED, .slot = slot_of(d, t)});
 }
 
-static bool may_write(struct transfer *t)
-{
-	return download_may_write(download_of(t));
-}
-
 static void on_ended(struct transfer *t, const struct transfer_end *end)
 {
 	struct download *d = download_of(t);
@@ -241,7 +241,6 @@ static const struct transfer_callbacks transfer_callbacks = {
 	.received = on_received,
 	.verified = on_verified,
 	.whole_offered = on_whole_offered,
-	.may_write = may_write,
 	.ended = on_ended,
 };
 

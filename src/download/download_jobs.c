@@ -24,14 +24,11 @@ int download_note_verified(struct download *d, uint32_t piece)
 		d->unsynced_since_ms = download_clock_ms();
 	d->unsynced[d->n_unsynced++] = piece;
 	d->unsynced_bytes += manifest_piece_length(&d->manifest, piece);
-	if (d->unsynced_bytes >= UNSYNCED_BYTES_MAX / 2)
+	intake_hold(d->home->intake, manifest_piece_length(&d->manifest, piece));
+	/* What comes after a pause is not to wait for the next sync: there may be none. */
+	if (d->unsynced_bytes >= SYNC_BYTES || d->engine.state != ENGINE_DOWNLOADING)
 		download_want(d, DISK_TASK_SYNC);
 	return 0;
-}
-
-bool download_may_write(const struct download *d)
-{
-	return d->unsynced_bytes + d->disk.batch_bytes < UNSYNCED_BYTES_MAX;
 }
 
 static void take_batch(struct download *d)
@@ -47,12 +44,16 @@ static void take_batch(struct download *d)
 
 static void drop_unsynced(struct download *d)
 {
+	intake_let_go(d->home->intake, d->unsynced_bytes);
 	d->n_unsynced = 0;
 	d->unsynced_bytes = 0;
 }
 
-static void drop_batch(struct disk_job *job)
+static void drop_batch(struct download *d)
 {
+	struct disk_job *job = &d->disk;
+
+	intake_let_go(d->home->intake, job->batch_bytes);
 	free(job->batch);
 	job->batch = NULL;
 	job->n_batch = 0;
@@ -71,6 +72,7 @@ static int load_record(struct download *d)
 {
 	d->saved_ms = download_clock_ms();
 	d->disk.record = download_record_text(d);
+	d->disk.attempt = d->engine.attempt;
 	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
 }
 
@@ -153,26 +155,18 @@ static void unload(struct download *d, enum disk_task task)
 	job->checked = NULL;
 	job->record = NULL;
 	if (task == DISK_TASK_SYNC || task == DISK_TASK_CLOSE)
-		drop_batch(job);
-}
-
-static void let_transfers_go_on(struct download *d)
-{
-	for (unsigned i = 0; i < SLOTS_MAX; i++)
-		if (d->engine.slots[i].used)
-			transfer_go_on(&d->transfers[i]);
+		drop_batch(d);
 }
 
 /* What a finished job means to others than the engine. */
 static void tell(struct download *d, enum disk_task task)
 {
 	switch (task) {
-	case DISK_TASK_SYNC:
-		let_transfers_go_on(d);
-		return;
 	case DISK_TASK_FINISH:
-		if (d->disk.err.code == 0)
-			repository_add(d->home->repository, &d->manifest);
+		if (d->disk.err.code < 0)
+			return;
+		drop_unsynced(d); /* the image was synced as a whole */
+		repository_add(d->home->repository, &d->manifest);
 		return;
 	case DISK_TASK_DISCARD:
 		/* It was asked for anew meanwhile: once more, with the image. */
@@ -190,7 +184,8 @@ static void tell(struct download *d, enum disk_task task)
 /* What it means to the engine. */
 static void report(struct download *d, enum disk_task task)
 {
-	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK};
+	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK,
+				     .attempt = d->disk.attempt};
 
 	if (d->disk.notice.code < 0)
 		log_event(
@@ -215,6 +210,9 @@ static void report(struct download *d, enum disk_task task)
 		break;
 	case DISK_TASK_FINISH:
 		event.type = ENGINE_FINISHED;
+		break;
+	case DISK_TASK_SAVE:
+		event.type = ENGINE_RECORDED;
 		break;
 	default:
 		return;
@@ -313,7 +311,8 @@ void download_release_disk(struct download *d)
 {
 	assert(!d->disk.busy);
 	drop_manifest(&d->disk);
-	drop_batch(&d->disk);
+	drop_batch(d);
+	drop_unsynced(d);
 	manifest_release(&d->manifest);
 	free(d->manifest_jws);
 	free(d->unsynced);

@@ -23,7 +23,6 @@ void download_pump(struct download *d);
 void download_want(struct download *d, enum disk_task task);
 /* A piece is verified and written: it goes to the journal with the next sync. */
 int download_note_verified(struct download *d, uint32_t piece);
-bool download_may_write(const struct download *d);
 /* After DISK_TASK_DISCARD and DISK_TASK_CLOSE (download.c). */
 void download_discarded(struct download *d);
 void download_disk_closed(struct download *d);

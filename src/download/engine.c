@@ -37,6 +37,7 @@ void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t 
 	e->seed = seed ? seed : 1;
 	e->last_ms = now_ms;
 	e->attempt = 1;
+	e->recorded_attempt = 1;
 	e->active = SOURCE_NOBODY;
 	e->partner = SOURCE_NOBODY;
 }
@@ -227,6 +228,9 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		if (e->state == ENGINE_FINISHING)
 			engine_set_state(e, ENGINE_COMPLETE, out);
 		return;
+	case ENGINE_RECORDED:
+		e->recorded_attempt = event->attempt;
+		return;
 	case ENGINE_LOCAL_ERROR:
 		local_error(e, event, out);
 		return;
@@ -250,15 +254,18 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	}
 }
 
+static bool may_retry(const struct engine *e)
+{
+	return e->state == ENGINE_WAITING_RETRY && e->recorded_attempt == e->attempt;
+}
+
 /* Whatever happened: what follows from how things stand now. */
 static void proceed(struct engine *e, struct engine_actions *out)
 {
 	if (e->discovery_wanted && e->in_flight == 0)
 		engine_begin_discovery(e, out);
-	if (e->state == ENGINE_WAITING_RETRY && e->last_ms >= e->retry_at_ms) {
-		e->attempt++;
+	if (may_retry(e) && e->last_ms >= e->retry_at_ms)
 		engine_begin_discovery(e, out);
-	}
 	if (e->state == ENGINE_DISCOVERING)
 		engine_weigh_answers(e, out);
 	if (e->state == ENGINE_DOWNLOADING)
@@ -291,6 +298,7 @@ void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt,
 {
 	e->state = engine_state_is_running(state) ? ENGINE_QUEUED : state;
 	e->attempt = attempt;
+	e->recorded_attempt = attempt;
 	e->used_ms = used_ms;
 	e->bytes_fetched = bytes_fetched;
 	set_error(e, error);
@@ -333,7 +341,7 @@ uint64_t engine_next_wake(const struct engine *e)
 
 	if (time_counts(e) && e->state != ENGINE_FINISHING)
 		wake = engine_deadline(e, e->last_ms);
-	if (e->state == ENGINE_WAITING_RETRY)
+	if (may_retry(e))
 		wake = MIN(wake, e->retry_at_ms);
 	if (e->state == ENGINE_DISCOVERING)
 		wake = earlier_if_ahead(e, wake, e->grace_until_ms);

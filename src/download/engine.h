@@ -16,9 +16,9 @@
  *
  * What is owed to the engine: every ACTION_REQUEST is answered by one ENGINE_REQUEST_ENDED,
  * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
- * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED, or any of
- * these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one ENGINE_ANSWER a source that is SOURCE_ASKED,
- * until ACTION_STOP_DISCOVERY.
+ * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED,
+ * ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one
+ * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY.
  */
 #pragma once
 
@@ -89,6 +89,7 @@ enum engine_event_type {
 	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
 				 reason */
 	ENGINE_FINISHED,
+	ENGINE_RECORDED,    /* attempt: on disk as engine->attempt */
 	ENGINE_LOCAL_ERROR, /* reason: our disk, not the source: pauses; fatal: fails */
 	ENGINE_PAUSE,
 	ENGINE_RESUME,
@@ -110,6 +111,7 @@ struct engine_event {
 	enum request_outcome outcome;
 	uint64_t duration_ms;
 	uint64_t retry_after_ms;
+	uint32_t attempt;
 	const char *reason; /* borrowed during the step; NULL = none */
 	bool unchecked;     /* of ENGINE_OPENED: the journal's claims are to be hashed first */
 	bool fatal;         /* of ENGINE_LOCAL_ERROR: fails instead of pausing */
@@ -193,9 +195,10 @@ struct engine {
 	uint64_t grace_until_ms; /* 0 = not running */
 	uint8_t answers[SOURCES_MAX][DIGEST_SIZE]; /* of sources that have the version */
 
-	uint32_t attempt; /* 1 = the first */
-	uint64_t used_ms; /* of the timeout */
-	uint64_t last_ms; /* when used_ms was last true */
+	uint32_t attempt;          /* the one that runs, or comes next; 1 = the first */
+	uint32_t recorded_attempt; /* on disk: none begins that a kill would forget */
+	uint64_t used_ms;          /* of the timeout */
+	uint64_t last_ms;          /* when used_ms was last true */
 	uint64_t retry_at_ms;
 	uint64_t retry_not_before_ms; /* what Retry-After asked for while discovering */
 	uint64_t waited_ms;           /* of RETRY_AFTER_WAIT_MS in this attempt */

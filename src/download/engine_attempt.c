@@ -65,5 +65,6 @@ void engine_end_attempt(struct engine *e, struct engine_actions *out)
 		return;
 	}
 	e->retry_at_ms = MAX(e->last_ms + retry_delay_ms(e), not_before);
+	e->attempt++;
 	engine_stop(e, ENGINE_WAITING_RETRY, reason, out);
 }

@@ -55,6 +55,8 @@ void intake_init(struct intake *in, uv_loop_t *loop, uint64_t rate_bps)
 {
 	in->free = NULL;
 	in->n_blocks = 0;
+	in->n_taken = 0;
+	in->held = 0;
 	line_init(&in->for_block);
 	line_init(&in->for_bandwidth);
 	(void)uv_timer_init(loop, &in->refill);
@@ -78,7 +80,7 @@ void intake_close(struct intake *in, void (*closed)(void *owner), void *owner)
 		in->n_blocks--;
 		free(block);
 	}
-	assert(in->n_blocks == 0);
+	assert(in->n_blocks == 0 && in->held == 0);
 	in->closed = closed;
 	in->owner = owner;
 	uv_close((uv_handle_t *)&in->refill, on_closed);
@@ -138,18 +140,33 @@ void intake_spend(struct intake *in, uint64_t bytes)
 	limiter_spend(&in->limiter, bytes, now_ms(in));
 }
 
-struct block *intake_take_block(struct intake *in, struct intake_waiter *waiter)
+static bool has_room(const struct intake *in)
+{
+	uint64_t taken = (uint64_t)in->n_taken * BLOCK_SIZE;
+
+	return taken + in->held + BLOCK_SIZE <= (uint64_t)BLOCKS_MAX * BLOCK_SIZE;
+}
+
+static struct block *free_or_new_block(struct intake *in)
 {
 	struct block *block = in->free;
 
 	if (block)
 		in->free = block->next;
-	else if (in->n_blocks < BLOCKS_MAX && (block = malloc(sizeof(*block))))
+	else if ((block = malloc(sizeof(*block))))
 		in->n_blocks++;
+	return block;
+}
+
+struct block *intake_take_block(struct intake *in, struct intake_waiter *waiter)
+{
+	struct block *block = has_room(in) ? free_or_new_block(in) : NULL;
+
 	if (!block) {
 		line_join(&in->for_block, waiter);
 		return NULL;
 	}
+	in->n_taken++;
 	block->next = NULL;
 	block->size = 0;
 	return block;
@@ -161,8 +178,29 @@ void intake_give_block(struct intake *in, struct block *block)
 
 	block->next = in->free;
 	in->free = block;
+	in->n_taken--;
 	waiter = line_take(&in->for_block);
 	if (waiter)
+		waiter->ready(waiter);
+}
+
+void intake_hold(struct intake *in, uint64_t bytes)
+{
+	in->held += bytes;
+}
+
+/* Whoever finds no room after all joins a new line behind those who are told here. */
+void intake_let_go(struct intake *in, uint64_t bytes)
+{
+	struct intake_line line = in->for_block;
+	struct intake_waiter *waiter;
+
+	assert(bytes <= in->held);
+	in->held -= bytes;
+	if (bytes == 0 || !line.first)
+		return;
+	line_init(&in->for_block);
+	while ((waiter = line_take(&line)))
 		waiter->ready(waiter);
 }
 

@@ -5,6 +5,9 @@
  * not receive because of the bandwidth limit, pauses and waits here in line; ready() tells it
  * to try again.
  *
+ * Verified bytes that no journal has yet count as if they still filled blocks. So both together
+ * are what a kill can lose, but for the beginnings of pieces, however slow the disk is.
+ *
  * Calling sequence: intake_init -> ... -> intake_close, when nobody waits or holds a block.
  */
 #pragma once
@@ -43,6 +46,8 @@ struct intake {
 	uv_timer_t refill;
 	struct block *free;
 	unsigned n_blocks; /* allocated so far */
+	unsigned n_taken;  /* of them */
+	uint64_t held;     /* bytes that count as blocks */
 	struct intake_line for_block;
 	struct intake_line for_bandwidth;
 	void (*closed)(void *owner);
@@ -61,6 +66,10 @@ void intake_spend(struct intake *in, uint64_t bytes);
 /* An empty block, or NULL: then waiter is told when to ask again. */
 struct block *intake_take_block(struct intake *in, struct intake_waiter *waiter);
 void intake_give_block(struct intake *in, struct block *block);
+
+/* Bytes are verified, or later in a journal or dropped. */
+void intake_hold(struct intake *in, uint64_t bytes);
+void intake_let_go(struct intake *in, uint64_t bytes);
 
 /* Whoever ends while waiting leaves the line. */
 void intake_leave(struct intake *in, struct intake_waiter *waiter);

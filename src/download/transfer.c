@@ -109,16 +109,11 @@ static void write_block(struct work *work)
 
 static void write_next(struct transfer *t)
 {
-	if (t->job.block || !t->queue || !t->target->callbacks->may_write(t))
+	if (t->job.block || !t->queue)
 		return;
 	t->job.block = t->queue;
 	t->queue = t->job.block->next;
 	work_submit(t->target->loop, &t->job.work, write_block, on_block_written);
-}
-
-void transfer_go_on(struct transfer *t)
-{
-	write_next(t);
 }
 
 /* How many bytes from position on are held already, or may be taken at once. */

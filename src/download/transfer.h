@@ -46,8 +46,6 @@ struct transfer_callbacks {
 	void (*received)(struct transfer *t, uint64_t bytes);
 	void (*verified)(struct transfer *t, uint32_t piece);
 	void (*whole_offered)(struct transfer *t);
-	/* May a block be written now? If not, transfer_go_on() is called when it may. */
-	bool (*may_write)(struct transfer *t);
 	void (*ended)(struct transfer *t, const struct transfer_end *end);
 };
 
@@ -109,9 +107,6 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 		    const struct transfer_request *request);
 void transfer_accept_whole(struct transfer *t);
 void transfer_cancel(struct transfer *t);
-
-/* may_write() would now say yes. */
-void transfer_go_on(struct transfer *t);
 
 /* Once a second: under 1 KiB/s for stall_timeout_s seconds in which we did not hold the
  * transfer back ourselves, it ends as stalled. */

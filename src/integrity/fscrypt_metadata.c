@@ -170,7 +170,7 @@ static bool has_protector(const struct fscrypt_metadata *m, const char *descript
 
 int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy, struct failure *f)
 {
-	struct fscrypt_protectors wanted;
+	struct fscrypt_protectors wanted = {0};
 	int rc;
 
 	if (access(FSCRYPT_CONF, F_OK) < 0)
@@ -213,8 +213,8 @@ int fscrypt_metadata_own_protectors(const struct fscrypt_metadata *m, const char
 				    struct fscrypt_protectors *ret, struct failure *f)
 {
 	_cleanup_(close_directory) DIR *policies = NULL;
-	struct fscrypt_protectors ours;
-	struct fscrypt_protectors others;
+	struct fscrypt_protectors ours = {0};
+	struct fscrypt_protectors others = {0};
 	char path[PATH_MAX];
 	int rc;
 

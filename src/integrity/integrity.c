@@ -134,7 +134,6 @@ static int unlock_by_record(const struct config_integrity *config, struct integr
 	bool already = false;
 	int rc;
 
-	f->step = STEP_LOCATE;
 	if (seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err) < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
 	rc = unlock_directories(config, &record, &already, f);
@@ -188,12 +187,14 @@ static int finish_and_unlock(const struct config_integrity *config, struct integ
 	log_event(LOG_INTEGRITY_RECOVERED, NULL,
 		  "power failed while the directories were being encrypted, but after the pin was "
 		  "written: finished");
+	f->step = STEP_LOCATE;
 	return unlock_by_record(config, ret, f);
 }
 
 static int act(const struct config_integrity *config, const struct boot_findings *found,
 	       struct integrity *ret, struct failure *f)
 {
+	f->step = STEP_LOCATE;
 	switch (boot_decide(found)) {
 	case BOOT_NOTHING:
 		ret->state = INTEGRITY_OFF;
@@ -212,6 +213,7 @@ static int act(const struct config_integrity *config, const struct boot_findings
 				   "the TPM at %s does not answer, and there is a record",
 				   config->tcti);
 	case BOOT_NOT_ENABLED:
+		f->step = STEP_START;
 		return failure_set(f, CAUSE_CONFIGURATION, -EINVAL,
 				   "it says that nothing is encrypted, but there is a %s: it may "
 				   "have been changed",

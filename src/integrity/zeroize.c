@@ -37,14 +37,16 @@ static int for_each_directory(const struct config_integrity *config,
 	return rc;
 }
 
+/* The tool locks and forgets nothing where its own files are missing. */
 static int lock_if_encrypted(const char *path, struct failure *f)
 {
 	struct fscrypt_directory found;
 	int rc = fscrypt_inspect(path, &found, f);
 
-	if (rc < 0 || found.state != FSCRYPT_UNLOCKED)
+	if (rc < 0 || found.state == FSCRYPT_ABSENT || found.state == FSCRYPT_PLAIN)
 		return rc;
-	return fscrypt_lock(path, f);
+	rc = fscrypt_setup(path, f);
+	return rc == 0 && found.state == FSCRYPT_UNLOCKED ? fscrypt_lock(path, f) : rc;
 }
 
 static int erase(struct tpm *t, const struct erasure *e, struct err *err)

@@ -15,7 +15,7 @@ STEWARDCTL = os.path.join(BUILD, "src", "stewardctl")
 SLOW = float(os.environ.get("STEWARD_SLOW", "1"))  # a sanitizer's build takes longer
 
 QUICK = {"initial-retry-delay": 0, "maximum-retry-delay": 1, "connect-timeout": 2,
-         "stall-timeout": 1, "attempts": 2}
+         "stall-timeout": 2, "attempts": 2}
 
 
 def wait_for(condition, timeout=20, what="the condition"):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ import pytest
 
 from fault_server import Fault
 from repository import MIB, Repository
-from steward import Events, UnixConnection, wait_for
+from steward import ROOT, Events, UnixConnection, wait_for
 from test_download import sha256
 
 READS = ["/v1/status", "/v1/versions", "/v1/downloads", "/v1/downloads/V1", "/v1/images",
@@ -219,12 +220,13 @@ def test_third_is_queued(tmp_path, servers, daemons, images, key):
 
 
 def test_bandwidth_is_shared_and_held(tmp_path, servers, daemons, images, key):
-    """Two at once, within 3 % over 10 s of body bytes received."""
-    repository = Repository(tmp_path / "two").add("A", images(64, 1), key)
-    repository.add("B", images(64, 2), key)
+    """Two at once, within 3 % over 10 s of body bytes received. Never more; less only where a
+    busy machine does not let the daemon run, which is asked for again then."""
+    repository = Repository(tmp_path / "two").add("A", images(96, 1), key)
+    repository.add("B", images(96, 2), key)
     server = servers(root=repository.root)
     limit = 40_000_000  # bits/s
-    daemon = daemons(server, update={"max-bandwidth": limit})
+    daemon = daemons(server, update={"max-bandwidth": limit}, prefix=["nice", "-n", "-20"])
     daemon.request("A")
     daemon.request("B")
 
@@ -236,12 +238,16 @@ def test_bandwidth_is_shared_and_held(tmp_path, servers, daemons, images, key):
 
     wait_for(lambda: all(d["bytes-fetched"] > MIB
                          for d in daemon.get("/v1/downloads").json["downloads"]))
-    begin, before = received()
-    wait_for(lambda: time.monotonic() >= begin + 10, 30)
-    end, after = received()
-    rate = (sum(after) - sum(before)) * 8 / (end - begin)
-    assert limit * 0.97 <= rate <= limit * 1.03, rate / limit
-    assert min(b - a for a, b in zip(before, after)) > 0.25 * (sum(after) - sum(before))
+    for _ in range(3):
+        begin, before = received()
+        wait_for(lambda: time.monotonic() >= begin + 10, 30)
+        end, after = received()
+        rate = (sum(after) - sum(before)) * 8 / (end - begin)
+        assert rate <= limit * 1.03, rate / limit
+        assert min(b - a for a, b in zip(before, after)) > 0.25 * (sum(after) - sum(before))
+        if rate >= limit * 0.97:
+            return
+    raise AssertionError(f"{rate / limit:.3f} of the limit")
 
 
 def test_reload_of_the_bandwidth_works_at_once(servers, daemons):
@@ -292,8 +298,20 @@ def test_who_may_what(open_daemon):
         assert as_user(daemon, None, "GET", path) == 403, path
         for groups in ("users", "games"):
             assert as_user(daemon, groups, "GET", path) in (200, 404), path
+    assert as_user(daemon, None, "GET", "/v1/events") == 403
     assert "may not POST /v1/reload" in daemon.log
     assert os.stat(daemon.socket).st_mode & 0o777 == 0o666
+
+
+def test_every_route_is_in_the_lists():
+    """Who adds a route says here who may use it."""
+    with open(os.path.join(ROOT, "src/stewardd/routes.c")) as file:
+        table = file.read().split("control_routes[] = {")[1].split("};")[0]
+    routes = re.findall(r'{"(\w+)", "([^"]+)", HTTP_(\w+),', table)
+    assert {(m, p) for m, p, what in routes if what == "CHANGES"} == \
+        {(m, p.replace("V1", "{version}")) for m, p, _ in CHANGES}
+    assert {p for _, p, what in routes if what == "READS"} == \
+        {p.replace("V1", "{version}") for p in READS} | {"/v1/events"}
 
 
 def test_groups_that_do_not_exist(servers, daemons):

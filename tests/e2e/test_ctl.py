@@ -228,8 +228,10 @@ def test_watch_draws_a_bar_in_place(columns, locale, filled, servers, daemons):
 
 def test_ctrl_c_ends_the_watching_only(servers, daemons):
     daemon = daemons(servers(rate=2 * MIB))
-    watch = subprocess.Popen([STEWARDCTL, "--socket", daemon.socket, *DOWNLOAD, "version", "V1",
-                              "watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Who runs the tests in the background has made all its children ignore the signal.
+    watch = subprocess.Popen(["env", "--default-signal=INT", STEWARDCTL, "--socket", daemon.socket,
+                              *DOWNLOAD, "version", "V1", "watch"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_for(lambda: daemon.get("/v1/downloads/V1").status == 200
              and daemon.download("V1")["state"] == "downloading")
     watch.send_signal(signal.SIGINT)

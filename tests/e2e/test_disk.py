@@ -79,12 +79,12 @@ def test_disk_gets_full(servers, daemons, disks, images):
     assert server.image_bytes <= images(16).size + 8 * MIB
 
 
-def test_preallocated_image_does_not_mind_a_full_disk(servers, daemons, disks, images):
-    server = servers(rate=2 * MIB)
+def test_room_for_all_is_taken_before_the_first_byte(servers, daemons, disks, images):
+    server = servers(Fault("stall"))
     disk = disks(64 << 20)
     daemon = daemons(server, state=disk.path)
     daemon.request("V1")
-    wait_for(lambda: server.image_bytes >= 2 * MIB)
+    wait_for(lambda: server.image_requests > 0)
     part = os.path.join(disk.path, "downloads/V1/image-16-1.iso.part")
     assert os.stat(part).st_blocks * 512 >= images(16).size
 
@@ -206,7 +206,8 @@ def test_a_repository_deep_in_a_url(servers, daemons, tmp_path, images, key):
 def test_local_trouble_blames_no_source(servers, daemons, disks):
     server = servers(rate=2 * MIB)
     disk = disks(40 << 20, kind="ext3")
-    daemon = daemons(server, servers(Fault("status", 404)), state=disk.path)
+    daemon = daemons(server, servers(Fault("status", 404)), state=disk.path,
+                     download={"stall-timeout": 30})
     daemon.request("V1")
     wait_for(lambda: daemon.download("V1")["bytes-verified"] >= 2 * MIB)
     fill(disk)

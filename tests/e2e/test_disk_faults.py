@@ -4,7 +4,9 @@ strace makes the n-th call of one kind fail in the running daemon, or kill it th
 does all of the disk's work, so that the n-th call is the same one each time.
 """
 
+import os
 import subprocess
+import time
 
 import pytest
 
@@ -98,6 +100,35 @@ def test_each_call_fails_once(call, most, tmp_path, source, daemons, images):
     assert seen > 0 and daemon.process.poll() is None
     daemon.stop()
     assert not [line for line in daemon.log.splitlines() if "assert" in line.lower()]
+
+
+def test_a_disk_that_is_slow_to_sync(tmp_path, images, key, servers, daemons):
+    """However long that takes, no more is received than a kill may lose: 8 MiB, and the four
+    pieces that have begun."""
+    repository = Repository(tmp_path / "64").add("V1", images(64), key)
+    server = servers(root=repository.root)
+    daemon = daemons(server, start=False)
+    daemon.start()
+    slow = Injection(daemon, "fdatasync", "delay_enter=60000000", "1+", tmp_path / "trace")
+    daemon.request("V1")
+    journal = daemon.state + "/downloads/V1/pieces"
+    try:
+        fetched = 0
+        while True:  # until nothing comes any more
+            before, fetched = fetched, daemon.download("V1")["bytes-fetched"]
+            if fetched and fetched == before:
+                break
+            time.sleep(1)
+        recorded = (os.path.getsize(journal) - 60) // 8 * MIB
+        daemon.kill()
+    finally:
+        slow.process.kill()  # it would see the delay through first
+        slow.end()
+    daemon.process.wait()
+    assert 6 * MIB <= fetched - recorded <= (8 + 4) * MIB
+    daemon.start()
+    daemon.wait_state("V1", "complete")
+    assert sha256(daemon.image_path("V1", "image-64-1.iso")) == images(64).sha256
 
 
 @pytest.mark.parametrize("call, most", [

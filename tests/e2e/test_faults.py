@@ -43,7 +43,7 @@ ROWS = {
     "500": ([Fault("status", 500)], False, 0),
     "500-once": ([Fault("status", 500, times=1, after=2)], True, 0),
     "429": ([Fault("status", (429, {"Retry-After": "1"}), times=1)], True, 0),
-    "503": ([Fault("status", (503, {"Retry-After": "1"}), times=1, after=2)], True, 0),
+    "503": ([Fault("status", (503, {"Retry-After": "1"}), times=1, after=1)], True, 0),
     "gzip": ([Fault("gzip")], False, 1 << 20),
     "wrong-total": ([Fault("total")], False, 1 << 20),
     "longer": ([Fault("longer")], False, 1 << 20),
@@ -75,21 +75,26 @@ def test_beside_a_good_source(row, servers, daemons, images):
 def test_alone(row, servers, daemons, images):
     faults, _, extra = ROWS[row]
     server = servers(*fresh(faults), rate=30 * MIB)
-    daemon = daemons(server)
+    is_busy = row in ("429", "503")
+    daemon = daemons(server, download={"concurrency": 1 if is_busy else 4})
     daemon.fetch("V1")
+    if is_busy:  # Retry-After: 1
+        requests = server.of("image")
+        busy = next(i for i, r in enumerate(requests) if r.status == int(row))
+        assert requests[busy + 1].at - requests[busy].at >= 1
     if row == "cut-300-kib":
         assert server.image_bytes <= images(16).size * 1.02
         return
     check(daemon, images(16), (server,), extra=extra)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not ROWS[row][1] and row != "slow-loris"])
+@pytest.mark.parametrize("row", [row for row in ROWS if not ROWS[row][1]])
 def test_alone_and_hopeless(row, servers, daemons):
     """It fails with the reason, after few requests, and leaves no image."""
     server = servers(*fresh(ROWS[row][0]))
     daemon = daemons(server, download={"attempts": 1})
     daemon.request("V1")
-    failed = daemon.wait_state("V1", "failed", timeout=40)
+    failed = daemon.wait_state("V1", "failed", timeout=60)
     assert "s0: " in failed["error"]
     # libcurl itself asks once more where a connection that was kept turns out to be dead.
     assert server.image_requests <= (7 if row == "empty" else 6)
@@ -97,15 +102,15 @@ def test_alone_and_hopeless(row, servers, daemons):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["whole-file", "cut-3-mib", "stall-first-4", "shift", "html"])
-def test_table_at_full_size(row, tmp_path, images, key, servers, daemons):
+@pytest.mark.parametrize("row, beside", [
+    (row, beside) for row in ("whole-file", "shift", "cut-3-mib", "stall-first-4", "html")
+    for beside in (True, False) if beside or ROWS[row][1]])
+def test_table_at_full_size(row, beside, tmp_path, images, key, servers, daemons):
     """As the table was measured: 256 MiB, at most 8 MiB/s a reply."""
     image = images(256)
     repository = Repository(tmp_path / "large").add("V1", image, key)
-    faults, alone, extra = ROWS[row]
-    bad = servers(*fresh(faults), rate=8 * MIB, root=repository.root)
-    used = [bad]
-    if not alone:
+    used = [servers(*fresh(ROWS[row][0]), rate=8 * MIB, root=repository.root)]
+    if beside:
         used.append(servers(rate=8 * MIB, root=repository.root))
     daemon = daemons(*used, download={"stall-timeout": 2})
     daemon.fetch("V1", timeout=150)
@@ -116,7 +121,7 @@ def test_table_at_full_size(row, tmp_path, images, key, servers, daemons):
 
 def test_bad_piece_is_asked_elsewhere_and_the_second_leaves_the_source_out(servers, daemons,
                                                                            images):
-    bad = servers(Fault("corrupt", (MIB, (3, 9))), rate=8 * MIB)
+    bad = servers(Fault("corrupt", (MIB, (3, 9))), rate=4 * MIB)
     good = servers()
     daemon = daemons(bad, good, download={"concurrency": 1})
     daemon.fetch("V1")
@@ -131,10 +136,12 @@ def test_bad_piece_is_asked_elsewhere_and_the_second_leaves_the_source_out(serve
 
 
 def test_one_bad_piece_of_the_only_source_is_asked_again(servers, daemons, images):
-    server = servers(Fault("corrupt-once", (MIB, [3])), rate=30 * MIB)
+    server = servers(Fault("corrupt-once", (MIB, [3])), rate=4 * MIB)
     daemon = daemons(server, download={"concurrency": 1})
     daemon.fetch("V1")
-    assert server.image_bytes <= images(16).size + 4 * MIB
+    assert len([r for r in server.of("image") if r.range[0] == 3 * MIB]) == 1
+    # What had arrived behind it is not believed: at most what waits in memory.
+    assert server.image_bytes <= images(16).size + (8 + 1) * MIB
 
 
 def test_swapped_content_is_refused(tmp_path, servers, daemons, images, key):
@@ -191,6 +198,9 @@ def test_tls_certificates(servers, daemons, tmp_path):
         error = daemon.wait_state("V1", "failed")["error"]
         assert "TLS" in error and word in error
         assert not bad.requests
+        beside = daemons(entry(bad, "bad", **{"ca-certificate": ours.path}),
+                         entry(good, "good", **{"ca-certificate": ours.path}))
+        assert beside.fetch("V1")["active-source"] == "good" and not bad.requests
 
 
 def test_client_certificate(servers, daemons, tmp_path):
@@ -263,11 +273,12 @@ def test_connection_refused_and_unknown_name(servers, daemons):
 @pytest.mark.xdist_group("network")
 def test_black_hole(servers, daemons, network):
     """Packets go there, and none comes back: the connection times out, the next one delivers."""
-    daemon = daemons(f"http://{network.black_hole}:8080/", servers())
+    good = servers(rate=4 * MIB)
+    daemon = daemons(f"http://{network.black_hole}:8080/", good, download={"connect-timeout": 1})
     download = daemon.fetch("V1")
-    assert "s0" == download["sources"][0]["name"]
-    wait_for(lambda: "cannot connect" in (daemon.source_of("V1", "s0")["reason"] or "")
-             or daemon.download("V1")["state"] == "complete")
+    assert download["active-source"] == "s1" and good.image_bytes <= 16 * MIB * 1.02
+    reason = daemon.source_of("V1", "s0")["reason"]
+    assert "cannot connect" in reason and "Timeout" in reason
 
 
 @pytest.mark.xdist_group("network")
@@ -299,32 +310,47 @@ def test_discovery_survives_hostile_documents(servers, daemons):
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_kill_9_then_resume(times, tmp_path, servers, daemons, images, key):
-    image = images(64)
-    repository = Repository(tmp_path / "64").add("V1", image, key)
+    image = images(256)
+    repository = Repository(tmp_path / "large").add("V1", image, key)
     server = servers(root=repository.root, rate=8 * MIB)
     daemon = daemons(server)
     daemon.request("V1")
     for n in range(times):
-        wait_for(lambda: server.image_bytes > (n + 1) * 20 * MIB)
+        wait_for(lambda: server.image_bytes > (n + 1) * 80 * MIB, 60)
         daemon.kill9()
         daemon.start()
-    daemon.wait_state("V1", "complete")
+    daemon.wait_state("V1", "complete", timeout=120)
     assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
     assert server.image_bytes <= image.size * 1.02 + times * (8 + 4) * MIB
+    assert server.image_requests <= 256 + 10
 
 
-def test_kill_9_content_swapped_resume(tmp_path, servers, daemons, images, key):
-    image = images(16)
+@pytest.mark.slow
+@pytest.mark.parametrize("beside", [False, True])
+def test_kill_9_content_swapped_resume(beside, tmp_path, servers, daemons, images, key):
+    """Alone it is refused; what a good source has beside it makes the image right."""
+    image = images(256)
     repository = Repository(tmp_path / "swap").add("V1", image, key)
-    server = servers(root=repository.root, rate=3 * MIB)
-    daemon = daemons(server, download={"attempts": 1})
+    server = servers(root=repository.root, rate=8 * MIB)
+    used = [server]
+    if beside:
+        # A folder of its own: only the first source's file is exchanged.
+        good = Repository(tmp_path / "good").add("V1", image, key)
+        used.append(servers(root=good.root, rate=8 * MIB))
+    daemon = daemons(*used, download={"attempts": 1})
     daemon.request("V1")
-    wait_for(lambda: server.image_bytes > 4 * MIB)
+    wait_for(lambda: server.image_bytes > 80 * MIB, 60)
     daemon.kill9()
     target = os.path.join(repository.root, "V1", os.path.basename(image.path))
     os.remove(target)
-    os.link(images(16, 2).path, target)
+    os.link(images(256, 2).path, target)
     daemon.start()
-    failed = daemon.wait_state("V1", "failed")
-    assert "does not match" in failed["error"]
-    assert not os.path.exists(daemon.state + "/images/V1")
+    end = daemon.wait_state("V1", "complete" if beside else "failed", timeout=120)
+    assert sum(s.image_bytes for s in used) <= image.size * 1.02 + (8 + 4) * MIB
+    assert sum(s.image_requests for s in used) <= 256 + 10
+    if beside:
+        assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
+        assert "does not match" in daemon.source_of("V1", "s0")["reason"]
+    else:
+        assert "does not match" in end["error"]
+        assert not os.path.exists(daemon.state + "/images/V1")

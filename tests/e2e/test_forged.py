@@ -6,6 +6,7 @@ import pytest
 
 from fault_server import Fault
 from repository import MIB, b64
+from steward import wait_for
 
 
 BIG = 1 << 64
@@ -53,7 +54,7 @@ def refuse(daemons, servers, repository, jws, word):
     assert word in daemon.log
     assert server.image_requests == 0
     assert os.listdir(daemon.state + "/images") == ["index.json"]
-    assert os.listdir(daemon.state + "/downloads/V1") == ["request.json"]
+    wait_for(lambda: os.listdir(daemon.state + "/downloads/V1") == ["request.json"])
 
 
 @pytest.mark.parametrize("row", PAYLOADS)

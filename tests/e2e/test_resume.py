@@ -187,14 +187,31 @@ def test_half_published_image_is_removed(servers, daemons):
 
 
 def test_attempts_and_time_survive(servers, daemons):
+    """An attempt that has begun is on disk before it asks anybody."""
     server = servers(Fault("status", 404))
     daemon = daemons(server, download={"attempts": 50, "maximum-retry-delay": 5,
                                        "initial-retry-delay": 5})
     daemon.request("V1")
-    wait_for(lambda: daemon.download("V1")["attempt"] >= 2, 30)
     before = daemon.download("V1")
+    wait_for(lambda: len(server.of("index")) >= 2, 30)
     daemon.kill9()
     daemon.start()
     after = daemon.download("V1")
     assert after["attempt"] >= 2 and after["started"] == before["started"]
     assert after["deadline"] - before["deadline"] < 15
+
+
+def test_a_kill_gives_no_attempt_away(servers, daemons):
+    """Three attempts are three, however often the daemon is killed between them."""
+    server = servers(Fault("status", 404))
+    daemon = daemons(server, download={"attempts": 3, "initial-retry-delay": 60,
+                                       "maximum-retry-delay": 60})
+    daemon.request("V1")
+    for attempt in (2, 3):
+        record = daemon.state + "/downloads/V1/request.json"
+        wait_for(lambda: f'"state":"waiting-retry","renewing":false' in open(record).read()
+                 and f'"attempt":{attempt},' in open(record).read())
+        daemon.kill9()
+        daemon.start()
+    assert daemon.wait_state("V1", "failed")["attempt"] == 3
+    assert len(server.of("index")) == 3

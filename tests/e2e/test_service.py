@@ -189,39 +189,50 @@ def test_exit_statuses(daemons, servers, tmp_path):
     assert result.returncode == 74 and "192.0.2.1" in result.stderr
 
 
-def test_unit_is_sound(tmp_path):
-    path = os.path.join(os.path.dirname(os.path.dirname(STEWARDD)), "packaging",
-                        "stewardd.service")
-    with open(path) as file:
-        unit = file.read()
-    for line in ("Type=notify", "WatchdogSec=", "ExecReload=", "ProtectSystem=strict",
-                 "NoNewPrivileges=yes", "SystemCallFilter="):
-        assert line in unit
+UNITS = {
+    "stewardd.service": (
+        "Type=notify", "WatchdogSec=", "ExecReload=", "ProtectSystem=strict",
+        "NoNewPrivileges=yes", "SystemCallFilter=", "Requires=integrity-handler.service",
+        "DeviceAllow=/dev/tpmrm0 rw"),
+    "integrity-handler.service": (
+        "Type=notify", "TimeoutStartSec=infinity", "DefaultDependencies=no",
+        "Before=network-pre.target", "RequiredBy=network-pre.target", "NoNewPrivileges=yes"),
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_unit_is_sound(tmp_path, name):
+    programs = os.path.dirname(STEWARDD)
     # systemd knows all of it: only the programs are not where they will be.
-    programs = {"stewardd": STEWARDD, "stewardctl": STEWARDD.replace("stewardd", "stewardctl")}
-    for name, program in programs.items():
-        unit = re.sub(rf"=\S*/{name}", f"={program}", unit)
-    unit = re.sub(r"^Documentation=.*\n", "", unit, flags=re.M)
-    (tmp_path / "stewardd.service").write_text(unit)
-    result = subprocess.run(["systemd-analyze", "verify", tmp_path / "stewardd.service"],
-                            text=True, capture_output=True)
-    assert "stewardd.service" not in result.stderr, result.stderr
+    for each, lines in UNITS.items():
+        with open(os.path.join(os.path.dirname(programs), "packaging", each)) as file:
+            unit = file.read()
+        assert all(line in unit for line in lines)
+        unit = re.sub(r"=\S*/(stewardd|stewardctl|integrity-handler)\b", rf"={programs}/\1", unit)
+        unit = re.sub(r"^Documentation=.*\n", "", unit, flags=re.M)
+        (tmp_path / each).write_text(unit)
+    result = subprocess.run(["systemd-analyze", "verify", tmp_path / name], text=True,
+                            capture_output=True)
+    assert ".service" not in result.stderr, result.stderr
 
 
 def test_installed_files(tmp_path):
     build = os.path.dirname(os.path.dirname(STEWARDD))
     subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
                    capture_output=True, env={**os.environ, "DESTDIR": str(tmp_path)})
-    for path in ("sbin/stewardd", "bin/stewardctl", "lib/systemd/system/stewardd.service",
+    for path in ("sbin/stewardd", "sbin/integrity-handler", "bin/stewardctl",
+                 "lib/systemd/system/stewardd.service",
+                 "lib/systemd/system/integrity-handler.service",
+                 "lib/systemd/system/ifup@.service.d/steward.conf",
                  "lib/sysusers.d/steward.conf", "lib/tmpfiles.d/steward.conf",
                  "lib/systemd/catalog/steward.catalog", "share/yang/modules/steward.yang",
                  "share/bash-completion/completions/stewardctl", "share/man/man1/stewardctl.1",
-                 "share/man/man8/stewardd.8", "share/man/man5/steward.json.5",
+                 "share/man/man8/stewardd.8", "share/man/man8/integrity-handler.8", "share/man/man5/steward.json.5",
                  "share/doc/steward/steward.json.example"):
         assert (tmp_path / "usr" / path).is_file(), path
     example = tmp_path / "usr/share/doc/steward/steward.json.example"
     assert run("--config", example, "--check").returncode == 0
-    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man5/steward.json.5"):
+    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8", "man5/steward.json.5"):
         result = subprocess.run(["man", "--warnings", "-l", tmp_path / "usr/share/man" / page],
                                 text=True, capture_output=True)
         assert result.returncode == 0 and result.stderr == ""

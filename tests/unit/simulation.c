@@ -56,6 +56,7 @@ static void disk_job(struct sim *sim, enum engine_event_type type)
 
 static void discover(struct sim *sim)
 {
+	assert_true(sim->engine.attempt == 1 || sim->engine.attempt == sim->recorded_attempt);
 	sim->n_discoveries++;
 	for (unsigned i = 0; i < sim->n_sources; i++) {
 		const struct sim_source *s = &sim->sources[i];
@@ -100,6 +101,10 @@ static void perform(struct sim *sim, const struct engine_action *action)
 	switch (action->type) {
 	case ACTION_STATE:
 		note_state(sim, action->state);
+		sim_schedule(sim, DISK_MS,
+			     &(struct engine_event){.type = ENGINE_RECORDED,
+						    .attempt = sim->engine.attempt},
+			     "", 0);
 		return;
 	case ACTION_OPEN:
 		disk_job(sim, ENGINE_OPENED);
@@ -291,6 +296,10 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 	case ENGINE_OPENED:
 		open_disk(sim, event);
 		return;
+	case ENGINE_RECORDED:
+		sim->recorded_attempt = event->attempt;
+		sim_step(sim, event);
+		return;
 	case ENGINE_PREPARED:
 		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
 		sim_step(sim, event);
@@ -322,7 +331,7 @@ bool sim_next(struct sim *sim, uint64_t until_ms)
 	if (sim->n_events > 0 && sim->events[next].at_ms <= MIN(wake, until_ms)) {
 		happening = sim->events[next];
 		sim->events[next] = sim->events[--sim->n_events];
-		sim->now_ms = happening.at_ms;
+		sim->now_ms = MAX(sim->now_ms, happening.at_ms);
 		deliver(sim, &happening);
 		return true;
 	}
@@ -349,8 +358,8 @@ void sim_restart_daemon(struct sim *sim)
 	struct engine_source_spec specs[SOURCES_MAX];
 
 	engine_init(&sim->engine, &old.limits, old.seed, sim->now_ms);
-	engine_restore(&sim->engine, old.state, old.attempt, old.used_ms, old.bytes_fetched,
-		       old.error);
+	engine_restore(&sim->engine, old.state, MAX(sim->recorded_attempt, 1), old.used_ms,
+		       old.bytes_fetched, old.error);
 	for (unsigned i = 0; i < sim->n_sources; i++) {
 		engine_restore_source(&sim->engine, &old.sources[i]);
 		specs[i] = (struct engine_source_spec){.name = old.sources[i].name,

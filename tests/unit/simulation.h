@@ -7,6 +7,7 @@
  *
  *	no piece is asked for that is verified, none in two requests, nothing outside the image
  *	never more requests than the concurrency
+ *	no attempt begins that the disk does not know
  *	unless it has ended, somebody owes an answer or a timer is armed
  *	complete means that every KiB is right
  */
@@ -60,6 +61,7 @@ struct sim {
 		      (SIM_PIECE_SIZE / SIM_UNIT)]; /* 0 nothing, 1 right, 2 wrong */
 	uint8_t verified[SIM_PIECES_MAX / 8];
 	bool disk_failed; /* and has not been looked at since */
+	uint32_t recorded_attempt;
 
 	struct sim_event events[SIM_EVENTS_MAX];
 	unsigned n_events;

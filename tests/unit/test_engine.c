@@ -296,6 +296,56 @@ static void test_daemon_is_killed(void **state)
 	sim_free(sim);
 }
 
+/* The next attempt waits until the disk knows of it: no kill gives one away for nothing. */
+static void test_attempts_are_counted_before_they_begin(void **state)
+{
+	struct sim *sim = sim_with(&sim_dead, NULL);
+	struct engine_event recorded = {.type = ENGINE_RECORDED, .attempt = 1};
+	struct engine_actions actions;
+
+	(void)state;
+	while (sim->engine.state != ENGINE_WAITING_RETRY)
+		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.attempt, 2);
+	sim->now_ms += 31 * S;
+	engine_step(&sim->engine, &(struct engine_event){.type = ENGINE_TICK}, sim->now_ms,
+		    &actions);
+	engine_step(&sim->engine, &recorded, sim->now_ms, &actions); /* of before */
+	assert_int_equal(sim->engine.state, ENGINE_WAITING_RETRY);
+	recorded.attempt = 2;
+	engine_step(&sim->engine, &recorded, sim->now_ms, &actions);
+	assert_int_equal(sim->engine.state, ENGINE_DISCOVERING);
+	sim_free(sim);
+}
+
+/* However often it is killed or paused while it waits, it has no more attempts than it may. */
+static void test_attempts_survive(void **state)
+{
+	(void)state;
+	for (unsigned paused = 0; paused <= 1; paused++) {
+		struct sim *sim = sim_with(&sim_dead, NULL);
+
+		while (!engine_state_is_ended(sim->engine.state)) {
+			while (!engine_state_is_ended(sim->engine.state) &&
+			       (sim->engine.state != ENGINE_WAITING_RETRY ||
+				sim->recorded_attempt != sim->engine.attempt))
+				assert_true(sim_next(sim, UINT64_MAX));
+			if (engine_state_is_ended(sim->engine.state))
+				break;
+			if (!paused) {
+				sim_restart_daemon(sim);
+				continue;
+			}
+			sim_tell(sim, ENGINE_PAUSE);
+			sim_tell(sim, ENGINE_RESUME);
+			sim_tell(sim, ENGINE_RUN);
+		}
+		assert_int_equal(sim->engine.state, ENGINE_FAILED);
+		assert_int_equal(sim->n_discoveries, 10);
+		sim_free(sim);
+	}
+}
+
 static void test_names_of_states(void **state)
 {
 	enum engine_state found;
@@ -324,6 +374,8 @@ int main(void)
 		cmocka_unit_test(test_local_errors),
 		cmocka_unit_test(test_after_a_local_error_the_disk_is_asked),
 		cmocka_unit_test(test_daemon_is_killed),
+		cmocka_unit_test(test_attempts_are_counted_before_they_begin),
+		cmocka_unit_test(test_attempts_survive),
 		cmocka_unit_test(test_names_of_states),
 	};
 

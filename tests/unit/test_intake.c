@@ -77,6 +77,33 @@ static void test_blocks_are_bounded_and_given_in_turn(void **state)
 	end_world(w);
 }
 
+/* Verified bytes that no journal has take the place of blocks, and more of them than there are. */
+static void test_held_bytes_count_as_blocks(void **state)
+{
+	struct world *w = new_world(0);
+	struct block *blocks[2];
+
+	(void)state;
+	intake_hold(&w->intake, (uint64_t)(BLOCKS_MAX - 2) * BLOCK_SIZE);
+	for (unsigned i = 0; i < 2; i++)
+		blocks[i] = intake_take_block(&w->intake, &w->readers[0].waiter);
+	assert_non_null(blocks[1]);
+	assert_null(intake_take_block(&w->intake, &w->readers[0].waiter));
+	assert_null(intake_take_block(&w->intake, &w->readers[1].waiter));
+	intake_hold(&w->intake, 64 * BLOCK_SIZE); /* a large piece is whole */
+	intake_give_block(&w->intake, blocks[0]);
+	assert_int_equal(w->readers[0].told, 1);
+	assert_null(intake_take_block(&w->intake, &w->readers[0].waiter));
+	intake_let_go(&w->intake, (uint64_t)(BLOCKS_MAX - 2 + 64) * BLOCK_SIZE);
+	assert_int_equal(w->readers[0].told, 2);
+	assert_int_equal(w->readers[1].told, 1);
+	blocks[0] = intake_take_block(&w->intake, &w->readers[1].waiter);
+	assert_non_null(blocks[0]);
+	for (unsigned i = 0; i < 2; i++)
+		intake_give_block(&w->intake, blocks[i]);
+	end_world(w);
+}
+
 static void receive(struct intake_waiter *waiter)
 {
 	struct reader *reader = container_of(waiter, struct reader, waiter);
@@ -137,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks_are_bounded_and_given_in_turn),
+		cmocka_unit_test(test_held_bytes_count_as_blocks),
 		cmocka_unit_test(test_bandwidth_is_shared),
 		cmocka_unit_test(test_new_rate_wakes_who_waits),
 	};
