@@ -1,5 +1,6 @@
 """A machine in software emulation: its TPM, its serial console, its one network port."""
 
+import contextlib
 import os
 import re
 import socket
@@ -9,7 +10,8 @@ import time
 
 from image import PASSWORD, mounted
 
-BOOT = 180  # seconds within which a boot is somewhere, on a busy machine too
+TIED = ["setpriv", "--pdeathsig", "KILL"]  # none of them outlives the test
+BOOT = 300  # seconds within which a boot is somewhere, on a busy machine too
 
 
 def wait_for(condition, timeout, what):
@@ -48,14 +50,25 @@ class Tpm:
         os.makedirs(self.state, exist_ok=True)
         self.process = None
 
-    def start(self, *where):
+    def start(self, *interfaces):
         self.process = subprocess.Popen(
-            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}", "--terminate", *where])
+            [*TIED, "swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}", *interfaces])
 
     def start_for_machine(self, path):
-        """The emulator resets it as a board does, and reads and writes its registers."""
-        self.start("--ctrl", f"type=unixio,path={path}")
+        """The emulator resets it as a board does."""
+        self.start("--ctrl", f"type=unixio,path={path}", "--terminate")
         wait_for(lambda: os.path.exists(path), 20, "swtpm's socket")
+
+    @contextlib.contextmanager
+    def on_the_bench(self, path):
+        """Without a machine: commands go to a socket."""
+        self.start("--server", f"type=unixio,path={path}", "--ctrl",
+                   f"type=unixio,path={path}.ctrl", "--flags", "not-need-init,startup-clear")
+        try:
+            wait_for(lambda: os.path.exists(path), 20, "swtpm's socket")
+            yield
+        finally:
+            self.stop()
 
     def stop(self):
         end(self.process)
@@ -98,18 +111,29 @@ class Console:
         self.socket.sendall(line.encode() + b"\n")
 
     def login(self):
-        self.wait(r"router1 login: ")
+        """As root. A prompt that has been there for a while is asked for again."""
+        wait_for(self.is_prompted, BOOT, "a login prompt")
         self.send("root")
-        self.wait(r"Password: $")
+        self.wait(r"Password: ")
         self.send(PASSWORD)
-        self.wait(r"# $")
-        # Messages to all must not end up between what a command prints.
-        self.run("mesg n; stty -echo cols 200; dmesg --console-off")
+        self.wait(r"# ")
+        # What is typed here is not to be found on the disk.
+        self.send("unset HISTFILE")
+        self.run("stty -echo cols 200; dmesg --console-off")
+
+    def is_prompted(self):
+        self.send("")
+        try:
+            return self.wait(r"router1 login: ", 3)
+        except AssertionError:
+            return None
 
     def run(self, command):
-        """What it prints. The frame is put together by the shell, so that the echo is none."""
-        self.send(f"echo BEG''IN; {command}; echo EN''D")
-        return self.wait(r"BEGIN\n([\s\S]*?)END\n", 60).group(1)
+        """What it prints. Messages to all may come in between, so each of its lines is marked."""
+        # The shell puts BEGIN and END together, so that an echo of the command has neither.
+        self.send(f"echo BEG''IN; {{ {command}; }} 2>&1 | sed 's/^/|/'; echo EN''D")
+        text = self.wait(r"BEGIN\n([\s\S]*?)END\n", 60).group(1)
+        return "".join(line + "\n" for line in re.findall(r"^\|(.*)$", text, re.M))
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
@@ -129,14 +153,15 @@ class Machine:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def power_on(self, tpm):
+    def power_on(self, tpm, *parts):
+        """parts: words to the emulator, for a board that is not as it was."""
         for name in ("tpm.sock", "console.sock"):
             if os.path.exists(self.path(name)):
                 os.unlink(self.path(name))
         self.tpm = tpm
         self.port = free_port()
         tpm.start_for_machine(self.path("tpm.sock"))
-        self.process = subprocess.Popen(self.command())
+        self.process = subprocess.Popen([*self.command(), *parts])
         self.console = Console(self.path("console.sock"))
         wait_for(self.forwards, 20, "the forwarded port")
 
@@ -152,7 +177,8 @@ class Machine:
         # With the default of 1 GiB for translated code the boot after a reset takes three times
         # as long as the first.
         return [
-            "qemu-system-x86_64", "-accel", "tcg,tb-size=128", "-cpu", "max", "-smp", "2", "-m", "768",
+            *TIED, "qemu-system-x86_64",
+            "-accel", "tcg,tb-size=128", "-cpu", "max", "-smp", "2", "-m", "768",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-kernel", os.path.join(self.image, "vmlinuz"),
             "-initrd", os.path.join(self.image, "initrd"),
@@ -185,12 +211,15 @@ class Machine:
         return None
 
     def wait_up(self):
-        assert (self.banner(BOOT) or "").startswith("SSH-2.0-"), self.console.text[-3000:]
+        """Whoever asks too often while sshd starts is told that, and asks again."""
+        try:
+            wait_for(lambda: (self.banner(2) or "").startswith("SSH-2.0-"), BOOT, "SSH's banner")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the console:\n{self.console.text[-3000:]}") from None
 
-    def links(self, state):
-        """The names of the interfaces in this state; lo has none of its own."""
+    def links_not_down(self):
         lines = [line.split() for line in self.console.run("ip -br link").splitlines()]
-        return [line[0] for line in lines if line[1] == state]
+        return [line[0] for line in lines if line[1] != "DOWN"]
 
     def reboot(self):
         """The next boot has to be logged into again."""
@@ -198,8 +227,9 @@ class Machine:
         self.console.wait("reboot: Restarting system")
 
     def shut_down(self):
-        self.console.send("systemctl poweroff")
-        self.process.wait(BOOT)
+        if self.process:
+            self.console.send("systemctl poweroff")
+            self.process.wait(BOOT)
         self.pull_the_plug()
 
     def pull_the_plug(self):
