@@ -14,6 +14,11 @@ void routes_reset_node(struct http_exchange *x);
 void routes_get_configuration(struct http_exchange *x);
 void routes_put_configuration(struct http_exchange *x);
 
+void routes_router_downloads(struct http_exchange *x);
+void routes_router_pause(struct http_exchange *x);
+void routes_router_resume(struct http_exchange *x);
+void routes_router_cancel(struct http_exchange *x);
+
 void routes_post_token(struct http_exchange *x);
 void routes_get_tokens(struct http_exchange *x);
 void routes_delete_token(struct http_exchange *x);

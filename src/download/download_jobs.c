@@ -309,10 +309,9 @@ void download_want(struct download *d, enum disk_task task)
 
 void download_release_disk(struct download *d)
 {
-	assert(!d->disk.busy);
+	/* The last job took what was unsynced: nothing is held of the intake, which may be gone. */
+	assert(!d->disk.busy && d->unsynced_bytes == 0 && !d->disk.batch);
 	drop_manifest(&d->disk);
-	drop_batch(d);
-	drop_unsynced(d);
 	manifest_release(&d->manifest);
 	free(d->manifest_jws);
 	free(d->unsynced);

@@ -143,6 +143,8 @@ static int describe(struct tpm *t, const struct config_integrity *config,
 
 	switch (cause) {
 	case CAUSE_ANOTHER_TPM:
+		/* Whatever it lacked first: unsealing is what another TPM cannot do. */
+		f->step = STEP_UNSEAL;
 		return failure_set(
 			f, cause, code,
 			"this disk was sealed to the TPM with EK %s, the one found is %s",

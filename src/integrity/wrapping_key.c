@@ -160,8 +160,7 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 
 	update.command = htobe32(policy->mask ? TPM2_CC_PolicyPCR : TPM2_CC_PolicyCommandCode);
 	if (policy->mask) {
-		/* Not of the whole: the union is padded. */
-		size = offsetof(typeof(update), pcr) + sizeof(update.pcr);
+		size = sizeof(update);
 		update.pcr.count = htobe32(1);
 		update.pcr.bank = htobe16(policy->bank);
 		update.pcr.size = sizeof(update.pcr.select);

@@ -264,7 +264,7 @@ CHANGED = "record changed or forged"
 CAUSES = {
     # what was done, how it is called, at which step
     no_tpm: ("no TPM", "locate"),
-    blank_tpm: ("another TPM", "locate"),
+    blank_tpm: ("another TPM", "unseal"),
     cleared_tpm: ("TPM cleared", "locate"),
     key_and_pin_removed_by_hand: ("TPM cleared", "locate"),
     undefined_pin: ("TPM cleared", "locate"),
@@ -325,7 +325,7 @@ def test_another_tpm_enabled_itself(world, other_machine):
     world.tpm.stop()
     world.tpm.put_state(other_machine.tpm)
     world.tpm.start()
-    reason = check_event(world, "another TPM", "locate")["STEWARD_REASON"]
+    reason = check_event(world, "another TPM", "unseal")["STEWARD_REASON"]
     assert f"EK {ours}…" in reason and "the one found is " in reason
     # The disk of the other one opens.
     shutil.copyfile(other_machine.disk, world.image + ".other")
@@ -337,7 +337,7 @@ def test_another_tpm_enabled_itself(world, other_machine):
 
 def test_back_with_its_own_tpm_it_opens(world, machine):
     blank_tpm(world)
-    check_event(world, "another TPM", "locate")
+    check_event(world, "another TPM", "unseal")
     world.tpm.stop()
     world.tpm.put_state(machine.tpm)
     world.tpm.start()
