@@ -168,7 +168,8 @@ static void on_gone(void *kept)
 /* action: what follows the version in the path: "", or "/pause". */
 static int fill(struct round *round, struct http_exchange *x, const char *action)
 {
-	const char *version = http_exchange_parameter(x, "version");
+	const char *given = http_exchange_parameter(x, "version");
+	const char *version = given && given[0] ? given : NULL;
 	const char *only = http_exchange_query(x, "node");
 	const struct span body = http_exchange_body(x);
 
