@@ -242,6 +242,15 @@ static void on_done(struct work *work)
 	d->disk.busy = false;
 	download_settle(d);
 	download_pump(d);
+	if (download_is_recorded(d))
+		d->home->recorded(d);
+}
+
+bool download_is_recorded(const struct download *d)
+{
+	const unsigned recording = 1u << DISK_TASK_SAVE | 1u << DISK_TASK_DISCARD;
+
+	return !(d->disk.wanted & recording) && !(d->disk.busy && (1u << d->disk.task & recording));
 }
 
 static void submit(struct download *d, enum disk_task task);

@@ -65,6 +65,13 @@ static void on_progressed(void *owner, const struct download *download)
 	publish(n, "progress", download);
 }
 
+static void on_recorded(void *owner, const struct download *download)
+{
+	struct node *n = owner;
+
+	orders_recorded(&n->orders, download);
+}
+
 static bool allows(void *owner, const struct http_peer *peer, enum http_change change)
 {
 	const struct node *n = owner;
@@ -160,6 +167,7 @@ static int open_downloads(struct node *n, struct err *err)
 		.config = n->config,
 		.changed = on_changed,
 		.progressed = on_progressed,
+		.recorded = on_recorded,
 		.owner = n,
 	};
 

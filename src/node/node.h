@@ -22,6 +22,7 @@
 #include "download/repository.h"
 #include "integrity/integrity.h"
 #include "node/events.h"
+#include "node/orders.h"
 #include "node/versions.h"
 
 #define LISTENERS_MAX 8
@@ -67,6 +68,7 @@ struct node {
 	struct claims claims; /* images that routes are changing */
 	struct versions versions;
 	struct events events;
+	struct orders orders;
 	struct notify notify;
 	struct http_route *routes; /* all of the control socket's */
 	struct http_server *control;

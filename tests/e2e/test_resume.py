@@ -222,3 +222,21 @@ def test_a_kill_gives_no_attempt_away(servers, daemons):
         daemon.start()
     assert daemon.wait_state("V1", "failed")["attempt"] == 3
     assert len(server.of("index")) == 3
+
+
+@pytest.mark.parametrize("order, state", [("pause", "paused"), ("cancel", "cancelled")])
+def test_what_was_answered_survives_a_kill(servers, daemons, order, state):
+    daemon = daemons(servers(rate=MIB))
+    for _ in range(5):
+        daemon.request("V1")
+        daemon.wait_state("V1", "downloading")
+        assert daemon.post(f"/v1/downloads/V1/{order}").json["state"] == state
+        daemon.kill9()
+        daemon.start()
+        assert daemon.download("V1")["state"] == state
+        if order == "pause":
+            assert daemon.post("/v1/downloads/V1/resume").json["state"] != "paused"
+            daemon.kill9()
+            daemon.start()
+            assert daemon.download("V1")["state"] not in ("paused", "cancelled")
+            daemon.post("/v1/downloads/V1/cancel")
