@@ -276,6 +276,7 @@ static int start(struct node *n, struct err *err)
 
 	(void)uv_timer_init(&n->loop, &c->minute);
 	(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
+	c->has_minute = true;
 	if (rc == 0)
 		rc = start_tunnels(c, err);
 	if (rc == 0) {
@@ -316,6 +317,10 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 
 	c->closed = closed;
 	c->closed_owner = owner;
+	if (!c->has_minute) {
+		closed(owner);
+		return;
+	}
 	c->closing = 1u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
 		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);

@@ -34,6 +34,7 @@ struct conductor {
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 	struct err register_err;
 	uv_timer_t minute; /* the clock is looked at */
+	bool has_minute;   /* the node was started as far as that */
 	struct work clock;
 	bool clock_is_looked_at;
 	struct err clock_err;
