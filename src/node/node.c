@@ -1,4 +1,4 @@
-#include "node/node.h"
+#include "node/node_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,13 +11,6 @@
 #include "core/macros.h"
 #include "node/images.h"
 #include "node/routes.h"
-
-static void warn(const struct err *warning)
-{
-	if (warning->code < 0)
-		log_event(LOG_CONFIGURATION_WARNING, &(struct log_fields){.reason = warning->text},
-			  "%s", warning->text);
-}
 
 static void update_status(const struct node *n)
 {
@@ -110,7 +103,7 @@ static int listen_control(struct node *n, struct err *err)
 	struct err warning;
 
 	peer_access_init(&n->access, &n->config->control, &warning);
-	warn(&warning);
+	node_warn(&warning);
 	return http_server_listen_unix(&n->control, &n->loop, &listener, n->config->control.socket,
 				       err);
 }
@@ -191,74 +184,6 @@ static int start(struct node *n, struct err *err)
 	if (rc == 0 && n->program->start)
 		rc = n->program->start(n, err);
 	return rc;
-}
-
-static int refuse_changed(const char *what, const char *old, const char *new, struct err *err)
-{
-	if (strcmp(old, new) == 0)
-		return 0;
-	return err_set(err, -EINVAL, "%s: %s cannot become %s without a restart", what, old, new);
-}
-
-static bool same_listen(const struct config_software_update *a,
-			const struct config_software_update *b)
-{
-	if (a->n_listen != b->n_listen)
-		return false;
-	for (size_t i = 0; i < a->n_listen; i++)
-		if (strcmp(a->listen[i].address, b->listen[i].address) != 0 ||
-		    a->listen[i].port != b->listen[i].port)
-			return false;
-	return true;
-}
-
-/* What cannot change while the daemon runs. */
-static int check_reload(const struct config *old, const struct config *new, struct err *err)
-{
-	int rc = refuse_changed("state-directory", old->state_directory, new->state_directory, err);
-
-	if (rc == 0)
-		rc = refuse_changed("control/socket", old->control.socket, new->control.socket,
-				    err);
-	if (rc == 0 && !same_listen(&old->software_update, &new->software_update))
-		rc = err_set(err, -EINVAL,
-			     "software-update/repository/listen cannot change without a restart");
-	return rc;
-}
-
-int node_reload(struct node *n, struct err *err)
-{
-	_cleanup_(config_freep) struct config *config = NULL;
-	struct config *old = n->config;
-	struct err warning;
-	int rc;
-
-	notify_reloading();
-	rc = config_load(&config, n->config_path, n->program->role, err);
-	if (rc == 0 && n->program->amend)
-		rc = n->program->amend(n, config, err);
-	if (rc == 0)
-		rc = check_reload(old, config, err);
-	if (rc == 0 && n->program->check_reload)
-		rc = n->program->check_reload(n, config, err);
-	if (rc < 0) {
-		log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
-			  "configuration refused, the running one stays in force: %s", err->text);
-		notify_ready();
-		return -EINVAL;
-	}
-	n->config = config;
-	config = NULL;
-	intake_set_rate(&n->intake, n->config->software_update.max_bandwidth_bps);
-	download_list_configure(n->downloads, n->config);
-	peer_access_init(&n->access, &n->config->control, &warning);
-	warn(&warning);
-	if (n->program->configured)
-		n->program->configured(n);
-	config_free(old);
-	log_event(LOG_CONFIGURATION_LOADED, NULL, "configuration loaded from %s", n->config_path);
-	notify_ready();
-	return 0;
 }
 
 /* The end, step by step: nobody asks any more; downloads; then what they stood on. */
