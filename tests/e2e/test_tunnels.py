@@ -21,16 +21,16 @@ def keys(tmp_path_factory):
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = World(tmp_path)
+def world():
+    made = World()
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory, keys):
+def quiet(keys):
     """A conductor that knows two routers; for tests that leave it as it is."""
-    made = World(tmp_path_factory.mktemp("quiet"))
+    made = World()
     made.conductor()
     made.authorize((keys[0], PORT), (keys[1], OTHER_PORT))
     yield made
@@ -117,9 +117,9 @@ def test_the_account_can_do_nothing_but_its_forwardings(quiet, keys, options, co
 
 
 def attempt(world, key, options, command, user=USER):
-    """The limit of an address allows one a second."""
-    time.sleep(1)
-    return world.ssh(key, "-o", "ExitOnForwardFailure=yes", *options, command, user=user)
+    result = world.ssh(key, "-o", "ExitOnForwardFailure=yes", *options, command, user=user)
+    result.stderr += "".join(f"\n{line}" for line in world.conductor_now.log[-3:])
+    return result
 
 
 def test_what_it_can_do(quiet, keys):
@@ -127,21 +127,17 @@ def test_what_it_can_do(quiet, keys):
     assert attempt(quiet, keys[0], ["-W", "localhost:8930"], []).stdout == "repository\n"
 
 
-def test_no_socket_is_forwarded(quiet, keys, tmp_path):
+def test_no_socket_is_forwarded(quiet, keys):
     """From here to a socket that the user there could reach."""
-    target = tmp_path / "there.sock"
+    target = quiet.directory / "there.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(target))
     listener.listen()
     os.chmod(target, 0o777)
     local = free_port()
-    time.sleep(1)
-    known = quiet.directory / "ssh.known"
-    known.write_text(f"[127.0.0.1]:{quiet.port} ssh-ed25519 {quiet.host_key}\n")
     client = subprocess.Popen(
-        ["ssh", "-F", "none", "-N", "-i", keys[0].path, "-o", "IdentitiesOnly=yes", "-o",
-         "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-p", str(quiet.port), "-L",
-         f"127.0.0.1:{local}:{target}", f"{USER}@127.0.0.1"], stderr=subprocess.DEVNULL)
+        quiet.ssh_words(keys[0], USER, "-N", "-L", f"127.0.0.1:{local}:{target}", []),
+        stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: listens(local), what="ssh's listener")
         with connect(local) as peer:
@@ -149,7 +145,8 @@ def test_no_socket_is_forwarded(quiet, keys, tmp_path):
     finally:
         client.kill()
         client.wait()
-    assert any("refused streamlocal port forward" in line for line in quiet.conductor_now.log)
+    said = "refused streamlocal port forward"
+    wait_for(lambda: any(said in line for line in quiet.conductor_now.log), what=said)
     listener.settimeout(0.2)
     with pytest.raises(TimeoutError):
         listener.accept()
@@ -178,8 +175,14 @@ def test_silent_peers_leave_no_process(world, keys):
     """LoginGraceTime, here of 10 s."""
     conductor = world.conductor()
     peers = [connect(world.port, f"127.0.2.{1 + i // 5}", b"SSH-") for i in range(60)]
-    wait_for(lambda: len(world.sshds()) >= 60, 60, "60 of sshd")
-    assert "in_ssh=60" in conductor.ask("counts", "counts")
+    seen = set()  # the first may go before the last comes
+
+    def all_seen():
+        seen.update(world.sshds())
+        return len(seen) >= 60
+
+    wait_for(all_seen, 60, "60 of sshd")
+    assert " ssh=60 " in conductor.ask("counts", "counts")
     wait_for(lambda: not world.sshds(), 60, "their end")
     wait_for(lambda: "in_ssh=0" in conductor.ask("counts", "counts"), what="their places")
     assert all(is_closed(peer, 30) for peer in peers)

@@ -2,9 +2,12 @@
 around them."""
 
 import os
+import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 
 from steward import BUILD, wait_for
@@ -105,16 +108,16 @@ class Socket:
 
 
 class World:
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self):
+        # Not in pytest's folder, which it closes to other users: sshd is one.
+        self.directory = directory = pathlib.Path(tempfile.mkdtemp(prefix="steward-tunnels-"))
         os.chmod(directory, 0o755)
-        for above in list(directory.parents)[:-2]:  # pytest's own, in /tmp: sshd reads below
-            os.chmod(above, 0o755)
         self.keys_file = str(directory / "authorized_keys")
         self.helper_directory = str(directory / "helper")
         self.programs = []
         self.sockets = []
         self.networks = set()
+        self.clients = 0
         self.port = 0
 
     def conductor(self, *more, **options):
@@ -144,15 +147,19 @@ class World:
         self.programs.append(router)
         return router
 
-    def ssh(self, key, *words, user=USER, timeout=60):
-        """OpenSSH's own client, with what a router would give it, and more."""
+    def ssh_words(self, key, user, *words):
+        """OpenSSH's own client, with what a router would give it, and more; the last of words is
+        the command. Each time from another address: of one, one a second is let in."""
         known = self.directory / "ssh.known"
         known.write_text(f"[127.0.0.1]:{self.port} ssh-ed25519 {self.host_key}\n")
-        return subprocess.run(
-            ["ssh", "-F", "none", "-i", key.path, "-o", "IdentitiesOnly=yes", "-o",
-             "BatchMode=yes", "-o", f"UserKnownHostsFile={known}", "-p", str(self.port), "-l",
-             user, *words[:-1], "127.0.0.1", *words[-1]],
-            text=True, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        self.clients += 1
+        return ["ssh", "-F", "none", "-b", f"127.0.8.{self.clients}", "-i", key.path, "-o",
+                "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={known}",
+                "-p", str(self.port), "-l", user, *words[:-1], "127.0.0.1", *words[-1]]
+
+    def ssh(self, key, *words, user=USER, timeout=60):
+        return subprocess.run(self.ssh_words(key, user, *words), text=True, capture_output=True,
+                              timeout=timeout, stdin=subprocess.DEVNULL)
 
     def sshds(self):
         """All in the networks of this conductor's helpers but they: also those that were left."""
@@ -170,6 +177,7 @@ class World:
             program.stop()
         for each in self.sockets:
             each.close()
+        shutil.rmtree(self.directory)
 
 
 def all_processes():
