@@ -101,7 +101,6 @@ static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519
 {
 	struct conductor *c = owner;
 
-	log_event(LOG_TUNNELS_READY, NULL, "the tunnels' network is there");
 	memcpy(c->host_key, host_key, sizeof(c->host_key));
 	register_self(c);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
@@ -111,8 +110,7 @@ static void on_tunnels_lost(void *owner, const char *reason)
 {
 	struct conductor *c = owner;
 
-	log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = reason},
-		  "the tunnels are lost, and are started again: %s", reason);
+	(void)reason; /* tunnels has told */
 	if (c->repository)
 		http_server_close(c->repository, on_repository_closed, c);
 	c->repository = NULL;
