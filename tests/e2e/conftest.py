@@ -122,3 +122,11 @@ def onboarding():
 
     with contextlib.closing(World()) as made:
         yield made
+
+
+@pytest.fixture
+def conductor(onboarding):
+    """It expects a router in mode psk-only."""
+    made = onboarding.conductor()
+    made.configure()
+    return made

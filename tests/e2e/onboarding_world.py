@@ -295,6 +295,14 @@ class Router(Daemon):
         return self.start()
 
 
+def check_refused(conductor, reason, before=0):
+    """A line more in the audit than before; None = only counted."""
+    if reason is not None:
+        lines = wait_for(lambda: conductor.refusals()[before:], 20, "a line in the audit")
+        assert len(lines) == 1 and reason in lines[0], lines
+    assert conductor.enrolments == [] and conductor.authorized_keys == []
+
+
 class World:
     """conductor(), router() ... -> close(): in good order, or the test fails."""
 

@@ -1,35 +1,18 @@
 """Who is not let in, and what is said of it: one word on the wire, a precise line in the audit."""
 
 import base64
-import json
+import hmac
 import os
-import socket
-import struct
-import threading
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
 
-from certificates import Authority
-from onboarding_world import device_certificate, inside, self_signed
-from repository import Key
+from onboarding_world import check_refused
 from steward import SLOW, wait_for
-from wire_router import ALPN, Channel, WireRouter, b64, new_context, read_token
-
-
-@pytest.fixture
-def conductor(onboarding):
-    made = onboarding.conductor()
-    made.configure()
-    return made
-
-
-def refused(conductor, reason, before=0):
-    """A line more in the audit; None = only counted."""
-    if reason is not None:
-        lines = wait_for(lambda: conductor.refusals()[before:], 20, "a line in the audit")
-        assert len(lines) == 1 and reason in lines[0], lines
-    assert conductor.enrolments == [] and conductor.authorized_keys == []
+from wire_router import WireRouter, b64, read_token
 
 
 def test_the_wire_is_as_it_is_written(onboarding, conductor):
@@ -77,7 +60,7 @@ def test_token_dies_with_what_it_contains(onboarding, conductor, change, reason)
     router = WireRouter(onboarding, token)
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, reason)
+    check_refused(conductor, reason)
     if reason:
         wait_for(lambda: reason in conductor.log, what="the line in the journal")
 
@@ -91,7 +74,7 @@ def test_changed_certificate(onboarding, conductor):
     router = WireRouter(onboarding, token)
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, "the conductor's certificate was changed since it was issued")
+    check_refused(conductor, "the conductor's certificate was changed since it was issued")
     # And the router sees by itself that it is not the one of its token.
     real = onboarding.router()
     real.onboard(token)
@@ -115,7 +98,7 @@ def test_expired_token(onboarding, conductor):
     router = WireRouter(onboarding, token)
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, "has expired 36")
+    check_refused(conductor, "has expired 36")
 
 
 @pytest.mark.release_only
@@ -127,7 +110,7 @@ def test_clock_set_back(onboarding, conductor):
     router = WireRouter(onboarding, token)
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, "this conductor's clock was set back")
+    check_refused(conductor, "this conductor's clock was set back")
     reply = conductor.post("/v1/routers/router1/tokens")
     assert reply.status == 409 and "clock" in reply.detail
     assert conductor.post("/v1/clock/reset").status in (200, 204)
@@ -163,7 +146,7 @@ def test_changed_before_the_commit(onboarding, conductor, change, reason):
     change(conductor, token)
     router.tell(router.keys, "r2")
     assert router.is_refused()
-    refused(conductor, reason)
+    check_refused(conductor, reason)
 
 
 # Tokens that nobody issued.
@@ -177,10 +160,7 @@ def none(conductor, payload):
 
 
 def hs256(conductor, payload):
-    import hmac
     with open(conductor.certificate, "rb") as file:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import serialization
         public = x509.load_pem_x509_certificate(file.read()).public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     header = b64url(b'{"alg":"HS256","typ":"steward-sco+jwt"}')
@@ -188,8 +168,6 @@ def hs256(conductor, payload):
 
 
 def sign(conductor, header, payload):
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import padding
     with open(conductor.private_key, "rb") as file:
         key = serialization.load_pem_private_key(file.read(), None)
     header = b64url(header)
@@ -224,7 +202,7 @@ def test_forged_token(onboarding, conductor, forge, reason):
     router.header, router.signature = forge(conductor, token.split(".")[1])
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, reason)
+    check_refused(conductor, reason)
 
 
 @pytest.mark.parametrize("member", ["iat", "exp"])
@@ -233,7 +211,7 @@ def test_token_with_another_time(onboarding, conductor, member):
     router.claims[member] += 1
     router.tell(router.hello)
     assert router.is_refused()
-    refused(conductor, "it is forged, or what it contains changed")
+    check_refused(conductor, "it is forged, or what it contains changed")
 
 
 def test_token_of_another_number_is_a_stranger(onboarding, conductor):
@@ -277,7 +255,7 @@ def test_end_of_a_live_session(onboarding, conductor, end):
     end(conductor)
     wait_for(lambda: not router.is_connected, 5, "the end of the session")
     assert time.monotonic() - begin < 2 * SLOW
-    refused(conductor, None)
+    check_refused(conductor, None)
     # And it does not come back, by its key or by its token.
     wait_for(lambda: "Permission denied" in router.log, 30, "the refusal by sshd")
     wire = WireRouter(onboarding, token)
