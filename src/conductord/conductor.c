@@ -309,6 +309,16 @@ static void on_tunnels_closed(struct tunnels *t)
 	part_closed(container_of(t, struct conductor, tunnels));
 }
 
+/* Handshakes on workers write keys: the keys outlive them. */
+static void on_sco_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	if (c->has_keys)
+		keys_close(&c->keys, part_closed, c);
+	part_closed(c);
+}
+
 static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)
 {
 	struct conductor *c = conductor_of(n);
@@ -325,13 +335,13 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
 	if (c->sco)
-		sco_close(c->sco, part_closed, c);
+		sco_close(c->sco, on_sco_closed, c);
+	else if (c->has_keys)
+		keys_close(&c->keys, part_closed, c);
 	c->sco = NULL;
 	if (c->visits)
 		visits_close(c->visits, part_closed, c);
 	c->visits = NULL;
-	if (c->has_keys)
-		keys_close(&c->keys, part_closed, c);
 	if (c->has_tunnels)
 		tunnels_close(&c->tunnels, on_tunnels_closed);
 }

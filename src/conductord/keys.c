@@ -134,11 +134,16 @@ static void on_looked(struct work *work)
 	(void)snprintf(k->problem, sizeof(k->problem), "%s", k->err.code < 0 ? k->err.text : "");
 	if (k->closing)
 		close_handles(k);
+	else if (k->look_again)
+		keys_look(k);
 }
 
 void keys_look(struct keys *k)
 {
-	if (k->looking || k->closing)
+	if (k->closing)
+		return;
+	k->look_again = k->looking;
+	if (k->looking)
 		return;
 	k->looking = true;
 	work_submit(k->options.loop, &k->work, run, on_looked);

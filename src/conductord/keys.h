@@ -41,6 +41,7 @@ struct keys {
 	uv_timer_t timer;
 	struct work work;
 	bool looking;
+	bool look_again; /* asked for while one was under way, which may have read too early */
 	bool closing;
 	unsigned handles;
 	char problem[256]; /* told of last; "" = none */

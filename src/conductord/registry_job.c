@@ -61,7 +61,8 @@ static void on_done(struct work *work)
 		http_exchange_keep(job->x, NULL, NULL);
 		reply(job);
 	}
-	if (job->keys_changed && job->rc == 0)
+	/* Also after a failure: a part of it may be done. */
+	if (job->keys_changed)
 		conductor_keys_changed(conductor);
 	for (size_t i = 0; i < job->n_visits && conductor->visits; i++)
 		visits_of_node(conductor->visits, job->router, job->visits[i]);

@@ -76,29 +76,7 @@ static void on_closed(struct tls_session *tls)
 		part_closed(s);
 }
 
-/* The end: told, written down, closed. */
-
-static void run_audit(struct work *work)
-{
-	struct sco_session *session = container_of(work, struct sco_session, audit);
-
-	(void)sco_registry_audit(&session->handshake, &session->counts_as_stranger,
-				 &session->audit_err);
-}
-
-static void on_audited(struct work *work)
-{
-	struct sco_session *session = container_of(work, struct sco_session, audit);
-
-	if (session->audit_err.code < 0)
-		log_event(LOG_REGISTRY_PROBLEM,
-			  &(struct log_fields){.reason = session->audit_err.text},
-			  "the audit could not be written: %s", session->audit_err.text);
-	if (session->counts_as_stranger)
-		sco_failures_count(&session->sco->failures, session->handshake.address);
-	sco_handshake_close(&session->handshake);
-	tls_session_close(&session->tls, on_closed);
-}
+/* The end: written down, told, closed. */
 
 static void tell(const struct sco_handshake *h)
 {
@@ -140,6 +118,32 @@ static void count(struct sco_counts *counts, enum sco_outcome outcome)
 	}
 }
 
+static void run_audit(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, audit);
+
+	(void)sco_registry_audit(&session->handshake, &session->counts_as_stranger,
+				 &session->audit_err);
+}
+
+static void on_audited(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, audit);
+
+	if (session->audit_err.code < 0)
+		log_event(LOG_REGISTRY_PROBLEM,
+			  &(struct log_fields){.reason = session->audit_err.text},
+			  "the audit could not be written: %s", session->audit_err.text);
+	if (session->counts_as_stranger)
+		sco_failures_count(&session->sco->failures, session->handshake.address);
+	else if (session->handshake.outcome == SCO_STRANGER)
+		session->handshake.outcome = SCO_REFUSED; /* the token was one of ours */
+	tell(&session->handshake);
+	count(&session->sco->counts, session->handshake.outcome);
+	sco_handshake_close(&session->handshake);
+	tls_session_close(&session->tls, on_closed);
+}
+
 static void on_over(struct tls_session *tls, const char *broken)
 {
 	struct sco_session *session = container_of(tls, struct sco_session, tls);
@@ -149,8 +153,6 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (broken)
 		sco_handshake_break(&session->handshake, broken);
 	give_ticket_back(session);
-	tell(h);
-	count(&s->counts, h->outcome);
 	if (h->outcome == SCO_ENROLLED && s->options.enrolled)
 		s->options.enrolled(s->options.owner, h->steps.hello.router, h->steps.record.node);
 	work_submit(s->options.loop, &session->audit, run_audit, on_audited);

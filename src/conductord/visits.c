@@ -185,6 +185,12 @@ static void on_retry(uv_timer_t *timer)
 	call(container_of(timer, struct visit, timer));
 }
 
+/* Its tunnel is not up yet; or it is, and the router itself has not heard of it. */
+static bool is_not_ready(const struct router_answer *answer)
+{
+	return answer->status == 0 || answer->status == 409;
+}
+
 static void on_answered(void *owner, const struct router_answer *answer)
 {
 	struct visit *visit = owner;
@@ -194,7 +200,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 		log_debug("router %s, node %s: %s", visit->router, visit->node, answer->err.text);
 	if (visit->visits->closing) {
 		end_visit(visit);
-	} else if (answer->status == 0 && ++visit->tries < TRIES_MAX) {
+	} else if (is_not_ready(answer) && ++visit->tries < TRIES_MAX) {
 		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
 	} else if (answer->status == 0) {
 		end_visit(visit);

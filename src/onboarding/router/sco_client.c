@@ -16,14 +16,16 @@
 #define HANDSHAKE_TIMEOUT_MS 120000 /* a TPM takes seconds for a key */
 
 /*
- *	opening ▶ resolving ▶ connecting ▶ talking ▶ done
+ *	opening ▶ resolving ▶ connecting ▶ connected ▶ talking ▶ done
  *
- * Opening reads the certificate and asks the TPM, on a worker.
+ * Opening reads the certificate and asks the TPM, on a worker. Connected waits until libuv has
+ * closed the handle that connected.
  */
 enum client_state {
 	CLIENT_OPENING,
 	CLIENT_RESOLVING,
 	CLIENT_CONNECTING,
+	CLIENT_CONNECTED,
 	CLIENT_TALKING,
 	CLIENT_DONE,
 };
@@ -142,6 +144,7 @@ static void on_connected_closed(uv_handle_t *handle)
 		connect_next(c);
 		return;
 	}
+	c->state = CLIENT_TALKING;
 	tls_session_limit(&c->tls, HANDSHAKE_TIMEOUT_MS);
 	tls_session_start(&c->tls, true);
 	if (c->closing)
@@ -161,7 +164,7 @@ static void on_connected(uv_connect_t *request, int status)
 		(void)err_set(&c->err, status, "connect to conductor %s, port %u: %s",
 			      c->options.host, c->options.port, uv_strerror(status));
 	else
-		c->state = CLIENT_TALKING;
+		c->state = CLIENT_CONNECTED;
 	if (!uv_is_closing((uv_handle_t *)&c->tcp))
 		uv_close((uv_handle_t *)&c->tcp, on_connected_closed);
 }
@@ -269,8 +272,7 @@ void sco_client_close(struct sco_client *c, void (*closed)(void *owner))
 			uv_close((uv_handle_t *)&c->tcp, on_connected_closed);
 		break;
 	case CLIENT_TALKING:
-		if (!uv_is_closing((uv_handle_t *)&c->tcp))
-			tls_session_end(&c->tls, "it is stopped");
+		tls_session_end(&c->tls, "it is stopped");
 		break;
 	default:
 		break; /* what is under way sees it */

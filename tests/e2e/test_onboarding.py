@@ -1,0 +1,175 @@
+"""From a token to a tunnel, in each mode, over port 930."""
+
+import base64
+import hashlib
+import os
+
+import pytest
+
+from cryptography.hazmat.primitives import serialization
+
+from certificates import Authority
+from onboarding_world import device_certificate, self_signed
+from steward import wait_for
+
+
+def public_digest(certificate):
+    return hashlib.sha256(certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def check_onboarded(conductor, router, pinned_by, pin):
+    state = router.wait_for_state("onboarded")
+    assert state["reason"] is None
+    wait_for(lambda: router.reboots == 1, what="the reboot")
+    enrolments = conductor.enrolments
+    assert [(e["router"], e["node"], e["pinned-by"], e["pin"]) for e in enrolments] == [
+        ("router1", "node0", pinned_by, pin)]
+    assert len(conductor.authorized_keys) == 1
+    assert router.ssh_key in conductor.authorized_keys[0]
+    outcomes = [outcome for outcome, _ in conductor.audit("router1")]
+    assert outcomes.count("enrolled") == 1 and "refused" not in outcomes
+    assert not os.path.exists(os.path.join(router.secrets, "onboarding-token"))
+    router.reboot()
+    assert router.onboarding["state"] == "onboarded"
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+    assert router.reboots == 1 and len(conductor.enrolments) == 1
+
+
+def ssh_pin(router):
+    return hashlib.sha256(base64.b64decode(router.ssh_key)).hexdigest()
+
+
+def test_psk_only(onboarding):
+    conductor = onboarding.conductor()
+    conductor.configure(mode="psk-only")
+    router = onboarding.router()
+    router.onboard(conductor.token())
+    router.wait_for_state("onboarded")
+    check_onboarded(conductor, router, "ssh-key", ssh_pin(router))
+
+
+def test_weak(onboarding):
+    conductor = onboarding.conductor()
+    conductor.configure(mode="weak")
+    tpm = onboarding.tpm()
+    certificate = self_signed(tpm, "anything")
+    router = onboarding.router(tpm=tpm, device_id=onboarding.write("device.pem", certificate))
+    router.onboard(conductor.token())
+    check_onboarded(conductor, router, "certificate", public_digest(certificate))
+    assert not tpm.leftovers
+
+
+def test_strong_by_endorsement_key(onboarding):
+    conductor = onboarding.conductor()
+    tpm = onboarding.tpm()
+    ek = tpm.endorsement_key
+    conductor.configure(**{"mode": "strong", "endorsement-key": ek})
+    router = onboarding.router(tpm=tpm)
+    router.onboard(conductor.token(), **{"minimum-mode": "strong"})
+    check_onboarded(conductor, router, "endorsement-key",
+                    hashlib.sha256(base64.b64decode(ek)).hexdigest())
+    # The values that were attested are those of the TPM.
+    pcrs = conductor.enrolments[0]["pcrs"]
+    read = tpm.tool("pcrread", "sha256:0,1,2,3,4,5,6,7")
+    assert pcrs == [line.split("0x")[1].lower() for line in read.splitlines() if "0x" in line]
+    assert not tpm.leftovers
+
+
+def test_strong_by_endorsement_key_after_a_clear(onboarding):
+    """The EK is gone from its handle, and made again: the same key."""
+    conductor = onboarding.conductor()
+    tpm = onboarding.tpm()
+    ek = tpm.endorsement_key
+    tpm.tool("clear", "-c", "p")
+    assert tpm.key(0x81010001) is None
+    conductor.configure(**{"mode": "strong", "endorsement-key": ek})
+    router = onboarding.router(tpm=tpm)
+    router.onboard(conductor.token())
+    check_onboarded(conductor, router, "endorsement-key",
+                    hashlib.sha256(base64.b64decode(ek)).hexdigest())
+
+
+def test_strong_by_device_certificate(onboarding):
+    maker = Authority(onboarding.directory, "maker")
+    conductor = onboarding.conductor(**{"device-id-ca": maker.path})
+    conductor.configure(mode="strong")
+    tpm = onboarding.tpm()
+    certificate = device_certificate(tpm.make_device_key(), maker.key,
+                                     maker.certificate.subject, "A0")
+    router = onboarding.router(tpm=tpm, device_id=onboarding.write("device.pem", certificate))
+    router.onboard(conductor.token(), **{"minimum-mode": "strong"})
+    check_onboarded(conductor, router, "certificate", public_digest(certificate))
+    assert not tpm.leftovers
+
+
+@pytest.fixture
+def pair(onboarding):
+    """A conductor, and a router that it has onboarded, booted again."""
+    conductor = onboarding.conductor()
+    conductor.configure()
+    router = onboarding.router()
+    router.onboard(conductor.token()).wait_for_state("onboarded")
+    wait_for(lambda: router.reboots == 1, what="the reboot")
+    router.reboot()
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+    return conductor, router
+
+
+def test_both_sides_tell_the_story(pair):
+    conductor, router = pair
+    story = [(outcome, reason) for outcome, reason in conductor.audit("router1")
+             if outcome in ("enrolled", "initialized")]
+    assert story == [("enrolled", "enrolled"), ("initialized", "has its configuration")]
+    node = conductor.get("/v1/routers/router1").json["nodes"][0]
+    assert node["enrolled"] and node["listen-port"] == conductor.enrolments[0]["listen-port"]
+    state = router.onboarding
+    assert state["conductors"][0]["listen-port"] == node["listen-port"]
+    assert state["conductors"][0]["host"] == router.host
+    assert router.get("/v1/status").json["secure-conductor-onboarding"] == "onboarded"
+    for text in (conductor.log, router.log):
+        assert "onboarded" in text or "is initialized" in text
+
+
+def test_configuration_of_the_conductor_arrives(pair):
+    conductor, router = pair
+    conductor.put("/v1/routers/router1/configuration",
+                  {"software-update": {"max-bandwidth": "123456"}})
+    path = os.path.join(router.secrets, "router.json")
+    wait_for(lambda: "123456" in open(path).read(), what="the configuration")
+    wait_for(lambda: router.log.count("configuration loaded") >= 1, what="the reload")
+    router.reboot()
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+    assert "123456" in open(path).read()
+
+
+def test_configuration_arrives_later_where_the_router_was_away(pair):
+    conductor, router = pair
+    router.stop()
+    conductor.put("/v1/routers/router1/configuration",
+                  {"software-update": {"max-bandwidth": "123456"}})
+    router.start()
+    path = os.path.join(router.secrets, "router.json")
+    wait_for(lambda: "123456" in open(path).read(), 60, "the configuration")
+
+
+def test_download_runs_through_the_tunnel(onboarding, key, images):
+    conductor = onboarding.conductor(**{"software-update": {"trusted-key": [key.public_path]}})
+    conductor.configure()
+    conductor.put("/v1/routers/router1/configuration",
+                  {"software-update": {"access-mode": "conductor-only"}})
+    image = images(4)
+    manifest = key.jws(image.payload("V1"))
+    assert conductor.call("PUT", "/v1/images/V1/manifest", manifest).status == 201
+    with open(image.path, "rb") as file:
+        assert conductor.call("PUT", "/v1/images/V1/file", file.read()).status == 201
+    router = onboarding.router(key=key)
+    router.onboard(conductor.token()).wait_for_state("onboarded")
+    wait_for(lambda: router.reboots == 1, what="the reboot")
+    router.reboot()
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+    router.fetch("V1")
+    source = router.source_of("V1", "conductor-1")
+    assert source["kind"] == "conductor"
+    with open(router.image_path("V1", os.path.basename(image.path)), "rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
