@@ -46,7 +46,7 @@ static pid_t spawn(const struct postgres *p, const char *program, const char *co
 		(void)dup2(log, STDOUT_FILENO);
 		(void)dup2(log, STDERR_FILENO);
 		(void)prctl(PR_SET_PDEATHSIG, SIGQUIT);
-		(void)chdir("/");
+		(void)!chdir("/");
 		(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
 		_exit(127);
 	}

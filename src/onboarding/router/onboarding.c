@@ -108,7 +108,7 @@ static void retry_later(struct onboarding *o, const char *reason)
 {
 	uint32_t random = 0;
 
-	(void)getrandom(&random, sizeof(random), 0);
+	(void)!getrandom(&random, sizeof(random), 0);
 	o->host = (o->host + 1) % o->record.n_hosts;
 	if (o->record.state != ONBOARDING_RETRYING || strcmp(o->record.reason, reason) != 0)
 		set_state(o, ONBOARDING_RETRYING, reason);
