@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conductord/old_ports.h"
 #include "conductord/routes.h"
 #include "core/base64.h"
 #include "core/log_events.h"
@@ -33,7 +34,7 @@ void conductor_keys_changed(struct conductor *c)
 static void run_register(struct work *work)
 {
 	struct conductor *c = container_of(work, struct conductor, registering);
-	const struct config *config = c->node.config;
+	const struct config *config = c->config;
 	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
 	char *key = base64_encode(span_of(c->host_key, sizeof(c->host_key)));
 
@@ -174,7 +175,7 @@ static int start_tunnels(struct conductor *c, struct err *err)
 
 static void start_keys(struct conductor *c)
 {
-	const struct config *config = c->node.config;
+	const struct config *config = c->config;
 	const struct keys_options options = {
 		.loop = &c->node.loop,
 		.registry = c->registry,
@@ -219,7 +220,7 @@ static int start_sco(struct conductor *c, struct err *err)
 	const struct sco_options options = {
 		.loop = &c->node.loop,
 		.registry = c->registry,
-		.config = &c->node.config->conductor,
+		.config = &c->config->conductor,
 		.repository_port = REPOSITORY_PORT,
 		.ssh = on_ssh,
 		.ssh_show_out = on_ssh_show_out,
@@ -230,7 +231,8 @@ static int start_sco(struct conductor *c, struct err *err)
 	return sco_start(&c->sco, &options, err);
 }
 
-/* The clock: each minute what it shows is remembered, and whether it was set back. */
+/* The clock: each minute what it shows is remembered, and whether it was set back. With it comes
+ * how all stands. */
 
 static void run_clock(struct work *work)
 {
@@ -238,6 +240,17 @@ static void run_clock(struct work *work)
 
 	memset(&c->clock_err, 0, sizeof(c->clock_err));
 	(void)registry_clock_check(c->registry, time(NULL), &c->clock_err);
+	summary_take(&c->taken, c->registry, &c->config->conductor, NULL, time(NULL));
+}
+
+static void tell_of_old_ports(struct conductor *c)
+{
+	if (c->told_of_old_ports || !summary_warns_of_old_ports(&c->summary))
+		return;
+	c->told_of_old_ports = true;
+	log_event(LOG_OLD_PORTS_OPEN, NULL,
+		  "every router onboards, and something still listens on port 4505 or 4506; this "
+		  "closes them: " OLD_PORTS_COMMAND);
 }
 
 static void on_clock(struct work *work)
@@ -245,6 +258,8 @@ static void on_clock(struct work *work)
 	struct conductor *c = container_of(work, struct conductor, clock);
 
 	c->clock_is_looked_at = false;
+	c->summary = c->taken;
+	tell_of_old_ports(c);
 	if (c->clock_err.code == -ETIME)
 		log_event(LOG_CLOCK_SET_BACK, &(struct log_fields){.reason = c->clock_err.text},
 			  "%s: nobody is enrolled, and no token issued", c->clock_err.text);
@@ -269,11 +284,14 @@ static void on_minute(uv_timer_t *timer)
 static int start(struct node *n, struct err *err)
 {
 	struct conductor *c = conductor_of(n);
-	const struct config_conductor *config = &n->config->conductor;
-	int rc = registry_open(&c->registry, config->registry, n->config->name, err);
+	int rc = config_load(&c->config, n->config_path, CONFIG_CONDUCTOR, err);
 
+	if (rc == 0)
+		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
+				   err);
 	(void)uv_timer_init(&n->loop, &c->minute);
-	(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
+	if (rc == 0)
+		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
 	c->has_minute = true;
 	if (rc == 0)
 		rc = start_tunnels(c, err);
@@ -294,6 +312,7 @@ static void part_closed(void *owner)
 	if (--c->closing > 0)
 		return;
 	registry_close(c->registry);
+	config_free(c->config);
 	free(c->tunnels_directory);
 	free(c->keys_path);
 	c->closed(c->closed_owner);
@@ -346,6 +365,47 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		tunnels_close(&c->tunnels, on_tunnels_closed);
 }
 
+/* What port 930, the registry and the routers know it by. */
+static int check_reload(const struct node *n, const struct config *new, struct err *err)
+{
+	const struct config *old = container_of(n, const struct conductor, node)->config;
+	const struct {
+		const char *leaf;
+		const char *old;
+		const char *new;
+	} rows[] = {
+		{"name", old->name, new->name},
+		{"address", old->conductor.address, new->conductor.address},
+		{"certificate", old->conductor.certificate, new->conductor.certificate},
+		{"private-key", old->conductor.private_key, new->conductor.private_key},
+		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
+		{"registry", old->conductor.registry, new->conductor.registry},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (strcmp(rows[i].old, rows[i].new) != 0)
+			return err_set(err, -EINVAL, "%s cannot change without a restart",
+				       rows[i].leaf);
+	return old->conductor.port == new->conductor.port
+		       ? 0
+		       : err_set(err, -EINVAL, "port cannot change without a restart");
+}
+
+static void add_status(const struct node *n, cJSON *json)
+{
+	const struct conductor *c = container_of(n, const struct conductor, node);
+
+	(void)cJSON_AddItemToObject(json, "secure-conductor-onboarding",
+				    summary_to_json(&c->summary, c));
+}
+
+static void write_metrics(const struct node *n, FILE *out)
+{
+	const struct conductor *c = container_of(n, const struct conductor, node);
+
+	summary_write_metrics(&c->summary, c, out);
+}
+
 const struct node_program conductor_program = {
 	.name = "conductord",
 	.role = CONFIG_CONDUCTOR,
@@ -353,4 +413,7 @@ const struct node_program conductor_program = {
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.start = start,
 	.close = close_conductor,
+	.check_reload = check_reload,
+	.add_status = add_status,
+	.write_metrics = write_metrics,
 };

@@ -7,6 +7,7 @@
 
 #include "conductord/keys.h"
 #include "conductord/sco.h"
+#include "conductord/summary.h"
 #include "conductord/visits.h"
 #include "core/jws.h"
 #include "node/node.h"
@@ -17,6 +18,7 @@
 
 struct conductor {
 	struct node node;
+	struct config *config; /* as it was at the start: workers and port 930 stand on it */
 	struct registry *registry;
 	struct tunnels tunnels;
 	bool has_tunnels;
@@ -33,11 +35,14 @@ struct conductor {
 	bool is_registered;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 	struct err register_err;
-	uv_timer_t minute; /* the clock is looked at */
+	uv_timer_t minute; /* the clock is looked at, and the summary taken */
 	bool has_minute;   /* the node was started as far as that */
 	struct work clock;
 	bool clock_is_looked_at;
 	struct err clock_err;
+	struct summary taken;   /* by the worker */
+	struct summary summary; /* of a minute ago or less */
+	bool told_of_old_ports;
 	unsigned closing;
 	void (*closed)(void *owner);
 	void *closed_owner;

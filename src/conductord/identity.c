@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conductord/identity.h"
 #include "core/macros.h"
@@ -74,6 +75,13 @@ static int check_certificate(X509 *certificate, X509 *ca, const struct config_co
 	return 0;
 }
 
+static int64_t end_of(X509 *certificate)
+{
+	struct tm end;
+
+	return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : 0;
+}
+
 static int load(struct conductor_identity *ret, const struct config_conductor *config,
 		struct err *err)
 {
@@ -91,6 +99,8 @@ static int load(struct conductor_identity *ret, const struct config_conductor *c
 		rc = err_set(err, -EINVAL,
 			     "private-key %s: it is not the key of the certificate %s",
 			     config->private_key, config->certificate);
+	if (rc == 0)
+		ret->expires_s = end_of(certificate);
 	if (rc == 0)
 		rc = to_der(certificate, &ret->certificate, &ret->certificate_size, err);
 	if (rc == 0)

@@ -2,6 +2,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "core/config.h"
 #include "core/jws.h"
 
@@ -11,6 +13,7 @@ struct conductor_identity {
 	size_t certificate_size;
 	uint8_t *ca_certificate; /* DER; owned */
 	size_t ca_certificate_size;
+	int64_t expires_s; /* the certificate */
 };
 
 /* Read what the configuration names and check it as a token needs it: readable, RSA, the key's own,

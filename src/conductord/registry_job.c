@@ -58,6 +58,8 @@ static void on_done(struct work *work)
 	struct conductor *conductor = job->conductor;
 
 	if (job->x) {
+		if (job->rc == 0 && job->finish)
+			job->finish(job);
 		http_exchange_keep(job->x, NULL, NULL);
 		reply(job);
 	}

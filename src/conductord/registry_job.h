@@ -13,6 +13,7 @@
 #include <cjson/cJSON.h>
 
 #include "conductord/conductor.h"
+#include "conductord/summary.h"
 #include "core/http_server.h"
 #include "core/work.h"
 #include "onboarding/token.h"
@@ -40,6 +41,9 @@ struct registry_job {
 	/* What is answered. */
 	cJSON *json; /* NULL = nothing */
 	unsigned status;
+	/* On the loop, before the answer: what is not for a worker. NULL = nothing. */
+	void (*finish)(struct registry_job *job);
+	struct summary summary;
 	bool keys_changed; /* who may log in: the tunnels are told */
 	/* Nodes of the router that are to be told their configuration. */
 	char visits[REGISTRY_JOB_VISITS_MAX][TOKEN_NAME_SIZE];

@@ -25,3 +25,4 @@ void routes_delete_token(struct http_exchange *x);
 void routes_get_enrolments(struct http_exchange *x);
 void routes_get_audit(struct http_exchange *x);
 void routes_reset_clock(struct http_exchange *x);
+void routes_get_onboarding(struct http_exchange *x);

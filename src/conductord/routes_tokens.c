@@ -1,4 +1,4 @@
-/* Tokens, enrolments, the audit and the clock. */
+/* Tokens, enrolments, the audit and the clock; and how all of it stands. */
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -88,8 +88,7 @@ static int issue(struct registry_job *job, struct err *err)
 	int rc = read_duration(job->body, &duration_s, err);
 
 	if (rc == 0)
-		rc = conductor_identity_load(&identity, &job->conductor->node.config->conductor,
-					     err);
+		rc = conductor_identity_load(&identity, &job->conductor->config->conductor, err);
 	if (rc == 0)
 		rc = make_jti(jti, err);
 	if (rc == 0)
@@ -197,6 +196,21 @@ static int reset_clock(struct registry_job *job, struct err *err)
 	return registry_clock_reset(job->conductor->registry, &job->origin, err);
 }
 
+static void show_summary(struct registry_job *job)
+{
+	job->json = summary_to_json(&job->summary, job->conductor);
+}
+
+static int take_summary(struct registry_job *job, struct err *err)
+{
+	summary_take(&job->summary, job->conductor->registry, &job->conductor->config->conductor,
+		     router_of(job), job->origin.time_s);
+	if (job->summary.error == -ENOENT)
+		return err_set(err, -ENOENT, "%s", job->summary.problem);
+	job->finish = show_summary;
+	return 0;
+}
+
 void routes_post_token(struct http_exchange *x)
 {
 	registry_job_start(x, issue);
@@ -225,4 +239,9 @@ void routes_get_audit(struct http_exchange *x)
 void routes_reset_clock(struct http_exchange *x)
 {
 	registry_job_start(x, reset_clock);
+}
+
+void routes_get_onboarding(struct http_exchange *x)
+{
+	registry_job_start(x, take_summary);
 }

@@ -8,39 +8,17 @@
 #include <string.h>
 
 #include "core/atomic_file.h"
+#include "core/config_context.h"
 #include "core/config_read.h"
 #include "core/config_refusal.h"
 #include "core/json.h"
 #include "core/macros.h"
-#include "core/yang_model.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
-
-static void destroy_context(struct ly_ctx **context)
-{
-	ly_ctx_destroy(*context);
-}
 
 static void free_tree(struct lyd_node **tree)
 {
 	lyd_free_all(*tree);
-}
-
-static int new_context(struct ly_ctx **ret, struct err *err)
-{
-	struct ly_ctx *context = NULL;
-
-	(void)ly_log_options(LY_LOSTORE_LAST);
-	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS, &context) !=
-	    LY_SUCCESS)
-		return err_set(err, -ENOMEM, "libyang: out of memory");
-	if (lys_parse_mem(context, yang_model, LYS_IN_YANG, NULL) != LY_SUCCESS) {
-		(void)err_set(err, -EIO, "libyang refuses the model: %s", ly_errmsg(context));
-		ly_ctx_destroy(context);
-		return -EIO;
-	}
-	*ret = context;
-	return 0;
 }
 
 static const char *const role_names[] = {
@@ -200,11 +178,11 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, enum 
 
 int config_check_router(const char *json, struct err *err)
 {
-	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	_cleanup_(json_freep) cJSON *document = NULL;
 	char *text = NULL;
-	int rc = new_context(&context, err);
+	int rc = config_context_new(&context, err);
 
 	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}", json) < 0) {
 		text = NULL;
@@ -224,9 +202,9 @@ typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum
 static int load(struct config **ret, const char *path, enum config_role role, load_tree_cb load_it,
 		struct err *err)
 {
-	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
 	struct lyd_node *tree = NULL;
-	int rc = new_context(&context, err);
+	int rc = config_context_new(&context, err);
 
 	if (rc < 0)
 		return rc;

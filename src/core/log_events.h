@@ -76,6 +76,7 @@
 	  "router-initialized")                                                                    \
 	X(ROUTER_NOT_CONFIGURED, "3dd1f5a52ae048aeab5854830ad119dc", LOG_WARNING,                  \
 	  "router-not-configured")                                                                 \
+	X(OLD_PORTS_OPEN, "bab8a32565fa4739a83db94522ec94a6", LOG_WARNING, "old-ports-open")       \
 	X(ONBOARDING_STATE, "99d67a1f7e444a52a644e8da147b9abd", LOG_NOTICE, "onboarding-state")    \
 	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
 	X(ONBOARDING_FAILED, "37f72a1041f14f0f969b03f63d7a58ef", LOG_ERR, "onboarding-failed")
@@ -132,6 +133,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_CLOCK_SET_BACK         (&log_event_CLOCK_SET_BACK)
 #define LOG_ROUTER_INITIALIZED     (&log_event_ROUTER_INITIALIZED)
 #define LOG_ROUTER_NOT_CONFIGURED  (&log_event_ROUTER_NOT_CONFIGURED)
+#define LOG_OLD_PORTS_OPEN         (&log_event_OLD_PORTS_OPEN)
 #define LOG_ONBOARDING_STATE       (&log_event_ONBOARDING_STATE)
 #define LOG_ONBOARDED              (&log_event_ONBOARDED)
 #define LOG_ONBOARDING_FAILED      (&log_event_ONBOARDING_FAILED)

@@ -49,6 +49,7 @@ static CURL *prepare(const struct client *client, const char *method, const char
 	(void)snprintf(url, sizeof(url), "http://localhost%s", path);
 	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
 	(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+	(void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1l);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1l);

@@ -25,6 +25,17 @@ bool command_version_path(const char *version, const char *before, const char *a
 	return true;
 }
 
+bool command_name_is_valid(const char *what, const char *name)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				       "0123456789._-";
+
+	if (!name || (name[0] && strlen(name) < 64 && !name[strspn(name, alphabet)]))
+		return true;
+	(void)fprintf(stderr, "stewardctl: '%s' is not the name of a %s\n", name, what);
+	return false;
+}
+
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer))
 {

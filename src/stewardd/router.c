@@ -52,6 +52,13 @@ static void reply_state(struct http_exchange *x, int rc, const struct err *err)
 
 static void get_onboarding(struct http_exchange *x)
 {
+	const char *asked = http_exchange_query(x, "router");
+	const char *name = router_of_exchange(x)->config->name;
+
+	if (asked && strcmp(asked, name) != 0) {
+		http_reply_problem(x, 404, "this is router %s", name);
+		return;
+	}
 	reply_state(x, 0, NULL);
 }
 
