@@ -1,5 +1,6 @@
 #include "core/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libyang/libyang.h>
 #include <stdarg.h>
@@ -102,6 +103,7 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
 	int rc;
 
+	assert(*tree); /* check_role() saw to it */
 	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
 		return 0;
 	if (asprintf(ret_merged, "%s/router.json",

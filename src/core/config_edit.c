@@ -24,11 +24,6 @@ struct edit {
 	char path[PATH_MAX_SIZE];   /* of it */
 };
 
-static void free_tree(struct lyd_node **tree)
-{
-	lyd_free_all(*tree);
-}
-
 static const char *take_word(struct edit *edit)
 {
 	edit->n_words--;
@@ -233,7 +228,6 @@ int config_edit_router(enum config_change change, const char *json, size_t n_wor
 		       const char *const *words, char **ret, struct err *err)
 {
 	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
-	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	struct edit edit = {
 		.change = change, .words = words, .n_words = n_words, .path = "/" ROUTER};
 	int rc = config_context_new(&context, err);
@@ -247,6 +241,6 @@ int config_edit_router(enum config_change change, const char *json, size_t n_wor
 		rc = walk(&edit, err);
 	if (rc == 0)
 		rc = print(&edit, ret, err);
-	tree = edit.tree;
+	lyd_free_all(edit.tree);
 	return rc;
 }
