@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/config_context.h"
@@ -16,6 +17,13 @@
 #include "core/macros.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
+
+const char *config_default_path(void)
+{
+	return access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0
+		       ? CONFIG_CONDUCTOR_PATH
+		       : CONFIG_ROUTER_PATH;
+}
 
 static void free_tree(struct lyd_node **tree)
 {
