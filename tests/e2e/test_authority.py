@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from certificates import Authority, pem_key
 from conductor import SCO, Conductor
 from steward import ROOT, STEWARDCTL, ctl, wait_for
+from test_control import as_user
 
 ROUTER = "configure authority router router1"
 UPDATE = ROUTER + " system software-update"
@@ -404,7 +405,7 @@ LOOKS = ("show authority", "show authority router router1", f"show {SCO}", f"sho
          f"show {SCO} enrolments")
 
 
-def as_user(conductor, groups, line):
+def ctl_as_user(conductor, groups, line):
     words = ["setpriv", "--reuid", "nobody", "--regid", "nogroup"]
     words += ["--groups", groups] if groups else ["--clear-groups"]
     program = os.path.join(conductor.directory, "stewardctl")
@@ -422,26 +423,42 @@ def test_rights(conductors):
     before = conductor.get("/v1/routers").body
     for line in CHANGES:
         for groups in (None, "users"):
-            result = as_user(conductor, groups, line)
+            result = ctl_as_user(conductor, groups, line)
             assert result.returncode == 1 and "not allowed" in result.stderr, (line, result)
     assert conductor.get("/v1/routers").body == before
     for line in LOOKS:
-        assert as_user(conductor, None, line).returncode == 1, line
+        assert ctl_as_user(conductor, None, line).returncode == 1, line
         for groups in ("users", "games"):
-            assert as_user(conductor, groups, line).returncode == 0, line
-    assert as_user(conductor, "games", f"{ROUTER} system {SCO} mode weak").returncode == 0
+            assert ctl_as_user(conductor, groups, line).returncode == 0, line
+    assert ctl_as_user(conductor, "games", f"{ROUTER} system {SCO} mode weak").returncode == 0
     assert router_of(conductor)["mode"] == "weak"
     assert f"user {pwd.getpwnam('nobody').pw_uid} may not DELETE" in conductor.log
     audit = conductor.get("/v1/audit?router=router1").json["audit"]
     assert audit[-1]["address"] == f"uid {pwd.getpwnam('nobody').pw_uid}"
 
 
-def test_every_route_is_known(conductor):
-    """Who adds a route says here what of the command line, or of the tests, uses it."""
+def routes_of_conductord():
     with open(os.path.join(ROOT, "src/conductord/routes.c")) as file:
-        routes = re.findall(r'{"(\w+)", "([^"]+)", HTTP_(\w+),', file.read())
-    assert all((method == "GET") == (change == "READS") for method, _, change in routes)
-    assert len(routes) == 18
+        return re.findall(r'{"(\w+)", "([^"]+)", HTTP_(\w+),', file.read())
+
+
+def test_every_route_asks_who(conductors):
+    conductor = conductors(start=False)
+    conductor.config["control"].update({"group": "games", "read-group": "users"})
+    conductor.write_config()
+    conductor.start()
+    conductor.router()
+    before = conductor.get("/v1/routers").body
+    routes = routes_of_conductord()
+    assert len(routes) > 10
+    for method, path, change in routes:
+        path = path.format(router="router1", node="node0", jti="0" * 32)
+        body = None if method == "GET" else "{}"
+        assert (method == "GET") == (change == "READS")
+        assert as_user(conductor, None, method, path, body) == 403, path
+        expected = 200 if method == "GET" else 403
+        assert as_user(conductor, "users", method, path, body) == expected, path
+    assert conductor.get("/v1/routers").body == before
 
 
 def test_a_router_tells_its_story(daemons, tmp_path):

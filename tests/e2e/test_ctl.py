@@ -271,6 +271,7 @@ def complete(*typed):
      {"asset-id", "secure-conductor-onboarding"}),
     (("configure", "authority", "router", "router1", "system", "s"),
      {"secure-conductor-onboarding", "software-update"}),
+    (("conf", "auth", "r", "router1", "sys", "soft", "d"), {"download"}),
     (("create", "software", "manifest", "image", ""), set()),
     (("nonsense", ""), set()),
 ])
