@@ -1,6 +1,8 @@
 """A conductor, and its command line."""
 
+import fcntl
 import os
+import pwd
 import socket
 import subprocess
 
@@ -9,6 +11,17 @@ from steward import BUILD, STEWARDCTL, Daemon
 
 CONDUCTORD = os.path.join(BUILD, "src", "conductord")
 SCO = "secure-conductor-onboarding"
+
+
+def provide_tunnel_user():
+    """As the package does: once, whoever comes first."""
+    with open("/tmp/steward-tunnel-user.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            pwd.getpwnam("steward-tunnel")
+        except KeyError:
+            subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin",
+                            "steward-tunnel"], check=True, capture_output=True)
 
 
 def free_port():
@@ -22,6 +35,7 @@ class Conductor(Daemon):
 
     def __init__(self, directory, **leaves):
         super().__init__(directory)
+        provide_tunnel_user()
         self.authority = Authority(directory, "conductors")
         certificate, key = self.authority.issue("conductor1")
         self.config = {"name": "conductor1", "address": "127.0.0.1", "port": free_port(),

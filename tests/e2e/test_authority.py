@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certificates import Authority, pem_key
 from conductor import SCO, Conductor
-from steward import ROOT, STEWARDCTL, ctl, wait_for
+from steward import ROOT, STEWARDCTL, Daemon, ctl, wait_for
 from test_control import as_user
 
 ROUTER = "configure authority router router1"
@@ -472,3 +472,50 @@ def test_a_router_tells_its_story(daemons, tmp_path):
     bad.write_text("{}")
     assert ctl(daemon, "request", "onboarding", "file", str(bad), check=1).stderr
     assert ctl(daemon, "show", "authority", check=1).stderr
+
+
+def test_a_story_on_both_sides(conductor, tmp_path):
+    """From the first command to a configuration that is changed: each side tells where it stands."""
+    directory = os.path.join(conductor.directory, "router")
+    os.makedirs(os.path.join(directory, "secrets"), 0o700)
+    router = Daemon(directory)
+    router.config["asset-id"] = "ASSET-1"
+    router.config["software-update"] = {}
+    router.config[SCO].update({"port": conductor.config["port"], "reboot-command": ["true"],
+                               "onboarding-file": os.path.join(directory, "none")})
+    router.write_config()
+    router.start()
+    try:
+        conductor.router()
+        conductor.ctl(f"{UPDATE} download attempts 7")
+        token = conductor.token()
+        document = tmp_path / "onboarding-config.json"
+        document.write_text(json.dumps({
+            "mode": "conductor-managed", "name": "router1", "conductor-hosts": ["127.0.0.1"],
+            SCO + "-token": token}))
+        ctl(router, "request", "onboarding", "file", str(document), check=0)
+        wait_for(lambda: router.get("/v1/onboarding").json["state"] in ("initializing",
+                                                                        "onboarded"), 60)
+        router.stop()
+        router.start()
+        wait_for(lambda: re.search(r"127.0.0.1 +\d+ +connected",
+                                   ctl(router, "show", SCO, check=0).stdout), 60)
+        assert ctl(router, "show", SCO).stdout.startswith("State      onboarded\n")
+        download = router.get("/v1/configuration").json["steward:router"]["software-update"]
+        assert download["download"]["attempts"] == 7
+        assert "Nodes        1, 1 enrolled" in conductor.ctl(f"show {SCO}").stdout
+        assert "1 enrolled, 0 refused" in conductor.ctl(f"show {SCO}").stdout
+        assert re.search(r"router1 +node0 +127.0.0.1 .* ssh-key",
+                         conductor.ctl(f"show {SCO} enrolments").stdout)
+        conductor.ctl(f"{UPDATE} download attempts 9")
+        wait_for(lambda: router.get("/v1/configuration").json["steward:router"]
+                 ["software-update"]["download"]["attempts"] == 9, 60)
+        again = ctl(router, "request", "onboarding", "file", str(document), check=1)
+        assert again.stderr.startswith("stewardctl: ")
+        conductor.ctl(f"request {SCO} reset router router1 node node0")
+        assert "revoked" in conductor.ctl(f"show {SCO} tokens").stdout
+        wait_for(lambda: not re.search(r"127.0.0.1 +\d+ +connected",
+                                       ctl(router, "show", SCO, check=0).stdout), 60)
+        assert token not in router.log + conductor.log
+    finally:
+        router.stop()
