@@ -1,20 +1,30 @@
 #include "conductord/old_ports.h"
 
+#include <stdlib.h>
+
 #include "core/macros.h"
 
 #define STATE_LISTEN 0x0a /* TCP_LISTEN of the kernel's include/net/tcp_states.h */
 
+/* "  0: 0100007F:1199 00000000:0000 0A ..."; the first line is a heading. */
+static bool is_old_port(const char *line)
+{
+	char port[5];
+	char state[3];
+	unsigned long number;
+
+	if (sscanf(line, " %*[0-9]: %*[0-9A-Fa-f]:%4s %*s %2s", port, state) != 2)
+		return false;
+	number = strtoul(port, NULL, 16);
+	return strtoul(state, NULL, 16) == STATE_LISTEN && (number == 4505 || number == 4506);
+}
+
 bool old_ports_in_table(FILE *table)
 {
 	char line[512];
-	unsigned port;
-	unsigned state;
 
-	/* "  0: 0100007F:1199 00000000:0000 0A ..."; the first line is a heading. */
 	while (fgets(line, sizeof(line), table))
-		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%4x %*[0-9A-Fa-f]:%*x %2x", &port, &state) ==
-			    2 &&
-		    state == STATE_LISTEN && (port == 4505 || port == 4506))
+		if (is_old_port(line))
 			return true;
 	return false;
 }

@@ -1,11 +1,13 @@
 #include "core/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libyang/libyang.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/config_context.h"
@@ -15,6 +17,13 @@
 #include "core/macros.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
+
+const char *config_default_path(void)
+{
+	return access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0
+		       ? CONFIG_CONDUCTOR_PATH
+		       : CONFIG_ROUTER_PATH;
+}
 
 static void free_tree(struct lyd_node **tree)
 {
@@ -102,6 +111,7 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
 	int rc;
 
+	assert(*tree); /* check_role() saw to it */
 	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
 		return 0;
 	if (asprintf(ret_merged, "%s/router.json",

@@ -15,6 +15,9 @@
 #define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
 #define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
 
+/* Of this machine: a conductor's if only that is there. */
+const char *config_default_path(void);
+
 enum config_role { CONFIG_ROUTER, CONFIG_CONDUCTOR, CONFIG_ANY };
 
 enum access_mode {

@@ -24,11 +24,6 @@ struct edit {
 	char path[PATH_MAX_SIZE];   /* of it */
 };
 
-static void free_tree(struct lyd_node **tree)
-{
-	lyd_free_all(*tree);
-}
-
 static const char *take_word(struct edit *edit)
 {
 	edit->n_words--;
@@ -233,7 +228,6 @@ int config_edit_router(enum config_change change, const char *json, size_t n_wor
 		       const char *const *words, char **ret, struct err *err)
 {
 	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
-	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	struct edit edit = {
 		.change = change, .words = words, .n_words = n_words, .path = "/" ROUTER};
 	int rc = config_context_new(&context, err);
@@ -247,6 +241,45 @@ int config_edit_router(enum config_change change, const char *json, size_t n_wor
 		rc = walk(&edit, err);
 	if (rc == 0)
 		rc = print(&edit, ret, err);
-	tree = edit.tree;
+	lyd_free_all(edit.tree);
 	return rc;
+}
+
+/* The keys of a list's entry, and a leaf's value, are passed by. */
+static void pass_values(struct edit *edit, const struct lysc_node *child)
+{
+	const struct lysc_node *key = NULL;
+	size_t n = child->nodetype & (LYS_LEAF | LYS_LEAFLIST) ? 1 : 0;
+
+	if (child->nodetype == LYS_LIST)
+		while ((key = lys_getnext(key, child, NULL, 0)) && lysc_is_key(key))
+			n++;
+	n = MIN(n, edit->n_words);
+	edit->words += n;
+	edit->n_words -= n;
+	if (child->nodetype & (LYS_CONTAINER | LYS_LIST))
+		edit->at = child;
+}
+
+void config_edit_complete(size_t n_words, const char *const *words, FILE *out)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	struct edit edit = {.words = words, .n_words = n_words};
+	const struct lysc_node *child = NULL;
+	struct err err;
+
+	if (config_context_new(&context, &err) < 0)
+		return;
+	edit.at = lys_find_path(context, NULL, "/" ROUTER, 0);
+	while (edit.n_words > 1) {
+		child = find_child(&edit, take_word(&edit), &err);
+		if (!child)
+			return;
+		pass_values(&edit, child);
+	}
+	child = NULL;
+	while (edit.n_words == 1 && (child = lys_getnext(child, edit.at, NULL, 0)))
+		if (!lysc_is_key(child) &&
+		    strncmp(child->name, edit.words[0], strlen(edit.words[0])) == 0)
+			(void)fprintf(out, "%s\n", child->name);
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "core/err.h"
 
@@ -22,3 +23,7 @@ enum config_change { CONFIG_SET, CONFIG_DELETE };
  * to be deleted is not there. The whole is for config_check_router(). */
 int config_edit_router(enum config_change change, const char *json, size_t n_words,
 		       const char *const *words, char **ret, struct err *err);
+
+/* Print the names that may come next, one a line; the last word is what has been typed of it. None
+ * where a value is next, or where a word before is not understood. */
+void config_edit_complete(size_t n_words, const char *const *words, FILE *out);

@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 	};
 	const struct options_program program = {
 		.name = "integrity-handler",
-		.config = CONFIG_ROUTER_PATH,
+		.config = config_default_path(),
 		.more = more,
 		.n_more = N_ELEMENTS(more),
 	};

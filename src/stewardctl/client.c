@@ -68,8 +68,9 @@ int client_say_no_daemon(const struct client *client)
 		reason = strerror(errno);
 	(void)fprintf(stderr,
 		      "stewardctl: no daemon answers on %s: %s\n"
-		      "Is it running? systemctl status stewardd\n",
-		      client->socket, reason);
+		      "Is it running? systemctl status %s\n",
+		      client->socket, reason,
+		      strcmp(client->socket, CONDUCTOR_SOCKET) == 0 ? "conductord" : "stewardd");
 	if (fd >= 0)
 		(void)close(fd);
 	return EXIT_NO_DAEMON;

@@ -45,8 +45,10 @@ static int put(const struct invocation *invocation, const char *path, const char
 
 	(void)cJSON_AddStringToObject(json, member, value);
 	body = cJSON_PrintUnformatted(json);
-	if (body)
+	if (body) {
 		rc = command_ask(invocation, "PUT", path, body, NULL);
+		explicit_bzero(body, strlen(body)); /* it may be a secret */
+	}
 	free(body);
 	cJSON_Delete(json);
 	return rc;

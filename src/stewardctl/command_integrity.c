@@ -39,7 +39,7 @@ static bool find_handler(char ret[PATH_MAX])
 
 static const char *config_of(const struct invocation *invocation)
 {
-	return invocation->config ? invocation->config : CONFIG_ROUTER_PATH;
+	return invocation->config ? invocation->config : config_default_path();
 }
 
 /* Takes this process's place: its exit status is ours. */

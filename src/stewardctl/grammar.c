@@ -289,7 +289,7 @@ static void complete_pairs(const struct command *command, int n_words, char *con
 }
 
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
-		      char *const *words, FILE *out)
+		      char *const *words, grammar_rest_cb rest, FILE *out)
 {
 	const char *resolved[WORDS_MAX];
 	char message[256];
@@ -300,7 +300,7 @@ void grammar_complete(const struct command *commands, size_t n_commands, int n_w
 		const char *word = resolve_word(commands, n_commands, resolved, n, words[n],
 						message, sizeof(message));
 
-		if (!word)
+		if (!word || takes_the_rest(word))
 			break;
 		resolved[n++] = word;
 	}
@@ -313,6 +313,10 @@ void grammar_complete(const struct command *commands, size_t n_commands, int n_w
 		for (char *at = strtok(printed, ", "); at; at = strtok(NULL, ", "))
 			(void)fprintf(out, "%s\n", at);
 	}
+	for (size_t i = 0; rest && i < n_commands; i++)
+		if (n > 0 && begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
+		    takes_the_rest(commands[i].words[n]))
+			rest(n_words - (int)n + 1, words + n - 1, out);
 	for (size_t i = 0; i < n_commands; i++)
 		if (count_words(&commands[i]) == n && begins_with(&commands[i], resolved, n))
 			complete_pairs(&commands[i], n_words - (int)n, words + n, out);

@@ -60,6 +60,11 @@ const char *invocation_place(const struct invocation *invocation, const char *wo
 
 void grammar_help(const struct command *commands, size_t n_commands, FILE *out);
 
-/* Print what may follow words, one a line; the last of words is what has been typed of it. */
+/* Prints what may follow in a place with "...": words begin with that place's own word of before
+ * it, and end in what has been typed of the next. */
+typedef void (*grammar_rest_cb)(int n_words, char *const *words, FILE *out);
+
+/* Print what may follow words, one a line; the last of words is what has been typed of it. rest:
+ * NULL = such places are not completed. */
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
-		      char *const *words, FILE *out);
+		      char *const *words, grammar_rest_cb rest, FILE *out);

@@ -254,7 +254,7 @@ def complete(*typed):
 
 
 @pytest.mark.parametrize("typed, offered", [
-    (("",), {"show", "request", "create", "import"}),
+    (("",), {"show", "request", "create", "import", "configure", "delete"}),
     (("sh",), {"show"}),
     (("show", "system", "software", ""), {"download", "available", "images"}),
     (("show", "system", "software", "download", ""), {"version", "watch", "node"}),
@@ -262,8 +262,16 @@ def complete(*typed):
     (("request", "system", "software", "download", "p"), {"pause"}),
     (("request", "system", "software", "download", "pause", "version", "V1", ""),
      {"router", "node"}),
-    (("--socket", "/x", "show", "s"), {"system"}),
-    (("--json", "show", "s"), {"system"}),
+    (("--socket", "/x", "show", "sy"), {"system"}),
+    (("--json", "show", "sy"), {"system"}),
+    (("show", "secure-conductor-onboarding", ""), {"tokens", "enrolments", "router"}),
+    (("conf", "auth", "r", "router1", ""), {"node", "system"}),
+    (("configure", "authority", "router", ""), set()),
+    (("configure", "authority", "router", "router1", "node", "n0", ""),
+     {"asset-id", "secure-conductor-onboarding"}),
+    (("configure", "authority", "router", "router1", "system", "s"),
+     {"secure-conductor-onboarding", "software-update"}),
+    (("conf", "auth", "r", "router1", "sys", "soft", "d"), {"download"}),
     (("create", "software", "manifest", "image", ""), set()),
     (("nonsense", ""), set()),
 ])

@@ -147,11 +147,50 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_completion(void **state)
+{
+	static const struct {
+		const char *line; /* '_' = nothing typed yet */
+		const char *offered;
+	} rows[] = {
+		{"high-availability _", "peer-node\npeer-url\npeer-patience\n"},
+		{"software-update d", "download\n"},
+		{"sof down c", "concurrency\nconnect-timeout\n"},
+		{"software-update download attempts _", ""}, /* a value */
+		{"software-update download attempts 5 w", "window\n"},
+		{"software-update source _", ""}, /* a key */
+		{"software-update source m u", "url\nusername\n"},
+		{"software-update repository listen 0.0.0.0 _", ""},
+		{"software-update trusted-key /a acc", "access-mode\n"},
+		{"software-update nonsense _", ""},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		char buffer[256];
+		const char *words[WORDS_MAX];
+		size_t n = 0;
+		char *offered = NULL;
+		size_t size;
+		FILE *out = open_memstream(&offered, &size);
+
+		(void)strcpy(buffer, rows[i].line);
+		for (char *word = strtok(buffer, " "); word; word = strtok(NULL, " "))
+			words[n++] = strcmp(word, "_") == 0 ? "" : word;
+		config_edit_complete(n, words, out);
+		(void)fclose(out);
+		if (strcmp(offered, rows[i].offered) != 0)
+			fail_msg("%s: offered %s", rows[i].line, offered);
+		free(offered);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,13 @@ static void test_refused(void **state)
 	}
 }
 
+/* What it was given. */
+static void say_rest(int n_words, char *const *words, FILE *out)
+{
+	for (int i = 0; i < n_words; i++)
+		(void)fprintf(out, "%s%s", words[i], i + 1 < n_words ? "/" : "\n");
+}
+
 static void test_completion(void **state)
 {
 	static const struct {
@@ -198,8 +205,8 @@ static void test_completion(void **state)
 		{"delete router r1 _", "node\n"},
 		{"se r r1 _", "node\nsecret\nsystem\n"},
 		{"set router r1 node n1 _", "asset-id\n"},
-		{"set router r1 system _", ""},
-		{"set router r1 system download _", ""},
+		{"set router r1 system _", "system/\n"},
+		{"set router r1 system download att", "system/download/att\n"},
 		{"show system _", "software\n"},
 		{"sh sy so _", "download\nimages\n"},
 		{"show system software download _", "version\nverbose\nwatch\n"},
@@ -223,7 +230,7 @@ static void test_completion(void **state)
 
 		if (strcmp(words[n - 1], "_") == 0)
 			words[n - 1][0] = '\0';
-		grammar_complete(commands, N_ELEMENTS(commands), (int)n, words, out);
+		grammar_complete(commands, N_ELEMENTS(commands), (int)n, words, say_rest, out);
 		(void)fclose(out);
 		if (strcmp(offered, rows[i].offered) != 0)
 			fail_msg("%s: offered %s", rows[i].line, offered);
