@@ -87,6 +87,15 @@ static struct registry_failures *find(struct sco_failures *f, const char *addres
 	return NULL;
 }
 
+static struct registry_failures *add(struct sco_failures *f, const char *address, int64_t minute_s)
+{
+	struct registry_failures *row = &f->rows[f->n++];
+
+	*row = (struct registry_failures){.minute_s = minute_s};
+	(void)snprintf(row->address, sizeof(row->address), "%s", address);
+	return row;
+}
+
 void sco_failures_count(struct sco_failures *f, const char *address)
 {
 	const int64_t now_s = time(NULL);
@@ -96,21 +105,16 @@ void sco_failures_count(struct sco_failures *f, const char *address)
 
 	registry_failures_address(address, key);
 	if (!f->rows)
-		f->rows = calloc(SCO_FAILURES_MAX, sizeof(*f->rows));
+		f->rows = calloc(SCO_FAILURES_MAX + 1, sizeof(*f->rows));
 	if (!f->rows)
 		return;
 	row = find(f, key, minute_s);
-	if (!row && f->n == SCO_FAILURES_MAX - 1)
-		(void)snprintf(key, sizeof(key), "others");
-	if (!row)
-		row = find(f, key, minute_s);
+	if (!row && f->n < SCO_FAILURES_MAX)
+		row = add(f, key, minute_s);
+	/* The last row is for all that have none of their own. */
 	if (!row && f->n == SCO_FAILURES_MAX)
-		row = &f->rows[SCO_FAILURES_MAX - 1];
-	if (!row) {
-		row = &f->rows[f->n++];
-		row->minute_s = minute_s;
-		row->n = 0;
-		(void)snprintf(row->address, sizeof(row->address), "%s", key);
-	}
+		row = add(f, "others", minute_s);
+	if (!row)
+		row = &f->rows[SCO_FAILURES_MAX];
 	row->n++;
 }

@@ -191,30 +191,38 @@ static bool is_not_ready(const struct router_answer *answer)
 	return answer->status == 0 || answer->status == 409;
 }
 
+static void on_not_ready(struct visit *visit, const struct router_answer *answer)
+{
+	log_debug("router %s, node %s: %s", visit->router, visit->node,
+		  answer->status == 0 ? answer->err.text : "it does not know yet");
+	if (!visit->visits->closing && ++visit->tries < TRIES_MAX)
+		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
+	else
+		end_visit(visit);
+}
+
+static void on_refused(struct visit *visit, const struct router_answer *answer)
+{
+	char reason[256];
+
+	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
+		       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
+	tell_problem(visit, reason);
+	end_visit(visit);
+}
 static void on_answered(void *owner, const struct router_answer *answer)
 {
 	struct visit *visit = owner;
-	char reason[256];
 
-	if (answer->status == 0)
-		log_debug("router %s, node %s: %s", visit->router, visit->node, answer->err.text);
-	if (visit->visits->closing) {
-		end_visit(visit);
-	} else if (is_not_ready(answer) && ++visit->tries < TRIES_MAX) {
-		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
-	} else if (answer->status == 0) {
-		end_visit(visit);
-	} else if (answer->status >= 300) {
-		(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
-			       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
-		tell_problem(visit, reason);
-		end_visit(visit);
-	} else if (visit->initializes) {
+	if (is_not_ready(answer))
+		on_not_ready(visit, answer);
+	else if (answer->status >= 300)
+		on_refused(visit, answer);
+	else if (visit->initializes && !visit->visits->closing)
 		work_submit(&visit->visits->conductor->node.loop, &visit->work, run_finish,
 			    on_finished);
-	} else {
+	else
 		end_visit(visit);
-	}
 }
 
 static void call(struct visit *visit)

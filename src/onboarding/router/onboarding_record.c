@@ -104,7 +104,7 @@ static int read_hosts(const cJSON *json, struct onboarding_record *ret, struct e
 
 static int read_mode(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
-	const char *mode;
+	const char *mode = "";
 	int rc = json_get_string(json, "mode", 32, &mode, err);
 
 	if (rc < 0)
@@ -228,7 +228,7 @@ static int read_host_keys(const cJSON *json, struct message_conductor *ret, stru
 
 static int read_conductor(const cJSON *json, struct message_conductor *ret, struct err *err)
 {
-	uint64_t ports[3];
+	uint64_t ports[3] = {0};
 	const char *host;
 	int rc = json_get_string(json, "host", MESSAGE_HOST_SIZE - 1, &host, err);
 
@@ -249,7 +249,7 @@ static int read_conductor(const cJSON *json, struct message_conductor *ret, stru
 
 static int read_state(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
-	const char *text;
+	const char *text = "";
 	int rc = json_get_string(json, "state", 16, &text, err);
 
 	if (rc < 0)
@@ -267,7 +267,7 @@ static int parse(const cJSON *json, struct onboarding_record *ret, struct err *e
 	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "reason"));
 	const cJSON *array;
 	const cJSON *item;
-	const char *text;
+	const char *text = "";
 	int rc = read_state(json, ret, err);
 
 	if (rc == 0)
