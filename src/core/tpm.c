@@ -93,7 +93,7 @@ int tpm_fail(struct tpm *t, TSS2_RC rc, struct err *err, const char *format, ...
 /* The kernel makes the device some time after it has started us. */
 static void wait_for_device(const char *tcti, unsigned wait_ms)
 {
-	const struct timespec pause = {.tv_nsec = DEVICE_POLL_MS * 1000000};
+	const struct timespec pause = {.tv_nsec = DEVICE_POLL_MS * 1000000L};
 	const char *path = tcti + strlen(DEVICE_PREFIX);
 
 	if (strncmp(tcti, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) != 0)
@@ -134,9 +134,15 @@ void tpm_close(struct tpm *t)
 
 void tpm_flush(struct tpm_object *object)
 {
+	struct tpm *t = object->tpm;
+	TSS2_RC reason;
+
 	if (object->handle == ESYS_TR_NONE)
 		return;
-	(void)Esys_FlushContext(object->tpm->esys, object->handle);
+	/* On the way out of a failure this must not take its place. */
+	reason = t->last_rc;
+	(void)TPM_CALL(t, Esys_FlushContext(t->esys, object->handle));
+	t->last_rc = reason;
 	object->handle = ESYS_TR_NONE;
 }
 

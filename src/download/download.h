@@ -47,6 +47,7 @@ struct download_home {
 	uint8_t boot_id[16];
 	void (*changed)(struct download *download);    /* its state */
 	void (*progressed)(struct download *download); /* once a second while it runs */
+	void (*recorded)(struct download *download);   /* what it is stands on disk */
 };
 
 enum disk_task {
@@ -154,6 +155,9 @@ void download_pause(struct download *d);
 void download_resume(struct download *d);
 void download_cancel(struct download *d, bool discard);
 void download_restart(struct download *d, bool discard);
+
+/* Does its record on disk say what it is? Else recorded() comes. */
+bool download_is_recorded(const struct download *d);
 
 /* The configuration, or the share of the concurrency, has changed. */
 void download_configure(struct download *d, unsigned concurrency);

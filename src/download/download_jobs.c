@@ -242,6 +242,15 @@ static void on_done(struct work *work)
 	d->disk.busy = false;
 	download_settle(d);
 	download_pump(d);
+	if (download_is_recorded(d))
+		d->home->recorded(d);
+}
+
+bool download_is_recorded(const struct download *d)
+{
+	const unsigned recording = 1u << DISK_TASK_SAVE | 1u << DISK_TASK_DISCARD;
+
+	return !(d->disk.wanted & recording) && !(d->disk.busy && (1u << d->disk.task & recording));
 }
 
 static void submit(struct download *d, enum disk_task task);
@@ -309,10 +318,9 @@ void download_want(struct download *d, enum disk_task task)
 
 void download_release_disk(struct download *d)
 {
-	assert(!d->disk.busy);
+	/* The last job took what was unsynced: nothing is held of the intake, which may be gone. */
+	assert(!d->disk.busy && d->unsynced_bytes == 0 && !d->disk.batch);
 	drop_manifest(&d->disk);
-	drop_batch(d);
-	drop_unsynced(d);
 	manifest_release(&d->manifest);
 	free(d->manifest_jws);
 	free(d->unsynced);

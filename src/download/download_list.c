@@ -85,6 +85,13 @@ static void on_changed(struct download *d)
 	list->options.changed(list->options.owner, d);
 }
 
+static void on_recorded(struct download *d)
+{
+	struct download_list *list = list_of(d);
+
+	list->options.recorded(list->options.owner, d);
+}
+
 static void on_progressed(struct download *d)
 {
 	struct download_list *list = list_of(d);
@@ -128,6 +135,7 @@ int download_list_init(struct download_list **ret, const struct download_list_op
 		.config = options->config,
 		.changed = on_changed,
 		.progressed = on_progressed,
+		.recorded = on_recorded,
 	};
 	if (asprintf(&list->home.downloads_directory, "%s/downloads",
 		     options->config->state_directory) < 0) {

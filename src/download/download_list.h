@@ -27,6 +27,8 @@ struct download_list_options {
 	/* A download's state has changed; once a second while one runs. */
 	void (*changed)(void *owner, const struct download *download);
 	void (*progressed)(void *owner, const struct download *download);
+	/* What it is stands on disk (download_is_recorded). */
+	void (*recorded)(void *owner, const struct download *download);
 	void *owner;
 };
 

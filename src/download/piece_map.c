@@ -225,6 +225,8 @@ int piece_map_open(struct piece_map *ret, const char *directory, const uint8_t d
 		return err_set(err, -ENOMEM, "%s/pieces: out of memory", directory);
 	}
 	rc = read_journal(&map, &found, notice, err);
+	if (notice && notice->code < 0)
+		(void)err_wrap(notice, "%s", map.path);
 	if (rc == 0)
 		rc = found == PIECE_MAP_CHECK ? open_for_append(&map, err)
 					      : piece_map_restart(&map, map.bits, err);

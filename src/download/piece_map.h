@@ -64,8 +64,8 @@ enum piece_map_found piece_map_parse(struct span journal, const uint8_t digest[3
 				     const uint8_t boot_id[16], uint32_t n_pieces, uint8_t *bits,
 				     size_t *ret_valid_bytes, struct err *why);
 
-/* Open or make <directory>/pieces. notice gets a line for the log where something was cut off
- * or discarded (its code is then not 0), and may be NULL. */
+/* Open or make <directory>/pieces. notice, empty before, gets a line for the log where something
+ * was cut off or discarded (its code is then not 0), and may be NULL. */
 int piece_map_open(struct piece_map *map, const char *directory, const uint8_t digest[32],
 		   const uint8_t boot_id[16], uint32_t n_pieces, enum piece_map_found *ret_found,
 		   struct err *notice, struct err *err);

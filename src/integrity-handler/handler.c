@@ -23,19 +23,11 @@ static void log_refused(const struct err *err)
 		  "configuration refused: %s", err->text);
 }
 
-/* A configuration that is refused blocks the network as an event does: by its word anything would
- * be "not enabled". */
-static int try_once(const char *config_path, struct failure *f)
+static int unlock(const struct config *config, struct failure *f)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
 	struct integrity integrity;
 	int rc;
 
-	memset(f, 0, sizeof(*f));
-	if (config_load_early(&config, config_path, &f->err) < 0) {
-		log_refused(&f->err);
-		return failure_because(f, CAUSE_CONFIGURATION);
-	}
 	notify_status("unlocking the encrypted directories");
 	rc = integrity_unlock(&config->integrity, &integrity, f);
 	if (rc < 0)
@@ -56,10 +48,24 @@ static int unlock_by_hand(const char *config_path)
 		log_refused(&f.err);
 		return EX_CONFIG;
 	}
-	if (try_once(config_path, &f) == 0)
+	if (unlock(config, &f) == 0)
 		return EX_OK;
 	emergency_tell(&f);
 	return EXIT_EVENT;
+}
+
+/* A configuration that is refused blocks the network as an event does: by its word anything would
+ * be "not enabled". */
+static int try_once(const char *config_path, struct failure *f)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	memset(f, 0, sizeof(*f));
+	if (config_load_early(&config, config_path, &f->err) < 0) {
+		log_refused(&f->err);
+		return failure_because(f, CAUSE_CONFIGURATION);
+	}
+	return unlock(config, f);
 }
 
 static void pause_before_retry(void)
@@ -120,8 +126,13 @@ static int confirm(const struct config *config, struct failure *f)
 	char host[128] = "";
 	const char *name = config->name;
 
-	if (!name && gethostname(host, sizeof(host) - 1) == 0)
+	if (!name) {
+		(void)gethostname(host, sizeof(host) - 1);
 		name = host;
+	}
+	/* Nothing typed must not be its name. */
+	if (!name[0])
+		return err_set(&f->err, -ECANCELED, "this router has no name to confirm by");
 	(void)printf("This destroys what is in the encrypted directories, for good:\n");
 	for (size_t i = 0; i < config->integrity.n_directories; i++)
 		(void)printf("  %s\n", config->integrity.directories[i]);

@@ -107,8 +107,8 @@ static int check_state(struct tpm *t, struct failure *f)
 {
 	char family[5];
 	char maker[5];
-	uint32_t permanent;
-	uint32_t value;
+	uint32_t permanent = 0;
+	uint32_t value = 0;
 	int rc = read_property(t, TPM2_PT_FAMILY_INDICATOR, &value, &f->err);
 
 	if (rc == 0)
@@ -151,7 +151,8 @@ static bool all_zero(const struct pcr_policy *policy)
 	static const uint8_t zeros[sizeof(policy->values.values[0].buffer)];
 
 	for (unsigned i = 0; i < TPM_PCR_COUNT; i++)
-		if (memcmp(policy->values.values[i].buffer, zeros, policy->values.values[i].size))
+		if (memcmp(policy->values.values[i].buffer, zeros, policy->values.values[i].size) !=
+		    0)
 			return false;
 	return true;
 }

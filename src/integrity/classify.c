@@ -12,7 +12,7 @@ enum integrity_cause seal_cause(const struct seal_facts *facts, int code)
 	bool same = facts->pin == FACT_SAME && facts->key == FACT_SAME;
 
 	if (same && code == -EKEYREJECTED)
-		return CAUSE_PCR_MISMATCH;
+		return facts->policy == FACT_SAME ? CAUSE_PCR_MISMATCH : CAUSE_RECORD_CHANGED;
 	if (same)
 		return code == -EPROTO ? CAUSE_RECORD_CHANGED : CAUSE_TPM_ERROR;
 	if (facts->ek != FACT_SAME)
@@ -54,18 +54,27 @@ static int read_pin_fact(struct tpm *t, const struct config_integrity *config,
 	return 0;
 }
 
-static int read_key_fact(struct tpm *t, const struct seal_record *record, enum seal_fact *ret,
-			 struct err *err)
+static int read_key_facts(struct tpm *t, const struct seal_record *record, struct seal_facts *ret,
+			  struct err *err)
 {
+	TPM2B_DIGEST policy = {0};
+	TPM2B_PUBLIC public = {0};
 	TPM2B_NAME name;
-	int rc = tpm_find(t, record->key_handle, NULL, NULL, &name, err);
+	int rc = tpm_find(t, record->key_handle, NULL, &public, &name, err);
 
-	if (rc < 0 && rc != -ENOENT)
+	if (rc == -ENOENT) {
+		ret->key = FACT_ABSENT;
+		return 0;
+	}
+	if (rc == 0)
+		rc = wrapping_key_policy(&record->policy, &policy);
+	if (rc < 0)
 		return rc;
-	if (rc == -ENOENT)
-		*ret = FACT_ABSENT;
-	else
-		*ret = tpm_name_equal(&name, &record->key_name) ? FACT_SAME : FACT_OTHER;
+	if (!tpm_name_equal(&name, &record->key_name))
+		ret->key = FACT_OTHER;
+	if (public.publicArea.authPolicy.size != policy.size ||
+	    memcmp(public.publicArea.authPolicy.buffer, policy.buffer, policy.size) != 0)
+		ret->policy = FACT_OTHER;
 	return 0;
 }
 
@@ -80,7 +89,7 @@ static int gather(struct tpm *t, const struct config_integrity *config,
 	int rc = read_pin_fact(t, config, record, &ret->facts.pin, err);
 
 	if (rc == 0)
-		rc = read_key_fact(t, record, &ret->facts.key, err);
+		rc = read_key_facts(t, record, &ret->facts, err);
 	if (rc < 0)
 		return rc;
 	/* It may have to be made, which takes a TPM seconds: only where it can matter. */
@@ -134,6 +143,8 @@ static int describe(struct tpm *t, const struct config_integrity *config,
 
 	switch (cause) {
 	case CAUSE_ANOTHER_TPM:
+		/* Whatever it lacked first: unsealing is what another TPM cannot do. */
+		f->step = STEP_UNSEAL;
 		return failure_set(
 			f, cause, code,
 			"this disk was sealed to the TPM with EK %s, the one found is %s",

@@ -12,7 +12,8 @@ enum seal_fact { FACT_SAME, FACT_OTHER, FACT_ABSENT };
 struct seal_facts {
 	enum seal_fact pin;
 	enum seal_fact key;
-	enum seal_fact ek; /* never absent */
+	enum seal_fact ek;     /* never absent */
+	enum seal_fact policy; /* of the key: whether the record's PCRs lead to it; never absent */
 };
 
 /* PURE. code is what the step that failed returned (core/tpm.h). */

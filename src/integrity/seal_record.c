@@ -1,6 +1,5 @@
 #include "integrity/seal_record.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,19 +11,14 @@
 
 #include "core/atomic_file.h"
 #include "core/base64.h"
-#include "core/base64url.h"
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
-
-#define FORMAT_VERSION 1
 
 static void free_text(char **text)
 {
 	free(*text);
 }
-
-/* What is read. */
 
 static int decode_hex(const char *text, size_t size_min, size_t size_max, uint8_t *ret,
 		      size_t *ret_size)
@@ -105,12 +99,14 @@ static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
 		return err_set(err, -EBADMSG, "key-handle: expected a TPM handle");
 	*ret = (TPM2_HANDLE)bytes[0] << 24 | (TPM2_HANDLE)bytes[1] << 16 |
 	       (TPM2_HANDLE)bytes[2] << 8 | bytes[3];
+	if (bytes[0] != TPM2_HT_PERSISTENT)
+		return err_set(err, -EBADMSG, "key-handle: %s is not a persistent one", text);
 	return 0;
 }
 
 static int read_pcrs(const cJSON *json, struct pcr_policy *ret, struct err *err)
 {
-	const cJSON *array;
+	const cJSON *array = NULL;
 	const cJSON *item;
 	const char *bank;
 	int rc = json_get_string(json, "pcr-bank", 6, &bank, err);
@@ -174,10 +170,10 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 {
 	uint64_t version;
 	size_t size;
-	int rc = json_get_uint(json, "version", FORMAT_VERSION, &version, err);
+	int rc = json_get_uint(json, "version", SEAL_RECORD_VERSION, &version, err);
 
-	if (rc == 0 && version != FORMAT_VERSION)
-		rc = err_set(err, -EBADMSG, "version: expected %d", FORMAT_VERSION);
+	if (rc == 0 && version != SEAL_RECORD_VERSION)
+		rc = err_set(err, -EBADMSG, "version: expected %d", SEAL_RECORD_VERSION);
 	if (rc == 0)
 		rc = read_base64(json, "wrapped-fek", WRAPPED_SIZE, WRAPPED_SIZE, ret->wrapped_fek,
 				 &size, err);
@@ -224,99 +220,6 @@ int seal_record_parse(struct seal_record *ret, struct span text, struct err *err
 		return rc;
 	}
 	*ret = record;
-	return 0;
-}
-
-/* What is written. */
-
-static void add_hex(cJSON *json, const char *member, const uint8_t *bytes, size_t size)
-{
-	char text[2 * SRK_SIZE_MAX + 1];
-
-	hex_encode(span_of(bytes, size), text);
-	(void)cJSON_AddStringToObject(json, member, text);
-}
-
-static void add_base64(cJSON *json, const char *member, const uint8_t *bytes, size_t size)
-{
-	_cleanup_(free_text) char *text = base64_encode(span_of(bytes, size));
-
-	(void)cJSON_AddStringToObject(json, member, text ? text : "");
-}
-
-static void add_pcrs(cJSON *json, const struct pcr_policy *policy)
-{
-	cJSON *array;
-
-	(void)cJSON_AddStringToObject(json, "pcr-bank", tpm_bank_name(policy->bank));
-	array = cJSON_AddArrayToObject(json, "pcr");
-	for (unsigned i = 0; i < TPM_PCR_COUNT; i++) {
-		const TPM2B_DIGEST *value = &policy->values.values[i];
-		cJSON *item;
-
-		if (!(policy->mask & (1u << i)))
-			continue;
-		item = cJSON_CreateObject();
-		(void)cJSON_AddNumberToObject(item, "index", i);
-		add_hex(item, "value", value->buffer, value->size);
-		(void)cJSON_AddItemToArray(array, item);
-	}
-}
-
-static char *print(const struct seal_record *r, bool with_wrapped_fek)
-{
-	_cleanup_(json_freep) cJSON *json = cJSON_CreateObject();
-	char handle[16];
-	cJSON *array;
-
-	(void)cJSON_AddNumberToObject(json, "version", FORMAT_VERSION);
-	if (with_wrapped_fek)
-		add_base64(json, "wrapped-fek", r->wrapped_fek, WRAPPED_SIZE);
-	(void)snprintf(handle, sizeof(handle), "0x%08x", r->key_handle);
-	(void)cJSON_AddStringToObject(json, "key-handle", handle);
-	add_hex(json, "key-name", r->key_name.name, r->key_name.size);
-	if (r->previous_key_name.size > 0)
-		add_hex(json, "previous-key-name", r->previous_key_name.name,
-			r->previous_key_name.size);
-	add_hex(json, "ek-name", r->ek_name.name, r->ek_name.size);
-	add_base64(json, "srk", r->srk, r->srk_size);
-	add_pcrs(json, &r->policy);
-	array = cJSON_AddArrayToObject(json, "directory");
-	for (size_t i = 0; i < r->n_directories; i++) {
-		cJSON *item = cJSON_CreateObject();
-
-		(void)cJSON_AddStringToObject(item, "path", r->directories[i].path);
-		add_hex(item, "key-identifier", r->directories[i].identifier,
-			FSCRYPT_IDENTIFIER_SIZE);
-		(void)cJSON_AddItemToArray(array, item);
-	}
-	return cJSON_PrintUnformatted(json);
-}
-
-char *seal_record_print(const struct seal_record *r)
-{
-	_cleanup_(free_text) char *text = print(r, true);
-	char *line = NULL;
-
-	if (!text || asprintf(&line, "%s\n", text) < 0)
-		return NULL;
-	return line;
-}
-
-int seal_record_label(const struct seal_record *r, char ret[SEAL_RECORD_LABEL_SIZE])
-{
-	_cleanup_(free_text) char *text = print(r, false);
-	_cleanup_(free_text) char *label = NULL;
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned size;
-
-	if (!text || EVP_Digest(text, strlen(text), digest, &size, EVP_sha256(), NULL) != 1)
-		return -ENOMEM;
-	label = base64url_encode(span_of(digest, size));
-	if (!label)
-		return -ENOMEM;
-	assert(strlen(label) + 1 == SEAL_RECORD_LABEL_SIZE);
-	memcpy(ret, label, SEAL_RECORD_LABEL_SIZE);
 	return 0;
 }
 

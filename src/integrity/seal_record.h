@@ -20,6 +20,7 @@
 #include "integrity/pin.h"
 #include "integrity/wrapping_key.h"
 
+#define SEAL_RECORD_VERSION    1
 #define SEAL_RECORD_SIZE_MAX   (256u << 10)
 #define SEAL_DIRECTORIES_MAX   64
 #define SEAL_RECORD_LABEL_SIZE 44 /* 43 characters and a zero */

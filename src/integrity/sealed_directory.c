@@ -53,22 +53,26 @@ int directory_provide(const char *path, mode_t mode, struct failure *f)
 	return sync_parent(path, f);
 }
 
-/* As what it takes the place of. */
 static int make_beside(const char *path, const char *beside, struct failure *f)
 {
-	struct stat st;
-	bool replaces = lstat(path, &st) == 0;
 	char parent[PATH_MAX];
 	int rc;
 
 	parent_of(path, parent);
 	rc = directory_provide(parent, 0755, f);
-	if (rc < 0)
-		return rc;
-	if (mkdir(beside, 0700) < 0)
-		return failed(f, "create directory", beside);
-	if (replaces &&
-	    (chown(beside, st.st_uid, st.st_gid) < 0 || chmod(beside, st.st_mode & 07777) < 0))
+	if (rc == 0 && mkdir(beside, 0700) < 0)
+		rc = failed(f, "create directory", beside);
+	return rc;
+}
+
+/* As what it takes the place of: only now, since fscrypt gives each directory the mode 0700. */
+static int give_owner_and_mode(const char *path, const char *beside, struct failure *f)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : failed(f, "stat", path);
+	if (chown(beside, st.st_uid, st.st_gid) < 0 || chmod(beside, st.st_mode & 07777) < 0)
 		return failed(f, "give owner and mode to", beside);
 	return 0;
 }
@@ -92,6 +96,8 @@ int sealed_directory_make(const char *path, const struct secret *fek,
 		rc = fscrypt_setup(beside, f);
 	if (rc == 0)
 		rc = fscrypt_encrypt(beside, fek, ret_identifier, f);
+	if (rc == 0)
+		rc = give_owner_and_mode(path, beside, f);
 	if (rc == 0 && rename(beside, path) < 0)
 		rc = failed(f, "rename into place", path);
 	return rc == 0 ? sync_parent(path, f) : rc;

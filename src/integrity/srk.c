@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <openssl/evp.h>
 #include <string.h>
+#include <tss2/tss2_mu.h>
 
 #include "core/macros.h"
 #include "integrity/wrapping_key.h"
@@ -94,10 +96,45 @@ int srk_save(struct tpm *t, ESYS_TR srk, uint8_t ret[SRK_SIZE_MAX], size_t *ret_
 				 size);
 }
 
+/* What tss2 serializes is a handle, a Name, a kind (1 = a key) and a public area. It believes all
+ * of it; the TPM, too, would take a salt for a key with a Name that is not its own. */
+static bool is_whole_srk(struct span saved)
+{
+	TPM2_HANDLE handle;
+	TPM2B_NAME name = {0};
+	TPM2B_PUBLIC public = {0}; /* tss2 wants it so */
+	UINT32 kind;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	const size_t hash_size = sizeof(TPM2_ALG_ID);
+	size_t area;
+	size_t at = 0;
+
+	if (Tss2_MU_UINT32_Unmarshal(saved.bytes, saved.size, &at, &handle) != TSS2_RC_SUCCESS ||
+	    Tss2_MU_TPM2B_NAME_Unmarshal(saved.bytes, saved.size, &at, &name) != TSS2_RC_SUCCESS ||
+	    Tss2_MU_UINT32_Unmarshal(saved.bytes, saved.size, &at, &kind) != TSS2_RC_SUCCESS)
+		return false;
+	area = at + sizeof(public.size);
+	if (Tss2_MU_TPM2B_PUBLIC_Unmarshal(saved.bytes, saved.size, &at, &public) !=
+		    TSS2_RC_SUCCESS ||
+	    at != saved.size || handle != SRK_HANDLE || kind != 1 || !is_srk(&public.publicArea))
+		return false;
+	if (EVP_Digest(saved.bytes + area, at - area, digest, NULL, EVP_sha256(), NULL) != 1)
+		return false;
+	return name.size == hash_size + TPM2_SHA256_DIGEST_SIZE &&
+	       name.name[0] == TPM2_ALG_SHA256 >> 8 && name.name[1] == (TPM2_ALG_SHA256 & 0xff) &&
+	       memcmp(name.name + hash_size, digest, TPM2_SHA256_DIGEST_SIZE) == 0;
+}
+
 int srk_restore(struct tpm *t, struct span saved, ESYS_TR *ret, struct err *err)
 {
-	TSS2_RC rc = Esys_TR_Deserialize(t->esys, saved.bytes, saved.size, ret);
+	TSS2_RC rc;
 
+	if (!is_whole_srk(saved))
+		return err_set(err, -EBADMSG,
+			       "the serialized storage root key is not that of 0x%08x, or not "
+			       "whole",
+			       SRK_HANDLE);
+	rc = Esys_TR_Deserialize(t->esys, saved.bytes, saved.size, ret);
 	if (rc != TSS2_RC_SUCCESS) {
 		(void)tpm_fail(t, rc, err, "the serialized storage root key");
 		return -EBADMSG;

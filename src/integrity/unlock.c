@@ -87,6 +87,7 @@ static int in_child(void *shared, struct failure *f)
 	rc = locate_and_unseal(&t, u, &watch, f);
 	f->tpm_rc = rc < 0 ? t.last_rc : 0;
 	tpm_close(&t);
+	stopwatch_step(&watch, "close", t.spent_ns);
 	return rc;
 }
 

@@ -143,7 +143,7 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 	struct __attribute__((packed)) {
 		uint8_t before[32];
 		uint32_t command;
-		union {
+		union __attribute__((packed)) {
 			uint32_t command_code;
 			struct __attribute__((packed)) {
 				uint32_t count;
@@ -154,13 +154,13 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 			} pcr;
 		};
 	} update = {0};
+	_Static_assert(sizeof(update) == 32 + 4 + 4 + 2 + 1 + 3 + 32, "no padding is hashed");
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	size_t size = offsetof(typeof(update), command_code) + sizeof(update.command_code);
 
 	update.command = htobe32(policy->mask ? TPM2_CC_PolicyPCR : TPM2_CC_PolicyCommandCode);
 	if (policy->mask) {
-		/* Not of the whole: the union is padded. */
-		size = offsetof(typeof(update), pcr) + sizeof(update.pcr);
+		size = sizeof(update);
 		update.pcr.count = htobe32(1);
 		update.pcr.bank = htobe16(policy->bank);
 		update.pcr.size = sizeof(update.pcr.select);

@@ -48,7 +48,7 @@ int wrapping_key_create(struct tpm *t, ESYS_TR srk, const struct tpm_object *ses
 /* Fills key->name too: ESYS computes it. */
 int wrapping_key_load(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,
 		      struct wrapping_key *key, struct tpm_object *ret, struct err *err);
-/* Make it persistent; something foreign at handle is -EEXIST before that. */
+/* Make it persistent at handle, where nothing may lie: see wrapping_key_owner(). */
 int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HANDLE handle,
 			 struct err *err);
 int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err);

@@ -65,6 +65,13 @@ static void on_progressed(void *owner, const struct download *download)
 	publish(d, "progress", download);
 }
 
+static void on_recorded(void *owner, const struct download *download)
+{
+	struct daemon *d = owner;
+
+	orders_recorded(&d->orders, download);
+}
+
 static bool allows(void *owner, const struct http_peer *peer, enum http_change change)
 {
 	const struct daemon *d = owner;
@@ -148,6 +155,7 @@ static int open_downloads(struct daemon *d, struct err *err)
 		.config = d->config,
 		.changed = on_changed,
 		.progressed = on_progressed,
+		.recorded = on_recorded,
 		.owner = d,
 	};
 

@@ -18,6 +18,7 @@
 #include "download/repository.h"
 #include "integrity/integrity.h"
 #include "stewardd/events.h"
+#include "stewardd/orders.h"
 #include "stewardd/versions.h"
 
 #define LISTENERS_MAX 8
@@ -37,6 +38,7 @@ struct daemon {
 	struct claims claims; /* images that routes are changing */
 	struct versions versions;
 	struct events events;
+	struct orders orders;
 	struct notify notify;
 	struct http_server *control;
 	struct http_server *shared[LISTENERS_MAX]; /* the node's repository, for others */

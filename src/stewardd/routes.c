@@ -40,6 +40,13 @@ static void reply_error(struct http_exchange *x, const struct err *err)
 	http_reply_problem(x, status_of(err->code), "%s", err->text);
 }
 
+static void reply_ordered(struct http_exchange *x, const char *version)
+{
+	struct daemon *d = daemon_of(x);
+
+	orders_reply(&d->orders, x, download_list_find(d->downloads, version));
+}
+
 static void reply_download(struct http_exchange *x, const char *version)
 {
 	const struct download *d = download_list_find(daemon_of(x)->downloads, version);
@@ -184,7 +191,7 @@ static void post_pause(struct http_exchange *x)
 	if (download_list_pause(daemon_of(x)->downloads, version, &err) < 0)
 		reply_error(x, &err);
 	else
-		reply_download(x, version);
+		reply_ordered(x, version);
 }
 
 static void post_resume(struct http_exchange *x)
@@ -195,7 +202,7 @@ static void post_resume(struct http_exchange *x)
 	if (download_list_resume(daemon_of(x)->downloads, version, &err) < 0)
 		reply_error(x, &err);
 	else
-		reply_download(x, version);
+		reply_ordered(x, version);
 }
 
 static void post_cancel(struct http_exchange *x)
@@ -214,7 +221,7 @@ static void post_cancel(struct http_exchange *x)
 	if (rc < 0)
 		reply_error(x, &err);
 	else
-		reply_download(x, version);
+		reply_ordered(x, version);
 }
 
 static void post_reload(struct http_exchange *x)

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sys
 
@@ -82,3 +83,33 @@ def network():
     made = Network()
     yield made
     made.close()
+
+
+@pytest.fixture
+def worlds():
+    """worlds(machine): a router that has been enabled; worlds(): one that has not."""
+    from integrity_world import World
+
+    with contextlib.ExitStack() as made:
+        yield lambda machine=None, **options: made.enter_context(
+            contextlib.closing(machine.world() if machine else World(**options)))
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory):
+    from integrity_world import Machine
+
+    return Machine(tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture(scope="session")
+def other_machine(tmp_path_factory):
+    from integrity_world import Machine
+
+    return Machine(tmp_path_factory.mktemp("other-machine"))
+
+
+@pytest.fixture
+def world(worlds, machine):
+    """Enabled, files written, and booted up to where the handler starts."""
+    return worlds(machine)

@@ -126,7 +126,7 @@ class FaultServer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.rate:
                 # What waits in buffers is sent, but not received: keep it small.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 << 10)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 << 10)
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with self.lock:

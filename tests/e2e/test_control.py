@@ -18,7 +18,7 @@ from steward import ROOT, Events, UnixConnection, wait_for
 from test_download import sha256
 
 READS = ["/v1/status", "/v1/versions", "/v1/downloads", "/v1/downloads/V1", "/v1/images",
-         "/v1/configuration", "/metrics"]
+         "/v1/configuration", "/v1/integrity", "/metrics"]
 CHANGES = [("POST", "/v1/downloads", '{"version":"V1"}'),
            ("POST", "/v1/downloads/V1/pause", ""), ("POST", "/v1/downloads/V1/resume", ""),
            ("POST", "/v1/downloads/V1/cancel", ""), ("DELETE", "/v1/images/V1", ""),

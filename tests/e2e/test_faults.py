@@ -267,6 +267,11 @@ def test_connection_refused_and_unknown_name(servers, daemons):
     assert time.monotonic() - started < 15
     reasons = {s["name"]: s["reason"] for s in daemon.download("V1")["sources"]}
     assert "cannot connect" in reasons["s0"] and "cannot resolve" in reasons["s1"]
+    alone = daemons(closed, "http://no-such-host.invalid/", download={"attempts": 1})
+    alone.request("V1")
+    error = alone.wait_state("V1", "failed")["error"]
+    assert "s0: " in error and "cannot connect" in error
+    assert "s1: " in error and "cannot resolve" in error
 
 
 @pytest.mark.slow

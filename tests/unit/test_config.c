@@ -76,6 +76,241 @@ static void test_refused(void **state)
 	test_folder_remove(folder);
 }
 
+static struct config *load_integrity(const char *folder, const char *members, struct err *err)
+{
+	char json[1024];
+
+	(void)snprintf(json, sizeof(json),
+		       "{\"steward:router\":{" MINIMAL ",\"configuration-integrity\":{%s}}}",
+		       members);
+	return load(folder, json, err);
+}
+
+static void test_integrity_defaults(void **state)
+{
+	char *folder = test_folder();
+	struct err err;
+	/* The container need not be there. */
+	struct config *c = load(folder, "{\"steward:router\":{" MINIMAL "}}", &err);
+	const struct config_integrity *i;
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", err.text);
+	i = &c->integrity;
+	assert_true(i->enabled);
+	assert_false(i->required);
+	assert_int_equal(i->n_directories, 0);
+	assert_string_equal(i->tcti, "device:/dev/tpmrm0");
+	assert_int_equal(i->key_handle, 0x81010128);
+	assert_int_equal(i->nv_index, 0x01800128);
+	assert_string_equal(i->record_directory, "/etc/steward/integrity");
+	assert_int_equal(i->pcrs, 0);
+	assert_string_equal(i->pcr_bank, "sha256");
+	config_free(c);
+	test_folder_remove(folder);
+}
+
+static void test_integrity_read(void **state)
+{
+	char *folder = test_folder();
+	struct err err;
+	struct config *c = load_integrity(
+		folder,
+		"\"enabled\":false,\"required\":true,\"directory\":[\"/z\",\"/a/b\",\"/a/c\"],"
+		"\"tcti\":\"swtpm:path=/"
+		"x\",\"key-handle\":\"0x8100ABcd\",\"nv-index\":\"0x01bfffff\","
+		"\"record-directory\":\"/a/record\",\"pcr\":[23,0,7],\"pcr-bank\":\"sha512\"",
+		&err);
+	const struct config_integrity *i;
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", err.text);
+	i = &c->integrity;
+	assert_false(i->enabled);
+	assert_true(i->required);
+	assert_int_equal(i->n_directories, 3);
+	assert_string_equal(i->directories[0], "/z"); /* in the file's order: so they are pinned */
+	assert_string_equal(i->directories[1], "/a/b");
+	assert_string_equal(i->directories[2], "/a/c");
+	assert_string_equal(i->tcti, "swtpm:path=/x");
+	assert_int_equal(i->key_handle, 0x8100abcd);
+	assert_int_equal(i->nv_index, 0x01bfffff);
+	assert_string_equal(i->record_directory, "/a/record");
+	assert_int_equal(i->pcrs, 1u << 23 | 1u << 7 | 1);
+	assert_string_equal(i->pcr_bank, "sha512");
+	config_free(c);
+	test_folder_remove(folder);
+}
+
+#define PLAIN  "must be an absolute path without '.', '..', '//' or a '/' at its end"
+#define HANDLE "must be a persistent handle of the owner's, 0x81000000..0x8101fffe"
+#define INDEX  "must be an NV index of the owner's, 0x01800000..0x01bfffff"
+#define KEPT   "is kept for the storage root key and the endorsement key"
+#define NESTED "has another encrypted directory in it"
+#define STATE  "state-directory must not be in an encrypted directory"
+#define RECORD "must not be in an encrypted directory"
+
+static void test_integrity_refused(void **state)
+{
+	static const struct {
+		const char *members;
+		const char *constraint;
+	} rows[] = {
+		{"\"enabled\":1", "must be true or false"},
+		{"\"required\":\"yes\"", "must be true or false"},
+		{"\"directory\":[\"secrets\"]", PLAIN},
+		{"\"directory\":[\"/secrets/\"]", PLAIN},
+		{"\"directory\":[\"/\"]", "must be"},
+		{"\"directory\":[\"/a//b\"]", PLAIN},
+		{"\"directory\":[\"/a/./b\"]", PLAIN},
+		{"\"directory\":[\"/a/../b\"]", PLAIN},
+		{"\"directory\":[\"/a/..\"]", PLAIN},
+		{"\"directory\":[\"\"]", "must be"},
+		{"\"directory\":[\"/a\",\"/a\"]", "a"},
+		{"\"directory\":[\"/a\",\"/a/b\"]", NESTED},
+		{"\"directory\":[\"/a/b/c\",\"/x\",\"/a\"]", NESTED},
+		{"\"tcti\":\"\"", "must be text of 1 to 256 characters"},
+		{"\"key-handle\":\"0x80ffffff\"", HANDLE},
+		{"\"key-handle\":\"0x8101ffff\"", HANDLE}, /* no room for the next */
+		{"\"key-handle\":\"0x8101FFfF\"", HANDLE},
+		{"\"key-handle\":\"0x81800000\"", HANDLE}, /* the platform's */
+		{"\"key-handle\":\"0x810101280\"", HANDLE},
+		{"\"key-handle\":\"81010128\"", HANDLE},
+		{"\"key-handle\":2164326696", ""},
+		{"\"key-handle\":\"0x81000000\"", KEPT}, /* the next is the SRK */
+		{"\"key-handle\":\"0x81000001\"", KEPT},
+		{"\"key-handle\":\"0x81010000\"", KEPT}, /* the next is the EK */
+		{"\"key-handle\":\"0x81010001\"", KEPT},
+		{"\"nv-index\":\"0x017fffff\"", INDEX},
+		{"\"nv-index\":\"0x01c00000\"", INDEX}, /* of certificates */
+		{"\"nv-index\":\"0x1800128\"", INDEX},
+		{"\"record-directory\":\"record\"", PLAIN},
+		{"\"directory\":[\"/a\"],\"record-directory\":\"/a\"", RECORD},
+		{"\"directory\":[\"/a\"],\"record-directory\":\"/a/record\"", RECORD},
+		{"\"directory\":[\"/a\"],\"record-directory\":\"/a/\"", PLAIN},
+		{"\"directory\":[\"/a/b\"],\"record-directory\":\"/a//b/record\"", PLAIN},
+		{"\"directory\":[\"/a/b\"],\"record-directory\":\"/a/./b\"", PLAIN},
+		{"\"directory\":[\"/a/b\"],\"record-directory\":\"/x/../a/b\"", PLAIN},
+		{"\"directory\":[\"/etc/steward\"]", RECORD}, /* the default one */
+		{"\"pcr\":[24]", "must be a PCR, 0..23"},
+		{"\"pcr\":[-1]", "must be a PCR, 0..23"},
+		{"\"pcr\":[7,7]", "7"},
+		{"\"pcr-bank\":\"md5\"", "must be one of sha1, sha256, sha384, sha512"},
+		{"\"colour\":\"red\"", "colour"},
+		{"\"directory\":[\"/var/lib/steward\"]", STATE}, /* where images are */
+		{"\"directory\":[\"/var/lib\"]", STATE},
+	};
+	char *folder = test_folder();
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct err err = {0};
+
+		if (load_integrity(folder, rows[i].members, &err))
+			fail_msg("%s was taken", rows[i].members);
+		assert_int_equal(err.code, -EINVAL);
+		assert_contains(err.text, rows[i].constraint);
+	}
+	test_folder_remove(folder);
+}
+
+/* What looks like one of those. */
+static void test_integrity_taken(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		"\"directory\":[\"/a\",\"/ab\",\"/b/a\"]",
+		"\"directory\":[\"/var/lib/steward/secrets\"]",
+		"\"directory\":[\"/a\"],\"record-directory\":\"/ab\"",
+		"\"directory\":[\"/a/b\"],\"record-directory\":\"/a\"",
+		"\"directory\":[\"/...\",\"/.a\",\"/b/.c\",\"/d.\",\"/with space\"]",
+		"\"key-handle\":\"0x8101fffe\"",
+		"\"key-handle\":\"0x81000002\"",
+		"\"nv-index\":\"0x01800000\"",
+		"\"pcr\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23]",
+	};
+	char *folder = test_folder();
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct err err;
+		struct config *c = load_integrity(folder, rows[i], &err);
+
+		if (!c)
+			fail_msg("%s: %s", rows[i], err.text);
+		config_free(c);
+	}
+	test_folder_remove(folder);
+}
+
+static int load_early(const char *folder, const char *json, struct config **ret, struct err *err)
+{
+	test_write(test_path(folder, "early.json"), span_of_string(json));
+	return config_load_early(ret, test_path(folder, "early.json"), err);
+}
+
+/* Before anything is unlocked the other half of these is not to be seen: it lies in router.json. */
+static void test_early(void **state)
+{
+	static const char json[] =
+		"{\"steward:router\":{" MINIMAL ",\"configuration-integrity\":{\"required\":true},"
+		"\"secure-conductor-onboarding\":{\"secrets-directory\":\"%s\"},"
+		"\"high-availability\":{\"peer-node\":\"node1\"},"
+		"\"software-update\":{\"access-mode\":\"offline-mode\",\"source\":[{\"name\":\"a\"}"
+		"]}}}";
+	char *folder = test_folder();
+	char text[sizeof(json) + 256];
+	struct config *c = NULL;
+	struct err err;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), json, folder);
+	test_write(test_path(folder, "router.json"), span_of_string("not to be read"));
+	assert_null(load(folder, text, &err));
+	if (load_early(folder, text, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_true(c->integrity.required);
+	assert_int_equal(c->software_update.access_mode, ACCESS_PREFER_CONDUCTOR);
+	assert_int_equal(c->software_update.n_sources, 0);
+	assert_null(c->high_availability.peer_node);
+	assert_null(strstr(c->text, "offline-mode"));
+	config_free(c);
+	test_folder_remove(folder);
+}
+
+/* What is left is held to the model. */
+static void test_early_refused(void **state)
+{
+	static const struct {
+		const char *json;
+		int code;
+		const char *part;
+	} rows[] = {
+		{"{\"steward:router\":{" MINIMAL ",\"configuration-integrity\":{\"pcr\":[24]}}}",
+		 -EINVAL, "must be a PCR"},
+		{"{\"steward:router\":{" MINIMAL ",\"configuration-integrity\":{\"directory\":"
+		 "[\"/a\",\"/a/b\"]}}}",
+		 -EINVAL, NESTED},
+		{"{\"steward:router\":{" MINIMAL ",\"software-update\":{\"nonsense\":1}}}", -EINVAL,
+		 "nonsense"},
+		{"{", -EINVAL, "early.json"},
+	};
+	char *folder = test_folder();
+	struct config *c = NULL;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		assert_int_equal(load_early(folder, rows[i].json, &c, &err), rows[i].code);
+		assert_contains(err.text, rows[i].part);
+		assert_null(c);
+	}
+	assert_int_equal(config_load_early(&c, test_path(folder, "absent"), &err), -ENOENT);
+	test_folder_remove(folder);
+}
+
 /* The HA peer, then by kind, then as configured; what the access mode leaves out is not there. */
 static void test_order_of_sources(void **state)
 {
@@ -131,6 +366,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_integrity_defaults),
+		cmocka_unit_test(test_integrity_read),
+		cmocka_unit_test(test_integrity_refused),
+		cmocka_unit_test(test_integrity_taken),
+		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_early_refused),
 		cmocka_unit_test(test_order_of_sources),
 	};
 

@@ -1,0 +1,308 @@
+"""Power fails at every step of enablement, reseal and zeroize; the next boot makes it whole.
+
+A stepper stops the handler, and the fscrypt it runs, before each call that changes something.
+There the loop device's backing file and the TPM's state are copied: what a power cut would leave.
+What was written and not synced is in the first kind of copy ("lost") not yet in the backing file;
+for the second ("written") it is synced before, as the kernel may do at any moment: then the disk
+is as new as the TPM. Copies that are alike need one boot only.
+
+And the handler is killed at each step that changed something, and started again at once.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
+                             TEXT, World)
+from stepper import Stepper
+
+pytestmark = [pytest.mark.slow, pytest.mark.release_only]
+
+KEYS = {KEY_HANDLE, KEY_HANDLE + 1}
+PARTS = 4  # that run at once
+
+
+class Copy:
+    """Of disk and TPM, before steps that changed neither."""
+
+    def __init__(self, disk, tpm, n=0, step="the first"):
+        self.disk, self.tpm, self.n, self.steps = disk, tpm, n, [f"{n} {step}"]
+
+    def __str__(self):
+        return f"cut before {', '.join(self.steps)}"
+
+    def insert(self, world):
+        """It is all that is left, and the power comes back."""
+        world.unmount()
+        world.tpm.stop()
+        shutil.copyfile(self.disk, world.image)
+        world.tpm.put_state(self.tpm)
+        world.mount()
+        world.tpm.start()
+
+
+class Camera:
+    """Copies disk and TPM before each step of a run."""
+
+    def __init__(self, world, directory, written):
+        self.world, self.directory, self.written = world, directory, written
+        self.copies = {}
+
+    def take(self, n, step):
+        if self.written:
+            self.world.run("sync", "--file-system", DISK)
+        name = os.path.join(self.directory, str(n))
+        # What is in the page cache of the mounted filesystem is not in its backing file.
+        subprocess.run(["cp", "--sparse=always", self.world.image, name + ".disk"], check=True)
+        shutil.copytree(self.world.tpm.state, name + ".tpm",
+                        ignore=shutil.ignore_patterns(".lock"))
+        known = digest(name + ".disk") + digest(os.path.join(name + ".tpm", "tpm2-00.permall"))
+        if known in self.copies:
+            self.copies[known].steps.append(f"{n} {step}")
+            os.unlink(name + ".disk")
+            shutil.rmtree(name + ".tpm")
+        else:
+            self.copies[known] = Copy(name + ".disk", name + ".tpm", n, step)
+
+    def run(self, operation):
+        """To its end: the steps that it had. The last copy is the one after it."""
+        status, steps, log = step_through(self.world, operation, self.take)
+        assert status == 0, f"{log}\n{steps}"
+        self.take(len(steps) + 1, "the end")
+        return steps
+
+
+class Operation:
+    def __init__(self, words, typed, *steps):
+        """steps: some that it has, by what they begin with, in their order."""
+        self.words, self.typed, self.steps = words, typed, steps
+
+    def assert_order(self, steps):
+        left = iter(steps)
+        for name in self.steps:
+            assert any(step.startswith(name) for step in left), f"no {name} in its place: {steps}"
+
+
+NEW = os.path.join(os.path.dirname(RECORD), "record.json.new")
+ENABLE = Operation(
+    ["--once"], "", "TPM2_CreatePrimary", "TPM2_EvictControl", "TPM2_Create",
+    f"mkdir {SECRETS}.new", f"set-policy {SECRETS}.new", f"fsync {SECRETS}.new",
+    f"rename {SECRETS}", f"fsync {DISK}", f"rename {NEW}", "syncfs", "TPM2_EvictControl",
+    "TPM2_NV_DefineSpace", "TPM2_NV_Write", "TPM2_NV_WriteLock", f"rename {RECORD}",
+    f"fsync {os.path.dirname(RECORD)}")
+RESEAL = Operation(
+    ["--request", "reseal"], "", "TPM2_RSA_Decrypt", "TPM2_Create", "TPM2_RSA_Decrypt",
+    "TPM2_EvictControl", f"fsync {RECORD}", f"rename {RECORD}",
+    f"fsync {os.path.dirname(RECORD)}", "TPM2_EvictControl")
+ZEROIZE = Operation(
+    ["--request", "zeroize"], "router1\n", "remove-key", "remove-key", "TPM2_EvictControl",
+    f"pwrite64 {RECORD}", f"fsync {RECORD}", f"unlink {RECORD}", "TPM2_NV_UndefineSpace",
+    f"rmdir {SECRETS}", f"rmdir {MORE}")
+
+
+def step_through(world, operation, at_step):
+    """Exit status, steps, and what it said; at_step() that returns True kills it."""
+    with open(os.path.join(world.directory, "stepped"), "w+b") as log:
+        stepper = Stepper(world.inside(HANDLER, "--config", world.config_path, "--foreground",
+                                       *operation.words),
+                          [DISK], at_step, operation.typed.encode(), log.fileno())
+        status = stepper.run()
+        log.seek(0)
+        said = log.read().decode()
+    for name in ("console", "terminal"):
+        world.take(name)
+    world.entries()
+    return status, stepper.steps, said
+
+
+def copies_of(world, directory, part, written, operation):
+    """Every PARTS-th copy of one run."""
+    camera = Camera(world, directory, written)
+    steps = camera.run(operation)
+    operation.assert_order(steps)
+    return list(camera.copies.values())[part::PARTS]
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A new disk, and a TPM whose maker left its endorsement key in it."""
+    directory = tmp_path_factory.mktemp("fresh")
+    with contextlib.closing(World()) as world:
+        world.tpm.tool("createek", "-G", "rsa", "-c", "0x81010001", "-u", "ek.pub")
+        world.unmount()
+        world.tpm.stop()
+        return Copy(shutil.copy(world.image, directory),
+                    shutil.copytree(world.tpm.state, directory / "tpm",
+                                    ignore=shutil.ignore_patterns(".lock")))
+
+
+@pytest.fixture
+def directory():
+    """In memory: dozens of disks."""
+    path = tempfile.mkdtemp(prefix="copies", dir="/dev/shm")
+    yield path
+    shutil.rmtree(path)
+
+
+def policies(world):
+    return {path: world.policy(path) for path in world.integrity["directory"]
+            if world.exists(path)}
+
+
+def write_data(world):
+    for path in world.integrity["directory"]:
+        world.write(path + "/file", TEXT)
+    world.run("sync", "--file-system", DISK)
+
+
+def has_data(world):
+    return all(world.exists(path + "/file") and world.read(path + "/file") == TEXT.encode()
+               for path in world.integrity["directory"])
+
+
+def is_whole(world, found):
+    """Enabled, unlocked, and nothing half made is left on disk or in the TPM."""
+    assert world.unlocked == set(world.integrity["directory"]), found
+    assert not [path for path in world.tree if path.endswith(".new")], found
+    persistent = set(world.tpm.handles("persistent"))
+    assert SRK_HANDLE in persistent and len(persistent & KEYS) == 1, found
+    assert not world.tpm.leftovers, found
+
+
+def survives(world, found):
+    """What is written from now on is there after the next boot."""
+    write_data(world)
+    world.remount()
+    world.tpm.restart()
+    outcome = world.handler()
+    assert outcome.code == 0 and has_data(world), f"{found}: {outcome}"
+
+
+at_every_step = pytest.mark.parametrize("written, part", [
+    pytest.param(written, part, id=f"{'written' if written else 'lost'}-{part}")
+    for written in (False, True) for part in range(PARTS)])
+
+
+def unlock(machine, world):
+    Copy(machine.disk, machine.tpm).insert(world)
+    outcome = world.handler()
+    assert outcome.code == 0 and has_data(world), outcome
+
+
+@at_every_step
+def test_enablement(fresh, world, directory, written, part):
+    fresh.insert(world)
+    for copy in copies_of(world, directory, part, written, ENABLE):
+        copy.insert(world)
+        pinned, before = world.tpm.nv(NV_INDEX)[1], policies(world)
+        outcome = world.handler()
+        assert outcome.code == 0, f"{copy}: {outcome}"
+        assert bool(outcome.events("INTEGRITY_ENABLED")) == (not pinned), f"{copy}: {outcome}"
+        assert not pinned or policies(world) == before, f"{copy}: {outcome}"
+        is_whole(world, copy)
+        survives(world, copy)
+
+
+@at_every_step
+def test_reseal(machine, world, directory, written, part):
+    unlock(machine, world)
+    for copy in copies_of(world, directory, part, written, RESEAL):
+        copy.insert(world)
+        outcome = world.handler()
+        assert outcome.code == 0 and has_data(world), f"{copy}: {outcome}"
+        outcome = world.request("reseal")
+        assert outcome.code == 0, f"{copy}: {outcome}"
+        is_whole(world, copy)
+        survives(world, copy)
+
+
+def boot_destroys_nothing(world, found):
+    """Unlocked with its data, an integrity event, or, where nothing was left, enabled anew."""
+    before = world.state
+    had_something = [p for p, content in before["tree"].items() if content == errno.ENOKEY]
+    outcome = world.handler()
+    if outcome.code == 1:
+        assert world.state == before, f"{found}: {outcome}"
+        assert not world.unlocked, found
+    else:
+        assert outcome.code == 0, f"{found}: {outcome}"
+        assert has_data(world) or not had_something, f"{found}: {outcome}"
+
+
+def finish_zeroize(world, found):
+    outcome = world.request("zeroize", typed="router1\n")
+    assert outcome.code == 0, f"{found}: {outcome}"
+    assert not [p for p in world.integrity["directory"] if world.exists(p)], found
+    assert not os.listdir(world.path(world.integrity["record-directory"])), found
+    assert not KEYS & set(world.tpm.handles("persistent")), found
+    assert NV_INDEX not in world.tpm.handles("nv") and not world.tpm.leftovers, found
+
+
+@at_every_step
+def test_zeroize(machine, world, directory, written, part):
+    unlock(machine, world)
+    for copy in copies_of(world, directory, part, written, ZEROIZE):
+        copy.insert(world)
+        boot_destroys_nothing(world, copy)
+        finish_zeroize(world, copy)
+        outcome = world.handler()
+        assert outcome.code == 0 and outcome.events("INTEGRITY_ENABLED"), f"{copy}: {outcome}"
+        is_whole(world, copy)
+        assert not has_data(world)
+
+
+at_every_change = pytest.mark.parametrize("part", range(PARTS))
+
+
+def killed_at_each_change(world, start, directory, part, operation):
+    """The handler alone is killed: what is written stays written, and keys stay in the kernel."""
+    start()
+    for copy in copies_of(world, directory, part, True, operation):
+        start()
+        status, steps, log = step_through(world, operation, lambda n, _, end=copy.n: n == end)
+        killed = status == -signal.SIGKILL and len(steps) == copy.n
+        assert killed or (status == 0 and copy.n == len(steps) + 1), f"{copy}: {log}"
+        # As the kernel's resource manager does for one who is gone.
+        world.tpm.flush()
+        yield f"killed before {copy.steps[0]}"
+
+
+@at_every_change
+def test_killed_while_enabling(fresh, world, directory, part):
+    for found in killed_at_each_change(world, lambda: fresh.insert(world), directory, part,
+                                       ENABLE):
+        outcome = world.handler()
+        assert outcome.code == 0, f"{found}: {outcome}"
+        is_whole(world, found)
+        survives(world, found)
+
+
+@at_every_change
+def test_killed_while_resealing(machine, world, directory, part):
+    for found in killed_at_each_change(world, lambda: unlock(machine, world), directory, part,
+                                       RESEAL):
+        assert world.handler().code == 0 and has_data(world), found
+        outcome = world.request("reseal")
+        assert outcome.code == 0, f"{found}: {outcome}"
+        is_whole(world, found)
+        survives(world, found)
+
+
+@at_every_change
+def test_killed_while_zeroizing(machine, world, directory, part):
+    for found in killed_at_each_change(world, lambda: unlock(machine, world), directory, part,
+                                       ZEROIZE):
+        finish_zeroize(world, found)

@@ -1,0 +1,96 @@
+/* Failures: the words that support and the journal know them by. */
+#include "support.h"
+
+#include "core/macros.h"
+#include "integrity/failure.h"
+
+static void test_names(void **state)
+{
+	static const char *const steps[] = {"start", "locate", "unseal",
+					    "pass",  "unlock", "enable"};
+	static const char *const causes[] = {
+		"none",
+		"no TPM",
+		"another TPM",
+		"TPM cleared",
+		"wrapping key replaced",
+		"record changed or forged",
+		"record removed",
+		"record and pin lost",
+		"PCR mismatch",
+		"directory plain",
+		"directory foreign",
+		"directory a symlink",
+		"directory missing",
+		"fscrypt's metadata missing",
+		"fscrypt missing",
+		"fscrypt refused",
+		"configuration",
+		"required, but not possible",
+		"TPM error",
+		"system error",
+	};
+
+	(void)state;
+	assert_int_equal(N_STEPS, N_ELEMENTS(steps));
+	assert_int_equal(N_CAUSES, N_ELEMENTS(causes));
+	for (unsigned i = 0; i < N_STEPS; i++)
+		assert_string_equal(integrity_step_name((enum integrity_step)i), steps[i]);
+	for (unsigned i = 0; i < N_CAUSES; i++)
+		assert_string_equal(integrity_cause_name((enum integrity_cause)i), causes[i]);
+}
+
+static void test_set(void **state)
+{
+	struct failure f = {.step = STEP_PASS, .tpm_rc = 0x99d};
+
+	(void)state;
+	assert_int_equal(
+		failure_set(&f, CAUSE_DIRECTORY_PLAIN, -EBADMSG, "%s of %d", "/secrets", 2),
+		-EBADMSG);
+	assert_int_equal(f.cause, CAUSE_DIRECTORY_PLAIN);
+	assert_int_equal(f.err.code, -EBADMSG);
+	assert_string_equal(f.err.text, "directory plain: /secrets of 2");
+	/* Where it happened is told by who knows. */
+	assert_int_equal(f.step, STEP_PASS);
+	assert_int_equal(f.tpm_rc, 0x99d);
+}
+
+static void test_because(void **state)
+{
+	struct failure f = {.step = STEP_ENABLE};
+
+	(void)state;
+	(void)err_set(&f.err, -ENODEV, "open the TPM");
+	assert_int_equal(failure_because(&f, CAUSE_NO_TPM), -ENODEV);
+	assert_int_equal(f.cause, CAUSE_NO_TPM);
+	assert_string_equal(f.err.text, "no TPM: open the TPM");
+	assert_int_equal(f.step, STEP_ENABLE);
+}
+
+static void test_long(void **state)
+{
+	struct failure f = {0};
+	char text[2 * ERR_TEXT_SIZE];
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(failure_set(&f, CAUSE_SYSTEM, -EIO, "%s", text), -EIO);
+	assert_int_equal(strncmp(f.err.text, "system error: xxx", 17), 0);
+	assert_true(strlen(f.err.text) < ERR_TEXT_SIZE);
+	assert_int_equal(failure_because(&f, CAUSE_REQUIRED), -EIO);
+	assert_int_equal(strncmp(f.err.text, "required, but not possible: system error: x", 43), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_because),
+		cmocka_unit_test(test_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

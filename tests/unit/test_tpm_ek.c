@@ -1,0 +1,106 @@
+/* The endorsement key, which tells one TPM from another. */
+#include "swtpm.h"
+
+/* The template of tpm2-tools, made by who can be asked: the same key, so the same Name. */
+static void read_ek_of_tools(const struct tpm_world *w, bool persist_it, TPM2B_NAME *ret)
+{
+	const char *name = test_path(w->swtpm.folder, "ek.name");
+	const char *context = test_path(w->swtpm.folder, "ek.context");
+	char command[1024];
+	size_t size;
+	char *bytes;
+
+	(void)snprintf(command, sizeof(command),
+		       "exec >/dev/null 2>&1; export TPM2TOOLS_TCTI=%s;"
+		       "tpm2_createek -G rsa -c %s && tpm2_readpublic -c %s -n %s &&"
+		       "tpm2_flushcontext -t",
+		       w->swtpm.tcti, persist_it ? "0x81010001" : context,
+		       persist_it ? "0x81010001" : context, name);
+	assert_int_equal(system(command), 0);
+	bytes = test_read(name, &size);
+	assert_in_range(size, 1, sizeof(ret->name));
+	memcpy(ret->name, bytes, size);
+	ret->size = (UINT16)size;
+	free(bytes);
+}
+
+static void ask_tools(struct tpm_world *w, bool persist_it, TPM2B_NAME *ret)
+{
+	tpm_close(&w->t);
+	read_ek_of_tools(w, persist_it, ret);
+	tpm_must(w, tpm_open(&w->t, w->swtpm.tcti, 0, &w->err));
+}
+
+static void test_ek(void **state)
+{
+	struct tpm_world *w = *state;
+	struct tpm_object foreign = TPM_OBJECT_NONE(&w->t);
+	TPM2B_NAME expected;
+	TPM2B_NAME name;
+
+	ask_tools(w, false, &expected);
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	assert_true(tpm_name_equal(&name, &expected));
+	assert_int_equal(tpm_count_objects(&w->t), 0);
+	/* One that is there already, and what is none. */
+	ask_tools(w, true, &expected);
+	memset(&name, 0, sizeof(name));
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	assert_true(tpm_name_equal(&name, &expected));
+	tpm_clear(&w->t);
+	foreign.handle = tpm_make_quick_key(&w->t);
+	tpm_persist(&w->t, foreign.handle, TPM_EK_HANDLE);
+	tpm_flush(&foreign);
+	memset(&name, 0, sizeof(name));
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	assert_true(tpm_name_equal(&name, &expected));
+	tpm_world_power_cycle(w);
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	assert_true(tpm_name_equal(&name, &expected));
+}
+
+static void test_ek_of_another(void **state)
+{
+	struct tpm_world *w = *state;
+	struct swtpm another;
+	struct tpm t;
+	TPM2B_NAME name;
+	TPM2B_NAME its_name;
+
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	swtpm_start(&another);
+	tpm_must(w, tpm_open(&t, another.tcti, 0, &w->err));
+	tpm_must(w, tpm_ek_name(&t, &its_name, &w->err));
+	tpm_close(&t);
+	swtpm_end(&another);
+	assert_false(tpm_name_equal(&name, &its_name));
+}
+
+/* The endorsement hierarchy is somebody's: no EK can be made, and nothing is left behind. */
+static void test_ek_refused(void **state)
+{
+	static const TPM2B_AUTH secret = {.size = 4, .buffer = "word"};
+	struct tpm_world *w = *state;
+	TPM2B_NAME name;
+
+	assert_int_equal(Esys_HierarchyChangeAuth(w->t.esys, ESYS_TR_RH_ENDORSEMENT,
+						  ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+						  &secret),
+			 TSS2_RC_SUCCESS);
+	assert_int_equal(Esys_TR_SetAuth(w->t.esys, ESYS_TR_RH_ENDORSEMENT, NULL), TSS2_RC_SUCCESS);
+	tpm_refused(w, tpm_ek_name(&w->t, &name, &w->err), -EPERM, "make the endorsement key");
+	assert_int_equal(tpm_count_objects(&w->t), 0);
+}
+
+#define with_tpm(test) cmocka_unit_test_setup_teardown(test, tpm_world_open, tpm_world_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_tpm(test_ek),
+		with_tpm(test_ek_of_another),
+		with_tpm(test_ek_refused),
+	};
+
+	return cmocka_run_group_tests(tests, tpm_world_make, tpm_world_end);
+}
