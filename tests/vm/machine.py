@@ -99,20 +99,23 @@ class Console:
 
     def wait(self, pattern, timeout=BOOT):
         """The match, from where the last one ended."""
-        try:
-            match = wait_for(lambda: re.compile(pattern).search(self.text, self.mark), timeout,
-                             f"{pattern!r} on the console")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it ends in:\n{self.text[-3000:]}") from None
+        match = self.wait_until(lambda: re.compile(pattern).search(self.text, self.mark), timeout,
+                                repr(pattern))
         self.mark = match.end()
         return match
+
+    def wait_until(self, condition, timeout, what):
+        try:
+            return wait_for(condition, timeout, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the console:\n{self.text[-3000:]}") from None
 
     def send(self, line):
         self.socket.sendall(line.encode() + b"\n")
 
     def login(self):
         """As root. A prompt that has been there for a while is asked for again."""
-        wait_for(self.is_prompted, BOOT, "a login prompt")
+        self.wait_until(self.is_prompted, BOOT, "a login prompt")
         self.send("root")
         self.wait(r"Password: ")
         self.send(PASSWORD)
@@ -212,10 +215,8 @@ class Machine:
 
     def wait_up(self):
         """Whoever asks too often while sshd starts is told that, and asks again."""
-        try:
-            wait_for(lambda: (self.banner(2) or "").startswith("SSH-2.0-"), BOOT, "SSH's banner")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; the console:\n{self.console.text[-3000:]}") from None
+        self.console.wait_until(lambda: (self.banner(2) or "").startswith("SSH-2.0-"), BOOT,
+                                "SSH's banner")
 
     def links_not_down(self):
         lines = [line.split() for line in self.console.run("ip -br link").splitlines()]

@@ -43,16 +43,26 @@ def boots(machine, tpm):
 def is_locked(machine, cause, tpm, *parts):
     """Boots, and says why it goes no further: on the console, again and again, and nowhere else."""
     machine.power_on(tpm, *parts)
+    try:
+        says_why(machine, cause)
+        lets_in_at_the_console_only(machine)
+    finally:
+        machine.pull_the_plug()
+
+
+def says_why(machine, cause):
     machine.console.wait(COMPROMISED + r"\s+.*: " + cause.replace(" ", r"\s+"))
     assert machine.banner(10) is None
     machine.console.wait(COMPROMISED)
+
+
+def lets_in_at_the_console_only(machine):
     machine.console.login()
     assert machine.links_not_down() == ["lo"]
     assert machine.console.run(f"stat -c %F {router.SECRETS[0]}") == "directory\n"
     assert MARKER not in machine.console.run(f"cat {router.SECRETS[0]}/*")
     states = machine.console.run("systemctl is-active " + " ".join(UNITS))
     assert states.split() == ["activating", "inactive", "inactive", "inactive"]
-    machine.pull_the_plug()
 
 
 def moment(machine, unit, event):
