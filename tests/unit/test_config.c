@@ -307,7 +307,8 @@ static void test_early_refused(void **state)
 		assert_contains(err.text, rows[i].part);
 		assert_null(c);
 	}
-	assert_int_equal(config_load_early(&c, test_path(folder, "absent"), CONFIG_ROUTER, &err), -ENOENT);
+	assert_int_equal(config_load_early(&c, test_path(folder, "absent"), CONFIG_ROUTER, &err),
+			 -ENOENT);
 	test_folder_remove(folder);
 }
 
