@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conductord/old_ports.h"
+#include "conductord/reload.h"
 #include "conductord/routes.h"
 #include "core/base64.h"
 #include "core/log_events.h"
@@ -365,32 +366,6 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		tunnels_close(&c->tunnels, on_tunnels_closed);
 }
 
-/* What port 930, the registry and the routers know it by. */
-static int check_reload(const struct node *n, const struct config *new, struct err *err)
-{
-	const struct config *old = container_of(n, const struct conductor, node)->config;
-	const struct {
-		const char *leaf;
-		const char *old;
-		const char *new;
-	} rows[] = {
-		{"name", old->name, new->name},
-		{"address", old->conductor.address, new->conductor.address},
-		{"certificate", old->conductor.certificate, new->conductor.certificate},
-		{"private-key", old->conductor.private_key, new->conductor.private_key},
-		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
-		{"registry", old->conductor.registry, new->conductor.registry},
-	};
-
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (strcmp(rows[i].old, rows[i].new) != 0)
-			return err_set(err, -EINVAL, "%s cannot change without a restart",
-				       rows[i].leaf);
-	return old->conductor.port == new->conductor.port
-		       ? 0
-		       : err_set(err, -EINVAL, "port cannot change without a restart");
-}
-
 static void add_status(const struct node *n, cJSON *json)
 {
 	const struct conductor *c = container_of(n, const struct conductor, node);
@@ -413,7 +388,7 @@ const struct node_program conductor_program = {
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.start = start,
 	.close = close_conductor,
-	.check_reload = check_reload,
+	.check_reload = conductor_check_reload,
 	.add_status = add_status,
 	.write_metrics = write_metrics,
 };

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certificates import Authority, pem_key
 from conductor import SCO, Conductor
+from postgres import Postgres
 from steward import ROOT, STEWARDCTL, Daemon, ctl, wait_for
 from test_control import as_user
 
@@ -325,6 +326,34 @@ def test_how_it_stands(conductor):
     assert "conductor1" in conductor.ctl("show system").stdout
     status = conductor.get("/v1/status").json[SCO]
     assert set(status) == set(answer)
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    made = Postgres()
+    yield made
+    made.stop()
+    shutil.rmtree(made.folder)
+
+
+def test_a_registry_that_goes_away(conductors, postgres):
+    """Nobody is let in meanwhile, each is told why, and then it goes on."""
+    postgres.start()
+    conductor = conductors(registry=postgres.uri)
+    conductor.router()
+    conductor.token()
+    postgres.stop()
+    conductor.refuses(f"create {SCO} token router router1")
+    conductor.refuses(f"{ROUTER} node node0 asset-id ASSET-2")
+    answer = json.loads(conductor.ctl(f"--json show {SCO}").stdout)["registry"]
+    assert not answer["reachable"] and answer["problem"]
+    text = conductor.ctl(f"show {SCO}").stdout
+    assert f"Registry     cannot be asked: {answer['problem']}\n" in text and "Routers" not in text
+    assert conductor.get("/v1/status").status == 200 and conductor.get("/metrics").status == 200
+    postgres.start()
+    wait_for(lambda: conductor.get("/v1/onboarding").json["registry"]["reachable"])
+    assert router_of(conductor)["nodes"][0]["asset-id"] == "ASSET-1"
+    conductor.token()
 
 
 def test_metrics(conductors):
