@@ -34,6 +34,7 @@
 #include "soft_tpm.h"
 
 #define AT_ONCE_MAX 4096
+#define ROUTERS_MAX 4096
 #define ADDRESSES   200 /* that connections come from */
 
 struct router {
@@ -64,7 +65,7 @@ static struct {
 	struct sockaddr_in conductor;
 	struct tls_context *no_certificate;
 	EVP_PKEY *ak;
-	struct router *routers;
+	struct router routers[ROUTERS_MAX];
 	size_t n_routers;
 	double tpm_s;
 	unsigned n_enrolled;
@@ -150,8 +151,8 @@ static void read_routers(const char *path)
 	if (!file)
 		die(path);
 	while (getline(&line, &size, file) > 0) {
-		load.routers = realloc(load.routers, (load.n_routers + 1) * sizeof(struct router));
-		memset(&load.routers[load.n_routers], 0, sizeof(struct router));
+		if (load.n_routers == N_ELEMENTS(load.routers))
+			die("too many routers");
 		read_router(&load.routers[load.n_routers++], line);
 	}
 	free(line);
