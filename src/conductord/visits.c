@@ -14,11 +14,13 @@
 #include "onboarding/conductor/registry_initialization.h"
 #include "onboarding/conductor/registry_routers.h"
 
-#define RETRY_MS  500
-#define TRIES_MAX 60
+#define RETRY_MS          500
+#define TRIES_MAX         60
+#define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
 
 /*
  *	preparing (worker) ▶ calling ◀▶ waiting ▶ finishing (worker)
+ *	        ◀▶ waiting                             ◀▶ waiting
  */
 struct visit {
 	struct visits *visits;
@@ -30,8 +32,10 @@ struct visit {
 	char node[TOKEN_NAME_SIZE];
 	uint16_t listen_port;
 	bool initializes;
+	bool is_anothers; /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
 	unsigned tries;
+	work_cb asks; /* the registry: what the worker does, or will do again */
 	uv_timer_t timer;
 	struct work work;
 	struct err err;
@@ -89,6 +93,31 @@ static void tell_problem(const struct visit *visit, const char *reason)
 		  visit->initializes ? "initialized" : "configured", reason);
 }
 
+/* What is asked of a registry that is away for a while is asked again, and told of once. */
+
+static void on_asked(struct work *work);
+
+static void ask(struct visit *visit, work_cb asks)
+{
+	visit->asks = asks;
+	memset(&visit->err, 0, sizeof(visit->err));
+	work_submit(&visit->visits->conductor->node.loop, &visit->work, asks, on_asked);
+}
+
+static void on_ask_again(uv_timer_t *timer)
+{
+	struct visit *visit = container_of(timer, struct visit, timer);
+
+	ask(visit, visit->asks);
+}
+
+static void ask_later(struct visit *visit)
+{
+	if (visit->err.code < 0 && visit->tries++ == 0)
+		tell_problem(visit, visit->err.text);
+	(void)uv_timer_start(&visit->timer, on_ask_again, REGISTRY_RETRY_MS, 0);
+}
+
 /* On a worker: who is it, and what is due? */
 
 static bool is_meant(const struct visit *visit, const struct registry_enrolment *row)
@@ -136,8 +165,9 @@ static int prepare(struct visit *visit, struct err *err)
 		return rc;
 	rc = registry_initialization_claim(registry, visit->router, visit->node, &origin, &claim,
 					   err);
-	if (rc < 0 || claim == REGISTRY_CLAIM_OTHERS)
-		return rc == -ENOENT ? 0 : rc;
+	visit->is_anothers = rc == 0 && claim == REGISTRY_CLAIM_OTHERS;
+	if (rc < 0 || visit->is_anothers)
+		return rc;
 	visit->initializes = claim == REGISTRY_CLAIM_OURS;
 	rc = registry_router_get_configuration(registry, visit->router, &visit->configuration,
 					       &revision, err);
@@ -166,13 +196,9 @@ static void run_finish(struct work *work)
 					     visit->node, &origin, &visit->err);
 }
 
-static void on_finished(struct work *work)
+static void finished(struct visit *visit)
 {
-	struct visit *visit = container_of(work, struct visit, work);
-
-	if (visit->err.code < 0)
-		tell_problem(visit, visit->err.text);
-	else
+	if (visit->err.code == 0)
 		log_event(LOG_ROUTER_INITIALIZED, NULL, "router %s, node %s is initialized",
 			  visit->router, visit->node);
 	end_visit(visit);
@@ -210,19 +236,21 @@ static void on_refused(struct visit *visit, const struct router_answer *answer)
 	tell_problem(visit, reason);
 	end_visit(visit);
 }
+
 static void on_answered(void *owner, const struct router_answer *answer)
 {
 	struct visit *visit = owner;
 
-	if (is_not_ready(answer))
+	if (is_not_ready(answer)) {
 		on_not_ready(visit, answer);
-	else if (answer->status >= 300)
+	} else if (answer->status >= 300) {
 		on_refused(visit, answer);
-	else if (visit->initializes && !visit->visits->closing)
-		work_submit(&visit->visits->conductor->node.loop, &visit->work, run_finish,
-			    on_finished);
-	else
+	} else if (visit->initializes && !visit->visits->closing) {
+		visit->tries = 0;
+		ask(visit, run_finish);
+	} else {
 		end_visit(visit);
+	}
 }
 
 static void call(struct visit *visit)
@@ -235,22 +263,50 @@ static void call(struct visit *visit)
 		end_visit(visit);
 }
 
-static void on_prepared(struct work *work)
+static void prepared(struct visit *visit)
+{
+	visit->tries = 0;
+	if (visit->configuration)
+		call(visit);
+	else
+		end_visit(visit);
+}
+
+/* -ENOENT: what was to be done went with the enrolment. */
+static void on_asked(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
 
-	if (visit->err.code < 0)
-		tell_problem(visit, visit->err.text);
-	if (visit->err.code < 0 || !visit->configuration || visit->visits->closing)
+	if (visit->visits->closing)
 		end_visit(visit);
+	else if (visit->is_anothers || (visit->err.code < 0 && visit->err.code != -ENOENT))
+		ask_later(visit);
+	else if (visit->asks == run_prepare)
+		prepared(visit);
 	else
-		call(visit);
+		finished(visit);
+}
+
+/* It will ask what we would. */
+static bool is_waiting_to_prepare(struct visits *v, const char *fingerprint, const char *router,
+				  const char *node)
+{
+	for (const struct visit *visit = v->first; visit; visit = visit->next)
+		if (visit->asks == run_prepare &&
+		    uv_is_active((const uv_handle_t *)&visit->timer) &&
+		    strcmp(visit->fingerprint, fingerprint) == 0 &&
+		    (fingerprint[0] ||
+		     (strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0)))
+			return true;
+	return false;
 }
 
 static void begin(struct visits *v, const char *fingerprint, const char *router, const char *node)
 {
-	struct visit *visit = v->closing ? NULL : calloc(1, sizeof(*visit));
+	struct visit *visit = NULL;
 
+	if (!v->closing && !is_waiting_to_prepare(v, fingerprint, router, node))
+		visit = calloc(1, sizeof(*visit));
 	if (!visit)
 		return;
 	visit->visits = v;
@@ -260,7 +316,7 @@ static void begin(struct visits *v, const char *fingerprint, const char *router,
 	(void)uv_timer_init(&v->conductor->node.loop, &visit->timer);
 	visit->next = v->first;
 	v->first = visit;
-	work_submit(&v->conductor->node.loop, &visit->work, run_prepare, on_prepared);
+	ask(visit, run_prepare);
 }
 
 void visits_of_key(struct visits *v, const char *fingerprint)

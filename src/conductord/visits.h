@@ -2,9 +2,10 @@
  * by one conductor alone, and given its configuration whenever that has changed.
  *
  * A tunnel's forwarding comes a moment after its session; a visit waits for it, and is given up
- * when it does not come: the next session brings the next visit.
+ * when it does not come: the next session brings the next visit. A registry that cannot be asked
+ * is waited for, and so is the conductor that has claimed the initialization.
  *
- * Calling sequence: visits_init -> visits_of_key, visits_of_node ... -> visits_close.
+ * Calling sequence: visits_new -> visits_of_key, visits_of_node ... -> visits_close.
  */
 #pragma once
 

@@ -34,6 +34,8 @@ static int code_of(int extended)
 		return -EAGAIN;
 	case SQLITE_CONSTRAINT_FOREIGNKEY:
 		return -ENOENT;
+	case SQLITE_BUSY: /* it was waited for already: BUSY_TIMEOUT_MS */
+		return -ETIMEDOUT;
 	default:
 		break;
 	}
