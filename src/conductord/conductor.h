@@ -38,7 +38,6 @@ struct conductor {
 	uv_timer_t minute; /* the clock is looked at, and the summary taken */
 	struct work clock;
 	bool clock_is_looked_at;
-	struct err clock_err;
 	struct summary taken;   /* by the worker */
 	struct summary summary; /* of a minute ago or less */
 	bool told_of_old_ports;
