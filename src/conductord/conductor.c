@@ -14,7 +14,6 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "node/routes.h"
-#include "onboarding/conductor/registry_clock.h"
 #include "onboarding/conductor/registry_conductors.h"
 #include "onboarding/conductor/tunnel_host.h"
 
@@ -239,8 +238,6 @@ static void run_clock(struct work *work)
 {
 	struct conductor *c = container_of(work, struct conductor, clock);
 
-	memset(&c->clock_err, 0, sizeof(c->clock_err));
-	(void)registry_clock_check(c->registry, time(NULL), &c->clock_err);
 	summary_take(&c->taken, c->registry, &c->config->conductor, NULL, time(NULL));
 }
 
@@ -261,9 +258,10 @@ static void on_clock(struct work *work)
 	c->clock_is_looked_at = false;
 	c->summary = c->taken;
 	tell_of_old_ports(c);
-	if (c->clock_err.code == -ETIME)
-		log_event(LOG_CLOCK_SET_BACK, &(struct log_fields){.reason = c->clock_err.text},
-			  "%s: nobody is enrolled, and no token issued", c->clock_err.text);
+	if (c->summary.clock_problem[0])
+		log_event(LOG_CLOCK_SET_BACK,
+			  &(struct log_fields){.reason = c->summary.clock_problem},
+			  "%s: nobody is enrolled, and no token issued", c->summary.clock_problem);
 	node_job_ends(&c->node);
 }
 

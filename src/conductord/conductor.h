@@ -39,7 +39,6 @@ struct conductor {
 	bool has_minute;   /* the node was started as far as that */
 	struct work clock;
 	bool clock_is_looked_at;
-	struct err clock_err;
 	struct summary taken;   /* by the worker */
 	struct summary summary; /* of a minute ago or less */
 	bool told_of_old_ports;

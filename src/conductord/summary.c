@@ -7,6 +7,7 @@
 #include "conductord/identity.h"
 #include "conductord/old_ports.h"
 #include "core/macros.h"
+#include "onboarding/conductor/registry_clock.h"
 #include "onboarding/conductor/registry_enrolment.h"
 #include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
@@ -73,6 +74,14 @@ static void look_at_certificate(struct summary *s, const struct config_conductor
 		s->certificate_ends_s = identity.expires_s;
 }
 
+static void look_at_clock(struct summary *s, struct registry *registry, int64_t now_s)
+{
+	struct err err;
+
+	if (registry_clock_check(registry, now_s, &err) == -ETIME)
+		(void)snprintf(s->clock_problem, sizeof(s->clock_problem), "%s", err.text);
+}
+
 void summary_take(struct summary *ret, struct registry *registry,
 		  const struct config_conductor *config, const char *router, int64_t now_s)
 {
@@ -80,6 +89,7 @@ void summary_take(struct summary *ret, struct registry *registry,
 	struct err err = {0};
 
 	look_at_certificate(&s, config);
+	look_at_clock(&s, registry, now_s);
 	if (count_routers(&s, registry, router, &err) < 0 ||
 	    count_tokens(&s, registry, router, now_s, &err) < 0)
 		(void)snprintf(s.problem, sizeof(s.problem), "%s", err.text);

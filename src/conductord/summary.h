@@ -29,10 +29,12 @@ struct summary {
 	unsigned tokens_revoked;
 	int64_t certificate_ends_s; /* 0 = it cannot be used, and this is why: */
 	char certificate_problem[SUMMARY_PROBLEM_SIZE];
-	bool old_ports; /* something listens there */
+	char clock_problem[SUMMARY_PROBLEM_SIZE]; /* it was set back; "" = it was not */
+	bool old_ports;                           /* something listens there */
 };
 
-/* Of one router, or of all (NULL). Blocks. What cannot be had is told by it. */
+/* Of one router, or of all (NULL). Blocks. What cannot be had is told by it. What the clock shows
+ * is remembered. */
 void summary_take(struct summary *ret, struct registry *registry,
 		  const struct config_conductor *config, const char *router, int64_t now_s);
 

@@ -1,5 +1,4 @@
 /* What is known, as the control socket and the metrics show it. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 
@@ -80,7 +79,7 @@ static void add_warning(cJSON *warnings, const char *format, ...)
 
 static void add_warning(cJSON *warnings, const char *format, ...)
 {
-	char text[2 * SUMMARY_PROBLEM_SIZE];
+	char text[SUMMARY_PROBLEM_SIZE + 256];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -89,17 +88,15 @@ static void add_warning(cJSON *warnings, const char *format, ...)
 	(void)cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
 }
 
-static void add_warnings(cJSON *json, const struct summary *s, const struct conductor *c)
+static void add_warnings(cJSON *json, const struct summary *s)
 {
 	cJSON *warnings = cJSON_AddArrayToObject(json, "warnings");
 
 	if (s->certificate_problem[0])
 		add_warning(warnings, "no token can be made: %s", s->certificate_problem);
-	if (c->clock_err.code == -ETIME && !c->clock_is_looked_at)
-		add_warning(warnings,
-			    "%s: nobody is enrolled, and no token issued, until stewardctl request "
-			    "secure-conductor-onboarding reset clock",
-			    c->clock_err.text);
+	if (s->clock_problem[0])
+		add_warning(warnings, "%s: nobody is enrolled, and no token issued",
+			    s->clock_problem);
 	if (summary_warns_of_old_ports(s))
 		add_warning(warnings,
 			    "something listens on port 4505 or 4506, which no router needs any "
@@ -125,7 +122,7 @@ cJSON *summary_to_json(const struct summary *s, const struct conductor *c)
 		(void)cJSON_AddNullToObject(certificate, "expires");
 	add_text_or_null(certificate, "problem", s->certificate_problem);
 	add_algorithms(json);
-	add_warnings(json, s, c);
+	add_warnings(json, s);
 	return json;
 }
 

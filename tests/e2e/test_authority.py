@@ -2,12 +2,14 @@
 stewardctl."""
 
 import base64
+import contextlib
 import json
 import os
 import pwd
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -326,6 +328,28 @@ def test_how_it_stands(conductor):
     assert "conductor1" in conductor.ctl("show system").stdout
     status = conductor.get("/v1/status").json[SCO]
     assert set(status) == set(answer)
+
+
+def test_a_clock_that_was_set_back(conductor):
+    conductor.router()
+    conductor.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(conductor.directory, "registry"))) as db:
+        assert db.execute("UPDATE clocks SET latest = latest + 299").rowcount == 1
+        db.commit()
+    conductor.start()
+    conductor.token()  # so far is no matter
+    conductor.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(conductor.directory, "registry"))) as db:
+        db.execute("UPDATE clocks SET latest = latest + 3600")
+        db.commit()
+    conductor.start()
+    assert "was set back" in conductor.refuses(f"create {SCO} token router router1")
+    assert "WARNING      " in conductor.ctl(f"show {SCO}").stdout
+    wait_for(lambda: "nobody is enrolled, and no token issued" in conductor.log)
+    conductor.ctl(f"request {SCO} reset clock")
+    conductor.token()
+    assert "WARNING" not in conductor.ctl(f"show {SCO}").stdout
+    assert conductor.get("/v1/audit").json["audit"][-2]["reason"].startswith("the clock is right")
 
 
 @pytest.fixture(scope="module")
