@@ -54,27 +54,3 @@ int command_ask(const struct invocation *invocation, const char *method, const c
 	client_reply_release(&reply);
 	return rc;
 }
-
-int command_check_node(const struct invocation *invocation)
-{
-	const char *router = invocation_value(invocation, "router");
-	const char *node = invocation_value(invocation, "node");
-	struct client client = command_client(invocation);
-	struct client_reply reply;
-	cJSON *status;
-	int rc;
-
-	if (!router && !node)
-		return EXIT_DONE;
-	rc = client_call(&client, "GET", "/v1/status", NULL, &reply);
-	status = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
-	if (rc == EXIT_DONE && ((router && strcmp(router, member_text(status, "name")) != 0) ||
-				(node && strcmp(node, member_text(status, "node")) != 0))) {
-		(void)fprintf(stderr, "stewardctl: this is router %s, node %s\n",
-			      member_text(status, "name"), member_text(status, "node"));
-		rc = EXIT_REFUSED;
-	}
-	cJSON_Delete(status);
-	client_reply_release(&reply);
-	return rc;
-}

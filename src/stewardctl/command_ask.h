@@ -26,6 +26,3 @@ bool command_name_is_valid(const char *what, const char *name);
 /* Ask, and show the answer: as it came with --json, else with show (NULL = say nothing). */
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer));
-
-/* The daemon looks after one node: `router R` and `node N` name it, and another is refused. */
-int command_check_node(const struct invocation *invocation);

@@ -25,7 +25,7 @@
 const struct command commands[] = {
 	{{"show", "system"}, {{0}}, command_show_system, "How the daemon stands."},
 	{{"show", "system", "software", "download"},
-	 {{"version", PAIR_OPTIONAL, "V"}, NODE, FLAG("watch")},
+	 {{"version", PAIR_OPTIONAL, "V"}, NODE, FLAG("watch"), ROUTER},
 	 command_show_download,
 	 "All downloads, or one with its sources; watch follows it."},
 	{{"show", "system", "software", "available"},

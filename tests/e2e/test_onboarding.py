@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from certificates import Authority
 from onboarding_world import device_certificate, self_signed
-from steward import wait_for
+from steward import ctl, wait_for
 
 
 def public_digest(certificate):
@@ -168,7 +168,18 @@ def test_download_runs_through_the_tunnel(onboarding, key, images):
     wait_for(lambda: router.reboots == 1, what="the reboot")
     router.reboot()
     wait_for(lambda: router.is_connected, 30, "the tunnel")
-    router.fetch("V1")
+    meant = ["system", "software", "download", "router", "router1"]
+    told = ctl(conductor, "request", *meant, "node", "node0", "version", "V1", check=0).stdout
+    assert told.startswith("Node      node0\nV1 is ")
+    router.wait_state("V1", "complete")
+    assert "State     complete" in ctl(conductor, "show", *meant, "version", "V1", check=0).stdout
+    refused = ctl(conductor, "request", *meant[:3], "pause", *meant[3:], "version", "V1", check=1)
+    assert refused.stderr.startswith("stewardctl: node node0: ")
+    assert "has no node node7" in ctl(conductor, "show", *meant, "node", "node7", check=1).stderr
+    assert "name the node's 'router R'" in ctl(
+        conductor, "show", *meant[:3], "node", "node0", check=64).stderr
+    assert "on the router itself" in ctl(
+        conductor, "show", *meant, "version", "V1", "watch", check=64).stderr
     source = router.source_of("V1", "conductor-1")
     assert source["kind"] == "conductor"
     with open(router.image_path("V1", os.path.basename(image.path)), "rb") as file:
