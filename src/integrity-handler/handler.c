@@ -78,7 +78,6 @@ static void pause_before_retry(void)
 int handler_unlock(const char *config_path, bool once)
 {
 	struct failure f;
-	bool first = true;
 
 	if (once || !getenv("NOTIFY_SOCKET"))
 		return unlock_by_hand(config_path);
@@ -86,9 +85,8 @@ int handler_unlock(const char *config_path, bool once)
 		emergency_tell(&f);
 		notify_status("integrity event, trying again every %d s: %s", HANDLER_RETRY_S,
 			      f.err.text);
-		if (first)
-			emergency_start_gettys();
-		first = false;
+		/* Each time: systemd refuses a getty whose device udev has not found yet. */
+		emergency_start_gettys();
 		pause_before_retry();
 	}
 	notify_ready();
