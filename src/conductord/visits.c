@@ -32,7 +32,7 @@ struct visit {
 	char node[TOKEN_NAME_SIZE];
 	uint16_t listen_port;
 	bool initializes;
-	bool is_anothers; /* a conductor has the claim to initialize it: does it do so? */
+	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
 	unsigned tries;
 	work_cb asks; /* the registry: what the worker does, or will do again */
