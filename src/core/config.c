@@ -186,24 +186,44 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, enum 
 	return validate(context, tree, path, err);
 }
 
+static int parse_part(const struct ly_ctx *context, const char *json, struct lyd_node **ret,
+		      struct err *err)
+{
+	char *text = NULL;
+	int rc;
+
+	if (asprintf(&text, "{\"steward:router\":%s}", json) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = parse_text(context, "configuration", CONFIG_ROUTER, text, ret, err);
+	free(text);
+	return rc;
+}
+
 int config_check_router(const char *json, struct err *err)
 {
 	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
-	_cleanup_(json_freep) cJSON *document = NULL;
-	char *text = NULL;
 	int rc = config_context_new(&context, err);
 
-	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}", json) < 0) {
-		text = NULL;
-		rc = err_set(err, -ENOMEM, "out of memory");
-	}
 	if (rc == 0)
-		rc = parse_text(context, "configuration", CONFIG_ROUTER, text, &tree, err);
+		rc = parse_part(context, json, &tree, err);
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+}
+
+int config_check_router_over(const char *path, const char *json, struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(free_tree) struct lyd_node *over = NULL;
+	int rc = config_context_new(&context, err);
+
 	if (rc == 0)
-		rc = validate(context, &tree, "configuration", err);
-	free(text);
-	return rc;
+		rc = parse_file(context, path, CONFIG_ROUTER, &tree, err);
+	if (rc == 0)
+		rc = parse_part(context, json, &over, err);
+	if (rc == 0 && lyd_merge_siblings(&tree, over, 0) != LY_SUCCESS)
+		rc = err_set(err, -EINVAL, "configuration: cannot be merged");
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
 }
 
 typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,

@@ -207,6 +207,7 @@ static int start(struct node *n, struct err *err)
 			.asset_id = r->config->asset_id,
 			.socket = r->link_path,
 			.directory = r->config->state_directory,
+			.config_path = r->node.config_path,
 			.changed = on_changed,
 			.owner = r,
 		};

@@ -2,15 +2,27 @@
 
 import base64
 import hashlib
+import json
 import os
+import socket
 
 import pytest
-
 from cryptography.hazmat.primitives import serialization
 
 from certificates import Authority
-from onboarding_world import device_certificate, self_signed
-from steward import ctl, wait_for
+from onboarding_world import device_certificate, inside, self_signed
+from steward import UnixConnection, ctl, wait_for
+
+
+def listening_ports():
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with open(f"/proc/thread-self/net/{table}") as file:
+            for line in file.readlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A":
+                    found.add(int(fields[1].rpartition(":")[2], 16))
+    return found
 
 
 def public_digest(certificate):
@@ -184,3 +196,58 @@ def test_download_runs_through_the_tunnel(onboarding, key, images):
     assert source["kind"] == "conductor"
     with open(router.image_path("V1", os.path.basename(image.path)), "rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
+
+
+def test_configuration_that_does_not_fit_this_router(pair):
+    """Valid by itself, and refused: the router could not start with it."""
+    conductor, router = pair
+    conductor.put("/v1/routers/router1/configuration", {
+        "high-availability": {"peer-node": "node0", "peer-url": "http://192.0.2.1/"}})
+    wait_for(lambda: "must be another node than this one" in conductor.log, what="the refusal")
+    router.reboot()
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+
+
+def test_one_port_for_each_router(onboarding, conductor):
+    """In a network that nobody else on the conductor is in, and to conductor.sock alone."""
+    routers = []
+    for n in (1, 2):
+        conductor.configure(f"router{n}", asset_id=f"A{n}")
+        routers.append(onboarding.router(f"A{n}", f"router{n}"))
+        routers[-1].onboard(conductor.token(f"router{n}")).wait_for_state("onboarded")
+    ports = [e["listen-port"] for e in conductor.enrolments]
+    assert len(set(ports)) == 2
+    # What is sent to one comes to that one.
+    conductor.put("/v1/routers/router2/configuration",
+                  {"software-update": {"max-bandwidth": "123456"}})
+    paths = [os.path.join(router.secrets, "router.json") for router in routers]
+    wait_for(lambda: "123456" in open(paths[1]).read(), what="the configuration")
+    assert "123456" not in open(paths[0]).read()
+    # Port 930 is all there is to connect to, also for those on the conductor itself.
+    assert inside(onboarding.network.conductor, listening_ports) == {930}
+    for port in (*ports, 8930):
+        with pytest.raises(ConnectionRefusedError):
+            inside(onboarding.network.conductor, socket.create_connection, ("127.0.0.1", port), 5)
+    # At the other end there is nothing but what conductors may ask for.
+    link = UnixConnection(os.path.join(routers[0].directory, "conductor.sock"))
+    for method, path in (("POST", "/v1/onboarding"), ("POST", "/v1/reload"),
+                         ("PUT", "/v1/images/V1/manifest")):
+        link.request(method, path, "{}")
+        answer = link.getresponse()
+        assert answer.read() and answer.status in (404, 405)
+    link.close()
+
+
+@pytest.mark.parametrize("member", ["configuration-integrity", "secure-conductor-onboarding",
+                                    "control", "state-directory", "name"])
+def test_what_no_conductor_may_configure(pair, member):
+    conductor, router = pair
+    reply = conductor.call("PUT", "/v1/routers/router1/configuration", {member: {}})
+    assert reply.status == 400 and member in reply.detail
+    # Nor may one that has been taken over.
+    link = UnixConnection(os.path.join(router.directory, "conductor.sock"))
+    for method, path in (("PUT", "/v1/configuration"), ("POST", "/v1/initialize")):
+        link.request(method, path, json.dumps({member: {}}))
+        answer = link.getresponse()
+        assert member in answer.read().decode() and answer.status == 400
+    link.close()

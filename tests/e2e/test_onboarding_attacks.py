@@ -12,6 +12,8 @@ from onboarding_world import check_refused, inside
 from steward import wait_for
 from wire_router import ALPN, TIMEOUT_S, Channel, WireRouter, new_context
 
+pytestmark = pytest.mark.slow
+
 
 # Between the two.
 

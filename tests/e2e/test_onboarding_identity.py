@@ -13,6 +13,7 @@ from onboarding_world import check_refused
 from steward import wait_for
 from wire_router import WireRouter, b64
 
+pytestmark = pytest.mark.slow
 GOOD_AK = 0x00050072  # fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, sign
 
 

@@ -14,6 +14,7 @@ import pytest
 from onboarding_world import inside
 from steward import SLOW, wait_for
 
+pytestmark = pytest.mark.slow
 HOST = ["127.0.0.1"]
 
 

@@ -107,7 +107,6 @@ static void make_record(struct world *w, enum onboarding_mode mode, enum message
 	record->n_asset_ids = 2;
 	if (identity == IDENTITY_EK)
 		soft_tpm_read_ek(&w->keys->tpm, &record->ek);
-	w->later = *record;
 }
 
 void world_init(struct world *w, const struct world_keys *keys, enum onboarding_mode mode,
@@ -269,18 +268,16 @@ static void answer_look_up(const struct world *w, const struct message_accept *c
 }
 
 static void answer_commit(struct world *w, const struct handshake_conductor *conductor,
-			  struct handshake_conductor_event *event, struct err *err)
+			  struct handshake_conductor_event *event)
 {
-	int rc = handshake_conductor_recheck(conductor, &w->later, err);
-
 	event->type = CONDUCTOR_COMMITTED;
 	if (w->ends_in_commit) {
 		event->type = CONDUCTOR_FAILED;
 		event->reason = "the registry is gone";
-	} else if (rc < 0 || w->denied) {
+	} else if (w->denied) {
 		event->type = CONDUCTOR_DENIED;
-		event->reason = rc < 0 ? err->text : w->denied;
-		event->pinned_otherwise = rc == -EKEYREJECTED;
+		event->reason = w->denied;
+		event->pinned_otherwise = w->denied_as_other_device;
 	} else {
 		w->n_enrolled++;
 		w->enrolment = conductor->enrolment;
@@ -294,12 +291,11 @@ static void perform_conductor(struct world *w, struct handshake_conductor *condu
 
 	while (effect->type == CONDUCTOR_LOOK_UP || effect->type == CONDUCTOR_COMMIT) {
 		struct handshake_conductor_event event = {0};
-		struct err err = {0};
 
 		if (effect->type == CONDUCTOR_LOOK_UP)
 			answer_look_up(w, &accept.accept, &event);
 		else
-			answer_commit(w, conductor, &event, &err);
+			answer_commit(w, conductor, &event);
 		step_conductor(w, conductor, &event, effect);
 	}
 	message_release(&accept);

@@ -34,7 +34,6 @@ struct world {
 	/* What may be changed before the run. */
 	struct token token;
 	struct handshake_record record;
-	struct handshake_record later;
 	struct handshake_router_setup router_setup;
 	struct handshake_conductor_setup conductor_setup;
 	struct span client_chain[1];
@@ -47,7 +46,8 @@ struct world {
 	bool lies_about_certificate; /* the router goes on without one */
 	bool ends_in_commit;         /* the registry cannot be asked then */
 	const char *denied;          /* by the registry at the commit */
-	const char *failed;          /* an effect of the router's that fails: "quote" ... */
+	bool denied_as_other_device;
+	const char *failed; /* an effect of the router's that fails: "quote" ... */
 	/* Called for each message on its way, 1 to 8. */
 	void (*tamper)(struct world *w, unsigned number, struct frame *frame);
 	unsigned tamper_at;

@@ -86,7 +86,6 @@ static void test_again(void **state)
 		assert_enrolled(&w);
 		init(&again, state, i);
 		again.record.pin = w.enrolment.pin;
-		again.later.pin = w.enrolment.pin;
 		world_run(&again);
 		assert_enrolled(&again);
 		assert_memory_equal(&again.enrolment.pin, &w.enrolment.pin,

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <string.h>
 
 static int check_node(const struct handshake_conductor *h, struct err *err)
@@ -158,30 +157,4 @@ int handshake_check_pin(const struct handshake_record *record, const struct hand
 		       "another device under a known asset-id: node %s is enrolled with another "
 		       "%s; reset router %s node %s if it was exchanged",
 		       record->node, pin_kind_name(pin->kind), record->router, record->node);
-}
-
-int handshake_conductor_recheck(const struct handshake_conductor *h,
-				const struct handshake_record *now, struct err *err)
-{
-	const struct handshake_record *then = &h->record;
-
-	if (!now->known || strcmp(now->router, then->router) != 0 ||
-	    strcmp(now->node, then->node) != 0)
-		return err_set(err, -EACCES,
-			       "asset-id %s was taken from node %s during the handshake",
-			       h->hello.asset_id, then->node);
-	if (now->mode != then->mode)
-		return err_set(err, -EACCES, "mode was changed to %s during the handshake",
-			       onboarding_mode_name(now->mode));
-	if (CRYPTO_memcmp(now->secret, then->secret, sizeof(now->secret)) != 0)
-		return err_set(err, -EACCES,
-			       "the pre-shared secret was changed during the handshake");
-	if (now->revoked)
-		return err_set(err, -EACCES, "token %s was revoked during the handshake",
-			       h->hello.jti);
-	if (now->ek.size != then->ek.size ||
-	    memcmp(now->ek.bytes, then->ek.bytes, now->ek.size) != 0)
-		return err_set(err, -EACCES,
-			       "the endorsement-key was changed during the handshake");
-	return handshake_check_pin(now, &h->enrolment.pin, err);
 }

@@ -9,8 +9,8 @@
  *	CONDUCTOR_WAIT          nothing: more will be received
  *	CONDUCTOR_SEND          send the frame; then wait
  *	CONDUCTOR_LOOK_UP       read all that the registry knows of h->hello: CONDUCTOR_LOOKED_UP
- *	CONDUCTOR_COMMIT        in one serializable transaction read it again, ask
- *	                        handshake_conductor_recheck() and write h->enrolment; then sync the
+ *	CONDUCTOR_COMMIT        in one serializable transaction read it again, judge whether what
+ *	                        was proved still holds, and write h->enrolment; then sync the
  *	                        authorized keys: CONDUCTOR_COMMITTED, or CONDUCTOR_DENIED
  *	CONDUCTOR_ENROLLED      the end: send the frame (done), close
  *	CONDUCTOR_REFUSED       the end: audit err, at alert priority where alert is set; send the
@@ -176,10 +176,5 @@ void handshake_conductor_effect_release(struct handshake_conductor_effect *effec
 
 /* Has message 1 verified? */
 bool handshake_conductor_is_verified(const struct handshake_conductor *h);
-
-/* In the transaction of CONDUCTOR_COMMIT: does what was proved still hold for what the registry
- * says now? -EACCES; -EKEYREJECTED where it is pinned otherwise by now. */
-int handshake_conductor_recheck(const struct handshake_conductor *h,
-				const struct handshake_record *now, struct err *err);
 
 const char *handshake_conductor_state_name(enum handshake_conductor_state state);

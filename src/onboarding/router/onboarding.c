@@ -328,7 +328,7 @@ int onboarding_apply(struct onboarding *o, struct span configuration, struct err
 static int write_configuration(struct onboarding *o, const char *configuration, struct err *err)
 {
 	char *text = NULL;
-	int rc = config_check_router(configuration, err);
+	int rc = config_check_router_over(o->options.config_path, configuration, err);
 
 	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}\n", configuration) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");

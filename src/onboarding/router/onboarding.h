@@ -23,9 +23,10 @@ struct onboarding;
 struct onboarding_options {
 	uv_loop_t *loop;
 	const struct config_onboarding *config;
-	const char *asset_id;  /* NULL = the token's only one */
-	const char *socket;    /* our control socket for conductors: where the tunnels lead to */
-	const char *directory; /* for what is no secret: known_hosts */
+	const char *asset_id;    /* NULL = the token's only one */
+	const char *socket;      /* our control socket for conductors: where the tunnels lead to */
+	const char *directory;   /* for what is no secret: known_hosts */
+	const char *config_path; /* what a conductor's configuration is merged over */
 	void (*changed)(void *owner); /* the state, or which conductors there are */
 	void *owner;
 };
