@@ -24,6 +24,9 @@ void sco_handshake_close(struct sco_handshake *h)
 {
 	if (h->has_steps)
 		handshake_conductor_release(&h->steps);
+	if (h->received)
+		explicit_bzero(h->received, sizeof(*h->received));
+	free(h->received);
 	explicit_bzero(h, sizeof(*h));
 }
 
@@ -57,7 +60,8 @@ static int begin_steps(struct sco_handshake *h)
 	if (rc == 0)
 		rc = handshake_conductor_init(&h->steps, &setup, &h->err);
 	h->has_steps = rc == 0;
-	return rc;
+	h->received = rc == 0 ? calloc(1, sizeof(*h->received)) : NULL;
+	return rc == 0 && !h->received ? err_set(&h->err, -ENOMEM, "out of memory") : rc;
 }
 
 static int establish(struct sco_handshake *h)
@@ -185,7 +189,7 @@ static int read_more(struct sco_handshake *h)
 	if (h->n_received >= room)
 		return err_set(&h->err, -EMSGSIZE, "a message of more than %zu bytes",
 			       h->context->message_max);
-	rc = tls_channel_read(h->channel, h->received + h->n_received, room - h->n_received, &n,
+	rc = tls_channel_read(h->channel, *h->received + h->n_received, room - h->n_received, &n,
 			      &h->err);
 	h->n_received += n;
 	return rc;
@@ -200,7 +204,7 @@ void sco_handshake_go_on(struct sco_handshake *h)
 		if (rc == 0)
 			step(h, (struct handshake_conductor_event){
 					.type = CONDUCTOR_RECEIVED,
-					.received = span_of(h->received, h->n_received),
+					.received = span_of(*h->received, h->n_received),
 				});
 	}
 	if (h->outcome != SCO_UNDER_WAY || rc == -EAGAIN || rc == 0)

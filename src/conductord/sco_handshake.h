@@ -53,7 +53,9 @@ struct sco_handshake {
 	struct handshake_conductor steps;
 	bool has_steps;
 	struct span chain[TLS_CHAIN_MAX];
-	uint8_t received[FRAME_SIZE_MAX + 1]; /* of the message that comes; one more is too long */
+	/* Of the message that comes; one more is too long. Owned, and there only once TLS is
+	 * established: most of those who wait have not come so far. */
+	uint8_t (*received)[FRAME_SIZE_MAX + 1];
 	size_t n_received;
 	bool denied; /* by the registry's commit, which has its line in the audit */
 	bool verified;
