@@ -85,8 +85,8 @@ static void tell(const struct sco_handshake *h)
 	switch (h->outcome) {
 	case SCO_ENROLLED:
 		log_event(LOG_ROUTER_ENROLLED, &(struct log_fields){.source = h->address},
-			  "router %s, node %s enrolled from %s", h->steps.hello.router,
-			  h->steps.record.node, h->address);
+			  "router %s, node %s enrolled from %s", h->steps->hello.router,
+			  h->steps->record.node, h->address);
 		break;
 	case SCO_REFUSED:
 		log_event(h->alert ? LOG_OTHER_DEVICE : LOG_ONBOARDING_REFUSED, &fields,
@@ -134,9 +134,9 @@ static void on_audited(struct work *work)
 		log_event(LOG_REGISTRY_PROBLEM,
 			  &(struct log_fields){.reason = session->audit_err.text},
 			  "the audit could not be written: %s", session->audit_err.text);
-	if (session->counts_as_stranger)
+	if (session->counts_as_stranger && !session->sco->closing)
 		sco_failures_count(&session->sco->failures, session->handshake.address);
-	else if (session->handshake.outcome == SCO_STRANGER)
+	if (!session->counts_as_stranger && session->handshake.outcome == SCO_STRANGER)
 		session->handshake.outcome = SCO_REFUSED; /* the token was one of ours */
 	tell(&session->handshake);
 	count(&session->sco->counts, session->handshake.outcome);
@@ -154,7 +154,8 @@ static void on_over(struct tls_session *tls, const char *broken)
 		sco_handshake_break(&session->handshake, broken);
 	give_ticket_back(session);
 	if (h->outcome == SCO_ENROLLED && s->options.enrolled)
-		s->options.enrolled(s->options.owner, h->steps.hello.router, h->steps.record.node);
+		s->options.enrolled(s->options.owner, h->steps->hello.router,
+				    h->steps->record.node);
 	work_submit(s->options.loop, &session->audit, run_audit, on_audited);
 }
 
@@ -319,6 +320,7 @@ void sco_close(struct sco *s, void (*closed)(void *owner), void *owner)
 	s->parts = 2 + s->counts.under_way;
 	for (struct sco_session *session = s->first; session; session = next) {
 		next = session->next;
+		session->ticket = 0; /* one that a worker has outlives the port */
 		tls_session_end(&session->tls, "the conductor stops");
 	}
 	port_mux_close(s->mux, on_part_closed, s);

@@ -22,8 +22,12 @@ void sco_handshake_open(struct sco_handshake *h, const struct sco_context *conte
 
 void sco_handshake_close(struct sco_handshake *h)
 {
-	if (h->has_steps)
-		handshake_conductor_release(&h->steps);
+	if (h->steps)
+		handshake_conductor_release(h->steps);
+	free(h->steps);
+	if (h->received)
+		explicit_bzero(h->received, sizeof(*h->received));
+	free(h->received);
 	explicit_bzero(h, sizeof(*h));
 }
 
@@ -37,6 +41,19 @@ static void end(struct sco_handshake *h, enum sco_outcome outcome)
 static void end_stranger(struct sco_handshake *h)
 {
 	end(h, h->verified ? SCO_REFUSED : SCO_STRANGER);
+}
+
+static int make_steps(struct sco_handshake *h, const struct handshake_conductor_setup *setup)
+{
+	struct handshake_conductor *steps = calloc(1, sizeof(*steps));
+	int rc = steps ? handshake_conductor_init(steps, setup, &h->err) : -ENOMEM;
+
+	if (rc == 0)
+		h->steps = steps;
+	else
+		free(steps);
+	h->received = rc == 0 ? calloc(1, sizeof(*h->received)) : NULL;
+	return h->received ? 0 : err_set(&h->err, -ENOMEM, "out of memory");
 }
 
 static int begin_steps(struct sco_handshake *h)
@@ -55,8 +72,7 @@ static int begin_steps(struct sco_handshake *h)
 	int rc = tls_channel_export(h->channel, setup.exporter, &h->err);
 
 	if (rc == 0)
-		rc = handshake_conductor_init(&h->steps, &setup, &h->err);
-	h->has_steps = rc == 0;
+		rc = make_steps(h, &setup);
 	return rc;
 }
 
@@ -89,7 +105,7 @@ static void look_up(struct sco_handshake *h, struct handshake_record *record,
 		.conductors = conductors,
 		.now_s = (uint64_t)time(NULL),
 	};
-	if (sco_registry_look_up(h->context, &h->steps.hello, record, conductors, reason) < 0)
+	if (sco_registry_look_up(h->context, &h->steps->hello, record, conductors, reason) < 0)
 		failed(ret, reason->text);
 	else if (RAND_priv_bytes(ret->secret, sizeof(ret->secret)) != 1 ||
 		 RAND_bytes(ret->nonce, sizeof(ret->nonce)) != 1)
@@ -100,7 +116,7 @@ static void commit(struct sco_handshake *h, struct handshake_conductor_event *re
 		   struct err *reason)
 {
 	struct sco_commit commit = {.address = h->address};
-	int rc = sco_registry_commit(h->context, &h->steps, &commit, reason);
+	int rc = sco_registry_commit(h->context, h->steps, &commit, reason);
 
 	*ret = (struct handshake_conductor_event){.type = CONDUCTOR_COMMITTED};
 	if (rc < 0) {
@@ -165,8 +181,8 @@ static void step(struct sco_handshake *h, struct handshake_conductor_event event
 	while (more) {
 		struct handshake_conductor_effect effect = {0};
 
-		handshake_conductor_step(&h->steps, &event, &effect);
-		h->verified = handshake_conductor_is_verified(&h->steps);
+		handshake_conductor_step(h->steps, &event, &effect);
+		h->verified = handshake_conductor_is_verified(h->steps);
 		more = perform(h, &effect, &record, &conductors, &event, &reason);
 		handshake_conductor_effect_release(&effect);
 	}
@@ -185,7 +201,7 @@ static int read_more(struct sco_handshake *h)
 	if (h->n_received >= room)
 		return err_set(&h->err, -EMSGSIZE, "a message of more than %zu bytes",
 			       h->context->message_max);
-	rc = tls_channel_read(h->channel, h->received + h->n_received, room - h->n_received, &n,
+	rc = tls_channel_read(h->channel, *h->received + h->n_received, room - h->n_received, &n,
 			      &h->err);
 	h->n_received += n;
 	return rc;
@@ -200,7 +216,7 @@ void sco_handshake_go_on(struct sco_handshake *h)
 		if (rc == 0)
 			step(h, (struct handshake_conductor_event){
 					.type = CONDUCTOR_RECEIVED,
-					.received = span_of(h->received, h->n_received),
+					.received = span_of(*h->received, h->n_received),
 				});
 	}
 	if (h->outcome != SCO_UNDER_WAY || rc == -EAGAIN || rc == 0)

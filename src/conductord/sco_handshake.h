@@ -50,10 +50,12 @@ struct sco_handshake {
 	char address[REGISTRY_ADDRESS_SIZE];
 	struct tls_channel *channel;
 	bool established;
-	struct handshake_conductor steps;
-	bool has_steps;
 	struct span chain[TLS_CHAIN_MAX];
-	uint8_t received[FRAME_SIZE_MAX + 1]; /* of the message that comes; one more is too long */
+	/* Both owned, and there only once TLS is established: most who wait have not come so far.
+	 */
+	struct handshake_conductor *steps;
+	uint8_t (*received)[FRAME_SIZE_MAX +
+			    1]; /* of the message that comes; one more is too long */
 	size_t n_received;
 	bool denied; /* by the registry's commit, which has its line in the audit */
 	bool verified;

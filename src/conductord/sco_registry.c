@@ -95,8 +95,8 @@ int sco_registry_commit(const struct sco_context *context, const struct handshak
 /* Is the token one that was issued here? Its number is a secret to strangers. */
 static bool token_is_ours(const struct sco_handshake *h, struct registry_token *ret)
 {
-	return h->has_steps && token_jti_is_valid(h->steps.hello.jti) &&
-	       registry_token_find(h->context->registry, h->steps.hello.jti, ret, NULL) == 0;
+	return h->steps && token_jti_is_valid(h->steps->hello.jti) &&
+	       registry_token_find(h->context->registry, h->steps->hello.jti, ret, NULL) == 0;
 }
 
 int sco_registry_audit(const struct sco_handshake *h, bool *ret_counts, struct err *err)
@@ -113,8 +113,8 @@ int sco_registry_audit(const struct sco_handshake *h, bool *ret_counts, struct e
 	if (h->outcome == SCO_ENROLLED || h->denied)
 		return 0;
 	if (h->verified) {
-		event.router = h->steps.hello.router;
-		event.node = h->steps.record.node;
+		event.router = h->steps->hello.router;
+		event.node = h->steps->record.node;
 	} else if (token_is_ours(h, &token)) {
 		event.router = token.router;
 	} else {

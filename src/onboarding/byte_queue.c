@@ -67,4 +67,9 @@ void byte_queue_drop(struct byte_queue *queue, size_t n)
 	assert(n <= queue->size);
 	queue->first += n;
 	queue->size -= n;
+	/* A thousand may wait with nothing to say. */
+	if (queue->size == 0) {
+		free(queue->bytes);
+		byte_queue_init(queue, queue->max);
+	}
 }

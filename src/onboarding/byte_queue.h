@@ -8,7 +8,7 @@
 #include "core/span.h"
 
 struct byte_queue {
-	uint8_t *bytes; /* owned; NULL while nothing was ever in it */
+	uint8_t *bytes; /* owned; NULL while nothing waits */
 	size_t room;
 	size_t first;
 	size_t size;

@@ -90,6 +90,28 @@ def test_a_peer_of_a_byte_costs_no_spinning(onboarding, first):
         assert cpu_seconds(conductor.process.pid) - before < 0.3 * SLOW
 
 
+def client_hello():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["steward-sco/1"])
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent).do_handshake()
+    return sent.read()
+
+
+def test_a_conductor_stops_amid_handshakes(onboarding):
+    """Workers have some of them, and bring them back when the port is closed already."""
+    conductor = onboarding.conductor(environment={"UV_THREADPOOL_SIZE": "1"})
+    hello = client_hello()
+    for _ in range(3):
+        with contextlib.ExitStack() as peers:
+            for _ in range(150):
+                peers.enter_context(connect(onboarding, hello))
+            conductor.stop()
+        conductor.start()
+
+
 class Attackers:
     """At four addresses of their own, beside the router: 2,000 that hold their tongue, and each
     second 200 new ones that send the first byte of TLS."""

@@ -13,8 +13,10 @@ import threading
 import pytest
 
 from steward import wait_for
+from test_integrity_quiet import packets
 
 ACTIVATE_CREDENTIAL = 0x147
+OF_32_BYTES = b"\0\0\0\x22\0\x20"  # a response's parameters: one TPM2B of 32 bytes
 
 
 def spellings(secret):
@@ -99,10 +101,14 @@ class Secrets:
                 if name not in but and holds(text, secret)]
 
 
-def activated_secret(tcti_log):
-    """S, as the TPM gave it: what answers ActivateCredential, whose response is encrypted or not."""
-    at = tcti_log.index(struct.pack(">I", ACTIVATE_CREDENTIAL))
-    return tcti_log[at:]
+def activated_secret(recorded):
+    """S, as the TPM gave it: the answer to ActivateCredential, on a bus that is the test's."""
+    messages = list(packets(recorded))
+    asked = next(i for i, message in enumerate(messages)
+                 if struct.pack(">I", ACTIVATE_CREDENTIAL) in message[:80])
+    answer = next(message for message in messages[asked + 1:] if OF_32_BYTES in message)
+    at = answer.index(OF_32_BYTES) + len(OF_32_BYTES)
+    return answer[at:at + 32]
 
 
 @pytest.mark.parametrize("mode", ["psk-only", "strong"])
@@ -112,7 +118,10 @@ def test_nothing_secret_is_shown(onboarding, mode):
     tpm = onboarding.tpm() if mode == "strong" else None
     more = {"endorsement-key": tpm.endorsement_key} if tpm else {}
     conductor.configure(mode=mode, **more)
-    router = onboarding.router(tpm=tpm, environment=environment)
+    recorded = os.path.join(onboarding.directory, "recorded")
+    bus = {"tcti": "pcap:" + tpm.tcti} if tpm else {}
+    router = onboarding.router(tpm=tpm, onboarding=bus,
+                               environment={**environment, "TCTI_PCAP_FILE": recorded})
     with Watch() as watch:
         token = conductor.token()
         router.onboard(token)
@@ -124,6 +133,8 @@ def test_nothing_secret_is_shown(onboarding, mode):
         conductor.call("DELETE", "/v1/routers/router1")
         wait_for(lambda: not router.is_connected, 30, "the tunnel's end")
     secrets = Secrets(conductor, router, token)
+    if tpm:
+        secrets.all["S"] = activated_secret(recorded)
 
     for daemon in (conductor, router):
         log = read(daemon.log_path)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,21 @@
 #define SCHEME          "sqlite:"
 #define BUSY_TIMEOUT_MS 5000 /* another process holds the write lock for one transaction */
 
-struct registry_connection {
-	sqlite3 *database;
-};
+#define STATEMENTS_MAX 64 /* that are kept prepared */
 
 struct registry_statement {
 	struct registry_connection *connection;
 	sqlite3_stmt *statement;
+	bool is_kept; /* in its connection, for the next who wants it */
+	bool is_used;
 	int rc; /* of the first bind that failed */
+};
+
+/* Reading and planning a statement costs more than running it. */
+struct registry_connection {
+	sqlite3 *database;
+	struct registry_statement kept[STATEMENTS_MAX];
+	unsigned n_kept;
 };
 
 static int code_of(int extended)
@@ -120,6 +128,8 @@ static int execute(struct registry_connection *connection, const char *sql, stru
 static void disconnect(struct registry_connection *connection)
 {
 	/* Every statement is finished by now: this cannot be busy. */
+	for (unsigned i = 0; i < connection->n_kept; i++)
+		(void)sqlite3_finalize(connection->kept[i].statement);
 	(void)sqlite3_close(connection->database);
 	free(connection);
 }
@@ -162,21 +172,48 @@ static int connect_file(struct registry_connection **ret, const char *uri, struc
 	return 0;
 }
 
+static struct registry_statement *find_kept(struct registry_connection *connection, const char *sql)
+{
+	for (unsigned i = 0; i < connection->n_kept; i++) {
+		struct registry_statement *kept = &connection->kept[i];
+
+		if (!kept->is_used && strcmp(sqlite3_sql(kept->statement), sql) == 0)
+			return kept;
+	}
+	return NULL;
+}
+
+static int prepare_new(struct registry_connection *connection, const char *sql,
+		       struct registry_statement *ret, struct err *err)
+{
+	*ret = (struct registry_statement){.connection = connection};
+	if (sqlite3_prepare_v3(connection->database, sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       &ret->statement, NULL) != SQLITE_OK)
+		return fail(connection, err);
+	return 0;
+}
+
 static int prepare(struct registry_connection *connection, const char *sql,
 		   struct registry_statement **ret, struct err *err)
 {
-	struct registry_statement *statement = calloc(1, sizeof(*statement));
-	int rc;
+	struct registry_statement *statement = find_kept(connection, sql);
+	bool is_kept = connection->n_kept < STATEMENTS_MAX;
+	int rc = 0;
 
-	if (!statement)
-		return err_set(err, -ENOMEM, "out of memory");
-	statement->connection = connection;
-	if (sqlite3_prepare_v2(connection->database, sql, -1, &statement->statement, NULL) !=
-	    SQLITE_OK) {
-		rc = fail(connection, err);
-		free(statement);
-		return rc;
+	if (!statement) {
+		statement = is_kept ? &connection->kept[connection->n_kept]
+				    : calloc(1, sizeof(*statement));
+		if (!statement)
+			return err_set(err, -ENOMEM, "out of memory");
+		rc = prepare_new(connection, sql, statement, err);
+		if (rc < 0 && !is_kept)
+			free(statement);
+		if (rc < 0)
+			return rc;
+		statement->is_kept = is_kept;
+		connection->n_kept += is_kept;
 	}
+	statement->is_used = true;
 	*ret = statement;
 	return 0;
 }
@@ -252,6 +289,14 @@ static void finish(struct registry_statement *statement)
 {
 	if (!statement)
 		return;
+	if (statement->is_kept) {
+		/* What was bound is borrowed, and may be secret. */
+		(void)sqlite3_reset(statement->statement);
+		(void)sqlite3_clear_bindings(statement->statement);
+		statement->is_used = false;
+		statement->rc = SQLITE_OK;
+		return;
+	}
 	(void)sqlite3_finalize(statement->statement);
 	free(statement);
 }
