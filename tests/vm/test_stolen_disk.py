@@ -2,6 +2,7 @@
 
 Each test leaves the machine, its disk and its TPM as the router knows them."""
 
+import contextlib
 import os
 
 import pytest
@@ -70,11 +71,6 @@ def moment(machine, unit, event):
     return int(machine.console.run(f"systemctl show --value -p {event}TimestampMonotonic {unit}"))
 
 
-def read_record(root):
-    with open(os.path.join(root, thief.RECORD)) as file:
-        return file.read()
-
-
 def contains(path, text):
     with open(path, "rb") as file:
         before = b""
@@ -116,26 +112,32 @@ def test_another_board(enabled, own_tpm):
     is_locked(enabled, "PCR mismatch", own_tpm, "-smbios", "type=1,product=another")
 
 
+@contextlib.contextmanager
+def tampered(machine, tamper, mend):
+    """The disk, worked on by somebody else until the router has it back. Both get its root."""
+    machine.shut_down()
+    with machine.mounted() as root:
+        record = thief.read_record(root)
+        tamper(root)
+    try:
+        yield
+    finally:
+        with machine.mounted() as root:
+            mend(root, record)
+
+
 def test_record_removed(enabled, own_tpm):
-    enabled.shut_down()
-    with enabled.mounted() as root:
-        record = read_record(root)
-        os.unlink(os.path.join(root, thief.RECORD))
-    is_locked(enabled, "record removed", own_tpm)
-    with enabled.mounted() as root:
-        assert not os.path.exists(os.path.join(root, thief.RECORD))
-        thief.write_record(root, record)
+    with tampered(enabled, thief.remove_record, thief.write_record):
+        is_locked(enabled, "record removed", own_tpm)
+        with enabled.mounted() as root:
+            assert not thief.has_record(root)
 
 
 def test_record_forged(enabled, own_tpm, tmp_path):
     enabled.shut_down()
     key = thief.read_public_key(own_tpm, "0x81010128", str(tmp_path))
-    with enabled.mounted() as root:
-        record = read_record(root)
-        thief.forge(root, key)
-    is_locked(enabled, "record changed or forged", own_tpm)
-    with enabled.mounted() as root:
-        thief.put_back(root, record)
+    with tampered(enabled, lambda root: thief.forge(root, key), thief.put_back):
+        is_locked(enabled, "record changed or forged", own_tpm)
 
 
 def test_back_at_home(enabled, own_tpm):

@@ -67,6 +67,19 @@ def seal(record, fek, key):
     return text_of({**sealed, **rest}) + "\n"
 
 
+def has_record(root):
+    return os.path.exists(os.path.join(root, RECORD))
+
+
+def read_record(root):
+    with open(os.path.join(root, RECORD)) as file:
+        return file.read()
+
+
+def remove_record(root):
+    os.unlink(os.path.join(root, RECORD))
+
+
 def write_record(root, text):
     with open(os.path.join(root, RECORD), "w") as file:
         file.write(text)
@@ -74,8 +87,7 @@ def write_record(root, text):
 
 def forge(root, key):
     """The disk is mounted at root."""
-    with open(os.path.join(root, RECORD)) as file:
-        record = json.load(file)
+    record = json.loads(read_record(root))
     fek = os.urandom(32)
     with chroot_with_proc(root):
         for directory in record["directory"]:
