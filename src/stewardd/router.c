@@ -98,14 +98,18 @@ static char *configuration_of(struct http_exchange *x, struct err *err)
 	return text;
 }
 
+/* Again, for a conductor that never heard our answer: no boot follows that would load it. */
 static void post_initialize(struct http_exchange *x)
 {
+	struct router *r = router_of_exchange(x);
+	const bool again = onboarding_state(r->onboarding) == ONBOARDING_ONBOARDED;
 	struct err err = {0};
 	char *text = configuration_of(x, &err);
-	int rc = text ? onboarding_initialize(router_of_exchange(x)->onboarding, text, &err)
-		      : err.code;
+	int rc = text ? onboarding_initialize(r->onboarding, text, &err) : err.code;
 
 	free(text);
+	if (rc == 0 && again)
+		rc = node_reload(&r->node, &err);
 	reply_state(x, rc, &err);
 }
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from onboarding_world import inside
-from steward import SLOW, wait_for
+from steward import SLOW, UnixConnection, wait_for
 
 pytestmark = pytest.mark.slow
 HOST = ["127.0.0.1"]
@@ -126,6 +126,26 @@ def test_killed_during_the_handshake(onboarding, conductor, proxies, who, n):
     proxies()
     victim.start()
     check_onboarded(conductor, router)
+
+
+@pytest.mark.parametrize("who", ["conductor", "router"])
+@pytest.mark.parametrize("n", range(8, 18, 2))
+def test_killed_during_the_handshake_of_a_tpm(onboarding, proxies, who, n):
+    conductor = onboarding.conductor()
+    tpm = onboarding.tpm()
+    conductor.configure(**{"mode": "strong", "endorsement-key": tpm.endorsement_key})
+    proxy = proxies(n, "hold")
+    router = onboarding.router(tpm=tpm)
+    router.onboard(conductor.token(), hosts=HOST)
+    assert proxy.reached.wait(20 * SLOW)
+    victim = conductor if who == "conductor" else router
+    victim.kill9()
+    proxy.close()
+    proxies()
+    tpm.flush()  # as the kernel's resource manager does for one that died
+    victim.start()
+    check_onboarded(conductor, router)
+    assert not tpm.leftovers
 
 
 # Held in a state, by what the router waits for there.
@@ -270,6 +290,21 @@ def test_helper_of_the_tunnels_dies(onboarding, conductor):
                   {"software-update": {"max-bandwidth": "123456"}})
     path = os.path.join(router.secrets, "router.json")
     wait_for(lambda: "123456" in open(path).read(), what="the configuration")
+
+
+def test_initialized_again(onboarding, conductor):
+    """By a conductor that never heard the answer to the first time: what it says holds at once."""
+    router = onboarding.router()
+    router.onboard(conductor.token())
+    check_onboarded(conductor, router)
+    loaded = router.log.count("configuration loaded")
+    link = UnixConnection(os.path.join(router.directory, "conductor.sock"))
+    link.request("POST", "/v1/initialize",
+                 json.dumps({"software-update": {"max-bandwidth": "123456"}}))
+    answer = link.getresponse()
+    assert json.loads(answer.read())["state"] == "onboarded" and answer.status == 200
+    link.close()
+    assert router.log.count("configuration loaded") == loaded + 1
 
 
 def silent_server(onboarding):
