@@ -265,7 +265,7 @@ static int read_state(const cJSON *json, struct onboarding_record *ret, struct e
 static int parse(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
 	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "reason"));
-	const cJSON *array;
+	const cJSON *array = NULL;
 	const cJSON *item;
 	const char *text = "";
 	int rc = read_state(json, ret, err);
