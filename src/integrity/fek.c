@@ -1,13 +1,12 @@
 #include "integrity/fek.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
 #include "core/macros.h"
+#include "core/rsa_key.h"
 
 #define PCR_MOVED_TRIES 5
 
@@ -30,37 +29,9 @@ int fek_make(struct tpm *t, const struct tpm_object *session, uint8_t ret[FSCRYP
 	return whole ? 0 : err_set(err, -EBADMSG, "random bytes of the TPM: too few");
 }
 
-static void free_pkey(EVP_PKEY **key)
-{
-	EVP_PKEY_free(*key);
-}
-
 static void free_pkey_context(EVP_PKEY_CTX **context)
 {
 	EVP_PKEY_CTX_free(*context);
-}
-
-static EVP_PKEY *public_key(const TPM2B_PUBLIC *key)
-{
-	const TPM2B_PUBLIC_KEY_RSA *unique = &key->publicArea.unique.rsa;
-	BIGNUM *modulus = BN_bin2bn(unique->buffer, unique->size, NULL);
-	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	OSSL_PARAM *parameters = NULL;
-	EVP_PKEY *ret = NULL;
-
-	if (modulus && builder && context &&
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-	    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, RSA_F4) == 1)
-		parameters = OSSL_PARAM_BLD_to_param(builder);
-	if (!parameters || EVP_PKEY_fromdata_init(context) != 1 ||
-	    EVP_PKEY_fromdata(context, &ret, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-		ret = NULL;
-	OSSL_PARAM_free(parameters);
-	EVP_PKEY_CTX_free(context);
-	OSSL_PARAM_BLD_free(builder);
-	BN_free(modulus);
-	return ret;
 }
 
 /* OpenSSL frees its label. */
@@ -81,7 +52,9 @@ static bool set_oaep(EVP_PKEY_CTX *context, const char *label)
 int fek_wrap(const TPM2B_PUBLIC *key, const uint8_t fek[FSCRYPT_FEK_SIZE], const char *label,
 	     uint8_t ret[WRAPPED_SIZE], struct err *err)
 {
-	_cleanup_(free_pkey) EVP_PKEY *pkey = public_key(key);
+	const TPM2B_PUBLIC_KEY_RSA *modulus = &key->publicArea.unique.rsa;
+	_cleanup_(rsa_key_freep) EVP_PKEY *pkey =
+		rsa_key_new(span_of(modulus->buffer, modulus->size), RSA_KEY_EXPONENT);
 	_cleanup_(free_pkey_context) EVP_PKEY_CTX *context =
 		pkey ? EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL) : NULL;
 	size_t size = WRAPPED_SIZE;

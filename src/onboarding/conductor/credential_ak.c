@@ -1,18 +1,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
 #include "core/macros.h"
+#include "core/rsa_key.h"
 #include "onboarding/conductor/credential.h"
 #include "onboarding/conductor/tpm_reader.h"
 
-#define RSA_MIN          2048
-#define RSA_MAX          4096
-#define DEFAULT_EXPONENT 65537u
+#define RSA_MIN 2048
+#define RSA_MAX 4096
 
 /* TPMA_OBJECT (Part 2, 8.3) */
 #define FIXED_TPM             (1u << 1)
@@ -103,39 +101,14 @@ static int check_area(const struct public_area *area, struct err *err)
 		return err_set(err, -EKEYREJECTED, "AK: %" PRIu64 " bits, expected %d to %d",
 			       area->bits, RSA_MIN, RSA_MAX);
 	/* 0 is the default's name in a TPM. */
-	if (area->exponent != 0 && area->exponent != DEFAULT_EXPONENT)
+	if (area->exponent != 0 && area->exponent != RSA_KEY_EXPONENT)
 		return err_set(err, -EKEYREJECTED, "AK: exponent %" PRIu64 ", expected %u",
-			       area->exponent, DEFAULT_EXPONENT);
+			       area->exponent, RSA_KEY_EXPONENT);
 	if (area->modulus.size != area->bits / 8 || !(area->modulus.bytes[0] & 0x80) ||
 	    !(area->modulus.bytes[area->modulus.size - 1] & 1))
 		return err_set(err, -EKEYREJECTED, "AK: its modulus has not %" PRIu64 " bits",
 			       area->bits);
 	return 0;
-}
-
-static void free_builder(OSSL_PARAM_BLD **builder)
-{
-	OSSL_PARAM_BLD_free(*builder);
-}
-
-static EVP_PKEY *make_key(struct span modulus)
-{
-	_cleanup_(free_builder) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	BIGNUM *n = BN_bin2bn(modulus.bytes, (int)modulus.size, NULL);
-	EVP_PKEY_CTX *making = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	OSSL_PARAM *parameters = NULL;
-	EVP_PKEY *key = NULL;
-
-	if (builder && n && OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) == 1 &&
-	    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, DEFAULT_EXPONENT) == 1)
-		parameters = OSSL_PARAM_BLD_to_param(builder);
-	if (parameters && making && EVP_PKEY_fromdata_init(making) == 1 &&
-	    EVP_PKEY_fromdata(making, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-		key = NULL;
-	OSSL_PARAM_free(parameters);
-	EVP_PKEY_CTX_free(making);
-	BN_free(n);
-	return key;
 }
 
 int credential_read_ak(struct credential_ak *ret, struct span public, struct err *err)
@@ -148,7 +121,7 @@ int credential_read_ak(struct credential_ak *ret, struct span public, struct err
 		rc = check_area(&area, err);
 	if (rc < 0)
 		return rc;
-	ak.key = make_key(area.modulus);
+	ak.key = rsa_key_new(area.modulus, RSA_KEY_EXPONENT);
 	if (!ak.key || EVP_Digest(public.bytes + 2, public.size - 2, ak.name + 2, NULL,
 				  EVP_sha256(), NULL) != 1) {
 		credential_ak_release(&ak);

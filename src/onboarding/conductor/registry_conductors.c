@@ -100,14 +100,13 @@ int registry_conductors_list(struct registry *r, struct registry_conductor **ret
 		.sql = "SELECT name, address, port, ssh_host_keys, seen FROM conductors",
 		.row_size = sizeof(**ret),
 		.read = read_conductor,
+		.compare = by_name,
 	};
 	int rc;
 
 	rc = registry_list(r, &list, err);
 	if (rc < 0)
 		return rc;
-	if (list.n > 0)
-		qsort(list.rows, list.n, list.row_size, by_name);
 	*ret = list.rows;
 	*ret_n = list.n;
 	return 0;

@@ -336,14 +336,13 @@ int registry_nodes_list(struct registry *r, const char *router, struct registry_
 		.n_values = 1,
 		.row_size = sizeof(**ret),
 		.read = read_node,
+		.compare = by_name,
 	};
 	int rc;
 
 	rc = registry_list(r, &list, err);
 	if (rc < 0)
 		return rc;
-	if (list.n > 0)
-		qsort(list.rows, list.n, list.row_size, by_name);
 	*ret = list.rows;
 	*ret_n = list.n;
 	return 0;

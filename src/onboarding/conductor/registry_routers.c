@@ -304,14 +304,13 @@ int registry_routers_list(struct registry *r, struct registry_router **ret, size
 		       " FROM routers",
 		.row_size = sizeof(**ret),
 		.read = read_router,
+		.compare = by_name,
 	};
 	int rc;
 
 	rc = registry_list(r, &list, err);
 	if (rc < 0)
 		return rc;
-	if (list.n > 0)
-		qsort(list.rows, list.n, list.row_size, by_name);
 	*ret = list.rows;
 	*ret_n = list.n;
 	return 0;

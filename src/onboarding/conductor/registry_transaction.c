@@ -235,5 +235,7 @@ int registry_list(struct registry *r, struct registry_listing *list, struct err 
 		free(list->rows);
 		list->rows = NULL;
 	}
+	if (rc == 0 && list->compare && list->n > 1)
+		qsort(list->rows, list->n, list->row_size, list->compare);
 	return rc;
 }

@@ -22,6 +22,7 @@ struct registry_listing {
 	size_t n_values;
 	size_t row_size;
 	query_read_cb read;
+	int (*compare)(const void *a, const void *b); /* the order; NULL = as it comes */
 	void *rows; /* out: freed by the caller, NULL after a failure */
 	size_t n;   /* out */
 };

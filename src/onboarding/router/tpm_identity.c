@@ -1,15 +1,14 @@
 #include "onboarding/router/tpm_identity.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
 #include "core/macros.h"
+#include "core/rsa_key.h"
 
 #define QUOTED_PCRS 0xffu /* 0 to 7 */
 
@@ -53,28 +52,11 @@ void tpm_identity_close(struct tpm_identity *identity)
 
 static EVP_PKEY *rsa_key(const TPMT_PUBLIC *public)
 {
-	const TPM2B_PUBLIC_KEY_RSA *unique = &public->unique.rsa;
-	const unsigned exponent = public->parameters.rsaDetail.exponent
-					  ? public->parameters.rsaDetail.exponent
-					  : RSA_F4;
-	BIGNUM *modulus = BN_bin2bn(unique->buffer, unique->size, NULL);
-	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	OSSL_PARAM *parameters = NULL;
-	EVP_PKEY *ret = NULL;
+	const TPM2B_PUBLIC_KEY_RSA *modulus = &public->unique.rsa;
+	const unsigned exponent = public->parameters.rsaDetail.exponent;
 
-	if (modulus && builder && context &&
-	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
-	    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1)
-		parameters = OSSL_PARAM_BLD_to_param(builder);
-	if (!parameters || EVP_PKEY_fromdata_init(context) != 1 ||
-	    EVP_PKEY_fromdata(context, &ret, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-		ret = NULL;
-	OSSL_PARAM_free(parameters);
-	EVP_PKEY_CTX_free(context);
-	OSSL_PARAM_BLD_free(builder);
-	BN_free(modulus);
-	return ret;
+	return rsa_key_new(span_of(modulus->buffer, modulus->size),
+			   exponent ? exponent : RSA_KEY_EXPONENT);
 }
 
 static int to_der(const TPMT_PUBLIC *public, struct message_bytes *ret, struct err *err)
