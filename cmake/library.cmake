@@ -1,14 +1,20 @@
 # steward_library(NAME folder [libraries...])
 #
 # One folder of src/ becomes one static library. Others see its headers as "folder/x.h" only
-# when they link it: the include path holds one symbolic link, named like the folder, and not
-# src/ itself. So an include that the architecture forbids does not compile.
+# when they link it: the include path holds symbolic links to these headers, and not src/ itself.
+# So an include that the architecture forbids does not compile. A folder in it ("folder/part") is
+# a library of its own, and seen by nobody who does not link that.
 function(steward_library name folder)
 	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c)
 	add_library(${name} STATIC ${sources})
-	set(root ${CMAKE_BINARY_DIR}/include/${name})
-	file(MAKE_DIRECTORY ${root})
-	file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${folder} ${root}/${folder} SYMBOLIC)
+	file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.h)
+	set(root ${CMAKE_BINARY_DIR}/headers/${name})
+	file(REMOVE_RECURSE ${root})
+	file(MAKE_DIRECTORY ${root}/${folder})
+	foreach(header ${headers})
+		cmake_path(GET header FILENAME file)
+		file(CREATE_LINK ${header} ${root}/${folder}/${file} SYMBOLIC)
+	endforeach()
 	target_include_directories(${name} PUBLIC ${root})
 	target_link_libraries(${name} PUBLIC ${ARGN})
 endfunction()

@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+void base64_write(struct span bytes, char *ret)
+{
+	(void)EVP_EncodeBlock((uint8_t *)ret, bytes.bytes, (int)bytes.size);
+}
+
 char *base64_encode(struct span bytes)
 {
 	char *text;
@@ -15,7 +20,7 @@ char *base64_encode(struct span bytes)
 		return NULL;
 	text = malloc(BASE64_LENGTH(bytes.size) + 1);
 	if (text)
-		(void)EVP_EncodeBlock((uint8_t *)text, bytes.bytes, (int)bytes.size);
+		base64_write(bytes, text);
 	return text;
 }
 

@@ -11,6 +11,9 @@
 /* Characters of so many bytes, without the final zero. */
 #define BASE64_LENGTH(size) (((size) + 2) / 3 * 4)
 
+/* ret has room for BASE64_LENGTH(bytes.size) and a final zero. */
+void base64_write(struct span bytes, char *ret);
+
 /* Zero-terminated, freed by the caller; NULL = out of memory. */
 char *base64_encode(struct span bytes);
 

@@ -1,24 +1,28 @@
 #include "core/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libyang/libyang.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/atomic_file.h"
+#include "core/config_context.h"
 #include "core/config_read.h"
 #include "core/config_refusal.h"
 #include "core/json.h"
 #include "core/macros.h"
-#include "core/yang_model.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
 
-static void destroy_context(struct ly_ctx **context)
+const char *config_default_path(void)
 {
-	ly_ctx_destroy(*context);
+	return access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0
+		       ? CONFIG_CONDUCTOR_PATH
+		       : CONFIG_ROUTER_PATH;
 }
 
 static void free_tree(struct lyd_node **tree)
@@ -26,52 +30,67 @@ static void free_tree(struct lyd_node **tree)
 	lyd_free_all(*tree);
 }
 
-static int new_context(struct ly_ctx **ret, struct err *err)
-{
-	struct ly_ctx *context = NULL;
+static const char *const role_names[] = {
+	[CONFIG_ROUTER] = "router",
+	[CONFIG_CONDUCTOR] = "conductor",
+};
 
-	(void)ly_log_options(LY_LOSTORE_LAST);
-	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS, &context) !=
-	    LY_SUCCESS)
-		return err_set(err, -ENOMEM, "libyang: out of memory");
-	if (lys_parse_mem(context, yang_model, LYS_IN_YANG, NULL) != LY_SUCCESS) {
-		(void)err_set(err, -EIO, "libyang refuses the model: %s", ly_errmsg(context));
-		ly_ctx_destroy(context);
-		return -EIO;
-	}
-	*ret = context;
+static int check_role(const struct lyd_node *tree, const char *path, enum config_role role,
+		      struct err *err)
+{
+	/* An empty document is valid to libyang. */
+	if (role == CONFIG_ANY && !tree)
+		return err_set(
+			err, -EINVAL,
+			"%s: expected \"steward:router\" or \"steward:conductor\" at the top",
+			path);
+	if (role != CONFIG_ANY && (!tree || strcmp(LYD_NAME(tree), role_names[role]) != 0))
+		return err_set(err, -EINVAL, "%s: expected \"steward:%s\" at the top", path,
+			       role_names[role]);
 	return 0;
 }
 
-static int parse_file(const struct ly_ctx *context, const char *path, uint32_t validation,
-		      struct lyd_node **ret, struct err *err)
+/* name: what the text is called in messages. */
+static int parse_text(const struct ly_ctx *context, const char *name, enum config_role role,
+		      const char *text, struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	_cleanup_(json_freep) cJSON *document = NULL;
+	int rc = 0;
+
+	/* libyang's parser recurses, and takes half a document for an empty one. */
+	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, err) < 0) {
+		(void)err_wrap(err, "%s", name);
+		rc = -EINVAL;
+	}
+	if (rc == 0 &&
+	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+			       &tree) != LY_SUCCESS)
+		rc = config_refusal_of_value(context, name, document, err);
+	if (rc < 0)
+		return rc;
+	rc = check_role(tree, name, role, err);
+	if (rc < 0)
+		return rc;
+	*ret = tree;
+	tree = NULL;
+	return 0;
+}
+
+static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
+		      struct lyd_node **ret, struct err *err)
+{
 	char *text = NULL;
 	size_t size = 0;
 	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
 
-	if (rc < 0)
-		return rc;
-	/* libyang's parser recurses, and takes half a document for an empty one. */
-	if (json_parse(&document, span_of(text, size), CONFIG_SIZE_MAX, err) < 0) {
-		(void)err_wrap(err, "%s", path);
-		rc = -EINVAL;
-	}
-	if (rc == 0 &&
-	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY,
-			       validation, &tree) != LY_SUCCESS)
-		rc = config_refusal_of_value(context, path, document, err);
+	/* What comes after a zero byte would not be seen. */
+	if (rc == 0 && strlen(text) != size)
+		rc = err_set(err, -EINVAL, "%s: a zero byte in it", path);
+	if (rc == 0)
+		rc = parse_text(context, path, role, text, ret, err);
 	free(text);
-	if (rc < 0)
-		return rc;
-	/* An empty document is valid to libyang. */
-	if (!tree || strcmp(LYD_NAME(tree), "router") != 0)
-		return err_set(err, -EINVAL, "%s: expected \"steward:router\" at the top", path);
-	*ret = tree;
-	tree = NULL;
-	return 0;
+	return rc;
 }
 
 static const char *leaf_text(const struct lyd_node *tree, const char *path)
@@ -92,12 +111,15 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
 	int rc;
 
+	assert(*tree); /* check_role() saw to it */
+	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
+		return 0;
 	if (asprintf(ret_merged, "%s/router.json",
 		     directory ? directory : CONFIG_SECRETS_DIRECTORY) < 0) {
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
-	rc = parse_file(context, *ret_merged, 0, &over, err);
+	rc = parse_file(context, *ret_merged, CONFIG_ROUTER, &over, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		free(*ret_merged);
 		*ret_merged = NULL;
@@ -127,12 +149,12 @@ static int validate(const struct ly_ctx *context, struct lyd_node **tree, const 
 	return config_refusal_of_whole(context, file, document, err);
 }
 
-static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-		     struct err *err)
+static int load_tree(const struct ly_ctx *context, const char *path, enum config_role role,
+		     struct lyd_node **tree, struct err *err)
 {
 	char *merged = NULL;
 	char *both = NULL;
-	int rc = parse_file(context, path, 0, tree, err);
+	int rc = parse_file(context, path, role, tree, err);
 
 	if (rc == 0)
 		rc = merge_secrets(context, tree, &merged, err);
@@ -145,12 +167,13 @@ static int load_tree(const struct ly_ctx *context, const char *path, struct lyd_
 	return rc;
 }
 
-static int load_tree_early(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-			   struct err *err)
+static int load_tree_early(const struct ly_ctx *context, const char *path, enum config_role role,
+			   struct lyd_node **tree, struct err *err)
 {
 	static const char *const later[] = {"/steward:router/software-update",
-					    "/steward:router/high-availability"};
-	int rc = parse_file(context, path, 0, tree, err);
+					    "/steward:router/high-availability",
+					    "/steward:conductor/software-update"};
+	int rc = parse_file(context, path, role, tree, err);
 
 	if (rc < 0)
 		return rc;
@@ -163,30 +186,71 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, struc
 	return validate(context, tree, path, err);
 }
 
-typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, struct lyd_node **tree,
-			    struct err *err);
-
-static int load(struct config **ret, const char *path, load_tree_cb load_it, struct err *err)
+static int parse_part(const struct ly_ctx *context, const char *json, struct lyd_node **ret,
+		      struct err *err)
 {
-	_cleanup_(destroy_context) struct ly_ctx *context = NULL;
+	char *text = NULL;
+	int rc;
+
+	if (asprintf(&text, "{\"steward:router\":%s}", json) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = parse_text(context, "configuration", CONFIG_ROUTER, text, ret, err);
+	free(text);
+	return rc;
+}
+
+int config_check_router(const char *json, struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	int rc = config_context_new(&context, err);
+
+	if (rc == 0)
+		rc = parse_part(context, json, &tree, err);
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+}
+
+int config_check_router_over(const char *path, const char *json, struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(free_tree) struct lyd_node *over = NULL;
+	int rc = config_context_new(&context, err);
+
+	if (rc == 0)
+		rc = parse_file(context, path, CONFIG_ROUTER, &tree, err);
+	if (rc == 0)
+		rc = parse_part(context, json, &over, err);
+	if (rc == 0 && lyd_merge_siblings(&tree, over, 0) != LY_SUCCESS)
+		rc = err_set(err, -EINVAL, "configuration: cannot be merged");
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+}
+
+typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,
+			    struct lyd_node **tree, struct err *err);
+
+static int load(struct config **ret, const char *path, enum config_role role, load_tree_cb load_it,
+		struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
 	struct lyd_node *tree = NULL;
-	int rc = new_context(&context, err);
+	int rc = config_context_new(&context, err);
 
 	if (rc < 0)
 		return rc;
-	rc = load_it(context, path, &tree, err);
+	rc = load_it(context, path, role, &tree, err);
 	if (rc == 0)
 		rc = config_read(ret, tree, err);
 	lyd_free_all(tree);
 	return rc;
 }
 
-int config_load(struct config **ret, const char *path, struct err *err)
+int config_load(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, load_tree, err);
+	return load(ret, path, role, load_tree, err);
 }
 
-int config_load_early(struct config **ret, const char *path, struct err *err)
+int config_load_early(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, load_tree_early, err);
+	return load(ret, path, role, load_tree_early, err);
 }

@@ -12,7 +12,13 @@
 
 #include "core/err.h"
 
-#define CONFIG_ROUTER_PATH "/etc/steward/steward.json"
+#define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
+#define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
+
+/* Of this machine: a conductor's if only that is there. */
+const char *config_default_path(void);
+
+enum config_role { CONFIG_ROUTER, CONFIG_CONDUCTOR, CONFIG_ANY };
 
 enum access_mode {
 	ACCESS_INTERNET_ONLY,
@@ -67,6 +73,45 @@ struct config_integrity {
 	char *pcr_bank;
 };
 
+/* A router's side of Secure Conductor Onboarding (onboarding.md). */
+struct config_onboarding {
+	char *secrets_directory;
+	char *onboarding_file;
+	uint16_t port;
+	char *tcti;
+	uint32_t ek_handle;
+	char *device_id_certificate; /* NULL = none, and then the handle is 0 */
+	uint32_t device_id_key_handle;
+	char *minimum_mode; /* psk-only, weak or strong */
+	char **reboot_command;
+	size_t n_reboot_command;
+};
+
+/* What strangers may use of a conductor's open port. */
+struct config_limits {
+	uint32_t handshakes;
+	uint32_t handshake_timeout_s;
+	uint32_t connection_rate; /* a second and address */
+	uint32_t connection_burst;
+	uint32_t message_size_bytes;
+	uint32_t first_byte_timeout_s;
+	uint32_t ssh_sessions;
+	uint32_t ssh_timeout_s;
+};
+
+/* The conductor's side. */
+struct config_conductor {
+	char *address;
+	uint16_t port;
+	char *certificate;
+	char *private_key;
+	char *ca_certificate;
+	char *device_id_ca;  /* NULL = none */
+	char *device_id_crl; /* likewise */
+	char *registry;      /* URI */
+	struct config_limits limits;
+};
+
 struct config_high_availability {
 	char *peer_node; /* NULL = no peer */
 	char *peer_url;
@@ -98,25 +143,39 @@ struct config_software_update {
 };
 
 struct config {
+	enum config_role role;
 	char *name;
 	char *node;
 	char *asset_id;
 	char *state_directory;
 	struct config_control control;
 	struct config_integrity integrity;
+	struct config_onboarding onboarding; /* of a router */
+	struct config_conductor conductor;   /* of a conductor */
 	struct config_high_availability high_availability;
 	struct config_software_update software_update;
 	char *text; /* the merged configuration as JSON, secrets left out */
 };
 
-/* Load and check path, with router.json of its secrets-directory merged over it if that is
- * there. On failure *ret is untouched and err says path, value and constraint.
- * Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
-int config_load(struct config **ret, const char *path, struct err *err);
+/* Load and check path, a configuration for role; a router's with router.json of its
+ * secrets-directory merged over it if that is there. On failure *ret is untouched and err says
+ * path, value and constraint. Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
+int config_load(struct config **ret, const char *path, enum config_role role, struct err *err);
 
 /* What is needed before anything is unlocked: path alone, and of it neither software-update nor
  * high-availability, whose other half may lie in router.json. Errors as above. */
-int config_load_early(struct config **ret, const char *path, struct err *err);
+int config_load_early(struct config **ret, const char *path, enum config_role role,
+		      struct err *err);
+
+/* Could this be (a part of) a router's configuration? json: the members of "steward:router".
+ * -EINVAL as above. */
+int config_check_router(const char *json, struct err *err);
+/* Could it be merged over the file at path, in place of router.json? */
+int config_check_router_over(const char *path, const char *json, struct err *err);
+
+/* One more source, behind those that are there. -ENOMEM. */
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err);
 
 void config_free(struct config *config);
 void config_freep(struct config **config);

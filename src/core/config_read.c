@@ -118,13 +118,6 @@ static void read_strings(struct reader *r, const char *path, char ***ret, size_t
 	ly_set_free(set, NULL);
 }
 
-static void free_strings(char **strings, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(strings[i]);
-	free(strings);
-}
-
 static uint32_t handle(const struct reader *r, const char *path)
 {
 	const char *text = text_of(r, path);
@@ -141,6 +134,50 @@ static uint32_t read_pcrs(struct reader *r)
 		pcrs |= 1u << strtoul(lyd_get_value(set->dnodes[i]), NULL, 10);
 	ly_set_free(set, NULL);
 	return pcrs;
+}
+
+static void read_onboarding(struct reader *r, struct config_onboarding *onboarding)
+{
+	const char *const container = "secure-conductor-onboarding";
+	const struct lyd_node *const whole = r->parent;
+	struct lyd_node *inner = NULL;
+
+	if (lyd_find_path(whole, container, 0, &inner) != LY_SUCCESS)
+		return;
+	r->parent = inner;
+	onboarding->secrets_directory = string(r, "secrets-directory");
+	onboarding->onboarding_file = string(r, "onboarding-file");
+	onboarding->port = (uint16_t)number(r, "port");
+	onboarding->tcti = string(r, "tcti");
+	onboarding->ek_handle = handle(r, "ek-handle");
+	onboarding->device_id_certificate = string(r, "device-id/certificate");
+	onboarding->device_id_key_handle = handle(r, "device-id/key-handle");
+	onboarding->minimum_mode = string(r, "minimum-mode");
+	read_strings(r, "reboot-command", &onboarding->reboot_command,
+		     &onboarding->n_reboot_command);
+	r->parent = whole;
+}
+
+static void read_conductor(struct reader *r, struct config_conductor *conductor)
+{
+	struct config_limits *limits = &conductor->limits;
+
+	conductor->address = string(r, "address");
+	conductor->port = (uint16_t)number(r, "port");
+	conductor->certificate = string(r, "certificate");
+	conductor->private_key = string(r, "private-key");
+	conductor->ca_certificate = string(r, "ca-certificate");
+	conductor->device_id_ca = string(r, "device-id-ca");
+	conductor->device_id_crl = string(r, "device-id-crl");
+	conductor->registry = string(r, "registry");
+	limits->handshakes = (uint32_t)number(r, "limits/handshakes");
+	limits->handshake_timeout_s = (uint32_t)number(r, "limits/handshake-timeout");
+	limits->connection_rate = (uint32_t)number(r, "limits/connection-rate");
+	limits->connection_burst = (uint32_t)number(r, "limits/connection-burst");
+	limits->message_size_bytes = (uint32_t)number(r, "limits/message-size");
+	limits->first_byte_timeout_s = (uint32_t)number(r, "limits/first-byte-timeout");
+	limits->ssh_sessions = (uint32_t)number(r, "limits/ssh-sessions");
+	limits->ssh_timeout_s = (uint32_t)number(r, "limits/ssh-timeout");
 }
 
 static void read_integrity(struct reader *r, struct config_integrity *integrity)
@@ -233,6 +270,16 @@ static void read_software_update(struct reader *r, struct config_software_update
 	read_listen(r, update);
 }
 
+static void read_router(struct reader *r, struct config *config)
+{
+	struct config_high_availability *ha = &config->high_availability;
+
+	read_onboarding(r, &config->onboarding);
+	ha->peer_node = string(r, "high-availability/peer-node");
+	ha->peer_url = folder_url(r, "high-availability/peer-url");
+	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
+}
+
 /* The configuration holds no secret itself, only the paths of files that do. */
 static char *print(struct reader *r)
 {
@@ -244,6 +291,28 @@ static char *print(struct reader *r)
 	return text;
 }
 
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err)
+{
+	struct config_software_update *update = &config->software_update;
+	struct config_source *sources =
+		realloc(update->sources, (update->n_sources + 1) * sizeof(*sources));
+	struct config_source *added;
+
+	if (!sources)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	update->sources = sources;
+	added = &sources[update->n_sources];
+	*added = (struct config_source){.name = strdup(name), .kind = kind, .url = strdup(url)};
+	if (!added->name || !added->url) {
+		free(added->name);
+		free(added->url);
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	update->n_sources++;
+	return 0;
+}
+
 int config_read(struct config **ret, const struct lyd_node *tree, struct err *err)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -251,6 +320,7 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 
 	if (!config)
 		return err_set(err, -ENOMEM, "configuration: out of memory");
+	config->role = strcmp(LYD_NAME(tree), "conductor") == 0 ? CONFIG_CONDUCTOR : CONFIG_ROUTER;
 	config->name = string(&r, "name");
 	config->node = string(&r, "node");
 	config->asset_id = string(&r, "asset-id");
@@ -259,10 +329,10 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	config->control.group = string(&r, "control/group");
 	config->control.read_group = string(&r, "control/read-group");
 	read_integrity(&r, &config->integrity);
-	config->high_availability.peer_node = string(&r, "high-availability/peer-node");
-	config->high_availability.peer_url = folder_url(&r, "high-availability/peer-url");
-	config->high_availability.peer_patience_s =
-		(uint32_t)number(&r, "high-availability/peer-patience");
+	if (config->role == CONFIG_CONDUCTOR)
+		read_conductor(&r, &config->conductor);
+	else
+		read_router(&r, config);
 	read_software_update(&r, &config->software_update);
 	config->text = print(&r);
 	if (r.out_of_memory) {
@@ -271,60 +341,4 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	}
 	*ret = config;
 	return 0;
-}
-
-static void free_source(struct config_source *source)
-{
-	free(source->name);
-	free(source->url);
-	free(source->ca_certificate);
-	free(source->client_certificate);
-	free(source->client_key);
-	free(source->username);
-	free(source->password_file);
-	free(source->bearer_token_file);
-	free(source->proxy);
-}
-
-static void free_software_update(struct config_software_update *update)
-{
-	free_strings(update->trusted_keys, update->n_trusted_keys);
-	for (size_t i = 0; i < update->n_sources; i++)
-		free_source(&update->sources[i]);
-	for (size_t i = 0; i < update->n_listen; i++)
-		free(update->listen[i].address);
-	free(update->sources);
-	free(update->listen);
-}
-
-static void free_integrity(struct config_integrity *integrity)
-{
-	free_strings(integrity->directories, integrity->n_directories);
-	free(integrity->tcti);
-	free(integrity->record_directory);
-	free(integrity->pcr_bank);
-}
-
-void config_free(struct config *config)
-{
-	if (!config)
-		return;
-	free(config->name);
-	free(config->node);
-	free(config->asset_id);
-	free(config->state_directory);
-	free(config->control.socket);
-	free(config->control.group);
-	free(config->control.read_group);
-	free_integrity(&config->integrity);
-	free(config->high_availability.peer_node);
-	free(config->high_availability.peer_url);
-	free_software_update(&config->software_update);
-	free(config->text);
-	free(config);
-}
-
-void config_freep(struct config **config)
-{
-	config_free(*config);
 }

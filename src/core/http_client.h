@@ -1,4 +1,4 @@
-/* http_client.h - HTTP(S) GET requests on the loop. The only file that knows libcurl.
+/* http_client.h - HTTP(S) requests on the loop. The only file that knows libcurl.
  *
  * Calling sequence: http_client_init -> http_client_get ... -> http_client_close.
  *
@@ -74,6 +74,9 @@ struct http_get {
 	uint64_t last;
 	struct http_request_callbacks callbacks; /* headers may be NULL */
 	void *owner;
+	const char *method; /* NULL = GET */
+	struct span body;   /* sent with another method; borrowed until done */
+	int socket;         /* connected already, and taken; 0 = connect to the URL's host */
 };
 
 /* At most one connection a request; idle ones are kept for the next. */

@@ -93,6 +93,11 @@ void *http_exchange_owner(const struct http_exchange *x)
 	return x->server->listener.owner;
 }
 
+uid_t http_exchange_uid(const struct http_exchange *x)
+{
+	return x->uid;
+}
+
 const char *http_exchange_method(const struct http_exchange *x)
 {
 	return x->method;

@@ -31,6 +31,7 @@ struct http_exchange {
 	const struct http_route *route;
 	char *method;
 	char *url;
+	uid_t uid; /* of who asks over a unix socket, once it is allowed */
 	struct span parameters[PARAMETERS_MAX]; /* names, in the route's path */
 	char *values[PARAMETERS_MAX];
 	uint8_t *body;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/macros.h"
 
@@ -12,6 +13,7 @@ struct http_fetch {
 	struct http_request *request; /* NULL = has ended */
 	uv_timer_t timer;
 	uint64_t timeout_ms;
+	bool any_status;
 	size_t max_bytes;
 	uint8_t *bytes;
 	size_t size;
@@ -43,8 +45,9 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	struct err *err = &fetch->result.err;
 
 	(void)request;
+	fetch->result.status = head->status;
 	fetch->result.retry_after_s = head->retry_after_s;
-	if (head->status != 200)
+	if (head->status != 200 && !fetch->any_status)
 		return err_set(err, -EPROTO, "HTTP %d", head->status);
 	if (head->encoded)
 		return err_set(err, -EPROTO, "Content-Encoding %s, expected none", head->encoding);
@@ -115,28 +118,33 @@ static const struct http_request_callbacks callbacks = {
 };
 
 int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loop_t *loop,
-		     const char *url, const struct http_access *access, size_t max_bytes,
-		     uint64_t timeout_ms, http_fetch_done_cb done, void *owner)
+		     const struct http_ask *ask, http_fetch_done_cb done, void *owner)
 {
 	struct http_fetch *fetch = calloc(1, sizeof(*fetch));
 	struct http_get get = {
-		.url = url,
-		.access = access,
+		.url = ask->url,
+		.access = ask->access,
 		.callbacks = callbacks,
 		.owner = fetch,
+		.method = ask->method,
+		.body = ask->body,
+		.socket = ask->socket,
 	};
 
 	if (!fetch || http_client_get(client, &get, &fetch->request) < 0) {
+		if (ask->socket > 0)
+			(void)close(ask->socket);
 		free(fetch);
 		return -ENOMEM;
 	}
-	fetch->timeout_ms = timeout_ms;
-	fetch->max_bytes = max_bytes;
+	fetch->timeout_ms = ask->timeout_ms;
+	fetch->max_bytes = ask->max_bytes;
+	fetch->any_status = ask->any_status;
 	fetch->result.retry_after_s = -1;
 	fetch->done = done;
 	fetch->owner = owner;
 	(void)uv_timer_init(loop, &fetch->timer);
-	(void)uv_timer_start(&fetch->timer, on_timeout, timeout_ms, 0);
+	(void)uv_timer_start(&fetch->timer, on_timeout, ask->timeout_ms, 0);
 	*ret = fetch;
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* http_fetch.h - GET a whole small document, within a size and a time.
+/* http_fetch.h - ask for a whole small document, within a size and a time.
  *
  * Calling sequence: http_fetch_start -> done, once; or http_fetch_cancel before it, and then no
  * callback comes. The fetch frees itself either way.
@@ -12,19 +12,29 @@
 
 struct http_fetch;
 
+struct http_ask {
+	const char *url;                  /* copied */
+	const struct http_access *access; /* borrowed until done */
+	size_t max_bytes;                 /* a longer answer is refused as soon as that is known */
+	uint64_t timeout_ms;              /* however slowly it comes */
+	const char *method;               /* NULL = GET */
+	struct span body;                 /* borrowed until done */
+	int socket;                       /* connected already, and taken; 0 = none */
+	bool any_status;                  /* else one that is not 200 is an error */
+};
+
 struct http_fetch_result {
+	int status;            /* 0 = no answer */
 	struct span body;      /* valid during done */
 	int64_t retry_after_s; /* -1 = not asked for */
-	struct err err;        /* code is 0 if the document came whole, with status 200 */
+	struct err err; /* code is 0 if the document came whole, with a status that is wanted */
 };
 
 /* The fetch is gone when it returns. */
 typedef void (*http_fetch_done_cb)(struct http_fetch *fetch, const struct http_fetch_result *result,
 				   void *owner);
 
-/* access is borrowed until done. A document of more than max_bytes is refused as soon as that is
- * known; one that is not there after timeout_ms, however slowly it comes, too. -ENOMEM. */
+/* -ENOMEM; the socket is closed then. */
 int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loop_t *loop,
-		     const char *url, const struct http_access *access, size_t max_bytes,
-		     uint64_t timeout_ms, http_fetch_done_cb done, void *owner);
+		     const struct http_ask *ask, http_fetch_done_cb done, void *owner);
 void http_fetch_cancel(struct http_fetch *fetch);

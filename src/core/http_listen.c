@@ -91,3 +91,9 @@ int http_server_listen_tcp(struct http_server **ret, uv_loop_t *loop,
 	}
 	return http_server_start(ret, loop, listener, fd, NULL, err);
 }
+
+int http_server_listen_fd(struct http_server **ret, uv_loop_t *loop,
+			  const struct http_listener *listener, int fd, struct err *err)
+{
+	return http_server_start(ret, loop, listener, fd, NULL, err);
+}

@@ -181,6 +181,48 @@ static void set_callbacks(struct http_request *request)
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
 }
 
+static curl_socket_t hand_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct http_request *request = user;
+	int fd = request->socket;
+
+	(void)purpose;
+	(void)address;
+	request->socket = 0;
+	return fd > 0 ? fd : CURL_SOCKET_BAD;
+}
+
+static int is_connected_already(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+	(void)user;
+	(void)fd;
+	(void)purpose;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* It leads elsewhere than its address says: no other request may use it. */
+static void set_socket(struct http_request *request, int fd)
+{
+	CURL *easy = request->easy;
+
+	request->socket = fd;
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, hand_socket);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, request);
+	(void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected_already);
+	(void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1l);
+	(void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1l);
+}
+
+static void set_method(CURL *easy, const struct http_get *get)
+{
+	if (!get->method || strcmp(get->method, "GET") == 0)
+		return;
+	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get->method);
+	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)get->body.size);
+	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+			       get->body.bytes ? get->body.bytes : (const void *)"");
+}
+
 static void note_host(struct http_request *request, const char *url)
 {
 	CURLU *parts = curl_url();
@@ -213,6 +255,9 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 	note_host(request, get->url);
 	(void)curl_easy_setopt(request->easy, CURLOPT_USERAGENT, USER_AGENT);
 	set_transport(request->easy, get);
+	set_method(request->easy, get);
+	if (get->socket > 0)
+		set_socket(request, get->socket);
 	set_callbacks(request);
 	if (set_tls(request, get->access) == 0)
 		(void)set_credentials(request, get->access);
@@ -310,6 +355,8 @@ void http_request_end(struct http_request *request, CURLcode code)
 	}
 	curl_easy_cleanup(request->easy);
 	request->easy = NULL;
+	if (request->socket > 0)
+		(void)close(request->socket);
 	request->callbacks.done(request, &result, request->owner);
 	free(request);
 }

@@ -22,6 +22,7 @@ struct http_request {
 	struct err local_error; /* found before anything was sent */
 	char curl_error[CURL_ERROR_SIZE];
 	char host[128]; /* for messages */
+	int socket;     /* handed over by the owner, and not used yet; 0 = none */
 
 	bool added;
 	bool start_wanted;

@@ -99,6 +99,7 @@ static bool is_allowed(struct http_exchange *x)
 	if (!listener->allows)
 		return true;
 	read_peer(x->connection, &peer, groups);
+	x->uid = peer.uid;
 	if (listener->allows(listener->owner, &peer, x->route->change))
 		return true;
 	if (listener->refused)

@@ -74,10 +74,14 @@ int http_server_listen_unix(struct http_server **ret, uv_loop_t *loop,
 int http_server_listen_tcp(struct http_server **ret, uv_loop_t *loop,
 			   const struct http_listener *listener, const char *address, uint16_t port,
 			   struct err *err);
+/* fd listens already, and is taken. */
+int http_server_listen_fd(struct http_server **ret, uv_loop_t *loop,
+			  const struct http_listener *listener, int fd, struct err *err);
 uint16_t http_server_port(const struct http_server *server);
 void http_server_close(struct http_server *server, void (*closed)(void *owner), void *owner);
 
 void *http_exchange_owner(const struct http_exchange *x); /* the listener's */
+uid_t http_exchange_uid(const struct http_exchange *x);   /* of a listener that judges peers */
 const char *http_exchange_method(const struct http_exchange *x);
 const char *http_exchange_parameter(const struct http_exchange *x, const char *name);
 const char *http_exchange_query(const struct http_exchange *x, const char *name); /* or NULL */

@@ -177,21 +177,29 @@ static bool is_signed_by(const struct jws_key *key, struct span text, struct spa
 	return good;
 }
 
+int jws_signature_check(const struct jws_key *key, struct span text, struct span signature,
+			struct err *err)
+{
+	_cleanup_(free_bytes) uint8_t *bytes = NULL;
+	size_t size = 0;
+	int rc = base64url_decode(signature, &bytes, &size);
+
+	if (rc < 0)
+		return err_set(err, rc, "signature: not base64url");
+	if (!is_signed_by(key, text, span_of(bytes, size)))
+		return err_set(err, -EKEYREJECTED, "wrong signature (kid %.16s...)", key->kid);
+	return 0;
+}
+
 static int check_signature(const struct jws_parts *parts, const struct jws_key *keys, size_t n_keys,
 			   const char *kid, struct err *err)
 {
-	_cleanup_(free_bytes) uint8_t *signature = NULL;
-	size_t size = 0;
 	const struct jws_key *key = find_key(keys, n_keys, kid);
 
 	if (!key)
 		return err_set(err, -EKEYREJECTED, "signature by an unknown key (kid %.16s...)",
 			       kid);
-	if (base64url_decode(parts->signature, &signature, &size) < 0)
-		return err_set(err, -EBADMSG, "signature: not base64url");
-	if (!is_signed_by(key, parts->signed_part, span_of(signature, size)))
-		return err_set(err, -EKEYREJECTED, "wrong signature (kid %.16s...)", kid);
-	return 0;
+	return jws_signature_check(key, parts->signed_part, parts->signature, err);
 }
 
 int jws_verify(struct span jws, const char *typ, const struct jws_key *keys, size_t n_keys,
@@ -225,7 +233,7 @@ int jws_payload(struct span jws, cJSON **ret_payload, struct err *err)
 		      : decode_json(parts.payload, PAYLOAD_SIZE_MAX, "payload", ret_payload, err);
 }
 
-static char *sign(const struct jws_key *key, struct span text)
+char *jws_signature(const struct jws_key *key, struct span text)
 {
 	EVP_MD_CTX *signing = EVP_MD_CTX_new();
 	uint8_t signature[RSA_BITS_MAX / 8];
@@ -256,7 +264,7 @@ int jws_sign(const struct jws_key *key, const char *typ, struct span payload, ch
 	    asprintf(&text, "%s.%s", encoded_header, encoded_payload) < 0)
 		text = NULL;
 	if (text)
-		signature = sign(key, span_of_string(text));
+		signature = jws_signature(key, span_of_string(text));
 	if (signature && asprintf(ret_jws, "%s.%s", text, signature) >= 0)
 		rc = 0;
 	free(encoded_header);

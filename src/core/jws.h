@@ -39,3 +39,11 @@ int jws_payload(struct span jws, cJSON **ret_payload, struct err *err);
 /* Sign payload; the result is zero-terminated and freed by the caller. */
 int jws_sign(const struct jws_key *key, const char *typ, struct span payload, char **ret_jws,
 	     struct err *err);
+
+/* The two halves of it, for who composes header and payload by himself. The signature over text,
+ * base64url, to be freed by the caller; NULL = libcrypto could not, for want of memory. */
+char *jws_signature(const struct jws_key *key, struct span text);
+/* signature is base64url. Errors: -EBADMSG (it is not), -EKEYREJECTED (it does not fit),
+ * -ENOMEM. */
+int jws_signature_check(const struct jws_key *key, struct span text, struct span signature,
+			struct err *err);

@@ -56,7 +56,30 @@
 	  "integrity-recovered")                                                                   \
 	X(INTEGRITY_ZEROIZED, "ae2cf24b030646158eace4ed6f1fc4cf", LOG_WARNING,                     \
 	  "integrity-zeroized")                                                                    \
-	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE, "integrity-resealed")
+	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE,                      \
+	  "integrity-resealed")                                                                    \
+	X(ROUTER_ENROLLED, "ce812d47d5754011a5012250b0181458", LOG_NOTICE, "router-enrolled")      \
+	X(ONBOARDING_REFUSED, "59daa2efb1b442f9921f5ba2f03ada72", LOG_WARNING,                     \
+	  "onboarding-refused")                                                                    \
+	X(OTHER_DEVICE, "cc7c98514c524f0e865a8cd80118a20f", LOG_ALERT, "other-device")             \
+	X(ONBOARDING_DEFERRED, "c569c1a910054e74b498b8340ec5caa8", LOG_WARNING,                    \
+	  "onboarding-deferred")                                                                   \
+	X(REGISTRY_PROBLEM, "2f789c61055a499e95917e2c2d74a64c", LOG_ERR, "registry-problem")       \
+	X(SSHD, "bb7c18b44530405a9e2585f2a61d3d73", LOG_INFO, "sshd-said")                         \
+	X(TUNNELS_READY, "9a2b27ea7dbe493799374b437c20bec1", LOG_NOTICE, "tunnels-ready")          \
+	X(TUNNELS_LOST, "03c5e4c7be784e37bc06a721edad8c91", LOG_ERR, "tunnels-lost")               \
+	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
+	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
+	  "tunnel-disconnected")                                                                   \
+	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")         \
+	X(ROUTER_INITIALIZED, "e842f90248f7445b8660d2b07c773469", LOG_NOTICE,                      \
+	  "router-initialized")                                                                    \
+	X(ROUTER_NOT_CONFIGURED, "3dd1f5a52ae048aeab5854830ad119dc", LOG_WARNING,                  \
+	  "router-not-configured")                                                                 \
+	X(OLD_PORTS_OPEN, "bab8a32565fa4739a83db94522ec94a6", LOG_WARNING, "old-ports-open")       \
+	X(ONBOARDING_STATE, "99d67a1f7e444a52a644e8da147b9abd", LOG_NOTICE, "onboarding-state")    \
+	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
+	X(ONBOARDING_FAILED, "37f72a1041f14f0f969b03f63d7a58ef", LOG_ERR, "onboarding-failed")
 
 #define LOG_DECLARE(event, message_id, event_priority, event_name)                                 \
 	extern const struct log_event log_event_##event;
@@ -97,3 +120,20 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_INTEGRITY_RECOVERED    (&log_event_INTEGRITY_RECOVERED)
 #define LOG_INTEGRITY_ZEROIZED     (&log_event_INTEGRITY_ZEROIZED)
 #define LOG_INTEGRITY_RESEALED     (&log_event_INTEGRITY_RESEALED)
+#define LOG_ROUTER_ENROLLED        (&log_event_ROUTER_ENROLLED)
+#define LOG_ONBOARDING_REFUSED     (&log_event_ONBOARDING_REFUSED)
+#define LOG_OTHER_DEVICE           (&log_event_OTHER_DEVICE)
+#define LOG_ONBOARDING_DEFERRED    (&log_event_ONBOARDING_DEFERRED)
+#define LOG_REGISTRY_PROBLEM       (&log_event_REGISTRY_PROBLEM)
+#define LOG_SSHD                   (&log_event_SSHD)
+#define LOG_TUNNELS_READY          (&log_event_TUNNELS_READY)
+#define LOG_TUNNELS_LOST           (&log_event_TUNNELS_LOST)
+#define LOG_TUNNEL_CONNECTED       (&log_event_TUNNEL_CONNECTED)
+#define LOG_TUNNEL_DISCONNECTED    (&log_event_TUNNEL_DISCONNECTED)
+#define LOG_CLOCK_SET_BACK         (&log_event_CLOCK_SET_BACK)
+#define LOG_ROUTER_INITIALIZED     (&log_event_ROUTER_INITIALIZED)
+#define LOG_ROUTER_NOT_CONFIGURED  (&log_event_ROUTER_NOT_CONFIGURED)
+#define LOG_OLD_PORTS_OPEN         (&log_event_OLD_PORTS_OPEN)
+#define LOG_ONBOARDING_STATE       (&log_event_ONBOARDING_STATE)
+#define LOG_ONBOARDED              (&log_event_ONBOARDED)
+#define LOG_ONBOARDING_FAILED      (&log_event_ONBOARDING_FAILED)

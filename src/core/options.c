@@ -23,7 +23,8 @@ static void print_usage(const struct options_program *program, FILE *out)
 		      "  --check        validate the configuration and exit\n",
 		      program->name, program->config);
 	for (size_t i = 0; i < program->n_more; i++)
-		(void)fprintf(out, "  %s\n", program->more[i].help);
+		if (program->more[i].help)
+			(void)fprintf(out, "  %s\n", program->more[i].help);
 	(void)fputs("  --version      print the version and exit\n"
 		    "  --help         print this and exit\n",
 		    out);

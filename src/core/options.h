@@ -20,7 +20,7 @@ struct options_more {
 	const char *name;
 	bool *flag;
 	const char **value;
-	const char *help; /* a line of --help: "--once         one try, then exit" */
+	const char *help; /* a line of --help: "--once         one try, then exit"; NULL = none */
 };
 
 struct options_program {

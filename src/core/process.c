@@ -3,138 +3,159 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
-#include <uv.h>
 
+#include "core/log.h"
 #include "core/macros.h"
-#include "core/printable.h"
 
-/* What is kept of a child's stderr: see last_line. */
-struct tail {
-	char text[PROCESS_LINE_SIZE];
-	size_t used;
-	bool in_line;  /* something but blanks has come since the line began */
-	bool indented; /* it began with blanks */
-	bool ended;    /* an empty line came after text */
-};
-
-/* A child in a loop, with its stderr and the limit of its time. */
-struct child {
-	uv_process_t process;
-	uv_pipe_t said;
-	uv_timer_t limit;
-	struct tail tail;
-	char chunk[4096];
-	int exit_status;
-	bool timed_out;
-};
-
-static void tail_append(struct tail *t, char byte)
+static const char *state_name(enum process_state state)
 {
-	if (t->used < sizeof(t->text) - 1)
-		t->text[t->used++] = byte;
-	t->text[t->used] = '\0';
+	static const char *const names[] = {"idle", "running", "ending", "closing"};
+
+	return names[state];
 }
 
-static void tail_begin_line(struct tail *t)
+static void set_state(struct process *p, enum process_state state)
 {
-	if (t->indented && !t->ended && t->used > 0)
-		tail_append(t, ' ');
-	else
-		t->used = 0;
-	t->in_line = true;
-	t->ended = false;
+	static const unsigned allowed[] = {
+		[PROCESS_IDLE] = 1u << PROCESS_RUNNING | 1u << PROCESS_CLOSING,
+		[PROCESS_RUNNING] = 1u << PROCESS_ENDING | 1u << PROCESS_CLOSING,
+		[PROCESS_ENDING] = 1u << PROCESS_CLOSING,
+		[PROCESS_CLOSING] = 1u << PROCESS_IDLE,
+	};
+
+	assert(allowed[p->state] & 1u << state);
+	log_debug("process %d: %s, was %s", process_pid(p), state_name(state),
+		  state_name(p->state));
+	p->state = state;
 }
 
-static void tail_take(struct tail *t, const char *bytes, size_t size)
+pid_t process_pid(const struct process *p)
 {
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i] == '\n' || bytes[i] == '\0') {
-			t->ended = !t->in_line;
-			t->in_line = false;
-			t->indented = false;
-		} else if (!t->in_line && strchr(" \t\r", bytes[i])) {
-			t->indented = true;
-		} else {
-			if (!t->in_line)
-				tail_begin_line(t);
-			tail_append(t, bytes[i]);
-		}
-	}
+	return p->state == PROCESS_RUNNING || p->state == PROCESS_ENDING ? p->child.pid : 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct process *p = handle->data;
+	process_exited_cb exited = p->exited;
+	struct err err = p->err;
+
+	if (--p->open_handles > 0)
+		return;
+	set_state(p, PROCESS_IDLE);
+	exited(p, p->exit_status, &err);
 }
 
 static void close_handle(uv_handle_t *handle)
 {
 	bool opened = handle->loop != NULL;
 
-	if (opened && !uv_is_closing(handle))
-		uv_close(handle, NULL);
+	if (opened)
+		uv_close(handle, on_handle_closed);
 }
 
-static void child_close(struct child *c)
+static void enter_closing(struct process *p)
 {
-	close_handle((uv_handle_t *)&c->process);
-	close_handle((uv_handle_t *)&c->said);
-	close_handle((uv_handle_t *)&c->limit);
+	set_state(p, PROCESS_CLOSING);
+	close_handle((uv_handle_t *)&p->child);
+	close_handle((uv_handle_t *)&p->stderr_pipe);
+	close_handle((uv_handle_t *)&p->patience);
+}
+
+static void end_line(struct process *p)
+{
+	p->line[p->line_used] = '\0';
+	p->line_used = 0;
+	p->said(p, p->line);
+}
+
+static void take_message(struct process *p, const char *bytes, size_t size)
+{
+	while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r'))
+		size--;
+	p->line_used = MIN(size, sizeof(p->line) - 1);
+	memcpy(p->line, bytes, p->line_used);
+	end_line(p);
+}
+
+static void take_lines(struct process *p, const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] == '\n' || bytes[i] == '\0')
+			end_line(p);
+		else if (p->line_used < sizeof(p->line) - 1)
+			p->line[p->line_used++] = bytes[i];
+	}
+}
+
+static void take(struct process *p, const char *bytes, size_t size)
+{
+	if (p->by_message)
+		take_message(p, bytes, size);
+	else
+		take_lines(p, bytes, size);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 {
-	struct child *c = container_of(handle, struct child, said);
+	struct process *p = handle->data;
 
 	(void)suggested;
-	*ret = uv_buf_init(c->chunk, sizeof(c->chunk));
+	*ret = uv_buf_init(p->chunk, sizeof(p->chunk));
 }
 
 static void on_said(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
-	struct child *c = container_of(stream, struct child, said);
+	struct process *p = stream->data;
 
 	if (n < 0)
-		close_handle((uv_handle_t *)&c->said);
+		(void)uv_read_stop(stream);
 	else
-		tail_take(&c->tail, buffer->base, (size_t)n);
+		take(p, buffer->base, (size_t)n);
 }
 
 /* What it said before it ended is in the pipe. The pipe's own end is not waited for: a child of
  * the child may hold it open, or write for ever. */
-static void read_rest(struct child *c)
+static void read_rest(struct process *p)
 {
 	size_t left = 1 << 20; /* more than a pipe holds */
 	uv_os_fd_t fd;
 
-	if (uv_is_closing((uv_handle_t *)&c->said) || uv_fileno((uv_handle_t *)&c->said, &fd) < 0)
+	if (!p->said || uv_fileno((uv_handle_t *)&p->stderr_pipe, &fd) < 0)
 		return;
 	while (left > 0) {
-		ssize_t n = read(fd, c->chunk, MIN(left, sizeof(c->chunk)));
+		ssize_t n = read(fd, p->chunk, MIN(left, sizeof(p->chunk)));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return;
-		tail_take(&c->tail, c->chunk, (size_t)n);
+			break;
+		take(p, p->chunk, (size_t)n);
 		left -= (size_t)n;
 	}
+	if (p->line_used > 0)
+		end_line(p);
 }
 
-static void on_exit_of_child(uv_process_t *process, int64_t exit_status, int signal)
+static void send_signal(const struct process *p, int signal)
 {
-	struct child *c = container_of(process, struct child, process);
-
-	c->exit_status = signal ? 128 + signal : (int)exit_status;
-	read_rest(c);
-	child_close(c);
+	(void)kill(p->group ? -p->child.pid : p->child.pid, signal);
 }
 
-static void on_limit(uv_timer_t *timer)
+static void on_exit_of_child(uv_process_t *child, int64_t exit_status, int signal)
 {
-	struct child *c = container_of(timer, struct child, limit);
+	struct process *p = child->data;
 
-	c->timed_out = true;
-	(void)uv_process_kill(&c->process, SIGKILL);
+	p->exit_status = signal ? 128 + signal : (int)exit_status;
+	/* Its own children, if it has left any: the group is there until the last is gone. */
+	if (p->group)
+		send_signal(p, SIGKILL);
+	read_rest(p);
+	enter_closing(p);
 }
 
 static void free_environment(char ***environment)
@@ -162,76 +183,104 @@ static char **child_environment(void)
 	return copy;
 }
 
-static int spawn(struct child *c, uv_loop_t *loop, const struct process_command *command)
+static uv_stdio_container_t inherited(int fd)
+{
+	return fd < 0 ? (uv_stdio_container_t){.flags = UV_IGNORE}
+		      : (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = fd};
+}
+
+static int spawn(struct process *p, uv_loop_t *loop, const struct process_options *options,
+		 int error)
 {
 	_cleanup_(free_environment) char **environment = child_environment();
 	uv_stdio_container_t stdio[4] = {
-		{.flags = UV_IGNORE},
-		{.flags = UV_IGNORE},
-		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-		 .data.stream = (uv_stream_t *)&c->said},
-		{.flags = UV_INHERIT_FD, .data.fd = command->fd},
+		inherited(options->stdio),
+		inherited(options->stdio),
+		inherited(error),
+		inherited(options->fd),
 	};
-	uv_process_options_t options = {
+	uv_process_options_t spawned = {
 		.exit_cb = on_exit_of_child,
-		.file = command->argv[0],
+		.file = options->argv[0],
 		.env = environment,
-		.stdio_count = command->fd < 0 ? 3 : 4,
+		.flags = options->group ? UV_PROCESS_DETACHED : 0,
+		.stdio_count = options->fd < 0 ? 3 : 4,
 		.stdio = stdio,
 	};
 
 	if (!environment)
 		return -ENOMEM;
 	/* execvp(3) takes what it does not change as char *const []. */
-	memcpy(&options.args, &command->argv, sizeof(options.args));
-	return uv_spawn(loop, &c->process, &options);
+	memcpy(&spawned.args, &options->argv, sizeof(spawned.args));
+	return uv_spawn(loop, &p->child, &spawned);
 }
 
-/* Whatever comes of it, the handles are open after it, or closing. */
-static int child_start(struct child *c, uv_loop_t *loop, const struct process_command *command)
+/* With an end of its stderr for us: a stream, or one that keeps its messages apart. */
+static int spawn_heard(struct process *p, uv_loop_t *loop, const struct process_options *options)
 {
+	int ends[2];
 	int rc;
 
-	(void)uv_timer_init(loop, &c->limit);
-	(void)uv_pipe_init(loop, &c->said, 0);
-	rc = spawn(c, loop, command);
-	if (rc < 0)
+	if (!options->said)
+		return spawn(p, loop, options, -1);
+	if (socketpair(AF_UNIX, (p->by_message ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0,
+		       ends) < 0)
+		return -errno;
+	rc = spawn(p, loop, options, ends[1]);
+	(void)close(ends[1]);
+	if (rc < 0) {
+		(void)close(ends[0]);
 		return rc;
-	(void)uv_timer_start(&c->limit, on_limit, command->timeout_ms, 0);
-	(void)uv_read_start((uv_stream_t *)&c->said, on_alloc, on_said);
+	}
+	(void)uv_pipe_open(&p->stderr_pipe, ends[0]); /* fails for what is no stream */
+	(void)uv_read_start((uv_stream_t *)&p->stderr_pipe, on_alloc, on_said);
 	return 0;
 }
 
-static int run_in_loop(struct child *c, const struct process_command *command)
+void process_start(struct process *p, uv_loop_t *loop, const struct process_options *options)
 {
-	uv_loop_t loop;
-	int closed;
 	int rc;
 
-	rc = uv_loop_init(&loop);
-	if (rc < 0)
-		return rc;
-	rc = child_start(c, &loop, command);
-	if (rc < 0)
-		child_close(c);
-	(void)uv_run(&loop, UV_RUN_DEFAULT);
-	closed = uv_loop_close(&loop);
-	assert(closed == 0); /* every handle of the child is */
-	(void)closed;
-	return rc;
+	assert(p->state == PROCESS_IDLE);
+	*p = (struct process){
+		.group = options->group,
+		.by_message = options->by_message,
+		.said = options->said,
+		.exited = options->exited,
+		.child.data = p,
+		.stderr_pipe.data = p,
+		.patience.data = p,
+		.open_handles = 3,
+	};
+	(void)uv_timer_init(loop, &p->patience);
+	(void)uv_pipe_init(loop, &p->stderr_pipe, 0);
+	rc = spawn_heard(p, loop, options);
+	/* Without memory for the environment libuv was not asked. */
+	if (!p->child.loop)
+		p->open_handles--;
+	if (rc < 0) {
+		(void)err_set_errno(&p->err, rc, "run %s", options->argv[0]);
+		enter_closing(p);
+		return;
+	}
+	set_state(p, PROCESS_RUNNING);
 }
 
-int process_run(const struct process_command *command, struct process_result *ret, struct err *err)
+static void on_patience_over(uv_timer_t *timer)
 {
-	struct child child = {0};
-	int rc = run_in_loop(&child, command);
+	struct process *p = timer->data;
 
-	if (rc < 0)
-		return err_set_errno(err, rc, "run %s", command->argv[0]);
-	if (child.timed_out)
-		return err_set(err, -ETIMEDOUT, "%s has not ended after %.1f s: killed",
-			       command->argv[0], (double)command->timeout_ms / 1000);
-	ret->exit_status = child.exit_status;
-	printable_copy(child.tail.text, ret->last_line, sizeof(ret->last_line));
-	return 0;
+	send_signal(p, SIGKILL);
+}
+
+void process_end(struct process *p, uint64_t patience_ms)
+{
+	if (p->state != PROCESS_RUNNING && p->state != PROCESS_ENDING)
+		return;
+	if (p->state == PROCESS_RUNNING)
+		set_state(p, PROCESS_ENDING);
+	else if (uv_timer_get_due_in(&p->patience) <= patience_ms)
+		return;
+	send_signal(p, patience_ms > 0 ? SIGTERM : SIGKILL);
+	(void)uv_timer_start(&p->patience, on_patience_over, patience_ms, 0);
 }

@@ -5,10 +5,16 @@
  *
  * process_run() is for what must be over before the caller goes on, where there is no loop yet:
  * it runs one of its own.
+ *
+ * Calling sequence on a loop: process_start -> said ... -> [process_end] -> exited. What was
+ * started is always told of by exited, once, when the child is gone and no handle of it is left:
+ * then the struct may be freed, or started again.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "core/err.h"
 
@@ -30,3 +36,66 @@ struct process_result {
 /* Run to the end, stdin and stdout /dev/null. Returns 0 whatever the exit status.
  * Errors: those of exec (-ENOENT: no such program), -ETIMEDOUT, -ENOMEM. */
 int process_run(const struct process_command *command, struct process_result *ret, struct err *err);
+
+/*      process_start      process_end, or no exec         gone           closed
+ *  IDLE ───────▶ RUNNING ───────▶ ENDING ──────────▶ CLOSING ───────▶ IDLE
+ *                   └───────────────────────────────────▲
+ */
+enum process_state {
+	PROCESS_IDLE, /* zeroed memory is so */
+	PROCESS_RUNNING,
+	PROCESS_ENDING,  /* it has got SIGTERM or SIGKILL */
+	PROCESS_CLOSING, /* it is gone, its handles are not yet */
+};
+
+struct process;
+/* What it said on stderr, without the newline, cut at PROCESS_SAID_SIZE - 1 bytes; not made
+ * printable. */
+typedef void (*process_said_cb)(struct process *process, const char *line);
+/* err is set if it never ran; else exit_status is as in struct process_result. */
+typedef void (*process_exited_cb)(struct process *process, int exit_status, const struct err *err);
+
+#define PROCESS_SAID_SIZE 512
+
+/* In front of an argv: a child that does not outlive a parent that was killed. What it cannot run
+ * ends with exit status 127. */
+#define PROCESS_DIES_WITH_US "setpriv", "--pdeathsig", "TERM"
+
+struct process_options {
+	const char *const *argv; /* as above */
+	int stdio;               /* becomes its stdin and stdout; -1 = /dev/null */
+	int fd;                  /* becomes its descriptor 3; -1 = none */
+	bool group;              /* leads a session of its own, which ends with it */
+	process_said_cb said;    /* NULL = its stderr is /dev/null */
+	/* said comes not for each line but for each write(2), of at most 4 KiB: then what a
+	 * stranger made it say cannot look like a line of its own. */
+	bool by_message;
+	process_exited_cb exited;
+};
+
+struct process {
+	enum process_state state;
+	uv_process_t child;
+	uv_pipe_t stderr_pipe;
+	uv_timer_t patience;
+	unsigned open_handles;
+	bool group;
+	bool by_message;
+	process_said_cb said;
+	process_exited_cb exited;
+	int exit_status;
+	struct err err;
+	size_t line_used;
+	char line[PROCESS_SAID_SIZE];
+	char chunk[4096];
+};
+
+/* The descriptors stay the caller's. exited comes later also when there is no such program. */
+void process_start(struct process *p, uv_loop_t *loop, const struct process_options *options);
+
+/* SIGTERM, and after patience_ms SIGKILL; 0 = SIGKILL at once. Asked again, the shorter patience
+ * counts. Allowed in every state. */
+void process_end(struct process *p, uint64_t patience_ms);
+
+/* 0 unless it is running or ending. */
+pid_t process_pid(const struct process *p);

@@ -80,6 +80,15 @@ int tpm_find(struct tpm *t, TPM2_HANDLE handle, ESYS_TR *ret, TPM2B_PUBLIC *ret_
  * which gives the same key as long as the TPM is the same (its seed outlives TPM2_Clear). */
 int tpm_ek_name(struct tpm *t, TPM2B_NAME *ret, struct err *err);
 
+/* The endorsement key itself: what lies at handle if that is one, else made anew likewise. */
+struct tpm_ek {
+	struct tpm_object made; /* to be flushed; none where it is persistent */
+	ESYS_TR handle;
+	TPM2B_PUBLIC public;
+};
+int tpm_ek_provide(struct tpm *t, TPM2_HANDLE handle, struct tpm_ek *ret, struct err *err);
+void tpm_ek_release(struct tpm_ek *ek); /* takes a zeroed one */
+
 /* Lower-case hex. */
 void tpm_name_text(const TPM2B_NAME *name, char ret[TPM_NAME_TEXT_SIZE]);
 bool tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b);

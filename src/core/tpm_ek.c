@@ -43,41 +43,57 @@ static bool is_ek(const TPMT_PUBLIC *p)
 	       p->parameters.rsaDetail.keyBits == ek->parameters.rsaDetail.keyBits;
 }
 
-static int make_ek(struct tpm *t, TPM2B_NAME *ret, struct err *err)
+static int make_ek(struct tpm *t, struct tpm_ek *ret, struct err *err)
 {
 	static const TPM2B_SENSITIVE_CREATE no_secret = {0};
 	static const TPM2B_DATA no_data = {0};
 	static const TPML_PCR_SELECTION no_pcr = {0};
-	_cleanup_(tpm_flush) struct tpm_object ek = TPM_OBJECT_NONE(t);
-	TPM2B_NAME *name = NULL;
+	TPM2B_PUBLIC *public = NULL;
 	TSS2_RC rc = TPM_CALL(t, Esys_CreatePrimary(t->esys, ESYS_TR_RH_ENDORSEMENT,
 						    ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
 						    &no_secret, &ek_template, &no_data, &no_pcr,
-						    &ek.handle, NULL, NULL, NULL, NULL));
+						    &ret->handle, &public, NULL, NULL, NULL));
 
-	if (rc != TSS2_RC_SUCCESS) {
-		ek.handle = ESYS_TR_NONE;
-		return tpm_fail(t, rc, err, "make the endorsement key");
-	}
-	rc = Esys_TR_GetName(t->esys, ek.handle, &name);
 	if (rc != TSS2_RC_SUCCESS)
-		return tpm_fail(t, rc, err, "name of the endorsement key");
-	*ret = *name;
-	Esys_Free(name);
+		return tpm_fail(t, rc, err, "make the endorsement key");
+	ret->made.handle = ret->handle;
+	ret->public = *public;
+	Esys_Free(public);
 	return 0;
+}
+
+int tpm_ek_provide(struct tpm *t, TPM2_HANDLE handle, struct tpm_ek *ret, struct err *err)
+{
+	int rc;
+
+	*ret = (struct tpm_ek){.made = TPM_OBJECT_NONE(t)};
+	rc = tpm_find(t, handle, &ret->handle, &ret->public, NULL, err);
+	if (rc == 0 && is_ek(&ret->public.publicArea))
+		return 0;
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	return make_ek(t, ret, err);
+}
+
+void tpm_ek_release(struct tpm_ek *ek)
+{
+	if (ek->made.tpm)
+		tpm_flush(&ek->made);
 }
 
 int tpm_ek_name(struct tpm *t, TPM2B_NAME *ret, struct err *err)
 {
-	TPM2B_PUBLIC public;
-	TPM2B_NAME name;
-	int rc = tpm_find(t, TPM_EK_HANDLE, NULL, &public, &name, err);
+	_cleanup_(tpm_ek_release) struct tpm_ek ek = {0};
+	TPM2B_NAME *name = NULL;
+	TSS2_RC tss_rc;
+	int rc = tpm_ek_provide(t, TPM_EK_HANDLE, &ek, err);
 
-	if (rc == 0 && is_ek(&public.publicArea)) {
-		*ret = name;
-		return 0;
-	}
-	if (rc < 0 && rc != -ENOENT)
+	if (rc < 0)
 		return rc;
-	return make_ek(t, ret, err);
+	tss_rc = Esys_TR_GetName(t->esys, ek.handle, &name);
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, tss_rc, err, "name of the endorsement key");
+	*ret = *name;
+	Esys_Free(name);
+	return 0;
 }

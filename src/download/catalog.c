@@ -19,11 +19,17 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, http_fe
 {
 	struct catalog *catalog = inquiry->catalog;
 	const struct source_place *place = &catalog->list->places[inquiry->source];
+	const struct http_ask ask = {
+		.url = url,
+		.access = &place->access,
+		.max_bytes = max,
+		.timeout_ms = catalog->timeout_ms,
+	};
 	int rc = -ENOMEM;
 
 	if (url)
-		rc = http_fetch_start(&inquiry->fetch, catalog->client, catalog->loop, url,
-				      &place->access, max, catalog->timeout_ms, done, inquiry);
+		rc = http_fetch_start(&inquiry->fetch, catalog->client, catalog->loop, &ask, done,
+				      inquiry);
 	free(url);
 	return rc;
 }

@@ -109,7 +109,7 @@ void download_configure(struct download *d, unsigned concurrency)
 	download_tell(d, ENGINE_CONFIGURED);
 }
 
-static void download_free(struct download *d)
+void download_free(struct download *d)
 {
 	catalog_release(&d->catalog);
 	source_list_release(&d->sources);
@@ -208,12 +208,9 @@ int download_load(struct download **ret, struct download_home *home, const char 
 static void on_handle_closed(uv_handle_t *handle)
 {
 	struct download *d = handle->data;
-	void (*closed)(struct download * d) = d->closed;
 
-	if (--d->handles > 0)
-		return;
-	closed(d);
-	download_free(d);
+	if (--d->handles == 0)
+		d->closed(d);
 }
 
 /* The last job is done. */

@@ -165,9 +165,10 @@ void download_configure(struct download *d, unsigned concurrency);
 /* The state to tell: a download that begins anew is queued, whatever still ends. */
 enum engine_state download_state(const struct download *d);
 
-/* Stop in good order: what was received is written and synced, the journal marked clean. The
- * struct is freed before closed is called with its address. */
+/* Stop in good order: what was received is written and synced, the journal marked clean. Then
+ * closed is called, which is to free it while what it stands on is there. */
 void download_close(struct download *d, void (*closed)(struct download *d));
+void download_free(struct download *d);
 
 /* Bytes of pieces that are verified. */
 uint64_t download_bytes_verified(const struct download *d);

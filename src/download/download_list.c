@@ -210,6 +210,7 @@ static void on_download_closed(struct download *d)
 	struct download_list *list = list_of(d);
 
 	unlink_download(list, d);
+	download_free(d);
 	release_if_closed(list);
 }
 

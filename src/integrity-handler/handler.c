@@ -44,7 +44,7 @@ static int unlock_by_hand(const char *config_path)
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct failure f;
 
-	if (config_load_early(&config, config_path, &f.err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
 		log_refused(&f.err);
 		return EX_CONFIG;
 	}
@@ -61,7 +61,7 @@ static int try_once(const char *config_path, struct failure *f)
 	_cleanup_(config_freep) struct config *config = NULL;
 
 	memset(f, 0, sizeof(*f));
-	if (config_load_early(&config, config_path, &f->err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f->err) < 0) {
 		log_refused(&f->err);
 		return failure_because(f, CAUSE_CONFIGURATION);
 	}
@@ -166,7 +166,7 @@ int handler_request(const char *config_path, const char *request)
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct failure f = {0};
 
-	if (config_load_early(&config, config_path, &f.err) < 0) {
+	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
 		(void)fprintf(stderr, "integrity-handler: configuration refused: %s\n", f.err.text);
 		return EX_CONFIG;
 	}

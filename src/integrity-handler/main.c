@@ -16,7 +16,7 @@ static int check(const char *path)
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct err err;
 
-	if (config_load_early(&config, path, &err) < 0) {
+	if (config_load_early(&config, path, CONFIG_ANY, &err) < 0) {
 		log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err.text},
 			  "configuration refused: %s", err.text);
 		return err.code == -EACCES ? EX_NOPERM : EX_CONFIG;
@@ -35,7 +35,7 @@ int main(int argc, char **argv)
 	};
 	const struct options_program program = {
 		.name = "integrity-handler",
-		.config = CONFIG_ROUTER_PATH,
+		.config = config_default_path(),
 		.more = more,
 		.n_more = N_ELEMENTS(more),
 	};

@@ -49,6 +49,7 @@ static CURL *prepare(const struct client *client, const char *method, const char
 	(void)snprintf(url, sizeof(url), "http://localhost%s", path);
 	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
 	(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+	(void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1l);
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1l);
@@ -67,8 +68,9 @@ int client_say_no_daemon(const struct client *client)
 		reason = strerror(errno);
 	(void)fprintf(stderr,
 		      "stewardctl: no daemon answers on %s: %s\n"
-		      "Is it running? systemctl status stewardd\n",
-		      client->socket, reason);
+		      "Is it running? systemctl status %s\n",
+		      client->socket, reason,
+		      strcmp(client->socket, CONDUCTOR_SOCKET) == 0 ? "conductord" : "stewardd");
 	if (fd >= 0)
 		(void)close(fd);
 	return EXIT_NO_DAEMON;

@@ -25,6 +25,17 @@ bool command_version_path(const char *version, const char *before, const char *a
 	return true;
 }
 
+bool command_name_is_valid(const char *what, const char *name)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				       "0123456789._-";
+
+	if (!name || (name[0] && strlen(name) < 64 && !name[strspn(name, alphabet)]))
+		return true;
+	(void)fprintf(stderr, "stewardctl: '%s' is not the name of a %s\n", name, what);
+	return false;
+}
+
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer))
 {
@@ -40,30 +51,6 @@ int command_ask(const struct invocation *invocation, const char *method, const c
 		show(answer);
 		cJSON_Delete(answer);
 	}
-	client_reply_release(&reply);
-	return rc;
-}
-
-int command_check_node(const struct invocation *invocation)
-{
-	const char *router = invocation_value(invocation, "router");
-	const char *node = invocation_value(invocation, "node");
-	struct client client = command_client(invocation);
-	struct client_reply reply;
-	cJSON *status;
-	int rc;
-
-	if (!router && !node)
-		return EXIT_DONE;
-	rc = client_call(&client, "GET", "/v1/status", NULL, &reply);
-	status = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
-	if (rc == EXIT_DONE && ((router && strcmp(router, member_text(status, "name")) != 0) ||
-				(node && strcmp(node, member_text(status, "node")) != 0))) {
-		(void)fprintf(stderr, "stewardctl: this is router %s, node %s\n",
-			      member_text(status, "name"), member_text(status, "node"));
-		rc = EXIT_REFUSED;
-	}
-	cJSON_Delete(status);
 	client_reply_release(&reply);
 	return rc;
 }

@@ -19,9 +19,10 @@ struct client command_client(const struct invocation *invocation);
 bool command_version_path(const char *version, const char *before, const char *after,
 			  char ret[COMMAND_PATH_SIZE]);
 
+/* Could this be the name of a router, a node or a token? What is not never gets into a URL; the
+ * rest the daemon judges. NULL can. */
+bool command_name_is_valid(const char *what, const char *name);
+
 /* Ask, and show the answer: as it came with --json, else with show (NULL = say nothing). */
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer));
-
-/* The daemon looks after one node: `router R` and `node N` name it, and another is refused. */
-int command_check_node(const struct invocation *invocation);

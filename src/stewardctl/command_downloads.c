@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "stewardctl/command_ask.h"
+#include "stewardctl/command_place.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
@@ -13,27 +13,34 @@ int command_show_system(const struct invocation *invocation)
 	return command_ask(invocation, "GET", "/v1/status", NULL, show_status);
 }
 
+/* The events of a download are its router's. */
+static int refuse_watch(void)
+{
+	(void)fputs("stewardctl: 'watch' works on the router itself; here, ask again\n", stderr);
+	return EXIT_USAGE;
+}
+
 int command_show_download(const struct invocation *invocation)
 {
 	const char *version = invocation_value(invocation, "version");
+	const bool watches = invocation_value(invocation, "watch") != NULL;
 	struct client client = command_client(invocation);
-	char path[COMMAND_PATH_SIZE];
+	struct command_place place;
 	int rc;
 
-	if (!version && invocation_value(invocation, "watch")) {
+	if (!version && watches) {
 		(void)fputs("stewardctl: 'watch' needs 'version V'\n", stderr);
 		return EXIT_USAGE;
 	}
-	rc = command_check_node(invocation);
+	rc = command_find_place(invocation, &place);
 	if (rc != EXIT_DONE)
 		return rc;
-	if (!version)
-		return command_ask(invocation, "GET", "/v1/downloads", NULL, show_downloads);
-	if (!command_version_path(version, "/v1/downloads/", "", path))
-		return EXIT_REFUSED;
-	if (invocation_value(invocation, "watch"))
+	if (watches && place.is_through_conductor)
+		return refuse_watch();
+	if (watches)
 		return watch_download(&client, version, invocation->json);
-	return command_ask(invocation, "GET", path, NULL, show_download);
+	return command_ask_place(invocation, &place, "GET", version, "", NULL,
+				 version ? show_download : show_downloads);
 }
 
 int command_show_available(const struct invocation *invocation)
@@ -50,46 +57,55 @@ static void say_state(const cJSON *download)
 		     member_text(download, "state"));
 }
 
+static char *order_of(const struct invocation *invocation)
+{
+	cJSON *order = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(order, "version", invocation_value(invocation, "version"));
+	cJSON_AddBoolToObject(order, "sequenced",
+			      invocation_value(invocation, "sequenced") != NULL);
+	cJSON_AddBoolToObject(order, "force", invocation_value(invocation, "force") != NULL);
+	text = cJSON_PrintUnformatted(order);
+	cJSON_Delete(order);
+	return text;
+}
+
 int command_download(const struct invocation *invocation)
 {
 	const char *version = invocation_value(invocation, "version");
+	const bool watches = invocation_value(invocation, "watch") != NULL;
 	struct client client = command_client(invocation);
-	char path[COMMAND_PATH_SIZE];
-	cJSON *request;
-	char *body;
+	char checked[COMMAND_PATH_SIZE];
+	struct command_place place;
+	char *order;
 	int rc;
 
-	if (!command_version_path(version, "", "", path))
+	if (!command_version_path(version, "", "", checked))
 		return EXIT_REFUSED;
-	rc = command_check_node(invocation);
+	rc = command_find_place(invocation, &place);
 	if (rc != EXIT_DONE)
 		return rc;
-	request = cJSON_CreateObject();
-	cJSON_AddStringToObject(request, "version", version);
-	cJSON_AddBoolToObject(request, "sequenced",
-			      invocation_value(invocation, "sequenced") != NULL);
-	cJSON_AddBoolToObject(request, "force", invocation_value(invocation, "force") != NULL);
-	body = cJSON_PrintUnformatted(request);
-	cJSON_Delete(request);
-	rc = command_ask(invocation, "POST", "/v1/downloads", body,
-			 invocation_value(invocation, "watch") ? NULL : say_state);
-	free(body);
-	if (rc == EXIT_DONE && invocation_value(invocation, "watch"))
+	if (watches && place.is_through_conductor)
+		return refuse_watch();
+	order = order_of(invocation);
+	rc = command_ask_place(invocation, &place, "POST", NULL, "", order,
+			       watches ? NULL : say_state);
+	free(order);
+	if (rc == EXIT_DONE && watches)
 		rc = watch_download(&client, version, invocation->json);
 	return rc;
 }
 
-static int change(const struct invocation *invocation, const char *what, const char *body)
+static int change(const struct invocation *invocation, const char *action, const char *body)
 {
-	char path[COMMAND_PATH_SIZE];
-	int rc = command_check_node(invocation);
+	struct command_place place;
+	int rc = command_find_place(invocation, &place);
 
 	if (rc != EXIT_DONE)
 		return rc;
-	if (!command_version_path(invocation_value(invocation, "version"), "/v1/downloads/", what,
-				  path))
-		return EXIT_REFUSED;
-	return command_ask(invocation, "POST", path, body, say_state);
+	return command_ask_place(invocation, &place, "POST",
+				 invocation_value(invocation, "version"), action, body, say_state);
 }
 
 int command_pause(const struct invocation *invocation)

@@ -39,7 +39,7 @@ static bool find_handler(char ret[PATH_MAX])
 
 static const char *config_of(const struct invocation *invocation)
 {
-	return invocation->config ? invocation->config : CONFIG_ROUTER_PATH;
+	return invocation->config ? invocation->config : config_default_path();
 }
 
 /* Takes this process's place: its exit status is ours. */
@@ -79,7 +79,7 @@ static int show_without_daemon(const struct invocation *invocation)
 	char *text;
 	struct err err;
 
-	if (config_load_early(&config, config_of(invocation), &err) < 0) {
+	if (config_load_early(&config, config_of(invocation), CONFIG_ANY, &err) < 0) {
 		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
 		return EXIT_REFUSED;
 	}

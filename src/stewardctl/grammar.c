@@ -1,6 +1,7 @@
 #include "stewardctl/grammar.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "core/macros.h"
@@ -8,6 +9,16 @@
 static bool is_prefix(const char *typed, const char *word)
 {
 	return strncmp(typed, word, strlen(typed)) == 0;
+}
+
+static bool is_place(const char *word)
+{
+	return isupper((unsigned char)word[0]);
+}
+
+static bool takes_the_rest(const char *word)
+{
+	return strstr(word, "...") != NULL;
 }
 
 static unsigned count_words(const struct command *command)
@@ -50,6 +61,7 @@ static const char *resolve_word(const struct command *commands, size_t n_command
 				char *message, size_t message_size)
 {
 	const char *found = NULL;
+	const char *place = NULL;
 	bool ambiguous = false;
 	char fitting[256] = "";
 	char possible[512] = "";
@@ -60,6 +72,10 @@ static const char *resolve_word(const struct command *commands, size_t n_command
 		if (!begins_with(&commands[i], resolved, n) || !word)
 			continue;
 		add_to_list(possible, sizeof(possible), word);
+		if (is_place(word)) {
+			place = word;
+			continue;
+		}
 		if (strcmp(typed, word) == 0)
 			return word;
 		if (!is_prefix(typed, word))
@@ -70,6 +86,8 @@ static const char *resolve_word(const struct command *commands, size_t n_command
 	}
 	if (found && !ambiguous)
 		return found;
+	if (place && !found)
+		return place;
 	if (found)
 		(void)snprintf(message, message_size, "ambiguous word '%s': %s", typed, fitting);
 	else
@@ -93,7 +111,7 @@ static bool is_longer_command(const struct command *commands, size_t n_commands,
 {
 	for (size_t i = 0; i < n_commands; i++)
 		if (begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
-		    is_prefix(typed, commands[i].words[n]))
+		    (is_place(commands[i].words[n]) || is_prefix(typed, commands[i].words[n])))
 			return true;
 	return false;
 }
@@ -158,6 +176,20 @@ static int parse_pairs(struct invocation *ret, int n_words, char *const *words, 
 	return 0;
 }
 
+static int say_what_follows(const struct command *commands, size_t n_commands,
+			    const char *const *resolved, unsigned n, char *message,
+			    size_t message_size)
+{
+	char possible[512] = "";
+
+	for (size_t i = 0; i < n_commands; i++)
+		if (begins_with(&commands[i], resolved, n) && commands[i].words[n])
+			add_to_list(possible, sizeof(possible), commands[i].words[n]);
+	(void)snprintf(message, message_size, "the command is not complete, expected: %s",
+		       possible);
+	return -1;
+}
+
 int grammar_parse(struct invocation *ret, const struct command *commands, size_t n_commands,
 		  int n_words, char *const *words, char *message, size_t message_size)
 {
@@ -174,12 +206,19 @@ int grammar_parse(struct invocation *ret, const struct command *commands, size_t
 					   message_size);
 		if (!resolved[n])
 			return -1;
+		if (is_place(resolved[n]))
+			ret->places[n] = words[n];
 		n++;
+		if (takes_the_rest(resolved[n - 1]))
+			break;
 	}
 	ret->command = find_command(commands, n_commands, resolved, n);
-	if (!ret->command) {
-		(void)snprintf(message, message_size, "the command is not complete");
-		return -1;
+	if (!ret->command)
+		return say_what_follows(commands, n_commands, resolved, n, message, message_size);
+	if (n > 0 && takes_the_rest(resolved[n - 1])) {
+		ret->rest = words + n - 1;
+		ret->n_rest = n_words - (int)n + 1;
+		return 0;
 	}
 	return parse_pairs(ret, n_words - (int)n, words + n, message, message_size);
 }
@@ -189,6 +228,15 @@ const char *invocation_value(const struct invocation *invocation, const char *na
 	for (int i = 0; invocation->command->pairs[i].kind != PAIR_END; i++)
 		if (strcmp(invocation->command->pairs[i].name, name) == 0)
 			return invocation->values[i];
+	return NULL;
+}
+
+const char *invocation_place(const struct invocation *invocation, const char *word)
+{
+	for (int i = 0; invocation->command->words[i]; i++)
+		if (strcmp(invocation->command->words[i], word) == 0)
+			return invocation->places[i];
+	assert(!"the command has this place");
 	return NULL;
 }
 
@@ -241,7 +289,7 @@ static void complete_pairs(const struct command *command, int n_words, char *con
 }
 
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
-		      char *const *words, FILE *out)
+		      char *const *words, grammar_rest_cb rest, FILE *out)
 {
 	const char *resolved[WORDS_MAX];
 	char message[256];
@@ -252,18 +300,23 @@ void grammar_complete(const struct command *commands, size_t n_commands, int n_w
 		const char *word = resolve_word(commands, n_commands, resolved, n, words[n],
 						message, sizeof(message));
 
-		if (!word)
+		if (!word || takes_the_rest(word))
 			break;
 		resolved[n++] = word;
 	}
 	if ((int)n == n_words - 1 && n < WORDS_MAX) {
 		for (size_t i = 0; i < n_commands; i++)
 			if (begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
+			    !is_place(commands[i].words[n]) &&
 			    is_prefix(words[n], commands[i].words[n]))
 				add_to_list(printed, sizeof(printed), commands[i].words[n]);
 		for (char *at = strtok(printed, ", "); at; at = strtok(NULL, ", "))
 			(void)fprintf(out, "%s\n", at);
 	}
+	for (size_t i = 0; rest && i < n_commands; i++)
+		if (n > 0 && begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
+		    takes_the_rest(commands[i].words[n]))
+			rest(n_words - (int)n + 1, words + n - 1, out);
 	for (size_t i = 0; i < n_commands; i++)
 		if (count_words(&commands[i]) == n && begins_with(&commands[i], resolved, n))
 			complete_pairs(&commands[i], n_words - (int)n, words + n, out);

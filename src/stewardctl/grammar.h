@@ -1,5 +1,8 @@
 /* grammar.h - the command language: words, and `name value` pairs behind them in any order.
  *
+ * A word in capitals is a place, where a value stands: {"authority", "router", "R", "node", "N"}.
+ * One that ends in "..." is the last, and takes all that follows.
+ *
  * One table (commands.c) is the grammar for parsing, for help and for completion. Words and
  * names may be abbreviated as long as only one fits.
  */
@@ -9,7 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define WORDS_MAX 5
+#define WORDS_MAX 8
 #define PAIRS_MAX 6
 
 enum pair_kind {
@@ -38,8 +41,11 @@ struct invocation {
 	const struct command *command;
 	const char
 		*values[PAIRS_MAX]; /* by position in pairs; of a flag: its name; NULL = absent */
-	const char *socket;         /* --socket; NULL = the default */
-	const char *config;         /* --config, for what needs no daemon; NULL = the default */
+	const char *places[WORDS_MAX]; /* what was typed there, by position in words */
+	char *const *rest;             /* what was typed for a place with "..." */
+	int n_rest;
+	const char *socket; /* --socket; NULL = the default */
+	const char *config; /* --config, for what needs no daemon; NULL = the default */
 	bool json;
 };
 
@@ -47,10 +53,18 @@ struct invocation {
 int grammar_parse(struct invocation *ret, const struct command *commands, size_t n_commands,
 		  int n_words, char *const *words, char *message, size_t message_size);
 
+/* Of a pair, by its name. NULL = it was not given. */
 const char *invocation_value(const struct invocation *invocation, const char *name);
+/* Of a place, by its word ("R"), which the command has. */
+const char *invocation_place(const struct invocation *invocation, const char *word);
 
 void grammar_help(const struct command *commands, size_t n_commands, FILE *out);
 
-/* Print what may follow words, one a line; the last of words is what has been typed of it. */
+/* Prints what may follow in a place with "...": words begin with that place's own word of before
+ * it, and end in what has been typed of the next. */
+typedef void (*grammar_rest_cb)(int n_words, char *const *words, FILE *out);
+
+/* Print what may follow words, one a line; the last of words is what has been typed of it. rest:
+ * NULL = such places are not completed. */
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
-		      char *const *words, FILE *out);
+		      char *const *words, grammar_rest_cb rest, FILE *out);

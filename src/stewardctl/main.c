@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/config_edit.h"
 #include "stewardctl/client.h"
 #include "stewardctl/commands.h"
 
@@ -30,6 +31,11 @@ static int take_options(struct invocation *invocation, int n, char **words)
 	return i;
 }
 
+static void complete_leaf(int n_words, char *const *words, FILE *out)
+{
+	config_edit_complete((size_t)n_words, (const char *const *)words, out);
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation invocation = {0};
@@ -46,7 +52,7 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (argc > 2 && strcmp(argv[1], "--complete") == 0) {
-		grammar_complete(commands, n_commands, argc - 2, argv + 2, stdout);
+		grammar_complete(commands, n_commands, argc - 2, argv + 2, complete_leaf, stdout);
 		return EXIT_DONE;
 	}
 	options = take_options(&invocation, argc - 1, argv + 1);

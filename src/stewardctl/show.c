@@ -16,8 +16,11 @@ void show_status(const cJSON *status)
 	char uptime[FORMAT_SIZE];
 
 	(void)printf("Steward      %s\n", member_text(status, "version"));
-	(void)printf("Router       %s %s\n", member_text(status, "name"),
-		     member_text(status, "node"));
+	if (member_text(status, "node")[0])
+		(void)printf("Router       %s %s\n", member_text(status, "name"),
+			     member_text(status, "node"));
+	else
+		(void)printf("Conductor    %s\n", member_text(status, "name"));
 	(void)printf("Up           %s\n",
 		     format_duration(uptime, (int64_t)member_number(status, "uptime")));
 	(void)printf("Access mode  %s\n", member_text(update, "access-mode"));

@@ -1,66 +1,13 @@
 /* stewardd - the router's daemon. */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sysexits.h>
+#include "stewardd/router.h"
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/options.h"
-#include "integrity/emergency.h"
-#include "stewardd/daemon.h"
-
-#define EXIT_INTEGRITY_EVENT 1
-
-static struct daemon router;
-
-static int refuse(const struct err *err)
-{
-	log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
-		  "configuration refused: %s", err->text);
-	return err->code == -EACCES ? EX_NOPERM : EX_CONFIG;
-}
-
-/* The blocking first phase. What else the configuration says may lie in what it unlocks. Returns
- * what the process exits with. */
-static int unlock(const char *path, struct integrity *ret)
-{
-	_cleanup_(config_freep) struct config *early = NULL;
-	struct failure f;
-
-	if (config_load_early(&early, path, &f.err) < 0)
-		return refuse(&f.err);
-	if (integrity_unlock(&early->integrity, ret, &f) < 0) {
-		emergency_tell(&f);
-		return EXIT_INTEGRITY_EVENT;
-	}
-	return EX_OK;
-}
+static struct router router;
 
 int main(int argc, char **argv)
 {
-	struct options options;
-	struct config *config;
-	struct err err;
 	const struct options_program program = {.name = "stewardd", .config = CONFIG_ROUTER_PATH};
+	struct options options;
 	int rc = options_parse(&options, &program, argc, argv);
 
-	if (rc >= 0)
-		return rc;
-	log_open("stewardd", options.foreground || options.check);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (!options.check) {
-		rc = unlock(options.config, &router.integrity);
-		if (rc != EX_OK)
-			return rc;
-	}
-	if (config_load(&config, options.config, &err) < 0)
-		return refuse(&err);
-	if (options.check) {
-		(void)printf("%s is valid\n", options.config);
-		config_free(config);
-		return EX_OK;
-	}
-	return daemon_run(&router, options.config, config);
+	return rc >= 0 ? rc : node_main(&router.node, &router_program, &options);
 }

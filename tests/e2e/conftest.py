@@ -113,3 +113,20 @@ def other_machine(tmp_path_factory):
 def world(worlds, machine):
     """Enabled, files written, and booted up to where the handler starts."""
     return worlds(machine)
+
+
+@pytest.fixture
+def onboarding():
+    """A wire with nobody at its ends yet."""
+    from onboarding_world import World
+
+    with contextlib.closing(World()) as made:
+        yield made
+
+
+@pytest.fixture
+def conductor(onboarding):
+    """It expects a router in mode psk-only."""
+    made = onboarding.conductor()
+    made.configure()
+    return made

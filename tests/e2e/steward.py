@@ -60,6 +60,8 @@ class Reply:
 
 
 class Daemon:
+    program, role = STEWARDD, "steward:router"
+
     def __init__(self, directory, key=None, sources=(), download=None, update=None, router=None,
                  environment=None, state=None, prefix=()):
         self.directory = str(directory)
@@ -91,12 +93,12 @@ class Daemon:
 
     def write_config(self):
         with open(self.config_path, "w") as file:
-            json.dump({"steward:router": self.config}, file)
+            json.dump({self.role: self.config}, file)
 
     def start(self, wait=True):
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            self.prefix + [STEWARDD, "--config", self.config_path, "--foreground"], stderr=log,
+            self.prefix + [self.program, "--config", self.config_path, "--foreground"], stderr=log,
             env={**os.environ, **self.environment})
         log.close()
         if wait:

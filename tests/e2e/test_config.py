@@ -64,6 +64,18 @@ REFUSED = {
                       "1..600"),
     "port": ({"software-update": {"repository": {"listen": [{"address": "::1", "port": 0}]}}},
              "port", "0", "1..65535"),
+    "onboarding port": ({"secure-conductor-onboarding": {"port": 65536}},
+                        "secure-conductor-onboarding/port", "65536", "1..65535"),
+    "ek-handle": ({"secure-conductor-onboarding": {"ek-handle": "0x80000001"}}, "ek-handle",
+                  '"0x80000001"', "persistent handle"),
+    "minimum-mode": ({"secure-conductor-onboarding": {"minimum-mode": "disabled"}},
+                     "minimum-mode", '"disabled"', "psk-only, weak, strong"),
+    "device-id without its key": (
+        {"secure-conductor-onboarding": {"device-id": {"certificate": "/c"}}}, "device-id", "",
+        "certificate and key-handle come together"),
+    "tcti": ({"secure-conductor-onboarding": {"tcti": ""}}, "tcti", '""', "1 to 256 characters"),
+    "reboot-command": ({"secure-conductor-onboarding": {"reboot-command": [""]}},
+                       "reboot-command", '""', "1 to 1024 characters"),
 }
 
 

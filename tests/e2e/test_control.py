@@ -305,7 +305,7 @@ def test_who_may_what(open_daemon):
 
 def test_every_route_is_in_the_lists():
     """Who adds a route says here who may use it."""
-    with open(os.path.join(ROOT, "src/stewardd/routes.c")) as file:
+    with open(os.path.join(ROOT, "src/node/routes.c")) as file:
         table = file.read().split("control_routes[] = {")[1].split("};")[0]
     routes = re.findall(r'{"(\w+)", "([^"]+)", HTTP_(\w+),', table)
     assert {(m, p) for m, p, what in routes if what == "CHANGES"} == \

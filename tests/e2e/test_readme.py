@@ -39,8 +39,11 @@ def test_demo():
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert result.returncode == 0, result.stdout[-4000:]
     assert "the image is the same, byte for byte" in result.stdout
-    for name in ("near", "shaky", "far"):
+    assert re.search(r"^State +onboarded$", result.stdout, re.M)
+    assert re.search(r"^router1 +node0 .* endorsement-key ", result.stdout, re.M)
+    for name in ("conductor-1", "shaky", "far"):
         row = re.search(rf"^{name} +(\d+) +(\d+) +(\S+) MiB", result.stdout, re.M)
         assert row and int(row[1]) > 0 and float(row[3]) > 0, result.stdout
+    assert re.search(r"another\s+TPM:\s+this\s+disk\s+was\s+sealed", result.stdout)
     wasted = re.search(r"for an image of 256 MiB: (\S+) MiB wasted", result.stdout)
     assert 0 <= float(wasted[1]) <= 12 + 5

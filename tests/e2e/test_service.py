@@ -194,6 +194,11 @@ UNITS = {
         "Type=notify", "WatchdogSec=", "ExecReload=", "ProtectSystem=strict",
         "NoNewPrivileges=yes", "SystemCallFilter=", "Requires=integrity-handler.service",
         "DeviceAllow=/dev/tpmrm0 rw"),
+    "conductord.service": (
+        "Type=notify", "WatchdogSec=", "ExecReload=", "ProtectSystem=strict",
+        "NoNewPrivileges=yes", "SystemCallFilter=", "Requires=integrity-handler.service",
+        "Requires=steward-tunnels.socket", "LimitNOFILE=65536",
+        "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_NET_BIND_SERVICE"),
     "integrity-handler.service": (
         "Type=notify", "TimeoutStartSec=infinity", "DefaultDependencies=no",
         "Before=network-pre.target", "RequiredBy=network-pre.target", "NoNewPrivileges=yes"),
@@ -208,9 +213,12 @@ def test_unit_is_sound(tmp_path, name):
         with open(os.path.join(os.path.dirname(programs), "packaging", each)) as file:
             unit = file.read()
         assert all(line in unit for line in lines)
-        unit = re.sub(r"=\S*/(stewardd|stewardctl|integrity-handler)\b", rf"={programs}/\1", unit)
+        unit = re.sub(r"=\S*/(stewardd|conductord|stewardctl|integrity-handler)\b", rf"={programs}/\1", unit)
         unit = re.sub(r"^Documentation=.*\n", "", unit, flags=re.M)
         (tmp_path / each).write_text(unit)
+    # test_tunnels has these.
+    (tmp_path / "steward-tunnels.socket").write_text("[Socket]\nListenSequentialPacket=/run/none\n")
+    (tmp_path / "steward-tunnels.service").write_text(f"[Service]\nExecStart={STEWARDD}\n")
     result = subprocess.run(["systemd-analyze", "verify", tmp_path / name], text=True,
                             capture_output=True)
     assert ".service" not in result.stderr, result.stderr
@@ -220,19 +228,29 @@ def test_installed_files(tmp_path):
     build = os.path.dirname(os.path.dirname(STEWARDD))
     subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
                    capture_output=True, env={**os.environ, "DESTDIR": str(tmp_path)})
-    for path in ("sbin/stewardd", "sbin/integrity-handler", "bin/stewardctl",
+    for path in ("sbin/stewardd", "sbin/conductord", "sbin/integrity-handler", "bin/stewardctl",
                  "lib/systemd/system/stewardd.service",
+                 "lib/systemd/system/conductord.service",
+                 "lib/systemd/system/steward-tunnels.service",
+                 "lib/systemd/system/steward-tunnels.socket",
                  "lib/systemd/system/integrity-handler.service",
                  "lib/systemd/system/ifup@.service.d/steward.conf",
                  "lib/sysusers.d/steward.conf", "lib/tmpfiles.d/steward.conf",
                  "lib/systemd/catalog/steward.catalog", "share/yang/modules/steward.yang",
                  "share/bash-completion/completions/stewardctl", "share/man/man1/stewardctl.1",
                  "share/man/man8/stewardd.8", "share/man/man8/integrity-handler.8", "share/man/man5/steward.json.5",
+                 "share/man/man5/conductor.json.5",
+                 "share/man/man8/conductord.8",
+                 "share/doc/steward/conductor.json.example",
                  "share/doc/steward/steward.json.example"):
         assert (tmp_path / "usr" / path).is_file(), path
     example = tmp_path / "usr/share/doc/steward/steward.json.example"
     assert run("--config", example, "--check").returncode == 0
-    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8", "man5/steward.json.5"):
+    example = tmp_path / "usr/share/doc/steward/conductor.json.example"
+    assert subprocess.run([os.path.join(os.path.dirname(STEWARDD), "conductord"), "--config",
+                           example, "--check"], capture_output=True).returncode == 0
+    for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8",
+                 "man8/conductord.8", "man5/steward.json.5", "man5/conductor.json.5"):
         result = subprocess.run(["man", "--warnings", "-l", tmp_path / "usr/share/man" / page],
                                 text=True, capture_output=True)
         assert result.returncode == 0 and result.stderr == ""

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	HOLDS(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (config_load(&config, path, &err) < 0)
+	if (config_load(&config, path, CONFIG_ANY, &err) < 0)
 		HOLDS(!config && err.text[0]);
 	else
 		HOLDS(config->name && config->node && config->text);

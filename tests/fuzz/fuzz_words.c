@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	} else {
 		HOLDS(message[0]);
 	}
-	grammar_complete(commands, n_commands, n, words, out);
+	grammar_complete(commands, n_commands, n, words, NULL, out);
 	(void)fclose(out);
 	free(offered);
 	free(text);

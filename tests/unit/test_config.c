@@ -13,7 +13,7 @@ static struct config *load(const char *folder, const char *json, struct err *err
 	struct config *config = NULL;
 
 	test_write(test_path(folder, "steward.json"), span_of_string(json));
-	if (config_load(&config, test_path(folder, "steward.json"), err) < 0)
+	if (config_load(&config, test_path(folder, "steward.json"), CONFIG_ROUTER, err) < 0)
 		assert_null(config);
 	return config;
 }
@@ -248,7 +248,7 @@ static void test_integrity_taken(void **state)
 static int load_early(const char *folder, const char *json, struct config **ret, struct err *err)
 {
 	test_write(test_path(folder, "early.json"), span_of_string(json));
-	return config_load_early(ret, test_path(folder, "early.json"), err);
+	return config_load_early(ret, test_path(folder, "early.json"), CONFIG_ROUTER, err);
 }
 
 /* Before anything is unlocked the other half of these is not to be seen: it lies in router.json. */
@@ -307,7 +307,8 @@ static void test_early_refused(void **state)
 		assert_contains(err.text, rows[i].part);
 		assert_null(c);
 	}
-	assert_int_equal(config_load_early(&c, test_path(folder, "absent"), &err), -ENOENT);
+	assert_int_equal(config_load_early(&c, test_path(folder, "absent"), CONFIG_ROUTER, &err),
+			 -ENOENT);
 	test_folder_remove(folder);
 }
 

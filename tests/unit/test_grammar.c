@@ -27,6 +27,12 @@ static const struct command commands[] = {
 	 {{"version", PAIR_VALUE, "V"}},
 	 nothing,
 	 "5"},
+	{{"delete", "router", "R"}, {{0}}, nothing, "6"},
+	{{"delete", "router", "R", "node", "N"}, {{0}}, nothing, "7"},
+	{{"set", "router", "R", "node", "N"}, {{"asset-id", PAIR_VALUE, "A"}}, nothing, "8"},
+	{{"set", "router", "R", "secret"}, {{0}}, nothing, "9"},
+	{{"set", "router", "R", "secret", "S"}, {{0}}, nothing, "10"},
+	{{"set", "router", "R", "system", "LEAF..."}, {{0}}, nothing, "11"},
 };
 
 static unsigned split(const char *line, char *buffer, char **words)
@@ -83,6 +89,58 @@ static void test_parsed(void **state)
 	}
 }
 
+static void test_places(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *help; /* of the command meant */
+		const char *word;
+		const char *value;
+	} rows[] = {
+		{"delete router r1", "6", "R", "r1"},
+		{"d r node", "6", "R", "node"}, /* a value is a value */
+		{"delete router r1 node n1", "7", "N", "n1"},
+		{"d r r1 n n1", "7", "R", "r1"},
+		{"set router r1 node n1 asset-id A1", "8", "N", "n1"},
+		{"se r r1 n n1 a A1", "8", "R", "r1"},
+		{"set router r1 secret", "9", "R", "r1"}, /* its value may be missing */
+		{"set router r1 sec abc", "10", "S", "abc"},
+		{"set router r1 sy x", "11", "R", "r1"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct invocation invocation = {0};
+		char buffer[256];
+		char message[512] = "";
+		char *words[16];
+		unsigned n = split(rows[i].line, buffer, words);
+
+		if (grammar_parse(&invocation, commands, N_ELEMENTS(commands), (int)n, words,
+				  message, sizeof(message)) < 0)
+			fail_msg("%s: %s", rows[i].line, message);
+		assert_string_equal(invocation.command->help, rows[i].help);
+		assert_string_equal(invocation_place(&invocation, rows[i].word), rows[i].value);
+	}
+}
+
+static void test_the_rest(void **state)
+{
+	struct invocation invocation = {0};
+	char buffer[256];
+	char message[512] = "";
+	char *words[16];
+	unsigned n = split("set router r1 system download attempts 5", buffer, words);
+
+	(void)state;
+	assert_int_equal(grammar_parse(&invocation, commands, N_ELEMENTS(commands), (int)n, words,
+				       message, sizeof(message)),
+			 0);
+	assert_int_equal(invocation.n_rest, 3);
+	assert_string_equal(invocation.rest[0], "download");
+	assert_string_equal(invocation.rest[2], "5");
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -92,7 +150,8 @@ static void test_refused(void **state)
 		{"", "not complete"},
 		{"show", "not complete"},
 		{"show system software", "not complete"},
-		{"frobnicate", "unknown word 'frobnicate', expected one of: show, request"},
+		{"frobnicate",
+		 "unknown word 'frobnicate', expected one of: show, request, delete, set"},
 		{"show system software x", "expected one of: download, images"},
 		{"show system x", "'x' is nothing that this command takes"},
 		{"show system software download v V1", "ambiguous name 'v': version, verbose"},
@@ -102,6 +161,13 @@ static void test_refused(void **state)
 		{"request system software download version", "'version' needs a value"},
 		{"request system software download version A version B", "'version' stands twice"},
 		{"request system software download force force version A", "'force' stands twice"},
+		{"delete router", "not complete, expected: R"},
+		{"set router r1", "not complete, expected: node, secret, system"},
+		{"set router r1 s x", "ambiguous word 's': secret, system"},
+		{"set router r1 system", "not complete, expected: LEAF..."},
+		{"set router r1 node n1", "'asset-id A' is missing"},
+		{"set router r1 secret abc x", "'x' is nothing that this command takes"},
+		{"delete router r1 x", "'x' is nothing that this command takes"},
 		{"show system software images V1", "'V1' is nothing that this command takes"},
 	};
 
@@ -120,14 +186,27 @@ static void test_refused(void **state)
 	}
 }
 
+/* What it was given. */
+static void say_rest(int n_words, char *const *words, FILE *out)
+{
+	for (int i = 0; i < n_words; i++)
+		(void)fprintf(out, "%s%s", words[i], i + 1 < n_words ? "/" : "\n");
+}
+
 static void test_completion(void **state)
 {
 	static const struct {
 		const char *line; /* '_' = nothing typed yet */
 		const char *offered;
 	} rows[] = {
-		{"_", "show\nrequest\n"},
-		{"s", "show\n"},
+		{"_", "show\nrequest\ndelete\nset\n"},
+		{"sh", "show\n"},
+		{"delete router _", ""}, /* a value */
+		{"delete router r1 _", "node\n"},
+		{"se r r1 _", "node\nsecret\nsystem\n"},
+		{"set router r1 node n1 _", "asset-id\n"},
+		{"set router r1 system _", "system/\n"},
+		{"set router r1 system download att", "system/download/att\n"},
 		{"show system _", "software\n"},
 		{"sh sy so _", "download\nimages\n"},
 		{"show system software download _", "version\nverbose\nwatch\n"},
@@ -151,7 +230,7 @@ static void test_completion(void **state)
 
 		if (strcmp(words[n - 1], "_") == 0)
 			words[n - 1][0] = '\0';
-		grammar_complete(commands, N_ELEMENTS(commands), (int)n, words, out);
+		grammar_complete(commands, N_ELEMENTS(commands), (int)n, words, say_rest, out);
 		(void)fclose(out);
 		if (strcmp(offered, rows[i].offered) != 0)
 			fail_msg("%s: offered %s", rows[i].line, offered);
@@ -176,10 +255,9 @@ static void test_help_names_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parsed),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_completion),
-		cmocka_unit_test(test_help_names_all),
+		cmocka_unit_test(test_parsed),     cmocka_unit_test(test_places),
+		cmocka_unit_test(test_the_rest),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_completion), cmocka_unit_test(test_help_names_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

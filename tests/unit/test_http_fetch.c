@@ -44,13 +44,17 @@ static void test_fetch(void **state)
 
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
 		struct fetched fetched = {.world = w};
+		const struct http_ask ask = {
+			.url = http_world_url(w, rows[i].path),
+			.access = &w->access,
+			.max_bytes = rows[i].max,
+			.timeout_ms = rows[i].timeout_ms,
+		};
 		struct http_fetch *fetch;
 
-		assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop,
-						  http_world_url(w, rows[i].path), &w->access,
-						  rows[i].max, rows[i].timeout_ms, on_fetched,
-						  &fetched),
-				 0);
+		assert_int_equal(
+			http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched),
+			0);
 		test_run_until(&w->loop, &fetched.done);
 		if (!rows[i].error && fetched.err.code != 0)
 			fail_msg("%s: %s", rows[i].path, fetched.err.text);
@@ -65,10 +69,15 @@ static void test_fetch_cancelled(void **state)
 {
 	struct http_world *w = *state;
 	struct fetched fetched = {.world = w};
+	const struct http_ask ask = {
+		.url = http_world_url(w, "/later"),
+		.access = &w->access,
+		.max_bytes = 1000,
+		.timeout_ms = 5000,
+	};
 	struct http_fetch *fetch;
 
-	assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, http_world_url(w, "/later"),
-					  &w->access, 1000, 5000, on_fetched, &fetched),
+	assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched),
 			 0);
 	while (!w->waiting)
 		(void)uv_run(&w->loop, UV_RUN_ONCE);

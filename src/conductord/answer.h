@@ -1,0 +1,19 @@
+/* answer.h - rows of the registry as the control socket shows them, secrets left out.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+
+#include "onboarding/conductor/registry_audit.h"
+#include "onboarding/conductor/registry_enrolment.h"
+#include "onboarding/conductor/registry_nodes.h"
+#include "onboarding/conductor/registry_routers.h"
+#include "onboarding/conductor/registry_tokens.h"
+
+/* The router's nodes are those of nodes that are its own. */
+cJSON *answer_router(const struct registry_router *router, const struct registry_node *nodes,
+		     size_t n_nodes);
+cJSON *answer_node(const struct registry_node *node);
+cJSON *answer_token(const struct registry_token *token, int64_t now_s);
+cJSON *answer_enrolment(const struct registry_enrolment *enrolment);
+cJSON *answer_audit(const struct registry_audit_row *row);

@@ -1,0 +1,392 @@
+#include "conductord/conductor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conductord/old_ports.h"
+#include "conductord/reload.h"
+#include "conductord/routes.h"
+#include "core/base64.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "node/routes.h"
+#include "onboarding/conductor/registry_conductors.h"
+#include "onboarding/conductor/tunnel_host.h"
+
+#define CLOCK_MS 60000
+
+struct conductor *conductor_of(struct node *n)
+{
+	return container_of(n, struct conductor, node);
+}
+
+void conductor_keys_changed(struct conductor *c)
+{
+	keys_look(&c->keys);
+}
+
+/* Itself, in the registry: routers are told of it from then on. */
+
+static void run_register(struct work *work)
+{
+	struct conductor *c = container_of(work, struct conductor, registering);
+	const struct config *config = c->config;
+	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
+	char *key = base64_encode(span_of(c->host_key, sizeof(c->host_key)));
+
+	(void)snprintf(self.name, sizeof(self.name), "%s", config->name);
+	(void)snprintf(self.host, sizeof(self.host), "%s", config->conductor.address);
+	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
+	free(key);
+	memset(&c->register_err, 0, sizeof(c->register_err));
+	(void)registry_conductor_register(c->registry, &self, &c->register_err);
+}
+
+static void on_registered(struct work *work)
+{
+	struct conductor *c = container_of(work, struct conductor, registering);
+
+	c->is_registering = false;
+	c->is_registered = c->register_err.code == 0;
+	if (!c->is_registered)
+		log_event(LOG_REGISTRY_PROBLEM,
+			  &(struct log_fields){.reason = c->register_err.text},
+			  "this conductor is not registered yet: %s", c->register_err.text);
+	node_job_ends(&c->node);
+}
+
+static void register_self(struct conductor *c)
+{
+	if (c->is_registering || c->node.stopping)
+		return;
+	c->is_registering = true;
+	node_job_begins(&c->node);
+	work_submit(&c->node.loop, &c->registering, run_register, on_registered);
+}
+
+/* The tunnels, and the repository at their end. */
+
+static void on_repository_closed(void *owner)
+{
+	(void)owner;
+}
+
+static void on_listening(struct tunnels_request *request, int fd)
+{
+	struct conductor *c = container_of(request, struct conductor, listening);
+	const struct http_listener listener = {
+		.routes = shared_routes,
+		.n_routes = n_shared_routes,
+		.owner = &c->node,
+	};
+	struct err err;
+
+	if (fd < 0)
+		return; /* the helper went away: ready comes again */
+	if (c->closing > 0) {
+		(void)close(fd);
+		return;
+	}
+	if (http_server_listen_fd(&c->repository, &c->node.loop, &listener, fd, &err) < 0) {
+		log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = err.text},
+			  "the repository cannot be served in the tunnels: %s", err.text);
+		(void)close(fd);
+	}
+}
+
+static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
+{
+	struct conductor *c = owner;
+
+	memcpy(c->host_key, host_key, sizeof(c->host_key));
+	register_self(c);
+	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
+}
+
+static void on_tunnels_lost(void *owner, const char *reason)
+{
+	struct conductor *c = owner;
+
+	(void)reason; /* tunnels has told */
+	if (c->repository)
+		http_server_close(c->repository, on_repository_closed, c);
+	c->repository = NULL;
+}
+
+static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
+{
+	struct conductor *c = owner;
+
+	if (c->sco)
+		sco_ssh_finished(c->sco, id);
+	if (c->visits)
+		visits_of_key(c->visits, fingerprint);
+}
+
+static void on_session_ended(void *owner, uint32_t id)
+{
+	struct conductor *c = owner;
+
+	if (c->sco)
+		sco_ssh_finished(c->sco, id);
+}
+
+static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
+{
+	struct conductor *c = owner;
+
+	tunnels_end_key(&c->tunnels, blob);
+}
+
+/* systemd's helper where there is its socket; else one of our own, in our state directory. */
+static int start_tunnels(struct conductor *c, struct err *err)
+{
+	static const char *argv[8];
+	struct tunnels_options options = {
+		.ready = on_tunnels_ready,
+		.lost = on_tunnels_lost,
+		.authenticated = on_authenticated,
+		.ended = on_session_ended,
+		.owner = c,
+	};
+
+	if (asprintf(&c->tunnels_directory, "%s/tunnels", c->node.config->state_directory) < 0 ||
+	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	if (access(TUNNEL_HOST_SOCKET, F_OK) == 0) {
+		options.socket = TUNNEL_HOST_SOCKET;
+	} else {
+		argv[0] = "/proc/self/exe";
+		argv[1] = "--tunnels";
+		argv[2] = "--tunnels-directory";
+		argv[3] = c->tunnels_directory;
+		argv[4] = "--authorized-keys";
+		argv[5] = c->keys_path;
+		options.argv = argv;
+	}
+	tunnels_start(&c->tunnels, &c->node.loop, &options);
+	c->has_tunnels = true;
+	return 0;
+}
+
+static void start_keys(struct conductor *c)
+{
+	const struct config *config = c->config;
+	const struct keys_options options = {
+		.loop = &c->node.loop,
+		.registry = c->registry,
+		.path = c->keys_path,
+		.repository_port = REPOSITORY_PORT,
+		.shared = strncmp(config->conductor.registry, "postgres", 8) == 0,
+		.gone = on_key_gone,
+		.owner = c,
+	};
+
+	keys_init(&c->keys, &options);
+	c->has_keys = true;
+}
+
+/* Onboarding. */
+
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+{
+	struct conductor *c = owner;
+
+	(void)peer;
+	if (tunnels_session(&c->tunnels, ticket, fd) < 0)
+		sco_ssh_finished(c->sco, ticket);
+}
+
+static void on_ssh_show_out(void *owner, admission_ticket ticket)
+{
+	struct conductor *c = owner;
+
+	tunnels_end_session(&c->tunnels, ticket);
+}
+
+static int sync_keys(void *owner, struct err *err)
+{
+	struct conductor *c = owner;
+
+	return keys_sync(&c->keys, err);
+}
+
+static int start_sco(struct conductor *c, struct err *err)
+{
+	const struct sco_options options = {
+		.loop = &c->node.loop,
+		.registry = c->registry,
+		.config = &c->config->conductor,
+		.repository_port = REPOSITORY_PORT,
+		.ssh = on_ssh,
+		.ssh_show_out = on_ssh_show_out,
+		.sync_keys = sync_keys,
+		.owner = c,
+	};
+
+	return sco_start(&c->sco, &options, err);
+}
+
+/* The clock: each minute what it shows is remembered, and whether it was set back. With it comes
+ * how all stands. */
+
+static void run_clock(struct work *work)
+{
+	struct conductor *c = container_of(work, struct conductor, clock);
+
+	summary_take(&c->taken, c->registry, &c->config->conductor, NULL, time(NULL));
+}
+
+static void tell_of_old_ports(struct conductor *c)
+{
+	if (c->told_of_old_ports || !summary_warns_of_old_ports(&c->summary))
+		return;
+	c->told_of_old_ports = true;
+	log_event(LOG_OLD_PORTS_OPEN, NULL,
+		  "every router onboards, and something still listens on port 4505 or 4506; this "
+		  "closes them: " OLD_PORTS_COMMAND);
+}
+
+static void on_clock(struct work *work)
+{
+	struct conductor *c = container_of(work, struct conductor, clock);
+
+	c->clock_is_looked_at = false;
+	c->summary = c->taken;
+	tell_of_old_ports(c);
+	if (c->summary.clock_problem[0])
+		log_event(LOG_CLOCK_SET_BACK,
+			  &(struct log_fields){.reason = c->summary.clock_problem},
+			  "%s: nobody is enrolled, and no token issued", c->summary.clock_problem);
+	node_job_ends(&c->node);
+}
+
+static void on_minute(uv_timer_t *timer)
+{
+	struct conductor *c = container_of(timer, struct conductor, minute);
+
+	if (!c->is_registered && c->tunnels.state == TUNNELS_READY)
+		register_self(c);
+	if (c->clock_is_looked_at || c->node.stopping)
+		return;
+	c->clock_is_looked_at = true;
+	node_job_begins(&c->node);
+	work_submit(&c->node.loop, &c->clock, run_clock, on_clock);
+}
+
+/* Start and end. */
+
+static int start(struct node *n, struct err *err)
+{
+	struct conductor *c = conductor_of(n);
+	int rc = config_load(&c->config, n->config_path, CONFIG_CONDUCTOR, err);
+
+	if (rc == 0)
+		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
+				   err);
+	(void)uv_timer_init(&n->loop, &c->minute);
+	if (rc == 0)
+		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
+	c->has_minute = true;
+	if (rc == 0)
+		rc = start_tunnels(c, err);
+	if (rc == 0) {
+		c->visits = visits_new(c);
+		rc = c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
+	}
+	if (rc < 0)
+		return rc;
+	start_keys(c);
+	return start_sco(c, err);
+}
+
+static void part_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	if (--c->closing > 0)
+		return;
+	registry_close(c->registry);
+	config_free(c->config);
+	free(c->tunnels_directory);
+	free(c->keys_path);
+	c->closed(c->closed_owner);
+}
+
+static void on_minute_closed(uv_handle_t *handle)
+{
+	part_closed(container_of((uv_timer_t *)handle, struct conductor, minute));
+}
+
+static void on_tunnels_closed(struct tunnels *t)
+{
+	part_closed(container_of(t, struct conductor, tunnels));
+}
+
+/* Handshakes on workers write keys: the keys outlive them. */
+static void on_sco_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	if (c->has_keys)
+		keys_close(&c->keys, part_closed, c);
+	part_closed(c);
+}
+
+static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)
+{
+	struct conductor *c = conductor_of(n);
+
+	c->closed = closed;
+	c->closed_owner = owner;
+	if (!c->has_minute) {
+		closed(owner);
+		return;
+	}
+	c->closing = 1u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+		     (c->repository ? 1 : 0);
+	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
+	if (c->repository)
+		http_server_close(c->repository, part_closed, c);
+	if (c->sco)
+		sco_close(c->sco, on_sco_closed, c);
+	else if (c->has_keys)
+		keys_close(&c->keys, part_closed, c);
+	c->sco = NULL;
+	if (c->visits)
+		visits_close(c->visits, part_closed, c);
+	c->visits = NULL;
+	if (c->has_tunnels)
+		tunnels_close(&c->tunnels, on_tunnels_closed);
+}
+
+static void add_status(const struct node *n, cJSON *json)
+{
+	const struct conductor *c = container_of(n, const struct conductor, node);
+
+	(void)cJSON_AddItemToObject(json, "secure-conductor-onboarding",
+				    summary_to_json(&c->summary, c));
+}
+
+static void write_metrics(const struct node *n, FILE *out)
+{
+	const struct conductor *c = container_of(n, const struct conductor, node);
+
+	summary_write_metrics(&c->summary, c, out);
+}
+
+const struct node_program conductor_program = {
+	.name = "conductord",
+	.role = CONFIG_CONDUCTOR,
+	.routes = conductor_routes,
+	.n_routes = N_CONDUCTOR_ROUTES,
+	.start = start,
+	.close = close_conductor,
+	.check_reload = conductor_check_reload,
+	.add_status = add_status,
+	.write_metrics = write_metrics,
+};

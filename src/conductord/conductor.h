@@ -1,0 +1,55 @@
+/* conductor.h - what makes a node conductord: the registry of routers, onboarding on port 930, and
+ * the tunnels.
+ *
+ * All wiring is here and in the routes.
+ */
+#pragma once
+
+#include "conductord/keys.h"
+#include "conductord/sco.h"
+#include "conductord/summary.h"
+#include "conductord/visits.h"
+#include "core/jws.h"
+#include "node/node.h"
+#include "onboarding/conductor/registry.h"
+#include "onboarding/conductor/tunnels.h"
+
+#define REPOSITORY_PORT 8930 /* in the tunnels' network */
+
+struct conductor {
+	struct node node;
+	struct config *config; /* as it was at the start: workers and port 930 stand on it */
+	struct registry *registry;
+	struct tunnels tunnels;
+	bool has_tunnels;
+	struct keys keys;
+	bool has_keys;
+	struct sco *sco;
+	struct visits *visits;
+	char *tunnels_directory; /* of the helper that we start */
+	char *keys_path;
+	struct tunnels_request listening; /* for the repository's listener */
+	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
+	struct work registering;          /* itself, in the registry */
+	bool is_registering;
+	bool is_registered;
+	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+	struct err register_err;
+	uv_timer_t minute; /* the clock is looked at, and the summary taken */
+	bool has_minute;   /* the node was started as far as that */
+	struct work clock;
+	bool clock_is_looked_at;
+	struct summary taken;   /* by the worker */
+	struct summary summary; /* of a minute ago or less */
+	bool told_of_old_ports;
+	unsigned closing;
+	void (*closed)(void *owner);
+	void *closed_owner;
+};
+
+extern const struct node_program conductor_program;
+
+struct conductor *conductor_of(struct node *n);
+
+/* Who may log in may have changed. */
+void conductor_keys_changed(struct conductor *c);

@@ -1,0 +1,203 @@
+#include "conductord/keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "onboarding/conductor/registry_enrolment.h"
+
+static bool is_among(const struct authorized_key *keys, size_t n, const struct authorized_key *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keys[i].listen_port == key->listen_port &&
+		    memcmp(keys[i].blob, key->blob, sizeof(key->blob)) == 0)
+			return true;
+	return false;
+}
+
+/* Both are in the order of their ports. */
+static bool are_same(const struct keys *k, const struct authorized_key *keys, size_t n)
+{
+	return k->was_written && k->n_written == n &&
+	       (n == 0 || memcmp(k->written, keys, n * sizeof(*keys)) == 0);
+}
+
+static int note_removed(struct keys *k, const struct authorized_key *now, size_t n)
+{
+	struct authorized_key *larger;
+
+	for (size_t i = 0; i < k->n_written; i++) {
+		if (is_among(now, n, &k->written[i]))
+			continue;
+		larger = realloc(k->removed, (k->n_removed + 1) * sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		k->removed = larger;
+		k->removed[k->n_removed++] = k->written[i];
+	}
+	return 0;
+}
+
+static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n, struct err *err)
+{
+	struct registry_authorized_key *rows = NULL;
+	struct authorized_key *keys;
+	size_t n = 0;
+	int rc = registry_authorized_keys(k->options.registry, &rows, &n, err);
+
+	if (rc < 0)
+		return rc;
+	keys = calloc(n + 1, sizeof(*keys));
+	for (size_t i = 0; keys && i < n; i++) {
+		memcpy(keys[i].blob, rows[i].ssh_key, sizeof(keys[i].blob));
+		keys[i].listen_port = rows[i].listen_port;
+	}
+	free(rows);
+	*ret = keys;
+	*ret_n = n;
+	return keys ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+/* With the lock. The file first: a session that is ended must not come back. */
+static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, struct err *err)
+{
+	int rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port, err);
+
+	if (rc == 0)
+		rc = note_removed(k, keys, n);
+	if (rc < 0) {
+		free(keys);
+		return rc;
+	}
+	free(k->written);
+	k->written = keys;
+	k->n_written = n;
+	k->was_written = true;
+	(void)uv_async_send(&k->wake);
+	return 0;
+}
+
+int keys_sync(struct keys *k, struct err *err)
+{
+	struct authorized_key *keys = NULL;
+	size_t n;
+	int rc;
+
+	uv_mutex_lock(&k->lock);
+	rc = read_keys(k, &keys, &n, err);
+	if (rc == 0 && are_same(k, keys, n))
+		free(keys);
+	else if (rc == 0)
+		rc = write_keys(k, keys, n, err);
+	uv_mutex_unlock(&k->lock);
+	return rc;
+}
+
+static void on_wake(uv_async_t *async)
+{
+	struct keys *k = container_of(async, struct keys, wake);
+	struct authorized_key *removed;
+	size_t n;
+
+	uv_mutex_lock(&k->lock);
+	removed = k->removed;
+	n = k->n_removed;
+	k->removed = NULL;
+	k->n_removed = 0;
+	uv_mutex_unlock(&k->lock);
+	for (size_t i = 0; i < n && !k->closing; i++)
+		k->options.gone(k->options.owner, removed[i].blob);
+	free(removed);
+}
+
+static void run(struct work *work)
+{
+	struct keys *k = container_of(work, struct keys, work);
+
+	memset(&k->err, 0, sizeof(k->err));
+	(void)keys_sync(k, &k->err);
+}
+
+static void close_handles(struct keys *k);
+
+static void on_looked(struct work *work)
+{
+	struct keys *k = container_of(work, struct keys, work);
+
+	k->looking = false;
+	if (k->err.code < 0 && strcmp(k->problem, k->err.text) != 0)
+		log_event(LOG_REGISTRY_PROBLEM, &(struct log_fields){.reason = k->err.text},
+			  "who may log in is not known: %s", k->err.text);
+	(void)snprintf(k->problem, sizeof(k->problem), "%s", k->err.code < 0 ? k->err.text : "");
+	if (k->closing)
+		close_handles(k);
+	else if (k->look_again)
+		keys_look(k);
+}
+
+void keys_look(struct keys *k)
+{
+	if (k->closing)
+		return;
+	k->look_again = k->looking;
+	if (k->looking)
+		return;
+	k->looking = true;
+	work_submit(k->options.loop, &k->work, run, on_looked);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	keys_look(container_of(timer, struct keys, timer));
+}
+
+void keys_init(struct keys *k, const struct keys_options *options)
+{
+	memset(k, 0, sizeof(*k));
+	k->options = *options;
+	(void)uv_mutex_init(&k->lock);
+	(void)uv_async_init(options->loop, &k->wake, on_wake);
+	(void)uv_timer_init(options->loop, &k->timer);
+	k->handles = 2;
+	if (options->shared)
+		(void)uv_timer_start(&k->timer, on_timer, KEYS_LOOK_MS, KEYS_LOOK_MS);
+	keys_look(k);
+}
+
+static void handle_closed(struct keys *k)
+{
+	if (--k->handles > 0)
+		return;
+	uv_mutex_destroy(&k->lock);
+	free(k->written);
+	free(k->removed);
+	k->closed(k->closed_owner);
+}
+
+static void on_wake_closed(uv_handle_t *handle)
+{
+	handle_closed(container_of((uv_async_t *)handle, struct keys, wake));
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	handle_closed(container_of((uv_timer_t *)handle, struct keys, timer));
+}
+
+static void close_handles(struct keys *k)
+{
+	uv_close((uv_handle_t *)&k->wake, on_wake_closed);
+	uv_close((uv_handle_t *)&k->timer, on_timer_closed);
+}
+
+void keys_close(struct keys *k, void (*closed)(void *owner), void *owner)
+{
+	k->closing = true;
+	k->closed = closed;
+	k->closed_owner = owner;
+	if (!k->looking)
+		close_handles(k);
+}

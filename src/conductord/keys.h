@@ -1,0 +1,60 @@
+/* keys.h - which SSH keys may log in: from the registry to the file that sshd reads, and sessions
+ * of those that may no more are ended.
+ *
+ * A registry that several conductors share changes without us: then it is looked at each second.
+ *
+ * Calling sequence: keys_init -> keys_sync, keys_start -> keys_close.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "core/work.h"
+#include "onboarding/conductor/authorized_keys.h"
+#include "onboarding/conductor/registry.h"
+
+#define KEYS_LOOK_MS 1000
+
+struct keys_options {
+	uv_loop_t *loop;
+	struct registry *registry;
+	const char *path; /* of the file; borrowed */
+	uint16_t repository_port;
+	bool shared; /* look each second */
+	/* On the loop: this key may log in no more. */
+	void (*gone)(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
+	void *owner;
+};
+
+struct keys {
+	struct keys_options options;
+
+	uv_mutex_t lock; /* what workers share: */
+	struct authorized_key *written;
+	size_t n_written;
+	bool was_written;
+	struct authorized_key *removed;
+	size_t n_removed;
+
+	uv_async_t wake;
+	uv_timer_t timer;
+	struct work work;
+	bool looking;
+	bool look_again; /* asked for while one was under way, which may have read too early */
+	bool closing;
+	unsigned handles;
+	char problem[256]; /* told of last; "" = none */
+	struct err err;
+	void (*closed)(void *owner);
+	void *closed_owner;
+};
+
+void keys_init(struct keys *k, const struct keys_options *options);
+
+/* Bring the file up to date; once it returns sshd knows. On a worker. */
+int keys_sync(struct keys *k, struct err *err);
+/* The same, from the loop: at once, as far as one can. */
+void keys_look(struct keys *k);
+
+void keys_close(struct keys *k, void (*closed)(void *owner), void *owner);

@@ -1,0 +1,50 @@
+/* conductord - the conductor's daemon; and, with --tunnels, its helper in a private network. */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "conductord/conductor.h"
+#include "core/log.h"
+#include "core/macros.h"
+#include "onboarding/conductor/tunnel_host.h"
+
+static struct conductor conductor;
+
+static int host_tunnels(const struct tunnel_host_options *options)
+{
+	struct err err;
+
+	log_open("conductord-tunnels", false);
+	if (tunnel_host_run(options, &err) == 0)
+		return EX_OK;
+	(void)fprintf(stderr, "%s\n", err.text);
+	return EX_OSERR;
+}
+
+int main(int argc, char **argv)
+{
+	struct tunnel_host_options tunnels = {
+		TUNNEL_HOST_DEFAULTS,
+		.authorized_keys = "/var/lib/steward-conductor/authorized_keys",
+	};
+	bool is_helper = false;
+	const struct options_more more[] = {
+		{"tunnels", &is_helper, NULL,
+		 "--tunnels      be the helper that runs sshd in a private network"},
+		{"tunnels-directory", NULL, &tunnels.directory,
+		 "--tunnels-directory D, --authorized-keys F: the helper's own files"},
+		{"authorized-keys", NULL, &tunnels.authorized_keys, NULL},
+	};
+	const struct options_program program = {
+		.name = "conductord",
+		.config = CONFIG_CONDUCTOR_PATH,
+		.more = more,
+		.n_more = N_ELEMENTS(more),
+	};
+	struct options options;
+	int rc = options_parse(&options, &program, argc, argv);
+
+	if (rc >= 0)
+		return rc;
+	return is_helper ? host_tunnels(&tunnels)
+			 : node_main(&conductor.node, &conductor_program, &options);
+}

@@ -1,0 +1,159 @@
+#include "conductord/registry_job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/json.h"
+#include "core/macros.h"
+
+static unsigned status_of(int code)
+{
+	switch (code) {
+	case -EINVAL:
+	case -EBADMSG:
+	case -E2BIG:
+		return 400;
+	case -ENOENT:
+		return 404;
+	case -EEXIST:
+	case -EBUSY:
+	case -ETIME:
+		return 409;
+	default:
+		return 503; /* the registry cannot be asked now */
+	}
+}
+
+static void run(struct work *work)
+{
+	struct registry_job *job = container_of(work, struct registry_job, work);
+
+	job->rc = job->ask(job, &job->err);
+}
+
+static void reply(struct registry_job *job)
+{
+	if (job->rc < 0)
+		http_reply_problem(job->x, status_of(job->rc), "%s", job->err.text);
+	else if (job->json)
+		http_reply_json(job->x, job->status, job->json);
+	else
+		http_reply_empty(job->x, job->status);
+	job->json = NULL;
+}
+
+static void job_free(struct registry_job *job)
+{
+	cJSON_Delete(job->body);
+	cJSON_Delete(job->json);
+	free(job);
+}
+
+static void on_done(struct work *work)
+{
+	struct registry_job *job = container_of(work, struct registry_job, work);
+	struct conductor *conductor = job->conductor;
+
+	if (job->x) {
+		if (job->rc == 0 && job->finish)
+			job->finish(job);
+		http_exchange_keep(job->x, NULL, NULL);
+		reply(job);
+	}
+	/* Also after a failure: a part of it may be done. */
+	if (job->keys_changed)
+		conductor_keys_changed(conductor);
+	for (size_t i = 0; i < job->n_visits && conductor->visits; i++)
+		visits_of_node(conductor->visits, job->router, job->visits[i]);
+	job_free(job);
+	node_job_ends(&conductor->node);
+}
+
+static void on_gone(void *kept)
+{
+	((struct registry_job *)kept)->x = NULL;
+}
+
+static int copy_parameter(struct http_exchange *x, const char *name, char *ret, size_t size,
+			  struct err *err)
+{
+	const char *value = http_exchange_parameter(x, name);
+
+	if (value && (size_t)snprintf(ret, size, "%s", value) >= size)
+		return err_set(err, -EINVAL, "%s: '%s' is too long", name, value);
+	return 0;
+}
+
+static int read_number(struct http_exchange *x, const char *name, int64_t *ret, struct err *err)
+{
+	const char *text = http_exchange_query(x, name);
+	char *end;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	if (errno || *end || end == text || *ret < 0)
+		return err_set(err, -EINVAL, "%s: expected a number, found '%s'", name, text);
+	return 0;
+}
+
+static int read_body(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	struct span body = http_exchange_body(x);
+	int rc;
+
+	if (body.size == 0)
+		body = span_of_string("{}");
+	rc = json_parse(&job->body, body, HTTP_BODY_MAX, err);
+	if (rc == 0 && !cJSON_IsObject(job->body))
+		rc = err_set(err, -EBADMSG, "expected a JSON object");
+	return rc;
+}
+
+static int fill(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	int rc = copy_parameter(x, "router", job->router, sizeof(job->router), err);
+
+	if (rc == 0 && !job->router[0] && http_exchange_query(x, "router"))
+		(void)snprintf(job->router, sizeof(job->router), "%s",
+			       http_exchange_query(x, "router"));
+	if (rc == 0)
+		rc = copy_parameter(x, "node", job->node, sizeof(job->node), err);
+	if (rc == 0)
+		rc = copy_parameter(x, "jti", job->jti, sizeof(job->jti), err);
+	if (rc == 0)
+		rc = read_number(x, "since", &job->since_s, err);
+	job->revision = -1;
+	if (rc == 0)
+		rc = read_number(x, "revision", &job->revision, err);
+	return rc == 0 ? read_body(x, job, err) : rc;
+}
+
+void registry_job_start(struct http_exchange *x, registry_job_cb ask)
+{
+	struct conductor *conductor = conductor_of(http_exchange_owner(x));
+	struct registry_job *job = calloc(1, sizeof(*job));
+
+	if (!job) {
+		http_reply_problem(x, 500, "out of memory");
+		return;
+	}
+	if (fill(x, job, &job->err) < 0) {
+		http_reply_problem(x, 400, "%s", job->err.text);
+		job_free(job);
+		return;
+	}
+	job->conductor = conductor;
+	job->x = x;
+	job->ask = ask;
+	job->status = 200;
+	(void)snprintf(job->address, sizeof(job->address), "uid %u", http_exchange_uid(x));
+	job->origin = (struct registry_origin){.address = job->address, .time_s = time(NULL)};
+	http_exchange_keep(x, job, on_gone);
+	node_job_begins(&conductor->node);
+	work_submit(&conductor->node.loop, &job->work, run, on_done);
+}

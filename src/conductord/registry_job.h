@@ -1,0 +1,55 @@
+/* registry_job.h - a request of the control socket that asks the registry: on the thread pool, with
+ * its answer back on the loop.
+ *
+ *	static int list_tokens(struct registry_job *job, struct err *err) { ... on a worker ... }
+ *
+ *	static void get_tokens(struct http_exchange *x)
+ *	{
+ *		registry_job_start(x, list_tokens);
+ *	}
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+
+#include "conductord/conductor.h"
+#include "conductord/summary.h"
+#include "core/http_server.h"
+#include "core/work.h"
+#include "onboarding/token.h"
+
+#define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */
+
+struct registry_job;
+/* On a worker: fill json and status, or err. Negative: the answer is a problem document. */
+typedef int (*registry_job_cb)(struct registry_job *job, struct err *err);
+
+struct registry_job {
+	struct work work;
+	struct conductor *conductor;
+	struct http_exchange *x; /* NULL = nobody waits any more */
+	registry_job_cb ask;
+	/* What was asked: parameters of the path, "" where it has none. */
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
+	char jti[TOKEN_JTI_SIZE];
+	int64_t since_s;  /* ?since= */
+	int64_t revision; /* ?revision=; -1 = whichever is there */
+	cJSON *body;      /* an object */
+	struct registry_origin origin;
+	char address[32]; /* of origin: "uid 0" */
+	/* What is answered. */
+	cJSON *json; /* NULL = nothing */
+	unsigned status;
+	/* On the loop, before the answer: what is not for a worker. NULL = nothing. */
+	void (*finish)(struct registry_job *job);
+	struct summary summary;
+	bool keys_changed; /* who may log in: the tunnels are told */
+	/* Nodes of the router that are to be told their configuration. */
+	char visits[REGISTRY_JOB_VISITS_MAX][TOKEN_NAME_SIZE];
+	size_t n_visits;
+	int rc;
+	struct err err;
+};
+
+void registry_job_start(struct http_exchange *x, registry_job_cb ask);

@@ -1,0 +1,32 @@
+#include "conductord/reload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "conductord/conductor.h"
+#include "core/macros.h"
+
+int conductor_check_reload(const struct node *n, const struct config *new, struct err *err)
+{
+	const struct config *old = container_of(n, const struct conductor, node)->config;
+	const struct {
+		const char *leaf;
+		const char *old;
+		const char *new;
+	} rows[] = {
+		{"name", old->name, new->name},
+		{"address", old->conductor.address, new->conductor.address},
+		{"certificate", old->conductor.certificate, new->conductor.certificate},
+		{"private-key", old->conductor.private_key, new->conductor.private_key},
+		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
+		{"registry", old->conductor.registry, new->conductor.registry},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (strcmp(rows[i].old, rows[i].new) != 0)
+			return err_set(err, -EINVAL, "%s cannot change without a restart",
+				       rows[i].leaf);
+	return old->conductor.port == new->conductor.port
+		       ? 0
+		       : err_set(err, -EINVAL, "port cannot change without a restart");
+}

@@ -1,0 +1,9 @@
+/* reload.h - what of a conductor's configuration cannot change while it runs: what port 930, the
+ * registry and the routers know it by.
+ */
+#pragma once
+
+#include "node/node.h"
+
+/* -EINVAL: new would change it. */
+int conductor_check_reload(const struct node *n, const struct config *new, struct err *err);

@@ -1,0 +1,9 @@
+/* routes.h - what conductord's control socket answers besides what every node does (onboarding.md,
+ * "Conductor's socket").
+ */
+#pragma once
+
+#include "core/http_server.h"
+
+#define N_CONDUCTOR_ROUTES 24
+extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

@@ -1,0 +1,28 @@
+/* routes_private.h - the handlers of conductord's routes; for routes.c alone. */
+#pragma once
+
+#include "core/http_server.h"
+
+void routes_get_routers(struct http_exchange *x);
+void routes_get_router(struct http_exchange *x);
+void routes_put_router(struct http_exchange *x);
+void routes_delete_router(struct http_exchange *x);
+void routes_get_node(struct http_exchange *x);
+void routes_put_node(struct http_exchange *x);
+void routes_delete_node(struct http_exchange *x);
+void routes_reset_node(struct http_exchange *x);
+void routes_get_configuration(struct http_exchange *x);
+void routes_put_configuration(struct http_exchange *x);
+
+void routes_router_downloads(struct http_exchange *x);
+void routes_router_pause(struct http_exchange *x);
+void routes_router_resume(struct http_exchange *x);
+void routes_router_cancel(struct http_exchange *x);
+
+void routes_post_token(struct http_exchange *x);
+void routes_get_tokens(struct http_exchange *x);
+void routes_delete_token(struct http_exchange *x);
+void routes_get_enrolments(struct http_exchange *x);
+void routes_get_audit(struct http_exchange *x);
+void routes_reset_clock(struct http_exchange *x);
+void routes_get_onboarding(struct http_exchange *x);

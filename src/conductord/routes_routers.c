@@ -1,0 +1,297 @@
+/* The authority: its routers, their nodes, and what they are to be configured with. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conductord/answer.h"
+#include "conductord/registry_job.h"
+#include "conductord/routes_private.h"
+#include "core/base64.h"
+#include "core/json.h"
+#include "core/macros.h"
+
+static void free_rows(void *rows)
+{
+	free(*(void **)rows);
+}
+
+static int fill_routers(struct registry_job *job, cJSON *array, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_router *routers = NULL;
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	struct registry *registry = job->conductor->registry;
+	size_t n_routers;
+	size_t n_nodes;
+	int rc = registry_routers_list(registry, &routers, &n_routers, err);
+
+	if (rc == 0)
+		rc = registry_nodes_list(registry, job->router[0] ? job->router : NULL, &nodes,
+					 &n_nodes, err);
+	for (size_t i = 0; rc == 0 && i < n_routers; i++)
+		if (!job->router[0] || strcmp(job->router, routers[i].name) == 0)
+			(void)cJSON_AddItemToArray(array,
+						   answer_router(&routers[i], nodes, n_nodes));
+	return rc;
+}
+
+static int list_routers(struct registry_job *job, struct err *err)
+{
+	job->json = cJSON_CreateObject();
+	return fill_routers(job, cJSON_AddArrayToObject(job->json, "routers"), err);
+}
+
+static int show_router(struct registry_job *job, struct err *err)
+{
+	_cleanup_(json_freep) cJSON *array = cJSON_CreateArray();
+	int rc = fill_routers(job, array, err);
+
+	if (rc < 0)
+		return rc;
+	job->json = cJSON_DetachItemFromArray(array, 0);
+	return job->json ? 0 : err_set(err, -ENOENT, "there is no router %s", job->router);
+}
+
+static int set_mode(struct registry_job *job, struct err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "mode");
+	enum onboarding_mode mode;
+	const char *name;
+	int rc;
+
+	if (!item)
+		return 0;
+	rc = json_get_string(job->body, "mode", 16, &name, err);
+	if (rc < 0)
+		return rc;
+	if (!onboarding_mode_from_name(name, &mode))
+		return err_set(err, -EINVAL,
+			       "mode: expected disabled, psk-only, weak or strong, found '%s'",
+			       name);
+	job->keys_changed = true;
+	return registry_router_set_mode(job->conductor->registry, job->router, mode, &job->origin,
+					err);
+}
+
+/* "" makes one. */
+static int set_secret(struct registry_job *job, struct err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "pre-shared-secret");
+	const char *secret = cJSON_GetStringValue(item);
+
+	if (!item)
+		return 0;
+	if (!secret)
+		return err_set(err, -EINVAL, "pre-shared-secret: expected a string");
+	return registry_router_set_secret(job->conductor->registry, job->router,
+					  secret[0] ? secret : NULL, &job->origin, err);
+}
+
+static int put_router(struct registry_job *job, struct err *err)
+{
+	static const char *const members[] = {"mode", "pre-shared-secret", NULL};
+	int rc = json_refuse_others(job->body, members, err);
+
+	if (rc == 0)
+		rc = registry_router_add(job->conductor->registry, job->router, &job->origin, err);
+	if (rc == 0)
+		rc = set_secret(job, err);
+	if (rc == 0)
+		rc = set_mode(job, err);
+	return rc == 0 ? show_router(job, err) : rc;
+}
+
+static int delete_router(struct registry_job *job, struct err *err)
+{
+	job->status = 204;
+	job->keys_changed = true;
+	return registry_router_delete(job->conductor->registry, job->router, &job->origin, err);
+}
+
+static int show_node(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	size_t n;
+	int rc = registry_nodes_list(job->conductor->registry, job->router, &nodes, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (strcmp(nodes[i].name, job->node) == 0)
+			job->json = answer_node(&nodes[i]);
+	if (rc == 0 && !job->json)
+		rc = err_set(err, -ENOENT, "router %s has no node %s", job->router, job->node);
+	return rc;
+}
+
+/* null takes it away. */
+static int set_asset_id(struct registry_job *job, struct err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "asset-id");
+
+	if (!item)
+		return 0;
+	if (!cJSON_IsString(item) && !cJSON_IsNull(item))
+		return err_set(err, -EINVAL, "asset-id: expected a string or null");
+	return registry_node_set_asset_id(job->conductor->registry, job->router, job->node,
+					  cJSON_GetStringValue(item), &job->origin, err);
+}
+
+static int set_endorsement_key(struct registry_job *job, struct err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "endorsement-key");
+	const char *text = cJSON_GetStringValue(item);
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	if (!item)
+		return 0;
+	if (!text && !cJSON_IsNull(item))
+		return err_set(err, -EINVAL, "endorsement-key: expected base64 or null");
+	if (text && base64_decode(span_of_string(text), &bytes, &size) < 0)
+		return err_set(err, -EINVAL, "endorsement-key: expected base64");
+	rc = registry_node_set_endorsement_key(job->conductor->registry, job->router, job->node,
+					       span_of(bytes, size), &job->origin, err);
+	free(bytes);
+	return rc;
+}
+
+static int put_node(struct registry_job *job, struct err *err)
+{
+	static const char *const members[] = {"asset-id", "endorsement-key", NULL};
+	int rc = json_refuse_others(job->body, members, err);
+
+	if (rc == 0)
+		rc = set_asset_id(job, err);
+	if (rc == 0)
+		rc = set_endorsement_key(job, err);
+	return rc == 0 ? show_node(job, err) : rc;
+}
+
+static int delete_node(struct registry_job *job, struct err *err)
+{
+	job->status = 204;
+	job->keys_changed = true;
+	return registry_node_delete(job->conductor->registry, job->router, job->node, &job->origin,
+				    err);
+}
+
+static int reset_node(struct registry_job *job, struct err *err)
+{
+	int rc = registry_node_reset(job->conductor->registry, job->router, job->node, &job->origin,
+				     err);
+
+	job->keys_changed = true;
+	return rc == 0 ? show_node(job, err) : rc;
+}
+
+static int show_configuration(struct registry_job *job, struct err *err)
+{
+	char *text = NULL;
+	int64_t revision;
+	int rc = registry_router_get_configuration(job->conductor->registry, job->router, &text,
+						   &revision, err);
+
+	if (rc < 0)
+		return rc;
+	job->json = cJSON_CreateObject();
+	(void)cJSON_AddNumberToObject(job->json, "revision", (double)revision);
+	(void)cJSON_AddItemToObject(job->json, "configuration", cJSON_Parse(text));
+	free(text);
+	return 0;
+}
+
+/* What a conductor may say of a router's own configuration. */
+static int check_configuration(const cJSON *body, char **ret, struct err *err)
+{
+	static const char *const members[] = {"software-update", "high-availability", NULL};
+	int rc = json_refuse_others(body, members, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = cJSON_PrintUnformatted(body);
+	if (!*ret)
+		return err_set(err, -ENOMEM, "out of memory");
+	return config_check_router(*ret, err);
+}
+
+/* Its nodes are told. */
+static int order_visits(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	size_t n;
+	int rc = registry_nodes_list(job->conductor->registry, job->router, &nodes, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n && job->n_visits < REGISTRY_JOB_VISITS_MAX; i++)
+		if (nodes[i].enrolled)
+			(void)snprintf(job->visits[job->n_visits++], TOKEN_NAME_SIZE, "%s",
+				       nodes[i].name);
+	return rc;
+}
+
+static int put_configuration(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) char *text = NULL;
+	_cleanup_(free_rows) char *old = NULL;
+	struct registry *registry = job->conductor->registry;
+	int64_t revision = job->revision;
+	int rc = check_configuration(job->body, &text, err);
+
+	if (rc == 0 && revision < 0)
+		rc = registry_router_get_configuration(registry, job->router, &old, &revision, err);
+	if (rc == 0)
+		rc = registry_router_set_configuration(registry, job->router, text, revision,
+						       &job->origin, err);
+	if (rc == 0)
+		rc = order_visits(job, err);
+	return rc == 0 ? show_configuration(job, err) : rc;
+}
+
+void routes_get_routers(struct http_exchange *x)
+{
+	registry_job_start(x, list_routers);
+}
+
+void routes_get_router(struct http_exchange *x)
+{
+	registry_job_start(x, show_router);
+}
+
+void routes_put_router(struct http_exchange *x)
+{
+	registry_job_start(x, put_router);
+}
+
+void routes_delete_router(struct http_exchange *x)
+{
+	registry_job_start(x, delete_router);
+}
+
+void routes_get_node(struct http_exchange *x)
+{
+	registry_job_start(x, show_node);
+}
+
+void routes_put_node(struct http_exchange *x)
+{
+	registry_job_start(x, put_node);
+}
+
+void routes_delete_node(struct http_exchange *x)
+{
+	registry_job_start(x, delete_node);
+}
+
+void routes_reset_node(struct http_exchange *x)
+{
+	registry_job_start(x, reset_node);
+}
+
+void routes_get_configuration(struct http_exchange *x)
+{
+	registry_job_start(x, show_configuration);
+}
+
+void routes_put_configuration(struct http_exchange *x)
+{
+	registry_job_start(x, put_configuration);
+}

@@ -1,0 +1,247 @@
+/* Tokens, enrolments, the audit and the clock; and how all of it stands. */
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conductord/answer.h"
+#include "conductord/registry_job.h"
+#include "conductord/routes_private.h"
+#include "core/hex.h"
+#include "core/json.h"
+#include "core/macros.h"
+#include "onboarding/conductor/registry_clock.h"
+#include "onboarding/token.h"
+
+static void free_rows(void *rows)
+{
+	free(*(void **)rows);
+}
+
+static int make_jti(char ret[TOKEN_JTI_SIZE], struct err *err)
+{
+	uint8_t random[(TOKEN_JTI_SIZE - 1) / 2];
+
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return err_set(err, -EIO, "OpenSSL gives no random bytes");
+	hex_encode(span_of(random, sizeof(random)), ret);
+	return 0;
+}
+
+static int read_duration(const cJSON *body, uint64_t *ret_s, struct err *err)
+{
+	static const char *const members[] = {"expiration-timeout", NULL};
+	const char *text;
+	int rc = json_refuse_others(body, members, err);
+
+	*ret_s = TOKEN_DURATION_DEFAULT_S;
+	if (rc < 0 || !cJSON_GetObjectItemCaseSensitive(body, "expiration-timeout"))
+		return rc;
+	rc = json_get_string(body, "expiration-timeout", 16, &text, err);
+	if (rc == 0)
+		rc = token_duration_parse(text, ret_s, err);
+	return rc < 0 ? err_wrap(err, "expiration-timeout") : 0;
+}
+
+static int sign(const struct conductor_identity *identity, const struct registry_claims *registered,
+		const char *jti, const struct registry_origin *origin, uint64_t duration_s,
+		char **ret, struct err *err)
+{
+	const char *asset_ids[TOKEN_ASSET_IDS_MAX];
+	const struct token_claims claims = {
+		.jti = jti,
+		.router = registered->router,
+		.asset_ids = asset_ids,
+		.n_asset_ids = registered->n_asset_ids,
+		.iat = (uint64_t)origin->time_s,
+		.exp = (uint64_t)origin->time_s + duration_s,
+		.conductor_certificate = span_of(identity->certificate, identity->certificate_size),
+		.ca_certificate = span_of(identity->ca_certificate, identity->ca_certificate_size),
+		.secret = span_of(registered->secret, TOKEN_SECRET_SIZE),
+	};
+
+	for (size_t i = 0; i < registered->n_asset_ids; i++)
+		asset_ids[i] = registered->asset_ids[i];
+	return token_sign(&claims, &identity->key, ret, err);
+}
+
+static void answer_new_token(struct registry_job *job, const char *token, const char *jti,
+			     uint64_t duration_s)
+{
+	job->json = cJSON_CreateObject();
+	job->status = 201;
+	(void)cJSON_AddStringToObject(job->json, "token", token);
+	(void)cJSON_AddStringToObject(job->json, "jti", jti);
+	(void)cJSON_AddNumberToObject(job->json, "exp",
+				      (double)job->origin.time_s + (double)duration_s);
+}
+
+/* The certificate is looked at first: a token that cannot be signed is not noted. */
+static int issue(struct registry_job *job, struct err *err)
+{
+	_cleanup_(conductor_identity_release) struct conductor_identity identity = {0};
+	_cleanup_(registry_claims_release) struct registry_claims claims = {0};
+	_cleanup_(token_text_free) char *token = NULL;
+	char jti[TOKEN_JTI_SIZE];
+	uint64_t duration_s;
+	int rc = read_duration(job->body, &duration_s, err);
+
+	if (rc == 0)
+		rc = conductor_identity_load(&identity, &job->conductor->config->conductor, err);
+	if (rc == 0)
+		rc = make_jti(jti, err);
+	if (rc == 0)
+		rc = registry_token_issue(
+			job->conductor->registry,
+			&(struct registry_token_order){
+				.router = job->router,
+				.jti = jti,
+				.expires_s = job->origin.time_s + (int64_t)duration_s,
+				.certificate =
+					span_of(identity.certificate, identity.certificate_size),
+			},
+			&job->origin, &claims, err);
+	if (rc == 0)
+		rc = sign(&identity, &claims, jti, &job->origin, duration_s, &token, err);
+	if (rc == 0)
+		answer_new_token(job, token, jti, duration_s);
+	return rc;
+}
+
+static const char *router_of(const struct registry_job *job)
+{
+	return job->router[0] ? job->router : NULL;
+}
+
+static int list_tokens(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_token *tokens = NULL;
+	cJSON *array;
+	size_t n;
+	int rc = registry_tokens_list(job->conductor->registry, router_of(job), &tokens, &n, err);
+
+	if (rc < 0)
+		return rc;
+	job->json = cJSON_CreateObject();
+	array = cJSON_AddArrayToObject(job->json, "tokens");
+	for (size_t i = 0; i < n; i++)
+		(void)cJSON_AddItemToArray(array, answer_token(&tokens[i], job->origin.time_s));
+	return 0;
+}
+
+static int revoke_token(struct registry_job *job, struct err *err)
+{
+	job->status = 204;
+	return registry_token_revoke(job->conductor->registry, job->jti, &job->origin, err);
+}
+
+static int list_enrolments(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_enrolment *enrolments = NULL;
+	cJSON *array;
+	size_t n;
+	int rc = registry_enrolments_list(job->conductor->registry, router_of(job), &enrolments, &n,
+					  err);
+
+	if (rc < 0)
+		return rc;
+	job->json = cJSON_CreateObject();
+	array = cJSON_AddArrayToObject(job->json, "enrolments");
+	for (size_t i = 0; i < n; i++)
+		(void)cJSON_AddItemToArray(array, answer_enrolment(&enrolments[i]));
+	return 0;
+}
+
+static int list_failures(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_failures *failures = NULL;
+	cJSON *array = cJSON_AddArrayToObject(job->json, "failures");
+	size_t n;
+	int rc =
+		registry_failures_query(job->conductor->registry, job->since_s, &failures, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		(void)cJSON_AddNumberToObject(item, "minute", (double)failures[i].minute_s);
+		(void)cJSON_AddStringToObject(item, "address", failures[i].address);
+		(void)cJSON_AddNumberToObject(item, "count", (double)failures[i].n);
+		(void)cJSON_AddItemToArray(array, item);
+	}
+	return rc;
+}
+
+static int list_audit(struct registry_job *job, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_audit_row *rows = NULL;
+	cJSON *array;
+	size_t n;
+	int rc = registry_audit_query(job->conductor->registry, router_of(job), job->since_s, &rows,
+				      &n, err);
+
+	if (rc < 0)
+		return rc;
+	job->json = cJSON_CreateObject();
+	array = cJSON_AddArrayToObject(job->json, "audit");
+	for (size_t i = 0; i < n; i++)
+		(void)cJSON_AddItemToArray(array, answer_audit(&rows[i]));
+	/* Strangers have no router. */
+	return job->router[0] ? 0 : list_failures(job, err);
+}
+
+static int reset_clock(struct registry_job *job, struct err *err)
+{
+	job->status = 204;
+	return registry_clock_reset(job->conductor->registry, &job->origin, err);
+}
+
+static void show_summary(struct registry_job *job)
+{
+	job->json = summary_to_json(&job->summary, job->conductor);
+}
+
+static int take_summary(struct registry_job *job, struct err *err)
+{
+	summary_take(&job->summary, job->conductor->registry, &job->conductor->config->conductor,
+		     router_of(job), job->origin.time_s);
+	if (job->summary.error == -ENOENT)
+		return err_set(err, -ENOENT, "%s", job->summary.problem);
+	job->finish = show_summary;
+	return 0;
+}
+
+void routes_post_token(struct http_exchange *x)
+{
+	registry_job_start(x, issue);
+}
+
+void routes_get_tokens(struct http_exchange *x)
+{
+	registry_job_start(x, list_tokens);
+}
+
+void routes_delete_token(struct http_exchange *x)
+{
+	registry_job_start(x, revoke_token);
+}
+
+void routes_get_enrolments(struct http_exchange *x)
+{
+	registry_job_start(x, list_enrolments);
+}
+
+void routes_get_audit(struct http_exchange *x)
+{
+	registry_job_start(x, list_audit);
+}
+
+void routes_reset_clock(struct http_exchange *x)
+{
+	registry_job_start(x, reset_clock);
+}
+
+void routes_get_onboarding(struct http_exchange *x)
+{
+	registry_job_start(x, take_summary);
+}

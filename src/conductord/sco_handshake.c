@@ -1,0 +1,235 @@
+#include "conductord/sco_handshake.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "conductord/sco_registry.h"
+#include "core/macros.h"
+#include "onboarding/conductor/handshake_registry.h"
+
+void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
+			struct tls_channel *channel, const char *address)
+{
+	memset(h, 0, sizeof(*h));
+	h->context = context;
+	h->channel = channel;
+	(void)snprintf(h->address, sizeof(h->address), "%s", address);
+}
+
+void sco_handshake_close(struct sco_handshake *h)
+{
+	if (h->steps)
+		handshake_conductor_release(h->steps);
+	free(h->steps);
+	if (h->received)
+		explicit_bzero(h->received, sizeof(*h->received));
+	free(h->received);
+	explicit_bzero(h, sizeof(*h));
+}
+
+static void end(struct sco_handshake *h, enum sco_outcome outcome)
+{
+	h->outcome = outcome;
+	tls_channel_shut(h->channel);
+}
+
+/* The peer is none of ours, or broke off. */
+static void end_stranger(struct sco_handshake *h)
+{
+	end(h, h->verified ? SCO_REFUSED : SCO_STRANGER);
+}
+
+static int make_steps(struct sco_handshake *h, const struct handshake_conductor_setup *setup)
+{
+	struct handshake_conductor *steps = calloc(1, sizeof(*steps));
+	int rc = steps ? handshake_conductor_init(steps, setup, &h->err) : -ENOMEM;
+
+	if (rc == 0)
+		h->steps = steps;
+	else
+		free(steps);
+	h->received = rc == 0 ? calloc(1, sizeof(*h->received)) : NULL;
+	return h->received ? 0 : err_set(&h->err, -ENOMEM, "out of memory");
+}
+
+static int begin_steps(struct sco_handshake *h)
+{
+	const struct sco_context *context = h->context;
+	struct handshake_conductor_setup setup = {
+		.conductor_certificate =
+			span_of(context->identity.certificate, context->identity.certificate_size),
+		.ca_certificate = span_of(context->identity.ca_certificate,
+					  context->identity.ca_certificate_size),
+		.key = &context->identity.key,
+		.device_ca = context->has_device_ca ? &context->device_ca : NULL,
+		.client_chain = h->chain,
+		.n_client_chain = tls_channel_peer_chain(h->channel, h->chain),
+	};
+	int rc = tls_channel_export(h->channel, setup.exporter, &h->err);
+
+	if (rc == 0)
+		rc = make_steps(h, &setup);
+	return rc;
+}
+
+static int establish(struct sco_handshake *h)
+{
+	int rc = tls_channel_advance(h->channel, &h->err);
+
+	if (rc == 0)
+		rc = begin_steps(h);
+	if (rc < 0 && rc != -EAGAIN)
+		end_stranger(h);
+	h->established = rc == 0;
+	return rc;
+}
+
+static void failed(struct handshake_conductor_event *event, const char *reason)
+{
+	event->type = CONDUCTOR_FAILED;
+	event->reason = reason;
+}
+
+/* What the registry answers is the next event. reason: of one that could not be asked. */
+static void look_up(struct sco_handshake *h, struct handshake_record *record,
+		    struct message_accept *conductors, struct handshake_conductor_event *ret,
+		    struct err *reason)
+{
+	*ret = (struct handshake_conductor_event){
+		.type = CONDUCTOR_LOOKED_UP,
+		.record = record,
+		.conductors = conductors,
+		.now_s = (uint64_t)time(NULL),
+	};
+	if (sco_registry_look_up(h->context, &h->steps->hello, record, conductors, reason) < 0)
+		failed(ret, reason->text);
+	else if (RAND_priv_bytes(ret->secret, sizeof(ret->secret)) != 1 ||
+		 RAND_bytes(ret->nonce, sizeof(ret->nonce)) != 1)
+		failed(ret, "OpenSSL gives no random bytes");
+}
+
+static void commit(struct sco_handshake *h, struct handshake_conductor_event *ret,
+		   struct err *reason)
+{
+	struct sco_commit commit = {.address = h->address};
+	int rc = sco_registry_commit(h->context, h->steps, &commit, reason);
+
+	*ret = (struct handshake_conductor_event){.type = CONDUCTOR_COMMITTED};
+	if (rc < 0) {
+		failed(ret, reason->text);
+	} else if (commit.denied) {
+		h->denied = true;
+		ret->type = CONDUCTOR_DENIED;
+		ret->pinned_otherwise = commit.other_device;
+		(void)err_set(reason, -EACCES, "%s", commit.reason);
+		ret->reason = reason->text;
+	}
+}
+
+static void finish(struct sco_handshake *h, const struct handshake_conductor_effect *effect)
+{
+	if (effect->frame.size > 0)
+		(void)tls_channel_write(h->channel,
+					span_of(effect->frame.bytes, effect->frame.size), NULL);
+	h->err = effect->err;
+	h->alert = effect->alert;
+	if (effect->type == CONDUCTOR_ENROLLED)
+		end(h, SCO_ENROLLED);
+	else if (effect->type == CONDUCTOR_RETRY_LATER)
+		end(h, SCO_RETRY_LATER);
+	else
+		end_stranger(h);
+}
+
+/* Perform an effect. Returns whether *ret_event is to be told at once. */
+static bool perform(struct sco_handshake *h, const struct handshake_conductor_effect *effect,
+		    struct handshake_record *record, struct message_accept *conductors,
+		    struct handshake_conductor_event *ret_event, struct err *reason)
+{
+	switch (effect->type) {
+	case CONDUCTOR_WAIT:
+		return false;
+	case CONDUCTOR_SEND:
+		h->n_received = 0;
+		if (tls_channel_write(h->channel, span_of(effect->frame.bytes, effect->frame.size),
+				      &h->err) < 0)
+			end_stranger(h);
+		return false;
+	case CONDUCTOR_LOOK_UP:
+		look_up(h, record, conductors, ret_event, reason);
+		return true;
+	case CONDUCTOR_COMMIT:
+		commit(h, ret_event, reason);
+		return true;
+	default:
+		finish(h, effect);
+		return false;
+	}
+}
+
+static void step(struct sco_handshake *h, struct handshake_conductor_event event)
+{
+	struct handshake_record record = {0};
+	struct message_accept conductors = {0};
+	struct err reason = {0};
+	bool more = true;
+
+	while (more) {
+		struct handshake_conductor_effect effect = {0};
+
+		handshake_conductor_step(h->steps, &event, &effect);
+		h->verified = handshake_conductor_is_verified(h->steps);
+		more = perform(h, &effect, &record, &conductors, &event, &reason);
+		handshake_conductor_effect_release(&effect);
+	}
+	handshake_record_release(&record);
+	free(conductors.conductors);
+}
+
+/* All that has come of the present message; the steps know when it is whole. One byte more than a
+ * message may have tells that it is too long. */
+static int read_more(struct sco_handshake *h)
+{
+	const size_t room = FRAME_SIZE_MAX - MESSAGE_JSON_MAX + h->context->message_max + 1;
+	size_t n = 0;
+	int rc;
+
+	if (h->n_received >= room)
+		return err_set(&h->err, -EMSGSIZE, "a message of more than %zu bytes",
+			       h->context->message_max);
+	rc = tls_channel_read(h->channel, *h->received + h->n_received, room - h->n_received, &n,
+			      &h->err);
+	h->n_received += n;
+	return rc;
+}
+
+void sco_handshake_go_on(struct sco_handshake *h)
+{
+	int rc = h->established ? 0 : establish(h);
+
+	while (rc == 0 && h->outcome == SCO_UNDER_WAY) {
+		rc = read_more(h);
+		if (rc == 0)
+			step(h, (struct handshake_conductor_event){
+					.type = CONDUCTOR_RECEIVED,
+					.received = span_of(*h->received, h->n_received),
+				});
+	}
+	if (h->outcome != SCO_UNDER_WAY || rc == -EAGAIN || rc == 0)
+		return;
+	if (rc == -EPIPE)
+		(void)err_set(&h->err, rc, "the router ended the connection");
+	end_stranger(h);
+}
+
+void sco_handshake_break(struct sco_handshake *h, const char *why)
+{
+	if (h->outcome != SCO_UNDER_WAY)
+		return;
+	(void)err_set(&h->err, -ECONNRESET, "%s", why);
+	end_stranger(h);
+}

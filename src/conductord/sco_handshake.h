@@ -1,0 +1,75 @@
+/* sco_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they ask for.
+ *
+ * Bytes go in and out of the channel's memory; the socket is tls_session's. What the steps ask of
+ * the registry is asked right here, since the caller is on a worker already.
+ *
+ * Calling sequence: sco_handshake_open -> sco_handshake_go_on ... until outcome says how it ended
+ * -> sco_handshake_close.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "conductord/identity.h"
+#include "onboarding/conductor/handshake_conductor.h"
+#include "onboarding/conductor/registry.h"
+#include "onboarding/tls_channel.h"
+
+/* What all handshakes share; none of it changes while one runs. */
+struct sco_context {
+	struct registry *registry;
+	struct conductor_identity identity;
+	struct device_ca device_ca;
+	bool has_device_ca;
+	struct tls_signer signer;
+	struct tls_context *tls;
+	uint16_t repository_port;
+	size_t message_max; /* bytes of JSON */
+	/* The keys that may log in have changed: have sshd know them. On a worker. */
+	int (*sync_keys)(void *owner, struct err *err);
+	void *owner;
+};
+
+int sco_context_init(struct sco_context *ret, struct registry *registry,
+		     const struct config_conductor *config, uint16_t repository_port,
+		     struct err *err);
+void sco_context_release(struct sco_context *context);
+
+/* How it ended. */
+enum sco_outcome {
+	SCO_UNDER_WAY,
+	SCO_ENROLLED,
+	SCO_REFUSED,  /* by a handshake whose first message had verified, or whose token was ours */
+	SCO_STRANGER, /* before that */
+	SCO_RETRY_LATER,
+};
+
+struct sco_handshake {
+	const struct sco_context *context;
+	char address[REGISTRY_ADDRESS_SIZE];
+	struct tls_channel *channel;
+	bool established;
+	struct span chain[TLS_CHAIN_MAX];
+	/* Both owned, and there only once TLS is established: most who wait have not come so far.
+	 */
+	struct handshake_conductor *steps;
+	uint8_t (*received)[FRAME_SIZE_MAX +
+			    1]; /* of the message that comes; one more is too long */
+	size_t n_received;
+	bool denied; /* by the registry's commit, which has its line in the audit */
+	bool verified;
+	enum sco_outcome outcome;
+	bool alert;
+	struct err err; /* why, of an end that is no enrolment */
+};
+
+/* channel is borrowed. */
+void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
+			struct tls_channel *channel, const char *address);
+void sco_handshake_close(struct sco_handshake *h);
+
+/* Bytes have come. On a worker. */
+void sco_handshake_go_on(struct sco_handshake *h);
+/* It ends for a reason of the connection's. */
+void sco_handshake_break(struct sco_handshake *h, const char *why);

@@ -1,0 +1,27 @@
+#include "core/config_context.h"
+
+#include <errno.h>
+
+#include "core/yang_model.h"
+
+int config_context_new(struct ly_ctx **ret, struct err *err)
+{
+	struct ly_ctx *context = NULL;
+
+	(void)ly_log_options(LY_LOSTORE_LAST);
+	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS, &context) !=
+	    LY_SUCCESS)
+		return err_set(err, -ENOMEM, "libyang: out of memory");
+	if (lys_parse_mem(context, yang_model, LYS_IN_YANG, NULL) != LY_SUCCESS) {
+		(void)err_set(err, -EIO, "libyang refuses the model: %s", ly_errmsg(context));
+		ly_ctx_destroy(context);
+		return -EIO;
+	}
+	*ret = context;
+	return 0;
+}
+
+void config_context_freep(struct ly_ctx **context)
+{
+	ly_ctx_destroy(*context);
+}

@@ -1,0 +1,97 @@
+/* node.h - what both daemons are: a node that downloads, keeps and serves images, answers a control
+ * socket, and begins by opening its secrets.
+ *
+ * All wiring of these parts is here and in the routes; the parts do not know each other. What a
+ * program adds to it stands in its struct node_program, and in the struct that has the node in it.
+ */
+#pragma once
+
+#include <signal.h>
+#include <stdio.h>
+#include <uv.h>
+
+#include "core/config.h"
+#include "core/http_client.h"
+#include "core/http_server.h"
+#include "core/notify.h"
+#include "core/options.h"
+#include "core/peer_access.h"
+#include "download/claim.h"
+#include "download/download_list.h"
+#include "download/intake.h"
+#include "download/repository.h"
+#include "integrity/integrity.h"
+#include "node/events.h"
+#include "node/orders.h"
+#include "node/versions.h"
+
+#define LISTENERS_MAX 8
+
+struct node;
+
+/* What makes a node stewardd or conductord. The callbacks may be NULL. */
+struct node_program {
+	const char *name;
+	enum config_role role;
+	const struct http_route *routes; /* of the control socket, besides the node's own */
+	size_t n_routes;
+
+	/* The node's own parts are there. On failure close() follows. */
+	int (*start)(struct node *n, struct err *err);
+	/* Nobody asks any more, and downloads are not stopped yet. Calls closed(owner). */
+	void (*close)(struct node *n, void (*closed)(void *owner), void *owner);
+	/* What else belongs into a configuration that was loaded. -ENOMEM. */
+	int (*amend)(struct node *n, struct config *config, struct err *err);
+	/* May new take the place of what is in force? */
+	int (*check_reload)(const struct node *n, const struct config *new, struct err *err);
+	/* It has. */
+	void (*configured)(struct node *n);
+	/* Its part of GET /v1/status. */
+	void (*add_status)(const struct node *n, cJSON *json);
+	/* Its part of GET /metrics. */
+	void (*write_metrics)(const struct node *n, FILE *out);
+};
+
+struct node {
+	const struct node_program *program;
+	uv_loop_t loop;
+	const char *config_path;
+	struct config *config;
+	struct integrity integrity; /* as the first phase left it */
+	uint64_t started_ms;
+
+	struct peer_access access;
+	struct repository *repository;
+	struct http_client *client;
+	struct intake intake;
+	struct download_list *downloads;
+	struct claims claims; /* images that routes are changing */
+	struct versions versions;
+	struct events events;
+	struct orders orders;
+	struct notify notify;
+	struct http_route *routes; /* all of the control socket's */
+	struct http_server *control;
+	struct http_server *shared[LISTENERS_MAX]; /* the node's repository, for others */
+	size_t n_shared;
+	uv_signal_t signals[3];
+	bool stopping;
+	unsigned jobs;    /* of the routes, on the thread pool */
+	unsigned closing; /* parts of the present step of the end that are not closed yet */
+	void (*next_step)(struct node *n);
+};
+
+/* Runs until SIGTERM or SIGINT. Takes config. Returns what the process exits with. */
+int node_run(struct node *n, const struct node_program *program, const char *config_path,
+	     struct config *config);
+
+/* The whole of a daemon's main(): options, the blocking first phase of Configuration Integrity,
+ * configuration, node_run(). */
+int node_main(struct node *n, const struct node_program *program, const struct options *options);
+
+/* Load the configuration again. -EINVAL: nothing has changed, and err says why. */
+int node_reload(struct node *n, struct err *err);
+
+/* A route's job begins or ends: the daemon does not end in between. */
+void node_job_begins(struct node *n);
+void node_job_ends(struct node *n);

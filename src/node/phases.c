@@ -1,0 +1,58 @@
+/* What a daemon does before its loop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "integrity/emergency.h"
+#include "node/node.h"
+
+#define EXIT_INTEGRITY_EVENT 1
+
+static int refuse(const struct err *err)
+{
+	log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
+		  "configuration refused: %s", err->text);
+	return err->code == -EACCES ? EX_NOPERM : EX_CONFIG;
+}
+
+/* The blocking first phase. What else the configuration says may lie in what it unlocks. Returns
+ * what the process exits with. */
+static int unlock(const char *path, enum config_role role, struct integrity *ret)
+{
+	_cleanup_(config_freep) struct config *early = NULL;
+	struct failure f;
+
+	if (config_load_early(&early, path, role, &f.err) < 0)
+		return refuse(&f.err);
+	if (integrity_unlock(&early->integrity, ret, &f) < 0) {
+		emergency_tell(&f);
+		return EXIT_INTEGRITY_EVENT;
+	}
+	return EX_OK;
+}
+
+int node_main(struct node *n, const struct node_program *program, const struct options *options)
+{
+	struct config *config;
+	struct err err;
+	int rc;
+
+	log_open(program->name, options->foreground || options->check);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (!options->check) {
+		rc = unlock(options->config, program->role, &n->integrity);
+		if (rc != EX_OK)
+			return rc;
+	}
+	if (config_load(&config, options->config, program->role, &err) < 0)
+		return refuse(&err);
+	if (options->check) {
+		(void)printf("%s is valid\n", options->config);
+		config_free(config);
+		return EX_OK;
+	}
+	return node_run(n, program, options->config, config);
+}

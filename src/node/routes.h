@@ -1,0 +1,14 @@
+/* routes.h - what the daemon's sockets answer: the control socket, and the repository for others.
+ */
+#pragma once
+
+#include "core/http_server.h"
+
+/* The owner of each is the daemon. */
+extern const struct http_route control_routes[];
+extern const size_t n_control_routes;
+/* What a conductor may ask of this node through its tunnel. */
+#define N_LINK_ROUTES 8
+extern const struct http_route link_routes[N_LINK_ROUTES];
+extern const struct http_route shared_routes[];
+extern const size_t n_shared_routes;

@@ -1,0 +1,31 @@
+/* authorized_keys.h - who may build a tunnel, and to what: the file that sshd reads
+ * (onboarding.md, "Port 930 afterwards"). One line for each enrolled node, written from the key's
+ * bytes and numbers alone, so that nothing a router has said stands in it as text.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "onboarding/ssh_key.h"
+
+struct authorized_key {
+	uint8_t blob[SSH_KEY_ED25519_SIZE];
+	uint16_t listen_port;
+};
+
+/* The base64 of SHA-256 without padding, as sshd writes it after "SHA256:". */
+#define AUTHORIZED_KEY_FINGERPRINT_SIZE 44 /* with the final zero */
+void authorized_key_fingerprint(const uint8_t blob[SSH_KEY_ED25519_SIZE],
+				char ret[AUTHORIZED_KEY_FINGERPRINT_SIZE]);
+
+/* What stands in the file, zero-terminated; the caller frees it. repository_port: where all may
+ * connect to. Errors: -EINVAL (a blob that is no ssh-ed25519 key, a port 0), -ENOMEM. */
+int authorized_keys_format(const struct authorized_key *keys, size_t n_keys,
+			   uint16_t repository_port, char **ret, struct err *err);
+
+/* Write it atomically, readable to all: there are only public keys in it. sshd reads it at each
+ * authentication: what is written counts from the next on. */
+int authorized_keys_write(const char *path, const struct authorized_key *keys, size_t n_keys,
+			  uint16_t repository_port, struct err *err);

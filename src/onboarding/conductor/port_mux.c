@@ -1,0 +1,360 @@
+#include "onboarding/conductor/port_mux.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "core/macros.h"
+#include "onboarding/conductor/port_listen.h"
+
+#define TLS_FIRST_BYTE 0x16 /* a handshake record (RFC 8446, 5.1) */
+#define SSH_FIRST_BYTE 'S'  /* "SSH-" (RFC 4253, 4.2) */
+
+/* Accepted at once before others have their turn. */
+#define ACCEPT_BATCH 64
+#define TICK_MS      250
+
+const struct port_mux_options port_mux_defaults = {
+	.port = 930,
+	.silence_ms = 5000,
+	.silent_max = 1024,
+	.tls_max = 512,
+	.ssh_max = 64,
+	.rate_per_s = 1,
+	.burst = 5,
+};
+
+/* A silent peer: at the place that its ticket names. */
+struct silent_peer {
+	int fd;
+	admission_ticket ticket;
+	struct sockaddr_storage address;
+};
+
+struct port_mux {
+	struct port_mux_options options;
+	struct port_mux_counts counts;
+	struct admission *admission;
+	struct silent_peer *silent; /* options.silent_max */
+	uv_loop_t *loop;
+	int listener;
+	/* All silent peers in one descriptor: theirs can be closed without a callback each. */
+	int epoll;
+	uv_poll_t accepting;
+	uv_poll_t watching;
+	uv_timer_t tick;
+	unsigned open_handles;
+	void (*closed)(void *owner);
+	void *closed_owner;
+};
+
+/* Nothing of a refused connection is to be left in the kernel, not even TIME_WAIT. */
+static void reset_connection(int fd)
+{
+	const struct linger linger = {.l_onoff = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	(void)close(fd);
+}
+
+static void forget(struct silent_peer *peer)
+{
+	peer->fd = -1;
+	peer->ticket = 0;
+}
+
+static void show_out_silent(struct port_mux *mux, admission_ticket ticket)
+{
+	struct silent_peer *peer = &mux->silent[admission_place(ticket)];
+
+	reset_connection(peer->fd);
+	forget(peer);
+	mux->counts.silent++;
+}
+
+static void wait_for_first_byte(struct port_mux *mux, int fd,
+				const struct sockaddr_storage *address)
+{
+	admission_ticket shown_out;
+	admission_ticket ticket =
+		admission_enter(mux->admission, ADMISSION_SILENT, uv_now(mux->loop), &shown_out);
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = ticket};
+
+	if (shown_out)
+		show_out_silent(mux, shown_out);
+	if (epoll_ctl(mux->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		mux->counts.accept_failures++;
+		admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+		reset_connection(fd);
+		return;
+	}
+	mux->silent[admission_place(ticket)] = (struct silent_peer){
+		.fd = fd,
+		.ticket = ticket,
+		.address = *address,
+	};
+}
+
+static bool is_out_of_room(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
+/* Without a descriptor for the newcomer a silent one gives its own. Returns false when there is
+ * none: then nothing is accepted until the next tick. */
+static bool make_room(struct port_mux *mux)
+{
+	uint64_t since_ms;
+	admission_ticket ticket = admission_oldest(mux->admission, ADMISSION_SILENT, &since_ms);
+
+	mux->counts.accept_failures++;
+	if (!ticket) {
+		(void)uv_poll_stop(&mux->accepting);
+		return false;
+	}
+	admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+	show_out_silent(mux, ticket);
+	return true;
+}
+
+/* Returns 0, or a negative errno when there is no more for now. */
+static int accept_one(struct port_mux *mux)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t size = sizeof(address);
+	int fd = accept4(mux->listener, (struct sockaddr *)&address, &size,
+			 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EAGAIN || is_out_of_room(errno)))
+		return -errno;
+	if (fd < 0) /* of that connection alone: accept(2) */
+		return 0;
+	if (admission_admit(mux->admission, (struct sockaddr *)&address, uv_now(mux->loop))) {
+		wait_for_first_byte(mux, fd, &address);
+	} else {
+		mux->counts.refused++;
+		reset_connection(fd);
+	}
+	return 0;
+}
+
+static void on_acceptable(uv_poll_t *handle, int status, int events)
+{
+	struct port_mux *mux = container_of(handle, struct port_mux, accepting);
+	int rc = accept_one(mux);
+
+	(void)status; /* of poll(2): accept says what it is */
+	(void)events;
+	/* Only now is it sure that somebody waits: without a descriptor accept(2) does not look. */
+	if (is_out_of_room(-rc) && make_room(mux)) {
+		(void)accept_one(mux);
+		return;
+	}
+	for (unsigned i = 1; rc == 0 && i < ACCEPT_BATCH; i++)
+		rc = accept_one(mux);
+}
+
+static void hand_on(struct port_mux *mux, const struct silent_peer *peer, enum admission_line line)
+{
+	const struct sockaddr *address = (const struct sockaddr *)&peer->address;
+	void *owner = mux->options.owner;
+	admission_ticket shown_out;
+	admission_ticket ticket =
+		admission_enter(mux->admission, line, uv_now(mux->loop), &shown_out);
+
+	if (shown_out) {
+		(*(line == ADMISSION_TLS ? &mux->counts.tls_shown_out
+					 : &mux->counts.ssh_shown_out))++;
+		mux->options.show_out(owner, line, shown_out);
+	}
+	if (line == ADMISSION_TLS) {
+		mux->counts.tls++;
+		mux->options.tls(owner, peer->fd, address, ticket);
+	} else {
+		mux->counts.ssh++;
+		mux->options.ssh(owner, peer->fd, address, ticket);
+	}
+}
+
+static void look_at_first_byte(struct port_mux *mux, admission_ticket ticket)
+{
+	struct silent_peer *place = &mux->silent[admission_place(ticket)];
+	struct silent_peer peer = *place;
+	uint8_t first = 0;
+	ssize_t n;
+
+	if (peer.ticket != ticket) /* shown out in this same round */
+		return;
+	n = recv(peer.fd, &first, 1, MSG_PEEK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	(void)epoll_ctl(mux->epoll, EPOLL_CTL_DEL, peer.fd, NULL);
+	admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+	forget(place);
+	if (n == 1 && first == TLS_FIRST_BYTE) {
+		hand_on(mux, &peer, ADMISSION_TLS);
+	} else if (n == 1 && first == SSH_FIRST_BYTE) {
+		hand_on(mux, &peer, ADMISSION_SSH);
+	} else {
+		mux->counts.garbage++;
+		reset_connection(peer.fd);
+	}
+}
+
+static void on_spoken(uv_poll_t *handle, int status, int events)
+{
+	struct port_mux *mux = container_of(handle, struct port_mux, watching);
+	struct epoll_event spoken[ACCEPT_BATCH];
+	int n = epoll_wait(mux->epoll, spoken, N_ELEMENTS(spoken), 0);
+
+	(void)status;
+	(void)events;
+	/* A callback may close the mux: its silent peers are forgotten then. */
+	for (int i = 0; i < n; i++)
+		look_at_first_byte(mux, spoken[i].data.u32);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct port_mux *mux = container_of(timer, struct port_mux, tick);
+	admission_ticket ticket;
+	uint64_t since_ms;
+
+	while ((ticket = admission_oldest(mux->admission, ADMISSION_SILENT, &since_ms)) != 0 &&
+	       uv_now(mux->loop) - since_ms >= mux->options.silence_ms) {
+		admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+		show_out_silent(mux, ticket);
+	}
+	if (!uv_is_active((uv_handle_t *)&mux->accepting))
+		(void)uv_poll_start(&mux->accepting, UV_READABLE, on_acceptable);
+}
+
+static void free_mux(struct port_mux *mux)
+{
+	if (mux->listener >= 0)
+		(void)close(mux->listener);
+	if (mux->epoll >= 0)
+		(void)close(mux->epoll);
+	admission_free(mux->admission);
+	free(mux->silent);
+	free(mux);
+}
+
+static void free_muxp(struct port_mux **mux)
+{
+	if (*mux)
+		free_mux(*mux);
+}
+
+static int make_tables(struct port_mux *mux, struct err *err)
+{
+	struct admission_options options = {
+		.places = {[ADMISSION_SILENT] = mux->options.silent_max,
+			   [ADMISSION_TLS] = mux->options.tls_max,
+			   [ADMISSION_SSH] = mux->options.ssh_max},
+		.rate_per_s = mux->options.rate_per_s,
+		.burst = mux->options.burst,
+	};
+
+	if (RAND_bytes((unsigned char *)&options.seed, sizeof(options.seed)) != 1)
+		return err_set(err, -EIO, "no random numbers");
+	mux->admission = admission_new(&options);
+	mux->silent = calloc(mux->options.silent_max, sizeof(*mux->silent));
+	if (!mux->admission || !mux->silent)
+		return err_set_errno(err, -ENOMEM, "tables of port %u", mux->options.port);
+	for (uint32_t i = 0; i < mux->options.silent_max; i++)
+		forget(&mux->silent[i]);
+	return 0;
+}
+
+static int start_handles(struct port_mux *mux, struct err *err)
+{
+	int rc;
+
+	mux->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (mux->epoll < 0)
+		return err_set_errno(err, -errno, "epoll");
+	rc = uv_poll_init(mux->loop, &mux->accepting, mux->listener);
+	if (rc < 0)
+		return err_set_errno(err, rc, "poll the listener");
+	mux->open_handles = 3;
+	(void)uv_timer_init(mux->loop, &mux->tick);
+	(void)uv_poll_init(mux->loop, &mux->watching, mux->epoll);
+	(void)uv_poll_start(&mux->accepting, UV_READABLE, on_acceptable);
+	(void)uv_poll_start(&mux->watching, UV_READABLE, on_spoken);
+	(void)uv_timer_start(&mux->tick, on_tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+int port_mux_open(struct port_mux **ret, uv_loop_t *loop, const struct port_mux_options *options,
+		  struct err *err)
+{
+	_cleanup_(free_muxp) struct port_mux *mux = calloc(1, sizeof(*mux));
+	int rc;
+
+	if (!mux)
+		return err_set_errno(err, -ENOMEM, "open port %u", options->port);
+	mux->options = *options;
+	mux->loop = loop;
+	mux->listener = mux->epoll = -1;
+	rc = make_tables(mux, err);
+	if (rc == 0)
+		rc = port_listen(options->address, options->port, &mux->listener, err);
+	if (rc == 0)
+		rc = start_handles(mux, err);
+	if (rc < 0)
+		return rc;
+	*ret = mux;
+	mux = NULL;
+	return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct port_mux *mux = handle->data;
+	void (*closed)(void *owner) = mux->closed;
+	void *owner = mux->closed_owner;
+
+	if (--mux->open_handles > 0)
+		return;
+	free_mux(mux);
+	closed(owner);
+}
+
+void port_mux_close(struct port_mux *mux, void (*closed)(void *owner), void *owner)
+{
+	mux->closed = closed;
+	mux->closed_owner = owner;
+	for (uint32_t i = 0; i < mux->options.silent_max; i++) {
+		if (mux->silent[i].fd >= 0)
+			reset_connection(mux->silent[i].fd);
+		forget(&mux->silent[i]);
+	}
+	mux->accepting.data = mux->watching.data = mux->tick.data = mux;
+	uv_close((uv_handle_t *)&mux->accepting, on_handle_closed);
+	uv_close((uv_handle_t *)&mux->watching, on_handle_closed);
+	uv_close((uv_handle_t *)&mux->tick, on_handle_closed);
+}
+
+void port_mux_finished(struct port_mux *mux, enum admission_line line, admission_ticket ticket)
+{
+	admission_leave(mux->admission, line, ticket);
+}
+
+uint16_t port_mux_port(const struct port_mux *mux)
+{
+	return port_listened(mux->listener);
+}
+
+const struct port_mux_counts *port_mux_counts(const struct port_mux *mux)
+{
+	return &mux->counts;
+}
+
+uint32_t port_mux_count(const struct port_mux *mux, enum admission_line line)
+{
+	return admission_count(mux->admission, line);
+}

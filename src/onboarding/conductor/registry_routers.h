@@ -1,0 +1,66 @@
+/* registry_routers.h - the authority's routers: mode, pre-shared secret, configuration.
+ *
+ * What configures a router makes it, if it is not there yet: disabled, without a secret. Secrets
+ * leave the registry by registry_lookup() and registry_token_issue() alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "onboarding/conductor/registry.h"
+#include "onboarding/mode.h"
+#include "onboarding/token.h"
+
+#define REGISTRY_CONFIGURATION_MAX (256u << 10) /* bytes of JSON */
+
+struct registry_router {
+	char name[TOKEN_NAME_SIZE];
+	enum onboarding_mode mode;
+	bool has_secret;
+	int64_t revision; /* of its configuration; 0 = it has none */
+	int64_t n_nodes;
+	int64_t n_enrolled;
+};
+
+/* Make it, if it is not there. */
+int registry_router_add(struct registry *r, const char *router,
+			const struct registry_origin *origin, struct err *err);
+
+/* The first mode but disabled makes a secret, if there is none. Disabling and a higher mode end the
+ * router's enrolments: its keys are no longer among registry_authorized_keys(). */
+int registry_router_set_mode(struct registry *r, const char *router, enum onboarding_mode mode,
+			     const struct registry_origin *origin, struct err *err);
+
+/* secret: 48 characters [A-Za-z0-9]; NULL = make one. Tokens issued before die with the old one. */
+int registry_router_set_secret(struct registry *r, const char *router, const char *secret,
+			       const struct registry_origin *origin, struct err *err);
+
+/* The router's own configuration, JSON text as the caller has validated it. revision: the one that
+ * was edited, so that nobody's change is lost (-EBUSY); 0 = there was none. */
+int registry_router_set_configuration(struct registry *r, const char *router,
+				      const char *configuration, int64_t revision,
+				      const struct registry_origin *origin, struct err *err);
+
+/* *ret is freed with free(); "{}" and revision 0 if it has none. -ENOENT. */
+int registry_router_get_configuration(struct registry *r, const char *router, char **ret,
+				      int64_t *ret_revision, struct err *err);
+
+/* With all that is its own: nodes, tokens, enrolments. -ENOENT. */
+int registry_router_delete(struct registry *r, const char *router,
+			   const struct registry_origin *origin, struct err *err);
+
+/* By name; freed with free(). */
+int registry_routers_list(struct registry *r, struct registry_router **ret, size_t *ret_n,
+			  struct err *err);
+
+/* For the registry's other parts, within their transaction. */
+struct registry_session;
+/* -EINVAL: what (a router, a node, an asset-id) cannot have this name. */
+int registry_check_name(const char *what, const char *name, struct err *err);
+int registry_router_ensure(struct registry_session *session, const char *router, struct err *err);
+/* -ENOENT: there is no such router. */
+int registry_router_mode(struct registry_session *session, const char *router,
+			 enum onboarding_mode *ret, struct err *err);

@@ -1,0 +1,308 @@
+#include "onboarding/conductor/tunnel_host.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "onboarding/conductor/host_key.h"
+#include "onboarding/conductor/lowered_user.h"
+#include "onboarding/conductor/private_network.h"
+#include "onboarding/conductor/sshd_config.h"
+#include "onboarding/conductor/tunnel_channel.h"
+#include "onboarding/conductor/tunnel_request.h"
+#include "onboarding/conductor/tunnel_session.h"
+
+#define STARTED_BY_FD SD_LISTEN_FDS_START
+
+/*             accept, or from the start          broken
+ *  WAITING ─────────────────────────▶ SERVING ───────────▶ LEAVING ─▶ WAITING, if systemd listens
+ *     └─────────────── SIGTERM ──────────┴──────────────▶ CLOSING ◀─┘ else
+ */
+enum host_state {
+	HOST_WAITING, /* for a conductord */
+	HOST_SERVING, /* one */
+	HOST_LEAVING, /* its sessions end */
+	HOST_CLOSING,
+};
+
+struct host {
+	enum host_state state;
+	uv_loop_t loop;
+	int listener;        /* -1 = conductord started us */
+	uv_poll_t accepting; /* unless -1 */
+	uv_signal_t terminated;
+	struct tunnel_channel channel;
+	bool channel_open;
+	struct tunnel_sessions sessions;
+	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+};
+
+static void set_state(struct host *h, enum host_state state)
+{
+	static const char *const names[] = {"waiting", "serving", "leaving", "closing"};
+	static const unsigned allowed[] = {
+		[HOST_WAITING] = 1u << HOST_SERVING | 1u << HOST_CLOSING,
+		[HOST_SERVING] = 1u << HOST_LEAVING | 1u << HOST_CLOSING,
+		[HOST_LEAVING] = 1u << HOST_WAITING | 1u << HOST_CLOSING,
+		[HOST_CLOSING] = 0,
+	};
+
+	assert(allowed[h->state] & 1u << state);
+	log_debug("tunnels: %s, was %s", names[state], names[h->state]);
+	h->state = state;
+}
+
+static void send_message(struct host *h, const struct tunnel_message *message, int fd)
+{
+	if (h->state == HOST_SERVING)
+		tunnel_channel_send(&h->channel, message, fd);
+	else if (fd >= 0)
+		(void)close(fd);
+}
+
+static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint)
+{
+	struct host *h = container_of(all, struct host, sessions);
+	struct tunnel_message message = {.type = TUNNEL_AUTHENTICATED, .id = id};
+
+	(void)snprintf(message.fingerprint, sizeof(message.fingerprint), "%s", fingerprint);
+	send_message(h, &message, -1);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+/* All of the conductord that left is gone, too. */
+static void go_on_if_empty(struct host *h)
+{
+	if (h->state != HOST_LEAVING || h->channel_open || h->sessions.first)
+		return;
+	if (h->listener >= 0) {
+		set_state(h, HOST_WAITING);
+		(void)uv_poll_start(&h->accepting, UV_READABLE, on_acceptable);
+	} else {
+		set_state(h, HOST_CLOSING);
+		uv_close((uv_handle_t *)&h->terminated, NULL);
+	}
+}
+
+static void on_ended(struct tunnel_sessions *all, uint32_t id)
+{
+	struct host *h = container_of(all, struct host, sessions);
+
+	send_message(h, &(struct tunnel_message){.type = TUNNEL_ENDED, .id = id}, -1);
+	go_on_if_empty(h);
+}
+
+static void reply(struct host *h, uint32_t id, int fd_or_code)
+{
+	const struct tunnel_message message = {
+		.type = TUNNEL_REPLY,
+		.id = id,
+		.code = MIN(fd_or_code, 0),
+	};
+
+	send_message(h, &message, MAX(fd_or_code, -1));
+}
+
+static void on_received(struct tunnel_channel *channel, const struct tunnel_message *m, int fd)
+{
+	struct host *h = container_of(channel, struct host, channel);
+
+	if (m->type == TUNNEL_SESSION && fd >= 0) {
+		tunnel_session_start(&h->sessions, m->id, fd);
+		return;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	switch (m->type) {
+	case TUNNEL_END_SESSION:
+		tunnel_session_end(&h->sessions, m->id);
+		break;
+	case TUNNEL_END_KEY:
+		tunnel_session_end_key(&h->sessions, m->fingerprint);
+		break;
+	case TUNNEL_CONNECT:
+		reply(h, m->id, tunnel_request_connect(m->port));
+		break;
+	case TUNNEL_LISTEN:
+		reply(h, m->id, tunnel_request_listen(m->port));
+		break;
+	default:
+		log_debug("tunnels: message %d is none to us", m->type);
+	}
+}
+
+static void on_channel_closed(struct tunnel_channel *channel)
+{
+	struct host *h = container_of(channel, struct host, channel);
+
+	h->channel_open = false;
+	go_on_if_empty(h);
+}
+
+static void leave(struct host *h)
+{
+	tunnel_session_end_all(&h->sessions);
+	if (h->channel_open)
+		tunnel_channel_close(&h->channel, on_channel_closed);
+}
+
+static void on_broken(struct tunnel_channel *channel, int code)
+{
+	struct host *h = container_of(channel, struct host, channel);
+
+	log_debug("tunnels: conductord is gone: %s", strerror(-code));
+	set_state(h, HOST_LEAVING);
+	leave(h);
+}
+
+static int serve(struct host *h, int fd)
+{
+	struct tunnel_message ready = {.type = TUNNEL_READY};
+	int rc = tunnel_channel_open(&h->channel, &h->loop, fd, on_received, on_broken);
+
+	if (rc < 0)
+		return rc;
+	h->channel_open = true;
+	set_state(h, HOST_SERVING);
+	memcpy(ready.host_key, h->host_key, sizeof(ready.host_key));
+	send_message(h, &ready, -1);
+	return 0;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+	struct host *h = container_of(poll, struct host, accepting);
+	int fd = accept4(h->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)status;
+	(void)events;
+	if (fd >= 0 && serve(h, fd) == 0)
+		(void)uv_poll_stop(poll);
+}
+
+static void on_terminated(uv_signal_t *signal, int number)
+{
+	struct host *h = container_of(signal, struct host, terminated);
+	bool leaving = h->state == HOST_LEAVING;
+
+	(void)number;
+	set_state(h, HOST_CLOSING);
+	uv_close((uv_handle_t *)&h->terminated, NULL);
+	if (h->listener >= 0)
+		uv_close((uv_handle_t *)&h->accepting, NULL);
+	if (!leaving)
+		leave(h);
+}
+
+/* The loop ends with its last handle. */
+static int run(struct host *h, struct err *err)
+{
+	int rc = uv_loop_init(&h->loop);
+
+	if (rc < 0)
+		return err_set_errno(err, rc, "start the loop");
+	h->sessions.loop = &h->loop;
+	(void)uv_signal_init(&h->loop, &h->terminated);
+	(void)uv_signal_start(&h->terminated, on_terminated, SIGTERM);
+	if (h->listener >= 0) {
+		rc = uv_poll_init(&h->loop, &h->accepting, h->listener);
+		if (rc == 0)
+			rc = uv_poll_start(&h->accepting, UV_READABLE, on_acceptable);
+	} else {
+		rc = serve(h, STARTED_BY_FD);
+	}
+	if (rc < 0)
+		return err_set_errno(err, rc, "serve on descriptor %d", STARTED_BY_FD);
+	(void)uv_run(&h->loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(&h->loop) < 0)
+		assert(!"every handle is closed");
+	return 0;
+}
+
+/* Who started us: see the header. */
+static int find_listener(int *ret, struct err *err)
+{
+	bool by_systemd = sd_listen_fds(1) > 0;
+
+	if (sd_is_socket(STARTED_BY_FD, AF_UNIX, SOCK_SEQPACKET, by_systemd) <= 0)
+		return err_set(err, -ENOTSOCK,
+			       "descriptor %d is not the socket that conductord or systemd gives",
+			       STARTED_BY_FD);
+	if (fcntl(STARTED_BY_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return err_set_errno(err, -errno, "keep descriptor %d to ourselves", STARTED_BY_FD);
+	*ret = by_systemd ? STARTED_BY_FD : -1;
+	return 0;
+}
+
+/* One for each session, and as many as there may be. */
+static void allow_all_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Nothing of this needs the powers that are given up on the way. */
+static int move_in(const struct tunnel_host_options *options, bool by_systemd, struct err *err)
+{
+	int rc;
+
+	if (by_systemd)
+		return private_network_check(err);
+	rc = private_network_enter(err);
+	if (rc < 0)
+		return rc;
+	return lowered_user_become(options->user, options->directory, err);
+}
+
+int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
+{
+	struct host h = {
+		.sessions = {.sshd = options->sshd,
+			     .user = options->user,
+			     .authenticated = on_authenticated,
+			     .ended = on_ended},
+	};
+	char host_key[PATH_MAX];
+	char config[PATH_MAX];
+	const struct sshd_config sshd = {
+		.user = options->user,
+		.host_key = host_key,
+		.authorized_keys = options->authorized_keys,
+		.login_grace_s = options->login_grace_s,
+	};
+	int rc;
+
+	if ((size_t)snprintf(host_key, sizeof(host_key), "%s/ssh_host_ed25519_key",
+			     options->directory) >= sizeof(host_key))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", options->directory);
+	(void)snprintf(config, sizeof(config), "%s/sshd_config", options->directory);
+	h.sessions.config = config;
+	allow_all_descriptors();
+	rc = find_listener(&h.listener, err);
+	if (rc == 0)
+		rc = move_in(options, h.listener >= 0, err);
+	if (rc == 0)
+		rc = host_key_ensure(host_key, h.host_key, err);
+	if (rc == 0)
+		rc = sshd_config_write(config, &sshd, err);
+	if (rc == 0)
+		rc = run(&h, err);
+	return rc;
+}

@@ -1,0 +1,141 @@
+/* message.h - the messages of the handshake, as JSON and as structs.
+ *
+ * Who writes and who reads are strangers until the last message: what is read has the members its
+ * type has, each once and within its bounds, or is refused as a whole. The table: onboarding.md,
+ * "The handshake".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "core/span.h"
+#include "onboarding/mode.h"
+#include "onboarding/ssh_key.h"
+#include "onboarding/token.h"
+
+#define MESSAGE_JSON_MAX       16384u /* bytes of JSON */
+#define MESSAGE_VERSION        1u
+#define MESSAGE_NONCE_SIZE     32
+#define MESSAGE_BYTES_MAX      ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
+#define MESSAGE_HEADER_SIZE    128
+#define MESSAGE_SIGNATURE_SIZE 1367 /* RSA-8192, base64url, and a zero */
+#define MESSAGE_PCRS           8    /* sha256 PCRs 0 to 7 */
+#define MESSAGE_PCR_SIZE       32
+#define MESSAGE_HOST_SIZE      254
+#define MESSAGE_CONDUCTORS_MAX 8u
+#define MESSAGE_HOST_KEYS_MAX  3u
+
+enum message_type {
+	MESSAGE_HELLO,
+	MESSAGE_CHALLENGE,
+	MESSAGE_PROOF,
+	MESSAGE_CREDENTIAL,
+	MESSAGE_ATTESTATION,
+	MESSAGE_ACCEPT,
+	MESSAGE_KEYS,
+	MESSAGE_DONE,
+	MESSAGE_ERROR, /* instead of any other */
+};
+
+/* What the router is to show beside the secret. */
+enum message_identity { IDENTITY_NONE, IDENTITY_CERTIFICATE, IDENTITY_EK };
+
+enum message_reason {
+	REASON_REFUSED,     /* why, the conductor tells its operator alone */
+	REASON_RETRY_LATER, /* it could not decide */
+};
+
+struct message_bytes {
+	uint8_t bytes[MESSAGE_BYTES_MAX];
+	size_t size;
+};
+
+struct message_hello {
+	char router[TOKEN_NAME_SIZE];
+	char asset_id[TOKEN_NAME_SIZE];
+	uint8_t nonce[MESSAGE_NONCE_SIZE];
+	char header[MESSAGE_HEADER_SIZE]; /* of the token, as it stands there */
+	char jti[TOKEN_JTI_SIZE];
+	uint64_t iat;
+	uint64_t exp;
+	char signature[MESSAGE_SIGNATURE_SIZE]; /* likewise */
+};
+
+struct message_challenge {
+	uint8_t nonce[MESSAGE_NONCE_SIZE];
+	enum onboarding_mode mode; /* not disabled */
+	enum message_identity identity;
+};
+
+struct message_proof {
+	bool with_ek;
+	struct message_bytes ek; /* DER SubjectPublicKeyInfo */
+	struct message_bytes ak; /* TPM2B_PUBLIC */
+};
+
+struct message_credential {
+	struct message_bytes blob;   /* TPM2B_ID_OBJECT */
+	struct message_bytes secret; /* TPM2B_ENCRYPTED_SECRET */
+};
+
+struct message_attestation {
+	struct message_bytes quote;     /* TPMS_ATTEST */
+	struct message_bytes signature; /* TPMT_SIGNATURE */
+	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];
+};
+
+struct message_host_key {
+	uint8_t bytes[SSH_KEY_SIZE_MAX];
+	size_t size;
+};
+
+/* Where a conductor is found, and what is forwarded to it. */
+struct message_conductor {
+	char host[MESSAGE_HOST_SIZE];
+	uint16_t port; /* of SCO and SSH */
+	struct message_host_key ssh_host_keys[MESSAGE_HOST_KEYS_MAX];
+	unsigned n_ssh_host_keys;
+	uint16_t listen_port;     /* this router's: ssh -R */
+	uint16_t repository_port; /* ssh -L */
+};
+
+struct message_accept {
+	struct message_conductor *conductors; /* owned */
+	unsigned n_conductors;
+};
+
+struct message_keys {
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
+};
+
+struct message {
+	enum message_type type;
+	union {
+		struct message_hello hello;
+		struct message_challenge challenge;
+		struct message_proof proof;
+		struct message_credential credential;
+		struct message_attestation attestation;
+		struct message_accept accept;
+		struct message_keys keys;
+		enum message_reason reason; /* of an error */
+	};
+};
+
+/* JSON without white space, to be freed by the caller. -E2BIG, -ENOMEM. */
+int message_encode(const struct message *message, char **ret_json, struct err *err);
+
+/* Errors: -EBADMSG, -E2BIG, -ENOMEM; *ret is then untouched. */
+int message_decode(struct message *ret, struct span json, struct err *err);
+
+void message_release(struct message *message); /* takes a zeroed one */
+
+const char *message_type_name(enum message_type type);
+const char *message_identity_name(enum message_identity identity);
+const char *message_reason_name(enum message_reason reason);
+
+/* May it stand in a command line and a known_hosts file? A name or an address. */
+bool message_host_is_valid(const char *host);

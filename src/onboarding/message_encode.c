@@ -1,0 +1,170 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base64.h"
+#include "core/json.h"
+#include "onboarding/message_private.h"
+
+/* Every writer says whether all of it was written: only memory can run out. */
+
+static bool add_bytes(cJSON *json, const char *member, const void *bytes, size_t size)
+{
+	char *text = base64_encode(span_of(bytes, size));
+	bool good = text && cJSON_AddStringToObject(json, member, text);
+
+	free(text);
+	return good;
+}
+
+static bool append_bytes(cJSON *array, const void *bytes, size_t size)
+{
+	char *text = base64_encode(span_of(bytes, size));
+	cJSON *item = text ? cJSON_CreateString(text) : NULL;
+	bool good = item && cJSON_AddItemToArray(array, item);
+
+	free(text);
+	return good;
+}
+
+static bool add_message_bytes(cJSON *json, const char *member, const struct message_bytes *bytes)
+{
+	return add_bytes(json, member, bytes->bytes, bytes->size);
+}
+
+static bool write_hello(cJSON *json, const struct message *m)
+{
+	const struct message_hello *hello = &m->hello;
+
+	return cJSON_AddNumberToObject(json, "version", MESSAGE_VERSION) &&
+	       cJSON_AddStringToObject(json, "router", hello->router) &&
+	       cJSON_AddStringToObject(json, "asset-id", hello->asset_id) &&
+	       add_bytes(json, "nonce", hello->nonce, sizeof(hello->nonce)) &&
+	       cJSON_AddStringToObject(json, "header", hello->header) &&
+	       cJSON_AddStringToObject(json, "jti", hello->jti) &&
+	       cJSON_AddNumberToObject(json, "iat", (double)hello->iat) &&
+	       cJSON_AddNumberToObject(json, "exp", (double)hello->exp) &&
+	       cJSON_AddStringToObject(json, "signature", hello->signature);
+}
+
+static bool write_challenge(cJSON *json, const struct message *m)
+{
+	const struct message_challenge *challenge = &m->challenge;
+
+	return add_bytes(json, "nonce", challenge->nonce, sizeof(challenge->nonce)) &&
+	       cJSON_AddStringToObject(json, "mode", onboarding_mode_name(challenge->mode)) &&
+	       cJSON_AddStringToObject(json, "identity",
+				       message_identity_name(challenge->identity));
+}
+
+static bool write_proof(cJSON *json, const struct message *m)
+{
+	return !m->proof.with_ek || (add_message_bytes(json, "ek", &m->proof.ek) &&
+				     add_message_bytes(json, "ak", &m->proof.ak));
+}
+
+static bool write_credential(cJSON *json, const struct message *m)
+{
+	return add_message_bytes(json, "credential-blob", &m->credential.blob) &&
+	       add_message_bytes(json, "secret", &m->credential.secret);
+}
+
+static bool write_attestation(cJSON *json, const struct message *m)
+{
+	const struct message_attestation *attestation = &m->attestation;
+	cJSON *pcrs;
+
+	if (!add_message_bytes(json, "quote", &attestation->quote) ||
+	    !add_message_bytes(json, "signature", &attestation->signature))
+		return false;
+	pcrs = cJSON_AddArrayToObject(json, "pcrs");
+	for (unsigned i = 0; i < MESSAGE_PCRS; i++)
+		if (!pcrs || !append_bytes(pcrs, attestation->pcrs[i], MESSAGE_PCR_SIZE))
+			return false;
+	return true;
+}
+
+static bool write_conductor(cJSON *json, const struct message_conductor *conductor)
+{
+	cJSON *keys;
+
+	if (!cJSON_AddStringToObject(json, "host", conductor->host) ||
+	    !cJSON_AddNumberToObject(json, "port", conductor->port))
+		return false;
+	keys = cJSON_AddArrayToObject(json, "ssh-host-keys");
+	for (unsigned i = 0; i < conductor->n_ssh_host_keys; i++)
+		if (!keys || !append_bytes(keys, conductor->ssh_host_keys[i].bytes,
+					   conductor->ssh_host_keys[i].size))
+			return false;
+	return cJSON_AddNumberToObject(json, "listen-port", conductor->listen_port) &&
+	       cJSON_AddNumberToObject(json, "repository-port", conductor->repository_port);
+}
+
+static bool write_accept(cJSON *json, const struct message *m)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "conductors");
+
+	for (unsigned i = 0; i < m->accept.n_conductors; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		/* What was appended is freed with the array. */
+		if (!array || !item || !cJSON_AddItemToArray(array, item)) {
+			cJSON_Delete(item);
+			return false;
+		}
+		if (!write_conductor(item, &m->accept.conductors[i]))
+			return false;
+	}
+	return array != NULL;
+}
+
+static bool write_keys(cJSON *json, const struct message *m)
+{
+	return add_bytes(json, "ssh-key", m->keys.ssh_key, sizeof(m->keys.ssh_key));
+}
+
+static bool write_nothing(cJSON *json, const struct message *m)
+{
+	(void)json;
+	(void)m;
+	return true;
+}
+
+static bool write_error(cJSON *json, const struct message *m)
+{
+	return cJSON_AddStringToObject(json, "reason", message_reason_name(m->reason));
+}
+
+static bool (*const writers[])(cJSON *json, const struct message *m) = {
+	[MESSAGE_HELLO] = write_hello,
+	[MESSAGE_CHALLENGE] = write_challenge,
+	[MESSAGE_PROOF] = write_proof,
+	[MESSAGE_CREDENTIAL] = write_credential,
+	[MESSAGE_ATTESTATION] = write_attestation,
+	[MESSAGE_ACCEPT] = write_accept,
+	[MESSAGE_KEYS] = write_keys,
+	[MESSAGE_DONE] = write_nothing,
+	[MESSAGE_ERROR] = write_error,
+};
+
+int message_encode(const struct message *message, char **ret_json, struct err *err)
+{
+	const char *type = message_type_name(message->type);
+	cJSON *json = cJSON_CreateObject();
+	char *text = NULL;
+
+	if (cJSON_AddStringToObject(json, "type", type) && writers[message->type](json, message))
+		text = cJSON_PrintUnformatted(json);
+	cJSON_Delete(json);
+	if (!text)
+		return err_set(err, -ENOMEM, "%s: out of memory", type);
+	if (strlen(text) > MESSAGE_JSON_MAX) {
+		int rc = err_set(err, -E2BIG, "%s: %zu bytes, expected at most %u", type,
+				 strlen(text), MESSAGE_JSON_MAX);
+
+		free(text);
+		return rc;
+	}
+	*ret_json = text;
+	return 0;
+}

@@ -1,0 +1,19 @@
+#include "onboarding/router/backoff.h"
+
+#include "core/macros.h"
+
+#define DOUBLINGS_MAX 6 /* 64 s are more than the most */
+
+uint32_t backoff_next_ms(struct backoff *b, uint32_t random)
+{
+	uint32_t whole = MIN(1000u << b->failures, BACKOFF_MAX_MS);
+
+	if (b->failures < DOUBLINGS_MAX)
+		b->failures++;
+	return whole - random % (whole / 2 + 1);
+}
+
+void backoff_reset(struct backoff *b)
+{
+	b->failures = 0;
+}

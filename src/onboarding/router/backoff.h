@@ -1,0 +1,21 @@
+/* backoff.h - how long to wait before the next try: 1, 2, 4 ... 60 s, and for ever every 60.
+ *
+ * Each with jitter: any time between its half and its whole, so that a thousand routers that lost
+ * their conductor together do not come back together. Pure.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define BACKOFF_MAX_MS 60000u
+
+/* Zeroed = nothing has failed yet. */
+struct backoff {
+	unsigned failures;
+};
+
+/* One more failure: milliseconds to wait. random: any number. */
+uint32_t backoff_next_ms(struct backoff *b, uint32_t random);
+
+/* It works again. */
+void backoff_reset(struct backoff *b);

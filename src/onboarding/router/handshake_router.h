@@ -1,0 +1,136 @@
+/* handshake_router.h - the router's side of the handshake: what comes, and what is to be done.
+ *
+ * Pure: owns no socket, no key and no TPM. A driver tells it what happened and performs the one
+ * effect that each step asks for; it owes the event that stands beside the effect.
+ *
+ *	effect                      what the driver does, and then tells
+ *	ROUTER_WAIT                 nothing: more will be received
+ *	ROUTER_VERIFY_CERTIFICATE   the chain of what the conductor showed, up to the token's CA,
+ *	                            dates ignored: ROUTER_VERIFIED
+ *	ROUTER_SEND                 send the frame; then wait
+ *	ROUTER_PRESENT_EK           make an AK, read the EK: ROUTER_PRESENTED
+ *	ROUTER_ACTIVATE             TPM2_ActivateCredential: ROUTER_ACTIVATED
+ *	ROUTER_QUOTE                TPM2_Quote of sha256 PCRs 0-7 by the AK: ROUTER_QUOTED
+ *	ROUTER_STORE_KEY            have an SSH key on disk, synced: ROUTER_STORED
+ *	ROUTER_ENROL                the end: use the conductors it was given
+ *	ROUTER_RETRY                the end: close; try again later
+ *	ROUTER_REFUSE               the end: close; only a new token helps
+ *
+ * Instead of what it owes the driver may tell ROUTER_FAILED. A connection that ends needs no
+ * event. Nobody who has not shown the token's own certificate can bring about ROUTER_REFUSE.
+ *
+ * Calling sequence: handshake_router_init -> handshake_router_begin -> handshake_router_step ...
+ * -> handshake_router_release.
+ */
+#pragma once
+
+#include "core/err.h"
+#include "core/span.h"
+#include "onboarding/frame.h"
+#include "onboarding/message.h"
+#include "onboarding/mode.h"
+#include "onboarding/token.h"
+#include "onboarding/transcript.h"
+
+/*
+ *	verifying ▶ greeted ┬▶ proved (none, certificate) ────────────────────┐
+ *	                    └▶ presenting ▶ presented ▶ activating ▶ quoting ▶ proved
+ *	                                                                      ▼
+ *	                        enrolled ◀ keyed ◀ storing ◀──────────────────┘
+ *
+ * and from each to ended.
+ */
+enum handshake_router_state {
+	HANDSHAKE_ROUTER_VERIFYING,
+	HANDSHAKE_ROUTER_GREETED,    /* hello was sent, a challenge is awaited */
+	HANDSHAKE_ROUTER_PRESENTING, /* EK and AK */
+	HANDSHAKE_ROUTER_PRESENTED,  /* a credential is awaited */
+	HANDSHAKE_ROUTER_ACTIVATING,
+	HANDSHAKE_ROUTER_QUOTING,
+	HANDSHAKE_ROUTER_PROVED, /* accept is awaited */
+	HANDSHAKE_ROUTER_STORING,
+	HANDSHAKE_ROUTER_KEYED, /* the SSH key was sent, done is awaited */
+	HANDSHAKE_ROUTER_ENROLLED,
+	HANDSHAKE_ROUTER_ENDED, /* refused, or to be tried again */
+};
+
+/* All borrowed for the call of handshake_router_init(), but the token: until the end. */
+struct handshake_router_setup {
+	const struct token *token;
+	const char *asset_id;
+	enum onboarding_mode minimum_mode;
+	uint8_t nonce[MESSAGE_NONCE_SIZE]; /* random */
+	uint8_t exporter[TRANSCRIPT_SIZE];
+	struct span conductor_certificate; /* the leaf it showed, DER */
+	struct span client_certificate;    /* the leaf that was shown to it; size 0 = none */
+};
+
+enum handshake_router_event_type {
+	ROUTER_RECEIVED, /* received: all since the last message */
+	ROUTER_VERIFIED,
+	ROUTER_PRESENTED, /* ek, ak */
+	ROUTER_ACTIVATED, /* secret */
+	ROUTER_QUOTED,    /* attestation */
+	ROUTER_STORED,    /* ssh_key */
+	ROUTER_FAILED,    /* reason */
+};
+
+/* All borrowed for the step. */
+struct handshake_router_event {
+	enum handshake_router_event_type type;
+	struct span received;
+	struct span ek;      /* DER SubjectPublicKeyInfo */
+	struct span ak;      /* TPM2B_PUBLIC */
+	struct span secret;  /* what the credential held */
+	struct span ssh_key; /* the public key's blob */
+	const struct message_attestation *attestation;
+	const char *reason;
+};
+
+enum handshake_router_effect_type {
+	ROUTER_WAIT,
+	ROUTER_VERIFY_CERTIFICATE,
+	ROUTER_SEND,
+	ROUTER_PRESENT_EK,
+	ROUTER_ACTIVATE,
+	ROUTER_QUOTE,
+	ROUTER_STORE_KEY,
+	ROUTER_ENROL,
+	ROUTER_RETRY,
+	ROUTER_REFUSE,
+};
+
+struct handshake_router_effect {
+	enum handshake_router_effect_type type;
+	struct frame frame;                          /* of ROUTER_SEND; owned */
+	const struct message_credential *credential; /* of ROUTER_ACTIVATE; until the next step */
+	uint8_t quote_data[TRANSCRIPT_SIZE];         /* of ROUTER_QUOTE: its qualifyingData */
+	const struct message_accept *accept;         /* of ROUTER_ENROL; until the release */
+	struct err err;                              /* of ROUTER_RETRY and ROUTER_REFUSE: why */
+};
+
+struct handshake_router {
+	enum handshake_router_state state;
+	const struct token *token;
+	char asset_id[TOKEN_NAME_SIZE];
+	enum onboarding_mode minimum_mode;
+	uint8_t nonce[MESSAGE_NONCE_SIZE];
+	bool is_tokens_certificate;
+	bool has_certificate; /* of its own */
+	struct transcript transcript;
+	struct message message;       /* the last one received */
+	struct message_accept accept; /* of it: owned */
+};
+
+/* -EINVAL: no such asset-id in the token. -ENOMEM. */
+int handshake_router_init(struct handshake_router *h, const struct handshake_router_setup *setup,
+			  struct err *err);
+void handshake_router_release(struct handshake_router *h); /* wipes */
+
+/* The first effect. */
+void handshake_router_begin(struct handshake_router *h, struct handshake_router_effect *ret);
+void handshake_router_step(struct handshake_router *h, const struct handshake_router_event *event,
+			   struct handshake_router_effect *ret);
+void handshake_router_effect_release(struct handshake_router_effect *effect);
+
+const char *handshake_router_state_name(enum handshake_router_state state);

@@ -1,0 +1,11 @@
+/* ssh_identity.h - the SSH key that conductors get to know this router by: made once, by
+ * ssh-keygen.
+ */
+#pragma once
+
+#include "core/err.h"
+#include "onboarding/ssh_key.h"
+
+/* The public key's blob of the private key in path, which is made and synced if it is not there.
+ * Blocks. -EINVAL: what is there is no ed25519 key. */
+int ssh_identity_provide(const char *path, uint8_t ret[SSH_KEY_ED25519_SIZE], struct err *err);

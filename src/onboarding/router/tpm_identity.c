@@ -1,0 +1,313 @@
+#include "onboarding/router/tpm_identity.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <string.h>
+#include <tss2/tss2_mu.h>
+
+#include "core/macros.h"
+
+#define QUOTED_PCRS 0xffu /* 0 to 7 */
+
+static const TPM2B_PUBLIC ak_template = {
+	.publicArea =
+		{
+			.type = TPM2_ALG_RSA,
+			.nameAlg = TPM2_ALG_SHA256,
+			.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+					    TPMA_OBJECT_SENSITIVEDATAORIGIN |
+					    TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA |
+					    TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_SIGN_ENCRYPT,
+			.parameters =
+				{.rsaDetail = {.symmetric = {.algorithm = TPM2_ALG_NULL},
+					       .scheme = {.scheme = TPM2_ALG_RSASSA,
+							  .details = {.rsassa = {TPM2_ALG_SHA256}}},
+					       .keyBits = 2048}},
+		},
+};
+
+int tpm_identity_open(struct tpm_identity *identity, const char *tcti, struct err *err)
+{
+	int rc;
+
+	memset(identity, 0, sizeof(*identity));
+	rc = tpm_open(&identity->tpm, tcti, TPM_DEVICE_WAIT_MS, err);
+	identity->is_open = rc == 0;
+	identity->ak = TPM_OBJECT_NONE(&identity->tpm);
+	return rc;
+}
+
+void tpm_identity_close(struct tpm_identity *identity)
+{
+	if (!identity->is_open)
+		return;
+	tpm_flush(&identity->ak);
+	tpm_ek_release(&identity->ek);
+	tpm_close(&identity->tpm);
+	identity->is_open = false;
+}
+
+static EVP_PKEY *rsa_key(const TPMT_PUBLIC *public)
+{
+	const TPM2B_PUBLIC_KEY_RSA *unique = &public->unique.rsa;
+	const unsigned exponent = public->parameters.rsaDetail.exponent
+					  ? public->parameters.rsaDetail.exponent
+					  : RSA_F4;
+	BIGNUM *modulus = BN_bin2bn(unique->buffer, unique->size, NULL);
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	OSSL_PARAM *parameters = NULL;
+	EVP_PKEY *ret = NULL;
+
+	if (modulus && builder && context &&
+	    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+	    OSSL_PARAM_BLD_push_uint(builder, OSSL_PKEY_PARAM_RSA_E, exponent) == 1)
+		parameters = OSSL_PARAM_BLD_to_param(builder);
+	if (!parameters || EVP_PKEY_fromdata_init(context) != 1 ||
+	    EVP_PKEY_fromdata(context, &ret, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+		ret = NULL;
+	OSSL_PARAM_free(parameters);
+	EVP_PKEY_CTX_free(context);
+	OSSL_PARAM_BLD_free(builder);
+	BN_free(modulus);
+	return ret;
+}
+
+static int to_der(const TPMT_PUBLIC *public, struct message_bytes *ret, struct err *err)
+{
+	EVP_PKEY *key = public->type == TPM2_ALG_RSA ? rsa_key(public) : NULL;
+	unsigned char *der = NULL;
+	int size = key ? i2d_PUBKEY(key, &der) : -1;
+	bool fits = size > 0 && (size_t)size <= sizeof(ret->bytes);
+
+	if (fits) {
+		memcpy(ret->bytes, der, (size_t)size);
+		ret->size = (size_t)size;
+	}
+	OPENSSL_free(der);
+	EVP_PKEY_free(key);
+	return fits ? 0 : err_set(err, -EPROTO, "the TPM's key is not RSA, or too large");
+}
+
+static int make_ak(struct tpm_identity *identity, TPM2B_PUBLIC **ret, struct err *err)
+{
+	static const TPM2B_SENSITIVE_CREATE no_secret = {0};
+	static const TPM2B_DATA no_data = {0};
+	static const TPML_PCR_SELECTION no_pcr = {0};
+	struct tpm *t = &identity->tpm;
+	TSS2_RC rc;
+
+	rc = TPM_CALL(t, Esys_CreatePrimary(t->esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD,
+					    ESYS_TR_NONE, ESYS_TR_NONE, &no_secret, &ak_template,
+					    &no_data, &no_pcr, &identity->ak.handle, ret, NULL,
+					    NULL, NULL));
+	if (rc != TSS2_RC_SUCCESS) {
+		identity->ak.handle = ESYS_TR_NONE;
+		return tpm_fail(t, rc, err, "make the attestation key");
+	}
+	return 0;
+}
+
+int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
+			 struct message_bytes *ret_ek, struct message_bytes *ret_ak,
+			 struct err *err)
+{
+	TPM2B_PUBLIC *ak = NULL;
+	size_t size = 0;
+	TSS2_RC tss_rc;
+	int rc = tpm_ek_provide(&identity->tpm, ek_handle, &identity->ek, err);
+
+	if (rc == 0)
+		rc = to_der(&identity->ek.public.publicArea, ret_ek, err);
+	if (rc == 0)
+		rc = make_ak(identity, &ak, err);
+	if (rc < 0)
+		return rc;
+	tss_rc = Tss2_MU_TPM2B_PUBLIC_Marshal(ak, ret_ak->bytes, sizeof(ret_ak->bytes), &size);
+	ret_ak->size = size;
+	Esys_Free(ak);
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(&identity->tpm, tss_rc, err, "the attestation key's public part");
+	return 0;
+}
+
+/* The EK's policy: PolicySecret(endorsement) (TCG EK Credential Profile 2.3, B.3.3). */
+static int authorize_ek(struct tpm *t, ESYS_TR session, struct err *err)
+{
+	static const TPM2B_NONCE no_nonce = {0};
+	static const TPM2B_DIGEST no_digest = {0};
+	TSS2_RC rc =
+		TPM_CALL(t, Esys_PolicySecret(t->esys, ESYS_TR_RH_ENDORSEMENT, session,
+					      ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+					      &no_nonce, &no_digest, &no_nonce, 0, NULL, NULL));
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "policy of the endorsement key");
+	return 0;
+}
+
+static int unmarshal_credential(const struct message_credential *credential,
+				TPM2B_ID_OBJECT *ret_blob, TPM2B_ENCRYPTED_SECRET *ret_secret,
+				struct err *err)
+{
+	size_t blob_size = 0;
+	size_t secret_size = 0;
+
+	if (Tss2_MU_TPM2B_ID_OBJECT_Unmarshal(credential->blob.bytes, credential->blob.size,
+					      &blob_size, ret_blob) != TSS2_RC_SUCCESS ||
+	    Tss2_MU_TPM2B_ENCRYPTED_SECRET_Unmarshal(credential->secret.bytes,
+						     credential->secret.size, &secret_size,
+						     ret_secret) != TSS2_RC_SUCCESS ||
+	    blob_size != credential->blob.size || secret_size != credential->secret.size)
+		return err_set(err, -EBADMSG, "the conductor's credential is malformed");
+	return 0;
+}
+
+int tpm_identity_activate(struct tpm_identity *identity,
+			  const struct message_credential *credential,
+			  struct message_bytes *ret_secret, struct err *err)
+{
+	struct tpm *t = &identity->tpm;
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	TPM2B_ID_OBJECT blob = {0};
+	TPM2B_ENCRYPTED_SECRET secret = {0};
+	TPM2B_DIGEST *found = NULL;
+	TSS2_RC tss_rc;
+	int rc = unmarshal_credential(credential, &blob, &secret, err);
+
+	if (rc == 0)
+		rc = tpm_session_start(t, identity->ek.handle, TPM2_SE_POLICY, &session, err);
+	if (rc == 0)
+		rc = authorize_ek(t, session.handle, err);
+	if (rc < 0)
+		return rc;
+	tpm_session_encrypts(&session, TPM_ENCRYPT_RESPONSE);
+	tss_rc = TPM_CALL(t,
+			  Esys_ActivateCredential(t->esys, identity->ak.handle, identity->ek.handle,
+						  ESYS_TR_PASSWORD, session.handle, ESYS_TR_NONE,
+						  &blob, &secret, &found));
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, tss_rc, err, "activate the conductor's credential");
+	ret_secret->size = found->size;
+	memcpy(ret_secret->bytes, found->buffer, found->size);
+	explicit_bzero(found->buffer, sizeof(found->buffer));
+	Esys_Free(found);
+	return 0;
+}
+
+static int marshal_quote(struct tpm *t, const TPM2B_ATTEST *quoted, const TPMT_SIGNATURE *signature,
+			 struct message_attestation *ret, struct err *err)
+{
+	size_t size = 0;
+	TSS2_RC rc = Tss2_MU_TPMT_SIGNATURE_Marshal(signature, ret->signature.bytes,
+						    sizeof(ret->signature.bytes), &size);
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "the quote's signature");
+	if (quoted->size > sizeof(ret->quote.bytes))
+		return err_set(err, -EPROTO, "the quote has %u bytes", quoted->size);
+	ret->signature.size = size;
+	ret->quote.size = quoted->size;
+	memcpy(ret->quote.bytes, quoted->attestationData, quoted->size);
+	return 0;
+}
+
+static int read_pcrs(struct tpm *t, struct message_attestation *ret, struct err *err)
+{
+	struct tpm_pcr_values values;
+	int rc = tpm_pcr_read(t, TPM2_ALG_SHA256, QUOTED_PCRS, &values, err);
+
+	for (unsigned i = 0; rc == 0 && i < MESSAGE_PCRS; i++) {
+		if (values.values[i].size != MESSAGE_PCR_SIZE)
+			return err_set(err, -EPROTO, "PCR %u has %u bytes", i,
+				       values.values[i].size);
+		memcpy(ret->pcrs[i], values.values[i].buffer, MESSAGE_PCR_SIZE);
+	}
+	return rc;
+}
+
+int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_data,
+		       struct message_attestation *ret, struct err *err)
+{
+	static const TPMT_SIG_SCHEME scheme_of_key = {.scheme = TPM2_ALG_NULL};
+	const TPML_PCR_SELECTION pcrs = tpm_pcr_selection(TPM2_ALG_SHA256, QUOTED_PCRS);
+	TPM2B_DATA data = {.size = (UINT16)qualifying_data.size};
+	struct tpm *t = &identity->tpm;
+	TPMT_SIGNATURE *signature = NULL;
+	TPM2B_ATTEST *quoted = NULL;
+	TSS2_RC tss_rc;
+	int rc;
+
+	if (qualifying_data.size > sizeof(data.buffer))
+		return err_set(err, -EINVAL, "qualifying data of %zu bytes", qualifying_data.size);
+	memcpy(data.buffer, qualifying_data.bytes, qualifying_data.size);
+	tss_rc = TPM_CALL(t, Esys_Quote(t->esys, identity->ak.handle, ESYS_TR_PASSWORD,
+					ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme_of_key, &pcrs,
+					&quoted, &signature));
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, tss_rc, err, "quote");
+	rc = marshal_quote(t, quoted, signature, ret, err);
+	Esys_Free(quoted);
+	Esys_Free(signature);
+	return rc < 0 ? rc : read_pcrs(t, ret, err);
+}
+
+static TPM2_ALG_ID hash_of(size_t size)
+{
+	switch (size) {
+	case 32:
+		return TPM2_ALG_SHA256;
+	case 48:
+		return TPM2_ALG_SHA384;
+	case 64:
+		return TPM2_ALG_SHA512;
+	default:
+		return TPM2_ALG_ERROR;
+	}
+}
+
+int tpm_identity_sign(struct tpm_identity *identity, TPM2_HANDLE handle, struct span digest,
+		      uint8_t *ret, size_t *size, struct err *err)
+{
+	const TPMT_SIG_SCHEME pss = {.scheme = TPM2_ALG_RSAPSS,
+				     .details = {.rsapss = {hash_of(digest.size)}}};
+	const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL};
+	TPM2B_DIGEST to_sign = {.size = (UINT16)digest.size};
+	struct tpm *t = &identity->tpm;
+	TPMT_SIGNATURE *signature = NULL;
+	TPM2B_PUBLIC_KEY_RSA *rsa;
+	ESYS_TR key;
+	TSS2_RC tss_rc;
+	int rc = tpm_find(t, handle, &key, NULL, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	if (hash_of(digest.size) == TPM2_ALG_ERROR)
+		return err_set(err, -EINVAL, "a digest of %zu bytes", digest.size);
+	memcpy(to_sign.buffer, digest.bytes, digest.size);
+	tss_rc = TPM_CALL(t, Esys_Sign(t->esys, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+				       &to_sign, &pss, &no_ticket, &signature));
+	if (tss_rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, tss_rc, err, "sign with the key at 0x%08x", handle);
+	rsa = &signature->signature.rsapss.sig;
+	rc = rsa->size <= *size ? 0 : err_set(err, -EPROTO, "a signature of %u bytes", rsa->size);
+	if (rc == 0) {
+		memcpy(ret, rsa->buffer, rsa->size);
+		*size = rsa->size;
+	}
+	Esys_Free(signature);
+	return rc;
+}
+
+int tpm_identity_public(struct tpm_identity *identity, TPM2_HANDLE handle,
+			struct message_bytes *ret, struct err *err)
+{
+	TPM2B_PUBLIC public;
+	int rc = tpm_find(&identity->tpm, handle, NULL, &public, NULL, err);
+
+	return rc < 0 ? rc : to_der(&public.publicArea, ret, err);
+}

@@ -1,0 +1,48 @@
+/* tpm_identity.h - who this router is, proved by its TPM: endorsement key, attestation key, quote,
+ * and the key of a device-ID certificate.
+ *
+ * The attestation key (AK) is made for the handshake from the endorsement hierarchy's seed and is
+ * never persistent. All calls block, for seconds where a key is made: they belong on the thread
+ * pool, one at a time.
+ *
+ * Errors: those of core/tpm.h.
+ *
+ * Calling sequence: tpm_identity_open -> tpm_identity_present -> tpm_identity_activate ->
+ * tpm_identity_quote -> tpm_identity_close.
+ */
+#pragma once
+
+#include "core/tpm.h"
+#include "onboarding/message.h"
+
+struct tpm_identity {
+	struct tpm tpm;
+	bool is_open;
+	struct tpm_ek ek;
+	struct tpm_object ak;
+};
+
+int tpm_identity_open(struct tpm_identity *identity, const char *tcti, struct err *err);
+void tpm_identity_close(struct tpm_identity *identity); /* takes a zeroed one */
+
+/* ek: DER SubjectPublicKeyInfo; ak: TPM2B_PUBLIC. */
+int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
+			 struct message_bytes *ret_ek, struct message_bytes *ret_ak,
+			 struct err *err);
+
+/* What the credential holds: only the TPM with this EK and this AK finds out. */
+int tpm_identity_activate(struct tpm_identity *identity,
+			  const struct message_credential *credential,
+			  struct message_bytes *ret_secret, struct err *err);
+
+/* Of sha256 PCRs 0 to 7, by the AK. */
+int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_data,
+		       struct message_attestation *ret, struct err *err);
+
+/* RSASSA-PSS by the key at handle; digest of 32, 48 or 64 bytes. *size: room, then used. */
+int tpm_identity_sign(struct tpm_identity *identity, TPM2_HANDLE handle, struct span digest,
+		      uint8_t *ret, size_t *size, struct err *err);
+
+/* A key's public part: DER SubjectPublicKeyInfo. */
+int tpm_identity_public(struct tpm_identity *identity, TPM2_HANDLE handle,
+			struct message_bytes *ret, struct err *err);

@@ -1,0 +1,84 @@
+/* tunnel.h - the router's tunnel to one conductor: OpenSSH's client, supervised.
+ *
+ * `ssh -N` with the exchanged key and the pinned host keys only. It forwards a port on the
+ * conductor to the control socket that this router has for it, and a local port to the conductor's
+ * repository. A tunnel that is down is tried again for ever (backoff).
+ *
+ * It is connected when sshd has granted the port and the local one is taken, so that both
+ * directions work; not when ssh has only started.
+ *
+ * Calling sequence: tunnel_init -> tunnel_start -> connected -> disconnected -> ... ->
+ * tunnel_close.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/process.h"
+#include "core/span.h"
+#include "onboarding/router/backoff.h"
+
+struct tunnel_options {
+	const char *ssh;  /* the program */
+	const char *host; /* of the conductor: a name or an address */
+	uint16_t port;
+	const char *user;             /* on the conductor */
+	const char *key;              /* file of our private key */
+	const char *known_hosts;      /* file of this tunnel alone: written at each start */
+	const struct span *host_keys; /* blobs; only tunnel_start() looks at them */
+	size_t n_host_keys;
+	uint16_t listen_port;     /* on the conductor, for this router alone */
+	const char *socket;       /* where it leads to: a unix socket, absolute */
+	uint16_t local_port;      /* on 127.0.0.1 */
+	uint16_t repository_port; /* where it leads to, on the conductor */
+};
+
+/*                             forwardings granted          ssh ended
+ *  STOPPED ──▶ CONNECTING ─────────────────▶ CONNECTED ───────────────▶ WAITING
+ *                 ▲  └────── ssh ended ────────────────────────────────▶ │
+ *                 └────────────── after 1, 2, 4 ... 60 s ────────────────┘     any ──▶ CLOSING
+ */
+enum tunnel_state {
+	TUNNEL_STOPPED,
+	TUNNEL_CONNECTING,
+	TUNNEL_CONNECTED,
+	TUNNEL_WAITING,
+	TUNNEL_CLOSING,
+};
+
+struct tunnel;
+struct tunnel_callbacks {
+	void (*connected)(struct tunnel *t);
+	/* reason: ssh's last word. Comes for a tunnel that was connected, and at the first failure
+	 * of one that never was; not for each failure after it. */
+	void (*disconnected)(struct tunnel *t, const char *reason);
+};
+
+struct tunnel {
+	enum tunnel_state state;
+	struct tunnel_options options;
+	struct tunnel_callbacks callbacks;
+	uv_loop_t *loop;
+	struct process ssh;
+	uv_timer_t timer; /* of connecting, of a session that lasts, or of waiting */
+	struct backoff backoff;
+	bool down_is_known;
+	char reason[PROCESS_SAID_SIZE]; /* ssh's last word; "" = none yet */
+	void (*closed)(struct tunnel *t);
+};
+
+/* The strings of options are borrowed until closed. */
+void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options *options,
+		 const struct tunnel_callbacks *callbacks);
+
+/* Pin the host keys, and try from now on. Errors: -EINVAL (a host or key that cannot stand in
+ * known_hosts, none at all; a path that ssh would read otherwise), those of writing it: then it is
+ * STOPPED still. */
+int tunnel_start(struct tunnel *t, struct err *err);
+
+/* Ends ssh. The callbacks do not come any more. */
+void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t));
+
+const char *tunnel_state_name(enum tunnel_state state);

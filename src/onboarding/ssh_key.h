@@ -1,0 +1,19 @@
+/* ssh_key.h - SSH public keys as blobs (RFC 4253, 6.6): what stands in authorized_keys and
+ * known_hosts once it is base64.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/span.h"
+
+#define SSH_KEY_ED25519_SIZE 51  /* RFC 8709, 4 */
+#define SSH_KEY_SIZE_MAX     600 /* RSA of 4096 bits: 535 */
+#define SSH_KEY_TYPE_SIZE    32  /* with the final zero */
+
+/* Is it an ssh-ed25519 key, byte for byte and nothing after it? */
+bool ssh_key_is_ed25519(struct span blob);
+
+/* The type that a blob names: ssh-ed25519, ecdsa-sha2-nistp256, 384, 521 or ssh-rsa; NULL = none of
+ * them, or its fields do not end where the blob does. */
+const char *ssh_key_type(struct span blob);

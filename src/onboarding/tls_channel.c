@@ -1,0 +1,321 @@
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/cryptocb.h>
+
+#include "onboarding/tls_channel.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "onboarding/byte_queue.h"
+#include "onboarding/transcript.h"
+
+/* wolfSSL takes a public key where it expects a private one only if it believes that a device
+ * holds the other half; that device then answers nothing, as the PSS callback comes first. */
+#define DEVICE_ID 0x5C0
+
+struct tls_context {
+	WOLFSSL_CTX *wolfssl;
+	const struct tls_signer *signer; /* NULL = a client without certificate */
+	bool is_server;
+};
+
+struct tls_channel {
+	WOLFSSL *wolfssl;
+	bool is_server;
+	struct byte_queue received;
+	struct byte_queue pending;
+};
+
+static pthread_once_t initialized = PTHREAD_ONCE_INIT;
+
+static int answer_nothing(int device, wc_CryptoInfo *operation, void *owner)
+{
+	(void)device;
+	(void)operation;
+	(void)owner;
+	return CRYPTOCB_UNAVAILABLE;
+}
+
+static void initialize(void)
+{
+	(void)wolfSSL_Init();
+	(void)wc_CryptoCb_RegisterDevice(DEVICE_ID, answer_nothing, NULL);
+}
+
+/* Chains are judged elsewhere: see the header. */
+static int take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
+{
+	(void)verified;
+	(void)store;
+	return 1;
+}
+
+static int take_received(WOLFSSL *wolfssl, char *ret, int size, void *owner)
+{
+	struct tls_channel *c = owner;
+	struct span waiting = byte_queue_peek(&c->received);
+	size_t n = MIN((size_t)size, waiting.size);
+
+	(void)wolfssl;
+	if (n == 0)
+		return WOLFSSL_CBIO_ERR_WANT_READ;
+	memcpy(ret, waiting.bytes, n);
+	byte_queue_drop(&c->received, n);
+	return (int)n;
+}
+
+static int put_pending(WOLFSSL *wolfssl, char *bytes, int size, void *owner)
+{
+	struct tls_channel *c = owner;
+
+	(void)wolfssl;
+	if (byte_queue_put(&c->pending, span_of(bytes, (size_t)size)) < 0)
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	return size;
+}
+
+static int sign(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int digest_size,
+		unsigned char *ret, unsigned int *ret_size, int hash, int mgf,
+		const unsigned char *key, unsigned int key_size, void *owner)
+{
+	const struct tls_signer *signer = owner;
+	size_t size = *ret_size;
+
+	(void)wolfssl;
+	(void)hash;
+	(void)mgf;
+	(void)key;
+	(void)key_size;
+	if (signer->sign(signer->owner, span_of(digest, digest_size), ret, &size) < 0)
+		return -1;
+	*ret_size = (unsigned int)size;
+	return 0;
+}
+
+static int use_identity(struct tls_context *context, const struct tls_identity *identity,
+			struct err *err)
+{
+	WOLFSSL_CTX *wolfssl = context->wolfssl;
+
+	context->signer = identity->signer;
+	wolfSSL_CTX_SetRsaPssSignCb(wolfssl, sign);
+	if (wolfSSL_CTX_use_certificate_chain_buffer(wolfssl, identity->chain.bytes,
+						     (long)identity->chain.size) != WOLFSSL_SUCCESS)
+		return err_set(err, -EINVAL, "TLS: expected a certificate chain in PEM");
+	if (wolfSSL_CTX_use_PrivateKey_buffer(wolfssl, identity->public_key.bytes,
+					      (long)identity->public_key.size,
+					      WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+		return err_set(err, -EINVAL, "TLS: expected an RSA public key in DER");
+	return 0;
+}
+
+static int configure(struct tls_context *context, const struct tls_identity *identity,
+		     struct err *err)
+{
+	/* P-256 takes Debian's wolfSSL longer than libcrypto the RSA signature. */
+	int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
+	WOLFSSL_CTX *wolfssl = context->wolfssl;
+
+	if (wolfSSL_CTX_SetDevId(wolfssl, DEVICE_ID) != WOLFSSL_SUCCESS ||
+	    wolfSSL_CTX_SetMinVersion(wolfssl, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)
+		return err_set(err, -EIO, "TLS 1.3 cannot be configured");
+	if (wolfSSL_CTX_set_groups(wolfssl, groups, N_ELEMENTS(groups)) != WOLFSSL_SUCCESS)
+		return err_set(err, -EIO, "TLS: X25519 cannot be configured");
+	if (context->is_server && wolfSSL_CTX_no_ticket_TLSv13(wolfssl) != 0)
+		return err_set(err, -EIO, "TLS: tickets cannot be switched off");
+	(void)wolfSSL_CTX_set_session_cache_mode(wolfssl, WOLFSSL_SESS_CACHE_OFF);
+	wolfSSL_CTX_set_verify(wolfssl, WOLFSSL_VERIFY_PEER, take_any);
+	wolfSSL_CTX_SetIORecv(wolfssl, take_received);
+	wolfSSL_CTX_SetIOSend(wolfssl, put_pending);
+	return identity ? use_identity(context, identity, err) : 0;
+}
+
+static int new_context(struct tls_context **ret, bool is_server,
+		       const struct tls_identity *identity, struct err *err)
+{
+	struct tls_context *context = calloc(1, sizeof(*context));
+	int rc;
+
+	(void)pthread_once(&initialized, initialize);
+	if (context) {
+		context->is_server = is_server;
+		context->wolfssl = wolfSSL_CTX_new(is_server ? wolfTLSv1_3_server_method()
+							     : wolfTLSv1_3_client_method());
+	}
+	if (!context || !context->wolfssl) {
+		free(context);
+		return err_set(err, -ENOMEM, "TLS: out of memory");
+	}
+	rc = configure(context, identity, err);
+	if (rc < 0)
+		tls_context_free(context);
+	else
+		*ret = context;
+	return rc;
+}
+
+int tls_context_new_server(struct tls_context **ret, const struct tls_identity *identity,
+			   struct err *err)
+{
+	return new_context(ret, true, identity, err);
+}
+
+int tls_context_new_client(struct tls_context **ret, const struct tls_identity *identity,
+			   struct err *err)
+{
+	return new_context(ret, false, identity, err);
+}
+
+void tls_context_free(struct tls_context *context)
+{
+	if (context)
+		wolfSSL_CTX_free(context->wolfssl);
+	free(context);
+}
+
+static bool prepare(struct tls_channel *c, const struct tls_context *context)
+{
+	char alpn[] = TLS_ALPN;
+
+	c->wolfssl = wolfSSL_new(context->wolfssl);
+	if (!c->wolfssl)
+		return false;
+	wolfSSL_SetIOReadCtx(c->wolfssl, c);
+	wolfSSL_SetIOWriteCtx(c->wolfssl, c);
+	if (context->signer)
+		wolfSSL_SetRsaPssSignCtx(c->wolfssl, (void *)(uintptr_t)context->signer);
+	wolfSSL_KeepArrays(c->wolfssl); /* the exporter needs them after the handshake */
+	return wolfSSL_UseALPN(c->wolfssl, alpn, sizeof(alpn) - 1,
+			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;
+}
+
+int tls_channel_open(struct tls_channel **ret, struct tls_context *context, struct err *err)
+{
+	struct tls_channel *c = calloc(1, sizeof(*c));
+
+	if (c) {
+		c->is_server = context->is_server;
+		byte_queue_init(&c->received, TLS_WAITING_MAX);
+		byte_queue_init(&c->pending, TLS_WAITING_MAX);
+	}
+	if (!c || !prepare(c, context)) {
+		tls_channel_free(c);
+		return err_set(err, -ENOMEM, "TLS: out of memory");
+	}
+	*ret = c;
+	return 0;
+}
+
+void tls_channel_free(struct tls_channel *c)
+{
+	if (!c)
+		return;
+	wolfSSL_free(c->wolfssl);
+	byte_queue_release(&c->received);
+	byte_queue_release(&c->pending);
+	free(c);
+}
+
+int tls_channel_receive(struct tls_channel *c, struct span bytes)
+{
+	return byte_queue_put(&c->received, bytes);
+}
+
+struct span tls_channel_pending(const struct tls_channel *c)
+{
+	return byte_queue_peek(&c->pending);
+}
+
+void tls_channel_sent(struct tls_channel *c, size_t n)
+{
+	byte_queue_drop(&c->pending, n);
+}
+
+/* What wolfSSL's return value of a call means; result is that value, not positive. */
+static int explain(struct tls_channel *c, int result, const char *what, struct err *err)
+{
+	int code = wolfSSL_get_error(c->wolfssl, result);
+
+	if (code == WOLFSSL_ERROR_WANT_READ || code == WOLFSSL_ERROR_WANT_WRITE)
+		return -EAGAIN;
+	if (code == WOLFSSL_ERROR_ZERO_RETURN)
+		return err_set(err, -EPIPE, "TLS: the peer has closed");
+	return err_set(err, -EPROTO, "TLS %s: %s", what,
+		       wolfSSL_ERR_reason_error_string((unsigned long)code));
+}
+
+/* A peer without ALPN is let through by wolfSSL. */
+static int check_alpn(struct tls_channel *c, struct err *err)
+{
+	char *name = NULL;
+	unsigned short size = 0;
+
+	if (wolfSSL_ALPN_GetProtocol(c->wolfssl, &name, &size) != WOLFSSL_SUCCESS ||
+	    size != sizeof(TLS_ALPN) - 1 || memcmp(name, TLS_ALPN, size) != 0)
+		return err_set(err, -EPROTO, "TLS handshake: no ALPN, expected " TLS_ALPN);
+	return 0;
+}
+
+int tls_channel_advance(struct tls_channel *c, struct err *err)
+{
+	int result = c->is_server ? wolfSSL_accept(c->wolfssl) : wolfSSL_connect(c->wolfssl);
+
+	return result == WOLFSSL_SUCCESS ? check_alpn(c, err)
+					 : explain(c, result, "handshake", err);
+}
+
+int tls_channel_read(struct tls_channel *c, uint8_t *ret, size_t size, size_t *ret_size,
+		     struct err *err)
+{
+	int result = wolfSSL_read(c->wolfssl, ret, (int)MIN(size, (size_t)1 << 20));
+
+	if (result <= 0)
+		return explain(c, result, "read", err);
+	*ret_size = (size_t)result;
+	return 0;
+}
+
+int tls_channel_write(struct tls_channel *c, struct span bytes, struct err *err)
+{
+	int result;
+
+	/* All of it at once: there is room for it and what TLS adds, or it is not begun. */
+	if (bytes.size == 0 || bytes.size > (TLS_WAITING_MAX - c->pending.size) / 2)
+		return err_set(err, -ENOBUFS, "TLS write: %zu bytes, %zu wait already", bytes.size,
+			       c->pending.size);
+	result = wolfSSL_write(c->wolfssl, bytes.bytes, (int)bytes.size);
+	return result == (int)bytes.size ? 0 : explain(c, result, "write", err);
+}
+
+void tls_channel_shut(struct tls_channel *c)
+{
+	(void)wolfSSL_shutdown(c->wolfssl);
+}
+
+int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], struct err *err)
+{
+	static const char label[] = TRANSCRIPT_EXPORTER_LABEL;
+
+	if (wolfSSL_export_keying_material(c->wolfssl, ret, TLS_EXPORTER_SIZE, label,
+					   sizeof(label) - 1, NULL, 0, 1) != WOLFSSL_SUCCESS)
+		return err_set(err, -EPROTO, "TLS: no channel binding");
+	wolfSSL_FreeArrays(c->wolfssl);
+	return 0;
+}
+
+size_t tls_channel_peer_chain(struct tls_channel *c, struct span ret[TLS_CHAIN_MAX])
+{
+	WOLFSSL_X509_CHAIN *chain = wolfSSL_get_peer_chain(c->wolfssl);
+	int n = chain ? wolfSSL_get_chain_count(chain) : 0;
+	size_t found = 0;
+
+	for (int i = 0; i < MIN(n, TLS_CHAIN_MAX); i++)
+		ret[found++] = span_of(wolfSSL_get_chain_cert(chain, i),
+				       (size_t)wolfSSL_get_chain_length(chain, i));
+	return found;
+}

@@ -1,0 +1,68 @@
+/* tls_session.h - a socket and its TLS channel: bytes on the loop, computing on the thread pool.
+ *
+ * Whenever bytes have come, compute() is called on a worker, which has the channel to itself: it
+ * advances, reads and writes it, and sets over when nothing more is to be read. What it left
+ * pending is then sent, and the next bytes are awaited; or over() is called.
+ *
+ *	READING ▶ COMPUTING ▶ WRITING ▶ READING … ▶ OVER ▶ CLOSING
+ *
+ * Calling sequence: tls_session_init -> tls_session_start -> compute, computed ... -> over ->
+ * tls_session_close.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "core/work.h"
+#include "onboarding/tls_channel.h"
+
+struct tls_session;
+
+struct tls_session_callbacks {
+	void (*compute)(struct tls_session *s);
+	/* Back on the loop, before what is pending is sent. May be NULL. */
+	void (*computed)(struct tls_session *s);
+	/* Once. broken: why it ended before compute() said so; NULL = all is sent. */
+	void (*over)(struct tls_session *s, const char *broken);
+};
+
+enum tls_session_state {
+	TLS_SESSION_READING,
+	TLS_SESSION_COMPUTING,
+	TLS_SESSION_WRITING,
+	TLS_SESSION_OVER,
+	TLS_SESSION_CLOSING,
+};
+
+struct tls_session {
+	enum tls_session_state state;
+	const struct tls_session_callbacks *callbacks;
+	uv_loop_t *loop;
+	int fd;
+	struct tls_channel *channel;
+	bool over;          /* set by compute() */
+	const char *to_end; /* why, while a worker has it */
+	uv_poll_t poll;
+	uv_timer_t timer;
+	struct work work;
+	unsigned handles;
+	void (*closed)(struct tls_session *s);
+};
+
+/* fd, connected and non-blocking, is taken when it succeeds, and so is channel. Negative: libuv's.
+ */
+int tls_session_init(struct tls_session *s, uv_loop_t *loop, int fd, struct tls_channel *channel,
+		     const struct tls_session_callbacks *callbacks);
+
+/* speaks_first: compute() is called at once. */
+void tls_session_start(struct tls_session *s, bool speaks_first);
+
+/* It must be over in so many milliseconds from now. */
+void tls_session_limit(struct tls_session *s, uint64_t ms);
+
+/* End it as soon as no worker has it. why is borrowed. Of one that is over: nothing happens. */
+void tls_session_end(struct tls_session *s, const char *why);
+
+/* After over(). */
+void tls_session_close(struct tls_session *s, void (*closed)(struct tls_session *s));

@@ -1,0 +1,64 @@
+/* transcript.h - what both sides of a handshake have seen, and the keys that prove it.
+ *
+ * The transcript hash begins with the TLS channel (its exporter, both certificates) and goes on
+ * with every message. A MAC is over the hash at that point: who relays between two channels, or
+ * plays an old message, computes another one. The formulas: onboarding.md, "Channel binding and
+ * keys".
+ *
+ * Calling sequence: transcript_begin -> transcript_add for each message, and a key before the
+ * first MAC under it -> transcript_release.
+ *
+ * Errors are libcrypto's, which fails here for want of memory alone: -ENOMEM.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/span.h"
+
+#define TRANSCRIPT_EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266; empty context */
+#define TRANSCRIPT_SIZE           32                         /* of a hash, a key, a MAC */
+
+/* In the order in which they are sent. */
+enum transcript_mac {
+	TRANSCRIPT_R1,
+	TRANSCRIPT_T1,
+	TRANSCRIPT_C1,
+	TRANSCRIPT_R2,
+	TRANSCRIPT_C2,
+};
+
+struct transcript {
+	uint8_t exporter[TRANSCRIPT_SIZE];      /* X */
+	uint8_t hash[TRANSCRIPT_SIZE];          /* TH */
+	uint8_t router_key[TRANSCRIPT_SIZE];    /* K_R */
+	uint8_t conductor_key[TRANSCRIPT_SIZE]; /* K_C */
+	uint8_t tpm_key[TRANSCRIPT_SIZE];       /* K_T */
+	bool has_keys;
+	bool has_tpm_key;
+};
+
+/* Certificates are DER; the client's is of size 0 where it showed none. */
+int transcript_begin(struct transcript *t, const uint8_t exporter[TRANSCRIPT_SIZE],
+		     struct span server_leaf, struct span client_leaf);
+void transcript_release(struct transcript *t); /* wipes */
+
+/* A message was sent or received. */
+int transcript_add(struct transcript *t, struct span json);
+
+/* The pre-shared secret; S of the activated credential. */
+int transcript_set_secret(struct transcript *t, struct span secret);
+int transcript_set_tpm_secret(struct transcript *t, struct span secret);
+
+/* The MAC over everything so far. Its key must have been set. */
+int transcript_make_mac(const struct transcript *t, enum transcript_mac which,
+			uint8_t ret[TRANSCRIPT_SIZE]);
+/* -EKEYREJECTED: it is not this one. In constant time. */
+int transcript_check_mac(const struct transcript *t, enum transcript_mac which, struct span mac);
+
+/* What the quote is over: extraData, once the credential is in the transcript. */
+int transcript_quote_data(const struct transcript *t, uint8_t ret[TRANSCRIPT_SIZE]);
+
+const char *transcript_mac_name(enum transcript_mac which);

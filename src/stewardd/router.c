@@ -1,0 +1,281 @@
+#include "stewardd/router.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/json.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "node/routes.h"
+
+#define LINK_ROUTES_OF_OURS 2
+#define N_ROUTER_ROUTES     2
+#define LINK_SOCKET         "conductor.sock"
+
+static struct router *router_of(const struct node *n)
+{
+	return container_of(n, struct router, node);
+}
+
+static struct router *router_of_exchange(const struct http_exchange *x)
+{
+	return router_of(http_exchange_owner(x));
+}
+
+/* On the control socket. */
+
+static unsigned status_of(int code)
+{
+	switch (code) {
+	case -EBUSY:
+		return 409;
+	case -EINVAL:
+	case -EBADMSG:
+	case -E2BIG:
+	case -EKEYREJECTED:
+		return 400;
+	default:
+		return 500;
+	}
+}
+
+static void reply_state(struct http_exchange *x, int rc, const struct err *err)
+{
+	if (rc < 0)
+		http_reply_problem(x, status_of(rc), "%s", err->text);
+	else
+		http_reply_json(x, 200, onboarding_to_json(router_of_exchange(x)->onboarding));
+}
+
+static void get_onboarding(struct http_exchange *x)
+{
+	const char *asked = http_exchange_query(x, "router");
+	const char *name = router_of_exchange(x)->config->name;
+
+	if (asked && strcmp(asked, name) != 0) {
+		http_reply_problem(x, 404, "this is router %s", name);
+		return;
+	}
+	reply_state(x, 0, NULL);
+}
+
+static void post_onboarding(struct http_exchange *x)
+{
+	struct err err;
+	int rc = onboarding_apply(router_of_exchange(x)->onboarding, http_exchange_body(x), &err);
+
+	reply_state(x, rc, &err);
+}
+
+static const struct http_route router_routes[N_ROUTER_ROUTES] = {
+	{"GET", "/v1/onboarding", HTTP_READS, get_onboarding, NULL, 0},
+	{"POST", "/v1/onboarding", HTTP_CHANGES, post_onboarding, NULL, (size_t)2 * TOKEN_SIZE_MAX},
+};
+
+/* On conductor.sock. */
+
+/* The body, as JSON text without surprises: two containers and no others. Freed by the caller. */
+static char *configuration_of(struct http_exchange *x, struct err *err)
+{
+	static const char *const members[] = {"software-update", "high-availability", NULL};
+	cJSON *json = NULL;
+	char *text = NULL;
+	int rc = json_parse(&json, http_exchange_body(x), HTTP_BODY_MAX, err);
+
+	if (rc == 0 && !cJSON_IsObject(json))
+		rc = err_set(err, -EINVAL, "expected a JSON object");
+	if (rc == 0)
+		rc = json_refuse_others(json, members, err);
+	if (rc == 0) {
+		text = cJSON_PrintUnformatted(json);
+		if (!text)
+			(void)err_set(err, -ENOMEM, "out of memory");
+	}
+	cJSON_Delete(json);
+	return text;
+}
+
+/* Again, for a conductor that never heard our answer: no boot follows that would load it. */
+static void post_initialize(struct http_exchange *x)
+{
+	struct router *r = router_of_exchange(x);
+	const bool again = onboarding_state(r->onboarding) == ONBOARDING_ONBOARDED;
+	struct err err = {0};
+	char *text = configuration_of(x, &err);
+	int rc = text ? onboarding_initialize(r->onboarding, text, &err) : err.code;
+
+	free(text);
+	if (rc == 0 && again)
+		rc = node_reload(&r->node, &err);
+	reply_state(x, rc, &err);
+}
+
+static void put_configuration(struct http_exchange *x)
+{
+	struct router *r = router_of_exchange(x);
+	struct err err = {0};
+	char *text = configuration_of(x, &err);
+	int rc = text ? onboarding_configure(r->onboarding, text, &err) : err.code;
+
+	free(text);
+	if (rc == 0)
+		rc = node_reload(&r->node, &err);
+	reply_state(x, rc, &err);
+}
+
+static const struct http_route link_routes_of_ours[LINK_ROUTES_OF_OURS] = {
+	{"POST", "/v1/initialize", HTTP_CHANGES, post_initialize, NULL, 0},
+	{"PUT", "/v1/configuration", HTTP_CHANGES, put_configuration, NULL, 0},
+};
+
+/* Only our own ssh may ask there. */
+static bool is_ours(void *owner, const struct http_peer *peer, enum http_change change)
+{
+	(void)owner;
+	(void)change;
+	return peer->is_local && peer->uid == geteuid();
+}
+
+static int listen_link(struct router *r, struct err *err)
+{
+	static struct http_route routes[N_LINK_ROUTES + LINK_ROUTES_OF_OURS];
+	const char *socket = r->config->control.socket;
+	const struct http_listener listener = {
+		.routes = routes,
+		.n_routes = N_ELEMENTS(routes),
+		.allows = is_ours,
+		.owner = &r->node,
+	};
+
+	memcpy(routes, link_routes, sizeof(link_routes));
+	memcpy(routes + N_LINK_ROUTES, link_routes_of_ours, sizeof(link_routes_of_ours));
+	if (asprintf(&r->link_path, "%.*s" LINK_SOCKET, (int)(strrchr(socket, '/') + 1 - socket),
+		     socket) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return http_server_listen_unix(&r->link, &r->node.loop, &listener, r->link_path, err);
+}
+
+/* The conductors' repositories are sources of ours, at this end of their tunnels. */
+
+static int add_sources(struct node *n, struct config *config, struct err *err)
+{
+	struct router *r = router_of(n);
+
+	for (size_t i = 0; r->onboarding && i < MESSAGE_CONDUCTORS_MAX; i++) {
+		const uint16_t port = onboarding_repository_port(r->onboarding, i);
+		char name[16];
+		char url[64];
+		int rc;
+
+		if (port == 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "conductor-%zu", i + 1);
+		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+		rc = config_add_source(config, name, SOURCE_CONDUCTOR, url, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void on_changed(void *owner)
+{
+	struct router *r = owner;
+	bool moved = false;
+	struct err err;
+
+	for (size_t i = 0; r->onboarding && i < MESSAGE_CONDUCTORS_MAX; i++) {
+		const uint16_t port = onboarding_repository_port(r->onboarding, i);
+
+		moved |= port != r->ports[i];
+		r->ports[i] = port;
+	}
+	if (moved)
+		(void)node_reload(&r->node, &err);
+}
+
+static int start(struct node *n, struct err *err)
+{
+	struct router *r = router_of(n);
+	int rc = config_load(&r->config, n->config_path, CONFIG_ROUTER, err);
+
+	if (rc == 0)
+		rc = listen_link(r, err);
+	if (rc == 0) {
+		const struct onboarding_options options = {
+			.loop = &n->loop,
+			.config = &r->config->onboarding,
+			.asset_id = r->config->asset_id,
+			.socket = r->link_path,
+			.directory = r->config->state_directory,
+			.config_path = r->node.config_path,
+			.changed = on_changed,
+			.owner = r,
+		};
+
+		rc = onboarding_start(&r->onboarding, &options, err);
+	}
+	if (rc == 0)
+		on_changed(r);
+	return rc;
+}
+
+static void part_closed(void *owner)
+{
+	struct router *r = owner;
+
+	if (--r->closing > 0)
+		return;
+	config_free(r->config);
+	free(r->link_path);
+	r->closed(r->closed_owner);
+}
+
+static void close_router(struct node *n, void (*closed)(void *owner), void *owner)
+{
+	struct router *r = router_of(n);
+
+	r->closed = closed;
+	r->closed_owner = owner;
+	r->closing = 1u + (r->link ? 1 : 0) + (r->onboarding ? 1 : 0);
+	if (r->link)
+		http_server_close(r->link, part_closed, r);
+	if (r->onboarding)
+		onboarding_close(r->onboarding, part_closed, r);
+	part_closed(r);
+}
+
+static int check_reload(const struct node *n, const struct config *new, struct err *err)
+{
+	const struct router *r = router_of(n);
+	const struct config_onboarding *old = &r->config->onboarding;
+
+	if (strcmp(old->secrets_directory, new->onboarding.secrets_directory) != 0)
+		return err_set(err, -EINVAL,
+			       "secure-conductor-onboarding/secrets-directory cannot change "
+			       "without a restart");
+	return 0;
+}
+
+static void add_status(const struct node *n, cJSON *json)
+{
+	const struct router *r = router_of(n);
+
+	(void)cJSON_AddStringToObject(json, "secure-conductor-onboarding",
+				      onboarding_state_name(onboarding_state(r->onboarding)));
+}
+
+const struct node_program router_program = {
+	.name = "stewardd",
+	.role = CONFIG_ROUTER,
+	.routes = router_routes,
+	.n_routes = N_ROUTER_ROUTES,
+	.start = start,
+	.close = close_router,
+	.amend = add_sources,
+	.check_reload = check_reload,
+	.add_status = add_status,
+};

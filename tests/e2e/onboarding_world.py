@@ -1,0 +1,350 @@
+"""A conductor and its routers, each in a network of its own, joined by a wire: port 930, swtpm,
+OpenSSH, and the programs as they are installed."""
+
+import contextlib
+import ctypes
+import datetime
+import fcntl
+import itertools
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from certificates import DAY, Authority
+from steward import BUILD, SLOW, STEWARDD, Daemon, wait_for
+from tpm_emulator import Tpm
+
+CONDUCTORD = os.path.join(BUILD, "src", "conductord")
+TUNNEL_USER = "steward-tunnel"
+EK_HANDLE, DEVICE_KEY_HANDLE = "0x81010001", "0x81010020"
+CLONE_NEWNET = 0x40000000
+numbers = itertools.count()
+
+
+def run(*words, **options):
+    return subprocess.run(words, check=True, capture_output=True, **options).stdout
+
+
+def provide_tunnel_user():
+    """As the package does: once, whoever comes first."""
+    with open("/tmp/steward-tunnel-user.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            pwd.getpwnam(TUNNEL_USER)
+        except KeyError:
+            run("useradd", "--system", "--shell", "/usr/sbin/nologin", TUNNEL_USER)
+
+
+class Network:
+    """Two network namespaces and a wire: .1 is the conductor, .2 the router."""
+
+    def __init__(self):
+        label = f"sco{os.getpid()}n{next(numbers)}"
+        self.conductor, self.router = label + "c", label + "r"
+        net = 4 * ((os.getpid() * 64 + next(numbers)) % (1 << 14))
+        subnet = f"10.94.{net >> 8}."
+        self.address, self.router_address = (subnet + str((net & 255) + n) for n in (1, 2))
+        for name in (self.conductor, self.router):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        run("ip", "-n", self.conductor, "link", "add", "wire", "type", "veth", "peer", "wire",
+            "netns", self.router)
+        for name, address in ((self.conductor, self.address), (self.router, self.router_address)):
+            run("ip", "-n", name, "addr", "add", address + "/30", "dev", "wire")
+            run("ip", "-n", name, "link", "set", "wire", "up")
+
+    def close(self):
+        for name in (self.conductor, self.router):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+def inside(network, function, *arguments):
+    """function(*arguments) in a network namespace: a socket made there stays there."""
+    result = []
+
+    def call():
+        fd = os.open(f"/run/netns/{network}", os.O_RDONLY)
+        try:
+            assert ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) == 0
+            result.append(function(*arguments))
+        except OSError as error:
+            result.append(error)
+        finally:
+            os.close(fd)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if isinstance(result[0], OSError):
+        raise result[0]
+    return result[0]
+
+
+class DeviceTpm(Tpm):
+    """With an EK, as its maker leaves it, and on request a device-ID key."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        run("swtpm_setup", "--tpm2", "--tpmstate", self.state, "--createek", "--pcr-banks", "sha256",
+            "--overwrite")
+
+    @property
+    def endorsement_key(self):
+        """What the operator is told to print."""
+        return self.tool("readpublic", "-c", EK_HANDLE, "-f", "der", "-o", "ek.der", "-Q") or \
+            subprocess.run(["base64", "-w0", os.path.join(os.path.dirname(self.socket), "ek.der")],
+                           check=True, capture_output=True, text=True).stdout
+
+    def make_device_key(self):
+        """RSA, for signing only; its public half."""
+        self.tool("createprimary", "-C", "o", "-c", "primary.ctx", "-Q")
+        self.tool("create", "-C", "primary.ctx", "-G", "rsa2048", "-u", "key.pub", "-r", "key.priv",
+                  "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign", "-Q")
+        self.flush()
+        self.tool("load", "-C", "primary.ctx", "-u", "key.pub", "-r", "key.priv", "-c", "key.ctx",
+                  "-Q")
+        self.flush()
+        self.tool("evictcontrol", "-C", "o", "-c", "key.ctx", DEVICE_KEY_HANDLE, "-Q")
+        self.flush()
+        self.tool("readpublic", "-c", DEVICE_KEY_HANDLE, "-f", "pem", "-o", "key.pem", "-Q")
+        with open(os.path.join(os.path.dirname(self.socket), "key.pem"), "rb") as file:
+            return serialization.load_pem_public_key(file.read())
+
+    def sign(self, data):
+        directory = os.path.dirname(self.socket)
+        with open(os.path.join(directory, "data"), "wb") as file:
+            file.write(data)
+        self.tool("sign", "-c", DEVICE_KEY_HANDLE, "-g", "sha256", "-s", "rsassa", "-f", "plain",
+                  "-o", "signature", "data")
+        with open(os.path.join(directory, "signature"), "rb") as file:
+            return file.read()
+
+
+def device_certificate(public_key, issuer_key, issuer, serial_number, usage=True):
+    """Of a device: its subject has a serialNumber, and it may be a TLS client."""
+    now = datetime.datetime.utcnow()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "device"),
+                         x509.NameAttribute(NameOID.SERIAL_NUMBER, serial_number)])
+    builder = (x509.CertificateBuilder().subject_name(subject)
+               .issuer_name(issuer or subject).public_key(public_key)
+               .serial_number(x509.random_serial_number())
+               .not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
+               .add_extension(x509.BasicConstraints(False, None), True))
+    if usage:
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def der(tag, *parts):
+    content = b"".join(parts)
+    size = len(content)
+    length = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def self_signed(tpm, serial_number):
+    """By the TPM's own key: the signature of another is exchanged for it."""
+    draft = device_certificate(tpm.make_device_key(), rsa.generate_private_key(65537, 2048), None,
+                               serial_number)
+    algorithm = der(0x30, bytes.fromhex("06092a864886f70d01010b0500"))
+    signature = der(0x03, b"\0", tpm.sign(draft.tbs_certificate_bytes))
+    return x509.load_der_x509_certificate(
+        der(0x30, draft.tbs_certificate_bytes, algorithm, signature))
+
+
+class Conductor(Daemon):
+    program, role = CONDUCTORD, "steward:conductor"
+
+    def __init__(self, directory, network, ca, name="conductor1", environment=None, **conductor):
+        super().__init__(directory, prefix=["ip", "netns", "exec", network.conductor],
+                         environment=environment)
+        self.certificate, self.private_key = ca.issue(name)
+        self.config = {
+            "name": name, "address": network.address, "certificate": self.certificate,
+            "private-key": self.private_key, "ca-certificate": ca.path,
+            "registry": f"sqlite:{self.directory}/registry", "state-directory": self.state,
+            "control": {"socket": self.socket},
+            "limits": {"connection-rate": 1000, "connection-burst": 1000}, **conductor}
+        self.write_config()
+
+    @property
+    def is_ready(self):
+        """Routers are told of it, and can build their tunnels."""
+        return "routers can build their tunnels" in self.log
+
+    def start(self, wait=True):
+        open(self.log_path, "w").close()
+        super().start(wait)
+        if wait:
+            wait_for(lambda: self.is_ready, 30, "the tunnels")
+        return self
+
+    def put(self, path, body):
+        reply = self.call("PUT", path, body)
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    def delete(self, path):
+        assert self.call("DELETE", path).status == 204
+
+    def configure(self, router="router1", mode="psk-only", node="node0", asset_id="A0", **more):
+        self.put(f"/v1/routers/{router}/nodes/{node}", {"asset-id": asset_id, **more})
+        self.put(f"/v1/routers/{router}", {"mode": mode})
+
+    def token(self, router="router1", **body):
+        reply = self.post(f"/v1/routers/{router}/tokens", body)
+        assert reply.status == 201, reply.body
+        return reply.json["token"]
+
+    def audit(self, router=None):
+        """(outcome, reason) of each, oldest first."""
+        rows = self.get("/v1/audit" + (f"?router={router}" if router else "")).json["audit"]
+        return [(row["outcome"], row["reason"]) for row in rows]
+
+    def refusals(self):
+        return [reason for outcome, reason in self.audit() if outcome in ("refused", "other-device")]
+
+    def strangers(self):
+        """Counted; they are written now and then, and when it stops."""
+        return sum(row["count"] for row in self.get("/v1/audit").json["failures"])
+
+    @property
+    def enrolments(self):
+        return self.get("/v1/enrolments").json["enrolments"]
+
+    @property
+    def authorized_keys(self):
+        with open(os.path.join(self.state, "authorized_keys")) as file:
+            return file.read().splitlines()
+
+
+class Router(Daemon):
+    def __init__(self, directory, network, asset_id="A0", name="router1", node="node0", tpm=None,
+                 device_id=None, onboarding=None, **options):
+        self.tpm = tpm
+        self.host = network.address
+        self.rebooted = os.path.join(str(directory), "rebooted")
+        sco = {"secrets-directory": os.path.join(str(directory), "secrets"),
+               "onboarding-file": os.path.join(str(directory), "onboarding-config.json"),
+               "reboot-command": ["sh", "-c", f"echo reboot >>{self.rebooted}"],
+               **({"tcti": tpm.tcti} if tpm else {}),
+               **({"device-id": {"certificate": device_id, "key-handle": DEVICE_KEY_HANDLE}}
+                  if device_id else {}), **(onboarding or {})}
+        os.makedirs(sco["secrets-directory"], exist_ok=True)
+        router = {"name": name, "node": node, "secure-conductor-onboarding": sco}
+        if asset_id:
+            router["asset-id"] = asset_id
+        super().__init__(directory, router=router,
+                         prefix=["ip", "netns", "exec", network.router], **options)
+
+    def onboard(self, token, hosts=None, **more):
+        reply = self.post("/v1/onboarding", self.document(token, hosts, **more))
+        assert reply.status == 200, reply.body
+        return self
+
+    def document(self, token, hosts=None, **more):
+        return {"mode": "conductor-managed", "name": self.config["name"],
+                "conductor-hosts": hosts or [self.host],
+                "secure-conductor-onboarding-token": token, **more}
+
+    @property
+    def onboarding(self):
+        return self.get("/v1/onboarding").json
+
+    @property
+    def is_connected(self):
+        return all(c["tunnel"] == "connected" for c in self.onboarding["conductors"])
+
+    def wait_for_state(self, *states, timeout=60):
+        def reached():
+            state = self.onboarding
+            return state if state["state"] in states else None
+        try:
+            return wait_for(reached, timeout, f"{states}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.onboarding}\n{self.log}") from None
+
+    @property
+    def reboots(self):
+        if not os.path.exists(self.rebooted):
+            return 0
+        with open(self.rebooted) as file:
+            return len(file.readlines())
+
+    @property
+    def ssh_key(self):
+        with open(os.path.join(self.secrets, "conductor-key.pub")) as file:
+            return file.read().split()[1]
+
+    @property
+    def secrets(self):
+        return self.config["secure-conductor-onboarding"]["secrets-directory"]
+
+    def reboot(self):
+        self.stop()
+        return self.start()
+
+
+def check_refused(conductor, reason, before=0):
+    """A line more in the audit than before; None = only counted."""
+    if reason is not None:
+        lines = wait_for(lambda: conductor.refusals()[before:], 20, "a line in the audit")
+        assert len(lines) == 1 and reason in lines[0], lines
+    assert conductor.enrolments == [] and conductor.authorized_keys == []
+
+
+class World:
+    """conductor(), router() ... -> close(): in good order, or the test fails."""
+
+    def __init__(self):
+        provide_tunnel_user()
+        self.directory = tempfile.mkdtemp(prefix="sco")
+        os.chmod(self.directory, 0o755)  # sshd reads the keys as its own user
+        self.network = Network()
+        self.ca = Authority(self.directory, "authority")
+        self.stack = contextlib.ExitStack()
+        self.names = itertools.count()
+
+    def folder(self, name):
+        path = os.path.join(self.directory, f"{name}{next(self.names)}")
+        os.mkdir(path)
+        return path
+
+    def daemon(self, kind, *arguments, start=True, **options):
+        made = kind(self.folder(kind.__name__.lower()), self.network, *arguments, **options)
+        self.stack.callback(made.stop)
+        return made.start() if start else made
+
+    def conductor(self, **options):
+        return self.daemon(Conductor, self.ca, **options)
+
+    def router(self, *arguments, **options):
+        return self.daemon(Router, *arguments, **options)
+
+    def tpm(self):
+        tpm = DeviceTpm(self.folder("tpm"))
+        self.stack.callback(tpm.stop)
+        return tpm.start()
+
+    def write(self, name, certificate):
+        path = os.path.join(self.directory, name)
+        with open(path, "wb") as file:
+            file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def close(self):
+        try:
+            self.stack.close()
+        finally:
+            self.network.close()
+            shutil.rmtree(self.directory)

@@ -1,0 +1,183 @@
+"""What is secret stays where it belongs: not in a log, not in ps, not in an environment, and of the
+registry in the clear only the pre-shared secret, whose file is its owner's alone."""
+
+import base64
+import glob
+import json
+import os
+import re
+import stat
+import struct
+import threading
+
+import pytest
+
+from steward import wait_for
+from test_integrity_quiet import packets
+
+ACTIVATE_CREDENTIAL = 0x147
+OF_32_BYTES = b"\0\0\0\x22\0\x20"  # a response's parameters: one TPM2B of 32 bytes
+
+
+def spellings(secret):
+    """As bytes, in hex and in base64, at each place of three: without the ends, which depend on
+    what stands beside it."""
+    yield secret
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
+    for shift in range(3):
+        coded = base64.b64encode(bytes(shift) + secret)
+        for text in (coded, coded.translate(bytes.maketrans(b"+/", b"-_"))):
+            yield text[4 if shift else 0:-4]
+
+
+def holds(haystack, secret):
+    return any(spelling in haystack for spelling in spellings(secret))
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def files_below(*directories):
+    return [os.path.join(above, name) for directory in directories
+            for above, _, names in os.walk(directory) for name in names
+            if stat.S_ISREG(os.lstat(os.path.join(above, name)).st_mode)]
+
+
+def pem_body(path):
+    """The key's bytes."""
+    return base64.b64decode("".join(read(path).decode().split("-----")[2].split()))
+
+
+def private_part(path):
+    """Of an RSA key in PKCS #8, or OpenSSH's of an ed25519 key: the part that nobody may have."""
+    body = pem_body(path)
+    return body[-64:] if b"ssh-ed25519" not in body else body.rsplit(b"\0\0\0\x40", 1)[1][:32]
+
+
+class Watch:
+    """What every process shows in ps and has in its environment, while it lasts."""
+
+    def __init__(self):
+        self.seen = set()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        while not self.over.is_set():
+            for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+                self.seen.add(read(path))
+            self.over.wait(0.02)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+class Secrets:
+    """name -> bytes, and where it was looked for."""
+
+    def __init__(self, conductor, router, token):
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        self.shared = base64.b64decode(claims["secret"])
+        assert re.fullmatch(rb"[A-Za-z0-9]{48}", self.shared)
+        self.all = {"pre-shared secret": self.shared,
+                    "token": token.split(".")[2].encode(),
+                    "conductor's key": private_part(conductor.private_key),
+                    "router's key": private_part(os.path.join(router.secrets, "conductor-key"))}
+
+    def found_in(self, text, *but):
+        return [name for name, secret in self.all.items()
+                if name not in but and holds(text, secret)]
+
+
+def activated_secret(recorded):
+    """S, as the TPM gave it: the answer to ActivateCredential, on a bus that is the test's."""
+    messages = list(packets(recorded))
+    asked = next(i for i, message in enumerate(messages)
+                 if struct.pack(">I", ACTIVATE_CREDENTIAL) in message[:80])
+    answer = next(message for message in messages[asked + 1:] if OF_32_BYTES in message)
+    at = answer.index(OF_32_BYTES) + len(OF_32_BYTES)
+    return answer[at:at + 32]
+
+
+@pytest.mark.parametrize("mode", ["psk-only", "strong"])
+def test_nothing_secret_is_shown(onboarding, mode):
+    environment = {"STEWARD_DEBUG": "1"}
+    conductor = onboarding.conductor(environment=environment)
+    tpm = onboarding.tpm() if mode == "strong" else None
+    more = {"endorsement-key": tpm.endorsement_key} if tpm else {}
+    conductor.configure(mode=mode, **more)
+    recorded = os.path.join(onboarding.directory, "recorded")
+    bus = {"tcti": "pcap:" + tpm.tcti} if tpm else {}
+    router = onboarding.router(tpm=tpm, onboarding=bus,
+                               environment={**environment, "TCTI_PCAP_FILE": recorded})
+    with Watch() as watch:
+        token = conductor.token()
+        router.onboard(token)
+        router.wait_for_state("onboarded")
+        wait_for(lambda: router.reboots == 1, what="the reboot")
+        router.reboot()
+        wait_for(lambda: router.is_connected, 30, "the tunnel")
+        # Refusals and failures say more than what goes well.
+        conductor.call("DELETE", "/v1/routers/router1")
+        wait_for(lambda: not router.is_connected, 30, "the tunnel's end")
+    secrets = Secrets(conductor, router, token)
+    if tpm:
+        secrets.all["S"] = activated_secret(recorded)
+
+    for daemon in (conductor, router):
+        log = read(daemon.log_path)
+        assert b" debug " in log
+        assert not secrets.found_in(log), daemon.log
+    for text in watch.seen:
+        assert not secrets.found_in(text), text
+    assert any(b"conductord" in text for text in watch.seen)
+    assert any(b"ssh\0" in text for text in watch.seen)
+
+
+def test_of_the_registry_only_the_shared_secret_is_in_the_clear(onboarding):
+    conductor = onboarding.conductor()
+    conductor.configure()
+    router = onboarding.router()
+    token = conductor.token()
+    router.onboard(token).wait_for_state("onboarded")
+    secrets = Secrets(conductor, router, token)
+    found = glob.glob(os.path.join(conductor.directory, "registry*"))
+    assert found
+    for path in found:
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600, path
+        assert not secrets.found_in(read(path), "pre-shared secret")
+    assert any(secrets.shared in read(path) for path in found)
+    # Nor does the conductor keep it elsewhere, or say it on its socket.
+    for path in files_below(conductor.state):
+        assert not secrets.found_in(read(path)), path
+    for path in ("/v1/routers", "/v1/routers/router1", "/v1/routers/router1/tokens", "/v1/enrolments",
+                 "/v1/audit", "/v1/status", "/metrics"):
+        assert not secrets.found_in(conductor.get(path).body), path
+
+
+def test_the_router_keeps_only_its_key(onboarding):
+    conductor = onboarding.conductor()
+    conductor.configure()
+    router = onboarding.router()
+    token = conductor.token()
+    router.onboard(token).wait_for_state("onboarded")
+    secrets = Secrets(conductor, router, token)
+    for path in files_below(router.directory):
+        kept = secrets.found_in(read(path))
+        assert not kept or (path, kept) == (os.path.join(router.secrets, "conductor-key"),
+                                            ["router's key"]), (path, kept)
+        assert not kept or stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    for path in ("/v1/onboarding", "/v1/status", "/metrics", "/v1/configuration"):
+        assert not secrets.found_in(router.get(path).body), path

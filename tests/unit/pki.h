@@ -1,0 +1,40 @@
+/* pki.h - certificates for tests: as good or as bad as a test wants them.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+
+#include "core/span.h"
+
+struct pki_subject {
+	const char *common_name;
+	const char *serial_numbers[3]; /* in the subject; NULL = no more */
+	const char *extended_usage;    /* as openssl's configuration has it; NULL = none */
+	bool ca;
+	long expires_s; /* from now; 0 = in a day */
+};
+
+/* A new RSA key; aborts the test where there is none. */
+EVP_PKEY *pki_key(unsigned bits);
+
+/* For key, signed by issuer's; issuer NULL = by itself. */
+X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *issuer,
+		      EVP_PKEY *issuer_key);
+
+/* DER, which pki_der_free() frees. */
+struct span pki_der(X509 *certificate);
+void pki_der_free(struct span *der);
+
+/* A CA and a server it has certified. For cmocka: *state is one. */
+struct pki {
+	EVP_PKEY *ca_key;
+	EVP_PKEY *key;
+	X509 *ca;
+	X509 *certificate;
+	struct span ca_der;
+	struct span der;
+};
+int pki_make(void **state);
+int pki_end(void **state);

@@ -1,0 +1,11 @@
+/* sample_message.h - one good message of each type.
+ */
+#pragma once
+
+#include "onboarding/message.h"
+
+/* To be released. An error says retry-later. */
+struct message sample_message(enum message_type type);
+
+/* An ssh-ed25519 key blob whose key bytes are all `fill`. */
+void sample_ssh_key(uint8_t ret[SSH_KEY_ED25519_SIZE], uint8_t fill);
