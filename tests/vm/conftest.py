@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(__file__))
+HERE = os.path.dirname(__file__)
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import image as debian  # noqa: E402
 from machine import Machine, Tpm, copy_disk  # noqa: E402

@@ -135,8 +135,8 @@ def test_record_removed(enabled, own_tpm):
 
 def test_record_forged(enabled, own_tpm, tmp_path):
     enabled.shut_down()
-    key = thief.read_public_key(own_tpm, "0x81010128", str(tmp_path))
-    with tampered(enabled, lambda root: thief.forge(root, key), thief.put_back):
+    pem = thief.read_public_key(own_tpm, "0x81010128", str(tmp_path))
+    with tampered(enabled, lambda root: thief.forge(root, pem), thief.put_back):
         is_locked(enabled, "record changed or forged", own_tpm)
 
 

@@ -1,7 +1,6 @@
 """What can be done to a stolen disk, with the TPM within reach: a key of one's own, wrapped to the
 public part of the router's, and directories of one's own under it."""
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -9,10 +8,7 @@ import os
 import re
 import shutil
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
+import seal_record  # of tests/e2e
 from image import run
 
 ASIDE = ".router"  # where the directories of the router are until they are put back
@@ -25,7 +21,7 @@ def read_public_key(tpm, handle, scratch):
     with tpm.on_the_bench(path):
         run("tpm2_readpublic", "-T", f"swtpm:path={path}", "-c", handle, "-f", "pem", "-o", pem)
     with open(pem, "rb") as file:
-        return load_pem_public_key(file.read())
+        return file.read()
 
 
 @contextlib.contextmanager
@@ -54,19 +50,6 @@ def own_directory(root, path, fek):
     return re.search(r"^Policy:\s+([0-9a-f]{32})$", status, re.M).group(1)
 
 
-def text_of(record):
-    return json.dumps(record, separators=(",", ":"))
-
-
-def seal(record, fek, key):
-    """The record's text, as the router would have written it for this FEK."""
-    rest = {name: value for name, value in record.items() if name != "wrapped-fek"}
-    label = hashlib.sha256(text_of(rest).encode()).hexdigest().encode() + b"\0"
-    wrapped = key.encrypt(fek, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label))
-    sealed = {"version": rest.pop("version"), "wrapped-fek": base64.b64encode(wrapped).decode()}
-    return text_of({**sealed, **rest}) + "\n"
-
-
 def has_record(root):
     return os.path.exists(os.path.join(root, RECORD))
 
@@ -85,14 +68,14 @@ def write_record(root, text):
         file.write(text)
 
 
-def forge(root, key):
+def forge(root, pem):
     """The disk is mounted at root."""
     record = json.loads(read_record(root))
     fek = os.urandom(32)
     with chroot_with_proc(root):
         for directory in record["directory"]:
             directory["key-identifier"] = own_directory(root, directory["path"], fek)
-    write_record(root, seal(record, fek, key))
+    write_record(root, seal_record.text(seal_record.wrap(record, fek, pem)).decode())
 
 
 def put_back(root, text):
