@@ -220,22 +220,19 @@ static bool is_not_ready(const struct router_answer *answer)
 static void on_answered(void *owner, const struct router_answer *answer)
 {
 	struct visit *visit = owner;
+	const bool closing = visit->visits->closing;
 	char reason[256];
 
 	if (answer->status == 0)
 		log_debug("router %s, node %s: %s", visit->router, visit->node, answer->err.text);
-	if (visit->visits->closing) {
-		end_visit(visit);
-	} else if (is_not_ready(answer) && ++visit->tries < TRIES_MAX) {
+	if (!closing && is_not_ready(answer) && ++visit->tries < TRIES_MAX) {
 		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
-	} else if (answer->status == 0) {
-		end_visit(visit);
-	} else if (answer->status >= 300) {
+	} else if (!closing && answer->status >= 300) {
 		(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
 			       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
 		tell_problem(visit, reason);
 		end_visit(visit);
-	} else if (visit->initializes) {
+	} else if (!closing && answer->status > 0 && visit->initializes) {
 		visit->tries = 0;
 		ask(visit, run_finish);
 	} else {

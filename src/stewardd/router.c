@@ -65,7 +65,7 @@ static void post_onboarding(struct http_exchange *x)
 
 static const struct http_route router_routes[N_ROUTER_ROUTES] = {
 	{"GET", "/v1/onboarding", HTTP_READS, get_onboarding, NULL, 0},
-	{"POST", "/v1/onboarding", HTTP_CHANGES, post_onboarding, NULL, 2 * TOKEN_SIZE_MAX},
+	{"POST", "/v1/onboarding", HTTP_CHANGES, post_onboarding, NULL, (size_t)2 * TOKEN_SIZE_MAX},
 };
 
 /* On conductor.sock. */
