@@ -316,10 +316,11 @@ def test_stops_in_the_middle_of_a_handshake(onboarding, conductor):
     with silent_server(onboarding) as server:
         router = onboarding.router()
         router.onboard(conductor.token(), hosts=HOST)
-        server.accept()
+        peer, _ = server.accept()
         begin = time.monotonic()
         router.stop()
         assert time.monotonic() - begin < 10 * SLOW
+        peer.close()
         router.start()
         assert router.onboarding["state"] == "handshaking"
         router.stop()
