@@ -1,15 +1,12 @@
 #include "onboarding/router/onboarding.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
@@ -17,25 +14,14 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "core/process.h"
+#include "onboarding/router/links.h"
 #include "onboarding/router/sco_client.h"
-#include "onboarding/router/tunnel.h"
 
 #define TOKEN_FILE        "onboarding-token"
 #define KEY_FILE          "conductor-key"
 #define ROUTER_FILE       "router.json"
 #define DOCUMENT_SIZE_MAX (128u << 10)
 #define REBOOT_DELAY_MS   500 /* the conductor's answer goes out first */
-#define SSH_USER          "steward-tunnel"
-
-struct link {
-	struct onboarding *onboarding;
-	struct tunnel tunnel;
-	bool is_open; /* has handles */
-	bool connected;
-	uint16_t local_port;
-	char known_hosts[PATH_MAX];
-	struct span host_keys[MESSAGE_HOST_KEYS_MAX];
-};
 
 struct onboarding {
 	struct onboarding_options options;
@@ -46,16 +32,13 @@ struct onboarding {
 	struct backoff backoff;
 	uv_timer_t timer; /* of the next try, or of the reboot */
 	char key_file[PATH_MAX];
-	struct link links[MESSAGE_CONDUCTORS_MAX];
-	char connected_to[MESSAGE_HOST_SIZE]; /* last; "" = nobody yet */
+	struct links links;
 	unsigned closing;
-	bool is_closing;
 	void (*closed)(void *owner);
 	void *owner;
 };
 
 static void handshake(struct onboarding *o);
-static void start_links(struct onboarding *o);
 
 enum onboarding_state onboarding_state(const struct onboarding *o)
 {
@@ -114,6 +97,11 @@ static void retry_later(struct onboarding *o, const char *reason)
 		set_state(o, ONBOARDING_RETRYING, reason);
 	(void)uv_timer_start(&o->timer, on_timer,
 			     o->host > 0 ? 0 : backoff_next_ms(&o->backoff, random), 0);
+}
+
+static void start_links(struct onboarding *o)
+{
+	links_start(&o->links, o->record.conductors, o->record.n_conductors);
 }
 
 static void enrol(struct onboarding *o, const struct message_accept *accept)
@@ -181,99 +169,9 @@ static void handshake(struct onboarding *o)
 		retry_later(o, err.text);
 }
 
-/* The tunnels. */
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &size) < 0)
-		at.sin_port = 0;
-	if (fd >= 0)
-		(void)close(fd);
-	return ntohs(at.sin_port);
-}
-
-static void on_connected(struct tunnel *t)
-{
-	struct link *link = container_of(t, struct link, tunnel);
-	struct onboarding *o = link->onboarding;
-
-	link->connected = true;
-	(void)snprintf(o->connected_to, sizeof(o->connected_to), "%s", t->options.host);
-	log_event(LOG_TUNNEL_CONNECTED, &(struct log_fields){.source = t->options.host},
-		  "the tunnel to conductor %s is there", t->options.host);
-	if (o->record.state == ONBOARDING_ENROLLED)
-		set_state(o, ONBOARDING_CONNECTED, "");
-	else
-		o->options.changed(o->options.owner);
-}
-
-static void on_disconnected(struct tunnel *t, const char *reason)
-{
-	struct link *link = container_of(t, struct link, tunnel);
-
-	link->connected = false;
-	log_event(LOG_TUNNEL_DISCONNECTED,
-		  &(struct log_fields){.source = t->options.host, .reason = reason},
-		  "no tunnel to conductor %s, it is tried again: %s", t->options.host, reason);
-	link->onboarding->options.changed(link->onboarding->options.owner);
-}
-
-static const struct tunnel_callbacks tunnel_callbacks = {
-	.connected = on_connected,
-	.disconnected = on_disconnected,
-};
-
-static void start_link(struct onboarding *o, size_t i)
-{
-	const struct message_conductor *c = &o->record.conductors[i];
-	struct link *link = &o->links[i];
-	struct err err;
-
-	link->onboarding = o;
-	link->local_port = free_port();
-	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
-		       o->options.directory, i + 1);
-	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
-		link->host_keys[k] = span_of(c->ssh_host_keys[k].bytes, c->ssh_host_keys[k].size);
-	const struct tunnel_options options = {
-		.ssh = "ssh",
-		.host = c->host,
-		.port = c->port,
-		.user = SSH_USER,
-		.key = o->key_file,
-		.known_hosts = link->known_hosts,
-		.host_keys = link->host_keys,
-		.n_host_keys = c->n_ssh_host_keys,
-		.listen_port = c->listen_port,
-		.socket = o->options.socket,
-		.local_port = link->local_port,
-		.repository_port = c->repository_port,
-	};
-
-	tunnel_init(&link->tunnel, o->options.loop, &options, &tunnel_callbacks);
-	link->is_open = true;
-	if (tunnel_start(&link->tunnel, &err) < 0)
-		log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = err.text},
-			  "no tunnel to conductor %s: %s", c->host, err.text);
-}
-
-static void start_links(struct onboarding *o)
-{
-	for (size_t i = 0; i < o->record.n_conductors; i++)
-		if (!o->links[i].is_open)
-			start_link(o, i);
-}
-
 uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
 {
-	if (i >= o->record.n_conductors || !o->links[i].is_open)
-		return 0;
-	return o->links[i].local_port;
+	return links_repository_port(&o->links, i);
 }
 
 /* What an operator, or a conductor, gives it. */
@@ -394,13 +292,8 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 	size_t i = 0;
 	cJSON *item;
 
-	cJSON_ArrayForEach (item, conductors) {
-		const struct link *link = &o->links[i++];
-
-		(void)cJSON_AddStringToObject(item, "tunnel",
-					      link->is_open ? tunnel_state_name(link->tunnel.state)
-							    : "none");
-	}
+	cJSON_ArrayForEach (item, conductors)
+		(void)cJSON_AddStringToObject(item, "tunnel", links_state_name(&o->links, i++));
 	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
 	return json;
 }
@@ -469,6 +362,38 @@ static void go_on(struct onboarding *o)
 	}
 }
 
+static void on_connected(void *owner)
+{
+	struct onboarding *o = owner;
+
+	if (o->record.state == ONBOARDING_ENROLLED)
+		set_state(o, ONBOARDING_CONNECTED, "");
+	else
+		o->options.changed(o->options.owner);
+}
+
+static void on_tunnel_changed(void *owner)
+{
+	const struct onboarding *o = owner;
+
+	o->options.changed(o->options.owner);
+}
+
+static void init_links(struct onboarding *o)
+{
+	const struct links_options options = {
+		.loop = o->options.loop,
+		.key_file = o->key_file,
+		.socket = o->options.socket,
+		.directory = o->options.directory,
+		.connected = on_connected,
+		.changed = on_tunnel_changed,
+		.owner = o,
+	};
+
+	links_init(&o->links, &options);
+}
+
 int onboarding_start(struct onboarding **ret, const struct onboarding_options *options,
 		     struct err *err)
 {
@@ -486,6 +411,7 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 	}
 	path_of(o, KEY_FILE, o->key_file);
 	(void)uv_timer_init(options->loop, &o->timer);
+	init_links(o);
 	*ret = o;
 	go_on(o);
 	return 0;
@@ -501,7 +427,7 @@ static void part_closed(struct onboarding *o)
 	free(o);
 }
 
-static void on_client_closed(void *owner)
+static void on_part_closed(void *owner)
 {
 	part_closed(owner);
 }
@@ -511,25 +437,13 @@ static void on_timer_closed(uv_handle_t *handle)
 	part_closed(container_of((uv_timer_t *)handle, struct onboarding, timer));
 }
 
-static void on_tunnel_closed(struct tunnel *t)
-{
-	part_closed(container_of(t, struct link, tunnel)->onboarding);
-}
-
 void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *owner)
 {
-	o->is_closing = true;
 	o->closed = closed;
 	o->owner = owner;
-	o->closing = 1;
+	o->closing = o->client ? 3 : 2;
 	uv_close((uv_handle_t *)&o->timer, on_timer_closed);
-	if (o->client) {
-		o->closing++;
-		sco_client_close(o->client, on_client_closed);
-	}
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
-		if (o->links[i].is_open) {
-			o->closing++;
-			tunnel_close(&o->links[i].tunnel, on_tunnel_closed);
-		}
+	links_close(&o->links, on_part_closed, o);
+	if (o->client)
+		sco_client_close(o->client, on_part_closed);
 }

@@ -1,0 +1,136 @@
+#include "onboarding/router/links.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+
+#define SSH_USER "steward-tunnel"
+
+void links_init(struct links *links, const struct links_options *options)
+{
+	memset(links, 0, sizeof(*links));
+	links->options = *options;
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &size) < 0)
+		at.sin_port = 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return ntohs(at.sin_port);
+}
+
+static void on_connected(struct tunnel *t)
+{
+	const struct links *links = container_of(t, struct link, tunnel)->links;
+
+	links->options.connected(links->options.owner);
+}
+
+static void on_disconnected(struct tunnel *t, const char *reason)
+{
+	const struct links *links = container_of(t, struct link, tunnel)->links;
+
+	(void)reason; /* the tunnel has told it */
+	links->options.changed(links->options.owner);
+}
+
+static void start_link(struct link *link, const struct message_conductor *c)
+{
+	static const struct tunnel_callbacks callbacks = {
+		.connected = on_connected,
+		.disconnected = on_disconnected,
+	};
+	const struct links_options *o = &link->links->options;
+	struct err err;
+
+	link->local_port = free_port();
+	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
+		link->host_keys[k] = span_of(c->ssh_host_keys[k].bytes, c->ssh_host_keys[k].size);
+	const struct tunnel_options options = {
+		.ssh = "ssh",
+		.host = c->host,
+		.port = c->port,
+		.user = SSH_USER,
+		.key = o->key_file,
+		.known_hosts = link->known_hosts,
+		.host_keys = link->host_keys,
+		.n_host_keys = c->n_ssh_host_keys,
+		.listen_port = c->listen_port,
+		.socket = o->socket,
+		.local_port = link->local_port,
+		.repository_port = c->repository_port,
+	};
+
+	tunnel_init(&link->tunnel, o->loop, &options, &callbacks);
+	link->is_open = true;
+	if (tunnel_start(&link->tunnel, &err) < 0)
+		log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = err.text},
+			  "no tunnel to conductor %s: %s", c->host, err.text);
+}
+
+void links_start(struct links *links, const struct message_conductor *conductors, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct link *link = &links->each[i];
+
+		if (link->is_open)
+			continue;
+		link->links = links;
+		(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
+			       links->options.directory, i + 1);
+		start_link(link, &conductors[i]);
+	}
+}
+
+uint16_t links_repository_port(const struct links *links, size_t i)
+{
+	return i < MESSAGE_CONDUCTORS_MAX && links->each[i].is_open ? links->each[i].local_port : 0;
+}
+
+const char *links_state_name(const struct links *links, size_t i)
+{
+	if (i >= MESSAGE_CONDUCTORS_MAX || !links->each[i].is_open)
+		return "none";
+	return tunnel_state_name(links->each[i].tunnel.state);
+}
+
+static void part_closed(struct links *links)
+{
+	assert(links->closing > 0);
+	if (--links->closing == 0)
+		links->closed(links->owner);
+}
+
+static void on_closed(struct tunnel *t)
+{
+	part_closed(container_of(t, struct link, tunnel)->links);
+}
+
+void links_close(struct links *links, void (*closed)(void *owner), void *owner)
+{
+	links->closed = closed;
+	links->owner = owner;
+	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+		links->closing += links->each[i].is_open;
+	if (links->closing == 0) {
+		closed(owner);
+		return;
+	}
+	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+		if (links->each[i].is_open)
+			tunnel_close(&links->each[i].tunnel, on_closed);
+}

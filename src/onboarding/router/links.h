@@ -1,0 +1,51 @@
+/* links.h - the router's tunnels, one to each conductor that it is enrolled with.
+ *
+ * Calling sequence: links_init -> links_start -> ... -> links_close.
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "onboarding/message.h"
+#include "onboarding/router/tunnel.h"
+
+/* Strings are borrowed until closed. */
+struct links_options {
+	uv_loop_t *loop;
+	const char *key_file;  /* of our private key */
+	const char *socket;    /* where the tunnels lead to */
+	const char *directory; /* for known_hosts */
+	void (*connected)(void *owner);
+	void (*changed)(void *owner); /* a tunnel is down */
+	void *owner;
+};
+
+struct link {
+	struct links *links;
+	struct tunnel tunnel;
+	bool is_open; /* has handles */
+	uint16_t local_port;
+	char known_hosts[PATH_MAX];
+	struct span host_keys[MESSAGE_HOST_KEYS_MAX];
+};
+
+struct links {
+	struct links_options options;
+	struct link each[MESSAGE_CONDUCTORS_MAX];
+	unsigned closing;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+void links_init(struct links *links, const struct links_options *options);
+
+/* A tunnel to each that has none yet. conductors are borrowed until closed. */
+void links_start(struct links *links, const struct message_conductor *conductors, size_t n);
+
+/* This end of what leads to the repository of conductor i: 0 = there is none. */
+uint16_t links_repository_port(const struct links *links, size_t i);
+/* "none", or a tunnel's state. */
+const char *links_state_name(const struct links *links, size_t i);
+
+/* closed may come at once. The other callbacks do not come any more. */
+void links_close(struct links *links, void (*closed)(void *owner), void *owner);
