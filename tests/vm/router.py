@@ -8,7 +8,6 @@ from image import run, write
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("STEWARD_BUILD", "build/release"))
 SECRETS = ["/etc/steward/secrets", "/var/lib/steward/secrets"]
-PROGRAMS = ["sbin/integrity-handler", "sbin/stewardd", "bin/stewardctl"]
 
 # The firmware measures its tables into PCR 1.
 CONFIGURATION = {"steward:router": {
@@ -18,9 +17,10 @@ CONFIGURATION = {"steward:router": {
 
 def check_libraries(root):
     """What is missing would look like an integrity event of its own."""
-    for program in PROGRAMS:
-        listed = run("chroot", root, "ldd", "/usr/local/" + program)
-        assert "not found" not in listed, f"{program}: the image lacks a library:\n{listed}"
+    for folder in ("/usr/local/sbin", "/usr/local/bin"):
+        for program in os.listdir(root + folder):
+            listed = run("chroot", root, "ldd", os.path.join(folder, program))
+            assert "not found" not in listed, f"{program}: the image lacks a library:\n{listed}"
 
 
 def install(root):
