@@ -154,14 +154,16 @@ int fscrypt_setup(const char *path, struct failure *f)
 	int rc;
 
 	rc = fscrypt_metadata_find(&m, path, f);
-	if (rc == 0 && access(FSCRYPT_CONF, F_OK) < 0)
+	if (rc == 0 && !fscrypt_conf_is_whole()) {
+		(void)unlink(FSCRYPT_CONF);
 		rc = fscrypt_tool(everything, NULL, f);
+	}
 	/* The first may have made the second's, if that is the root. */
 	if (rc == 0 && !fscrypt_metadata_is_set_up(&m))
 		rc = fscrypt_tool(filesystem, NULL, f);
 	if (rc < 0)
 		return rc;
-	if (access(FSCRYPT_CONF, F_OK) < 0 || !fscrypt_metadata_is_set_up(&m))
+	if (!fscrypt_conf_is_whole() || !fscrypt_metadata_is_set_up(&m))
 		return failure_set(f, CAUSE_FSCRYPT_REFUSED, -EPROTO,
 				   "fscrypt setup: exit status 0, but %s is not set up", m.mount);
 	rc = fscrypt_conf_sync(f);

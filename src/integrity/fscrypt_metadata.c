@@ -11,9 +11,11 @@
 
 #include "core/atomic_file.h"
 #include "core/hex.h"
+#include "core/json.h"
 #include "core/macros.h"
 
 #define POLICY_FILE_MAX_BYTES 65536
+#define CONF_MAX_BYTES        65536
 
 static void close_directory(DIR **directory)
 {
@@ -264,4 +266,18 @@ int fscrypt_conf_sync(struct failure *f)
 	if (rc < 0)
 		return failure_set(f, CAUSE_SYSTEM, rc, "sync " FSCRYPT_CONF ": %s", strerror(-rc));
 	return directory_sync("/etc", &f->err) < 0 ? failure_because(f, CAUSE_SYSTEM) : 0;
+}
+
+bool fscrypt_conf_is_whole(void)
+{
+	char *text = NULL;
+	cJSON *json = NULL;
+	struct err err;
+	size_t size;
+	bool whole = file_read(FSCRYPT_CONF, CONF_MAX_BYTES, &text, &size, &err) == 0 &&
+		     json_parse(&json, span_of(text, size), CONF_MAX_BYTES, &err) == 0;
+
+	cJSON_Delete(json);
+	free(text);
+	return whole;
 }

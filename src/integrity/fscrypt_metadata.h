@@ -48,3 +48,7 @@ int fscrypt_metadata_own_protectors(const struct fscrypt_metadata *m, const char
  * writes, but not the folders and the configuration it sets up, nor what it removes. */
 int fscrypt_metadata_sync(const struct fscrypt_metadata *m, struct failure *f);
 int fscrypt_conf_sync(struct failure *f);
+
+/* The configuration is there, and JSON. The tool (0.3.3) writes it in place, after a calibration of
+ * seconds: one that was cut short then is no use to it, and in the way of a new one. */
+bool fscrypt_conf_is_whole(void);

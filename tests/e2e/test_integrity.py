@@ -141,9 +141,13 @@ def test_what_is_there_of_the_directories_is_kept(worlds):
 
 
 @pytest.mark.slow
-def test_fscrypt_is_set_up_where_it_never_was(worlds):
+@pytest.mark.parametrize("left", [None, "", '{"source": "custom_pass'])
+def test_fscrypt_is_set_up_where_it_never_was(worlds, left):
+    """Or where a power cut left half of its configuration."""
     world = worlds()
     os.unlink(world.path("/etc/fscrypt.conf"))
+    if left is not None:
+        world.write("/etc/fscrypt.conf", left)
     assert not world.exists(DISK + "/.fscrypt")
     enable(world)
     assert b"AES_256_XTS" in world.read("/etc/fscrypt.conf")
