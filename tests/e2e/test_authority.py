@@ -505,7 +505,7 @@ def test_every_route_asks_who(conductors):
     routes = routes_of_conductord()
     assert len(routes) > 10
     for method, path, change in routes:
-        path = path.format(router="router1", node="node0", jti="0" * 32)
+        path = path.format(router="router1", node="node0", jti="0" * 32, version="V1")
         body = None if method == "GET" else "{}"
         assert (method == "GET") == (change == "READS")
         assert as_user(conductor, None, method, path, body) == 403, path

@@ -1,6 +1,7 @@
 """Conductor, helper and router of the tunnels, as tests/tools/tunnel_tool runs them, and what is
 around them."""
 
+import atexit
 import os
 import pathlib
 import shutil
@@ -12,7 +13,16 @@ import threading
 
 from steward import BUILD, wait_for
 
-TOOL = os.path.join(BUILD, "tests", "tools", "tunnel_tool")
+
+def provide_tool():
+    """Where other users reach it, too, wherever the checkout is."""
+    directory = tempfile.mkdtemp(prefix="steward-tool-")
+    atexit.register(shutil.rmtree, directory)
+    os.chmod(directory, 0o755)
+    return shutil.copy(os.path.join(BUILD, "tests", "tools", "tunnel_tool"), directory)
+
+
+TOOL = provide_tool()
 # Who runs sshd: one of every Debian, with nologin, whom no name service calls locked.
 USER = "daemon"
 
