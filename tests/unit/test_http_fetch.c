@@ -52,9 +52,9 @@ static void test_fetch(void **state)
 		};
 		struct http_fetch *fetch;
 
-		assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched,
-						  &fetched),
-				 0);
+		assert_int_equal(
+			http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched),
+			0);
 		test_run_until(&w->loop, &fetched.done);
 		if (!rows[i].error && fetched.err.code != 0)
 			fail_msg("%s: %s", rows[i].path, fetched.err.text);
@@ -77,8 +77,8 @@ static void test_fetch_cancelled(void **state)
 	};
 	struct http_fetch *fetch;
 
-	assert_int_equal(
-		http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched), 0);
+	assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched),
+			 0);
 	while (!w->waiting)
 		(void)uv_run(&w->loop, UV_RUN_ONCE);
 	http_fetch_cancel(fetch);
