@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
@@ -16,8 +17,8 @@
 
 #define SCHEME          "sqlite:"
 #define BUSY_TIMEOUT_MS 5000 /* another process holds the write lock for one transaction */
-
-#define STATEMENTS_MAX 64 /* that are kept prepared */
+#define SWITCH_RETRY_US 10000
+#define STATEMENTS_MAX  64 /* that are kept prepared */
 
 struct registry_statement {
 	struct registry_connection *connection;
@@ -134,14 +135,40 @@ static void disconnect(struct registry_connection *connection)
 	free(connection);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Two that switch a new file at once would wait for each other: SQLite lets one fail instead, at
+ * once. */
+static int switch_to_wal(struct registry_connection *connection, struct err *err)
+{
+	const int64_t end = now_ms() + BUSY_TIMEOUT_MS;
+	int rc = execute(connection, "PRAGMA journal_mode = WAL", err);
+
+	while (rc == -ETIMEDOUT && now_ms() < end) {
+		(void)usleep(SWITCH_RETRY_US);
+		rc = execute(connection, "PRAGMA journal_mode = WAL", err);
+	}
+	return rc;
+}
+
 static int prepare_connection(struct registry_connection *connection, struct err *err)
 {
+	int rc;
+
 	(void)sqlite3_extended_result_codes(connection->database, 1);
 	(void)sqlite3_busy_timeout(connection->database, BUSY_TIMEOUT_MS);
+	rc = switch_to_wal(connection, err);
+	if (rc < 0)
+		return rc;
 	return execute(connection,
-		       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-		       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-		       "PRAGMA trusted_schema = OFF",
+		       "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+		       "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
 		       err);
 }
 
