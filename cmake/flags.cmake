@@ -12,6 +12,8 @@ add_compile_options(-Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototy
 	-Wmissing-prototypes -Wformat=2 -Wvla -Wcast-qual -Wundef -fno-common)
 # snprintf is used because it cuts: paths are checked where they are made, messages may be cut.
 add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+# assert(!"what never happens") is meant.
+add_compile_options($<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>)
 
 if(STEWARD_SANITIZE)
 	add_compile_options(-fsanitize=${STEWARD_SANITIZE} -fno-omit-frame-pointer

@@ -44,7 +44,7 @@ static int check_role(const struct lyd_node *tree, const char *path, enum config
 			err, -EINVAL,
 			"%s: expected \"steward:router\" or \"steward:conductor\" at the top",
 			path);
-	if (role != CONFIG_ANY && (!tree || strcmp(LYD_NAME(tree), role_names[role]) != 0))
+	if (role != CONFIG_ANY && (!tree || strcmp(tree->schema->name, role_names[role]) != 0))
 		return err_set(err, -EINVAL, "%s: expected \"steward:%s\" at the top", path,
 			       role_names[role]);
 	return 0;

@@ -320,7 +320,8 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 
 	if (!config)
 		return err_set(err, -ENOMEM, "configuration: out of memory");
-	config->role = strcmp(LYD_NAME(tree), "conductor") == 0 ? CONFIG_CONDUCTOR : CONFIG_ROUTER;
+	config->role =
+		strcmp(tree->schema->name, "conductor") == 0 ? CONFIG_CONDUCTOR : CONFIG_ROUTER;
 	config->name = string(&r, "name");
 	config->node = string(&r, "node");
 	config->asset_id = string(&r, "asset-id");
