@@ -236,33 +236,52 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 	reply(x, status, response_of_text(strdup(text)), type);
 }
 
+void http_reply_bytes(struct http_exchange *x, unsigned status, const char *type, struct span bytes)
+{
+	/* libmicrohttpd takes no const; it copies. */
+	union {
+		const uint8_t *bytes;
+		void *copied;
+	} from = {.bytes = bytes.bytes};
+
+	reply(x, status,
+	      MHD_create_response_from_buffer(bytes.size, from.copied, MHD_RESPMEM_MUST_COPY),
+	      type);
+}
+
 void http_reply_empty(struct http_exchange *x, unsigned status)
 {
 	reply(x, status, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT), NULL);
 }
 
-static void reply_unsatisfiable(struct http_exchange *x, uint64_t size)
+void http_reply_unsatisfiable(struct http_exchange *x, uint64_t size)
 {
 	char range[64];
 
 	(void)snprintf(range, sizeof(range), "bytes */%" PRIu64, size);
-	http_reply_problem(x, 416, "the file has %" PRIu64 " bytes", size);
+	http_reply_problem(x, 416, "not there: that part of a file of %" PRIu64 " bytes", size);
 	(void)MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+}
+
+enum http_range_kind http_exchange_range(const struct http_exchange *x, uint64_t size,
+					 uint64_t *ret_first, uint64_t *ret_length)
+{
+	return http_range_parse(
+		MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE),
+		size, ret_first, ret_length);
 }
 
 void http_reply_file(struct http_exchange *x, int fd, uint64_t size, const char *type)
 {
-	const char *header =
-		MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
 	uint64_t first = 0;
 	uint64_t length = size;
-	enum http_range_kind kind = http_range_parse(header, size, &first, &length);
+	enum http_range_kind kind = http_exchange_range(x, size, &first, &length);
 	struct MHD_Response *response;
 	char range[96];
 
 	if (kind == HTTP_RANGE_UNSATISFIABLE) {
 		(void)close(fd);
-		reply_unsatisfiable(x, size);
+		http_reply_unsatisfiable(x, size);
 		return;
 	}
 	response = MHD_create_response_from_fd_at_offset64(length, fd, first);

@@ -23,6 +23,7 @@
 #include <uv.h>
 
 #include "core/err.h"
+#include "core/http_range.h"
 #include "core/span.h"
 
 #define HTTP_BODY_MAX        (64u << 10)  /* of a buffered body, where the route says nothing */
@@ -104,9 +105,17 @@ void http_reply_json_at(struct http_exchange *x, unsigned status, const char *lo
 void http_reply_problem(struct http_exchange *x, unsigned status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void http_reply_text(struct http_exchange *x, unsigned status, const char *type, const char *text);
+/* bytes are copied. */
+void http_reply_bytes(struct http_exchange *x, unsigned status, const char *type,
+		      struct span bytes);
 void http_reply_empty(struct http_exchange *x, unsigned status);
 /* fd is taken; ranges are served, without a copy. */
 void http_reply_file(struct http_exchange *x, int fd, uint64_t size, const char *type);
+/* Which part of a file of size bytes http_reply_file() would send; see http_range_parse(). */
+enum http_range_kind http_exchange_range(const struct http_exchange *x, uint64_t size,
+					 uint64_t *ret_first, uint64_t *ret_length);
+/* 416, where that part is not to be had. */
+void http_reply_unsatisfiable(struct http_exchange *x, uint64_t size);
 
 /* A reply without end: http_stream_send() as often as wanted, until http_stream_end() or gone.
  * Returns false if the reader was too slow and is dropped. */

@@ -20,6 +20,7 @@
 	X(DOWNLOAD_QUEUED, "97be42f9cb324a8380da8fd1a030cf70", LOG_INFO, "download-queued")        \
 	X(DOWNLOAD_WAITING_PEER, "f6a443a7868f44a0b86e813bf43d3501", LOG_INFO,                     \
 	  "download-waiting-peer")                                                                 \
+	X(PEER_NOT_AWAITED, "8305e23ee6394f438a82351ab390cd6b", LOG_NOTICE, "peer-not-awaited")    \
 	X(DOWNLOAD_CHECKING, "ef6317999cc9450b927e54cf189f9c8c", LOG_NOTICE, "download-checking")  \
 	X(DOWNLOAD_DISCOVERING, "6a3dc77e97784e70ad039ade741e8202", LOG_INFO,                      \
 	  "download-discovering")                                                                  \
@@ -93,6 +94,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_CONFIGURATION_WARNING  (&log_event_CONFIGURATION_WARNING)
 #define LOG_DOWNLOAD_QUEUED        (&log_event_DOWNLOAD_QUEUED)
 #define LOG_DOWNLOAD_WAITING_PEER  (&log_event_DOWNLOAD_WAITING_PEER)
+#define LOG_PEER_NOT_AWAITED       (&log_event_PEER_NOT_AWAITED)
 #define LOG_DOWNLOAD_CHECKING      (&log_event_DOWNLOAD_CHECKING)
 #define LOG_DOWNLOAD_DISCOVERING   (&log_event_DOWNLOAD_DISCOVERING)
 #define LOG_DOWNLOAD_DOWNLOADING   (&log_event_DOWNLOAD_DOWNLOADING)

@@ -27,6 +27,7 @@ uint64_t download_clock_ms(void)
 void download_discarded(struct download *d)
 {
 	struct engine_limits limits = d->engine.limits;
+	bool sequenced = d->engine.sequenced;
 
 	d->discarding = false;
 	d->manifest.size = 0;
@@ -35,6 +36,7 @@ void download_discarded(struct download *d)
 	if (d->renewing) {
 		engine_release(&d->engine);
 		engine_init(&d->engine, &limits, d->engine.seed, download_clock_ms());
+		engine_sequence(&d->engine, sequenced, false);
 		d->started_s = time(NULL);
 	}
 	d->renewing = false;
@@ -79,6 +81,25 @@ void download_cancel(struct download *d, bool also_discard)
 		discard(d);
 }
 
+int download_check_sequence(const struct config *config, struct err *err)
+{
+	if (!config->high_availability.peer_node)
+		return err_set(err, -EINVAL,
+			       "sequenced: this node takes part in no sequence: no HA peer is "
+			       "configured (high-availability/peer-node)");
+	if (!config->node)
+		return err_set(
+			err, -EINVAL,
+			"sequenced: this node's own name is not configured (node), so nobody "
+			"can tell which one is first");
+	return 0;
+}
+
+void download_sequence(struct download *d, bool sequenced)
+{
+	engine_sequence(&d->engine, sequenced, false);
+}
+
 void download_restart(struct download *d, bool also_discard)
 {
 	if (also_discard || d->engine.state == ENGINE_COMPLETE) {
@@ -90,6 +111,14 @@ void download_restart(struct download *d, bool also_discard)
 	download_tell(d, ENGINE_RESTART);
 }
 
+/* The node whose name sorts first is first, and begins at the image's beginning. */
+static bool follows_peer(const struct config *config)
+{
+	const char *peer = config->high_availability.peer_node;
+
+	return peer && config->node && strcmp(config->node, peer) > 0;
+}
+
 static void read_limits(struct download *d, struct engine_limits *limits)
 {
 	const struct config_download *c = &d->home->config->software_update.download;
@@ -99,7 +128,10 @@ static void read_limits(struct download *d, struct engine_limits *limits)
 	limits->initial_retry_delay_ms = UINT64_C(1000) * c->initial_retry_delay_s;
 	limits->maximum_retry_delay_ms = UINT64_C(1000) * c->maximum_retry_delay_s;
 	limits->window = c->window;
-	limits->order = PICK_ASCENDING;
+	limits->follows_peer = follows_peer(d->home->config);
+	limits->order = limits->follows_peer ? PICK_DESCENDING : PICK_ASCENDING;
+	limits->peer_patience_ms =
+		UINT64_C(1000) * d->home->config->high_availability.peer_patience_s;
 }
 
 void download_configure(struct download *d, unsigned concurrency)
@@ -112,6 +144,8 @@ void download_configure(struct download *d, unsigned concurrency)
 void download_free(struct download *d)
 {
 	catalog_release(&d->catalog);
+	ha_sequence_stop(&d->sequence);
+	ha_pieces_release(&d->pieces);
 	source_list_release(&d->sources);
 	trusted_keys_release(&d->keys);
 	download_release_disk(d);
@@ -133,6 +167,7 @@ static int make(struct download **ret, struct download_home *home, const char *v
 	}
 	d->home = home;
 	download_make_target(d);
+	download_peer_init(d);
 	(void)snprintf(d->version, sizeof(d->version), "%s", version);
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = download_clock_ms();
@@ -169,13 +204,14 @@ static int write_first_record(struct download *d, struct err *err)
 }
 
 int download_new(struct download **ret, struct download_home *home, const char *version,
-		 struct err *err)
+		 bool sequenced, struct err *err)
 {
 	struct download *d = NULL;
 	int rc = make(&d, home, version, err);
 
 	if (rc < 0)
 		return rc;
+	download_sequence(d, sequenced);
 	rc = write_first_record(d, err);
 	if (rc < 0) {
 		(void)rmdir(d->directory);

@@ -18,6 +18,8 @@
 #include "core/work.h"
 #include "download/catalog.h"
 #include "download/engine.h"
+#include "download/ha_pieces.h"
+#include "download/ha_sequence.h"
 #include "download/image_file.h"
 #include "download/intake.h"
 #include "download/piece_map.h"
@@ -102,6 +104,8 @@ struct download {
 	struct source_list sources;
 	struct trusted_keys keys;
 	struct catalog catalog;
+	struct ha_sequence sequence;
+	struct ha_pieces pieces; /* the HA peer's */
 	struct transfer transfers[SLOTS_MAX];
 	struct transfer_target target;
 	uv_timer_t wake;
@@ -140,9 +144,9 @@ struct download {
 uint64_t download_clock_ms(void);
 
 /* A new one, queued; its record is written at once by the caller's thread: -EEXIST, or the
- * disk's error. */
+ * disk's error. sequenced: one node of the router after the other. */
 int download_new(struct download **ret, struct download_home *home, const char *version,
-		 struct err *err);
+		 bool sequenced, struct err *err);
 
 /* One of an earlier run, from its folder. -ENOENT if it has no record. */
 int download_load(struct download **ret, struct download_home *home, const char *version,
@@ -155,6 +159,10 @@ void download_pause(struct download *d);
 void download_resume(struct download *d);
 void download_cancel(struct download *d, bool discard);
 void download_restart(struct download *d, bool discard);
+/* Does this node know its place in a sequence? -EINVAL. */
+int download_check_sequence(const struct config *config, struct err *err);
+/* Before download_restart: in sequence, from the beginning, or not. */
+void download_sequence(struct download *d, bool sequenced);
 
 /* Does its record on disk say what it is? Else recorded() comes. */
 bool download_is_recorded(const struct download *d);

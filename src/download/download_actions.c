@@ -37,6 +37,9 @@ static void on_tick(uv_timer_t *timer)
 	struct download *d = container_of(timer, struct download, tick);
 	uint64_t now = download_clock_ms();
 
+	download_peer_ask(d);
+	if (d->engine.state == ENGINE_WAITING_PEER)
+		return;
 	measure_rate(d);
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		if (d->engine.slots[i].used)
@@ -58,7 +61,8 @@ void download_arm_timers(struct download *d)
 	else
 		(void)uv_timer_start(&d->wake, on_wake,
 				     wake > now ? MIN(wake - now, WAKE_MS_MAX) : 0, 0);
-	if (d->closing || d->engine.state != ENGINE_DOWNLOADING)
+	if (d->closing ||
+	    (d->engine.state != ENGINE_DOWNLOADING && d->engine.state != ENGINE_WAITING_PEER))
 		(void)uv_timer_stop(&d->tick);
 	else if (!uv_is_active((uv_handle_t *)&d->tick))
 		(void)uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
@@ -77,6 +81,7 @@ void download_deliver(struct download *d, const struct engine_event *event)
 			perform(d, &actions.items[i], &again);
 		event = &tick;
 	} while (again);
+	download_peer_follow(d);
 	download_arm_timers(d);
 }
 
@@ -144,6 +149,7 @@ static void discover(struct download *d)
 	int rc;
 
 	catalog_release(&d->catalog);
+	download_peer_forget(d);
 	rc = renew_sources(d, &err);
 	if (rc == 0) {
 		d->catalog.client = d->home->client;
@@ -284,6 +290,7 @@ static void enter_state(struct download *d)
 	if (d->n_unsynced > 0)
 		download_want(d, DISK_TASK_SYNC);
 	download_want(d, DISK_TASK_SAVE);
+	download_peer_enter(d);
 	d->home->changed(d);
 }
 
@@ -339,6 +346,9 @@ static void perform(struct download *d, const struct engine_action *action, bool
 		return;
 	case ACTION_FINISH:
 		download_want(d, DISK_TASK_FINISH);
+		return;
+	case ACTION_PEER_NOT_AWAITED:
+		download_peer_log(d, action->reason);
 		return;
 	}
 }

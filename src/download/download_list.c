@@ -44,15 +44,24 @@ static unsigned count_running(const struct download_list *list)
 	return n;
 }
 
+/* One that waits for the peer asks for nothing. */
+static bool takes_a_share(const struct download *d)
+{
+	return engine_state_is_running(d->engine.state) && d->engine.state != ENGINE_WAITING_PEER;
+}
+
 static void share_concurrency(struct download_list *list)
 {
 	unsigned left = list->home.config->software_update.download.concurrency;
-	unsigned n = count_running(list);
+	unsigned n = 0;
+
+	for (const struct download *d = list->first; d; d = d->next)
+		n += takes_a_share(d);
 
 	for (struct download *d = list->first; d && n > 0; d = d->next) {
 		unsigned share = (left + n - 1) / n;
 
-		if (!engine_state_is_running(d->engine.state))
+		if (!takes_a_share(d))
 			continue;
 		left -= share;
 		n--;
@@ -247,9 +256,10 @@ const struct download *download_list_first(const struct download_list *list)
 	return list->first;
 }
 
-static int request_again(struct download_list *list, struct download *d, bool force,
-			 struct err *err)
+static int request_again(struct download_list *list, struct download *d,
+			 const struct download_request *request, struct err *err)
 {
+	bool force = request->force;
 	enum engine_state state = download_state(d);
 	bool present = repository_find(list->home.repository, d->version);
 
@@ -259,6 +269,7 @@ static int request_again(struct download_list *list, struct download *d, bool fo
 	if (!force && present)
 		return err_set(err, -EEXIST, "the image %s is present; 'force' downloads it anew",
 			       d->version);
+	download_sequence(d, request->sequenced);
 	download_restart(d, force);
 	/* The last of the queue again. */
 	unlink_download(list, d);
@@ -267,27 +278,31 @@ static int request_again(struct download_list *list, struct download *d, bool fo
 	return 0;
 }
 
-int download_list_request(struct download_list *list, const char *version, bool force,
+int download_list_request(struct download_list *list, const struct download_request *request,
 			  const struct download **ret, struct err *err)
 {
+	const char *version = request->version;
+	bool force = request->force;
 	struct download *d;
 	int rc;
 
 	if (!manifest_name_is_valid(version))
 		return err_set(err, -EINVAL, "'%s' is not the name of a version", version);
+	if (request->sequenced && download_check_sequence(list->home.config, err) < 0)
+		return err->code;
 	if (claims_have(list->options.claims, version))
 		return err_set(err, -EBUSY, "the image %s is just being imported or deleted",
 			       version);
 	d = find(list, version);
 	if (d) {
-		rc = request_again(list, d, force, err);
+		rc = request_again(list, d, request, err);
 	} else if (!force && repository_find(list->home.repository, version)) {
 		rc = err_set(err, -EEXIST, "the image %s is present; 'force' downloads it anew",
 			     version);
 	} else {
 		rc = repository_make_directories(list->home.repository, err);
 		if (rc == 0)
-			rc = download_new(&d, &list->home, version, err);
+			rc = download_new(&d, &list->home, version, request->sequenced, err);
 		if (rc == 0)
 			append(list, d);
 		if (rc == 0 && force)

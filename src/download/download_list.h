@@ -44,10 +44,15 @@ void download_list_configure(struct download_list *list, const struct config *co
 /* Stop in good order; closed is called later, and the list is freed. */
 void download_list_close(struct download_list *list, void (*closed)(void *owner), void *owner);
 
-/* Ask for version. force: whatever is there of it, the image too, is discarded. Errors: -EINVAL
- * (no version's name), -EEXIST (unfinished, or the image is there), -EBUSY (claimed), and the
- * disk's. */
-int download_list_request(struct download_list *list, const char *version, bool force,
+struct download_request {
+	const char *version;
+	bool force;     /* whatever is there of it, the image too, is discarded */
+	bool sequenced; /* one node of the router after the other */
+};
+
+/* Ask for a version. Errors: -EINVAL (no version's name; sequenced without a peer), -EEXIST
+ * (unfinished, or the image is there), -EBUSY (claimed), and the disk's. */
+int download_list_request(struct download_list *list, const struct download_request *request,
 			  const struct download **ret, struct err *err);
 
 /* Errors: -ENOENT (no such download), -EBUSY (not in its state). */

@@ -2,7 +2,8 @@
  *
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine
  * decides; download_jobs.c orders the disk jobs and download_disk.c is what they do on the thread
- * pool; download_record.c reads and writes request.json; download_status.c tells the world.
+ * pool; download_peer.c asks the HA peer; download_record.c reads and writes request.json;
+ * download_status.c tells the world.
  */
 #pragma once
 
@@ -31,6 +32,15 @@ void download_settle(struct download *d);
 /* The job, on the thread pool (download_disk.c). */
 void download_disk_run(struct work *work);
 void download_release_disk(struct download *d);
+
+/* The HA peer (download_peer.c). What is to be asked of it in the state just entered; once a second
+ * likewise; stop asking what the state does not want; and nothing is known of its pieces. */
+void download_peer_init(struct download *d);
+void download_peer_enter(struct download *d);
+void download_peer_ask(struct download *d);
+void download_peer_follow(struct download *d);
+void download_peer_forget(struct download *d);
+void download_peer_log(const struct download *d, const char *reason);
 
 /* request.json as text, freed by the caller; NULL = out of memory. */
 char *download_record_text(const struct download *d);

@@ -115,8 +115,7 @@ void engine_finish(struct engine *e, struct engine_actions *out)
 	engine_add_action(out, ACTION_FINISH);
 }
 
-/* From wherever the download was left: look at the disk, check it, and then ask around. */
-static void go_on(struct engine *e, struct engine_actions *out)
+void engine_go_on(struct engine *e, struct engine_actions *out)
 {
 	switch (e->disk) {
 	case DISK_UNKNOWN:
@@ -174,7 +173,17 @@ static void opened(struct engine *e, const struct engine_event *event, struct en
 {
 	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
 	if (engine_state_is_running(e->state))
-		go_on(e, out);
+		engine_go_on(e, out);
+}
+
+static void run(struct engine *e, struct engine_actions *out)
+{
+	if (e->state != ENGINE_QUEUED)
+		return;
+	if (engine_must_wait(e))
+		engine_wait_for_peer(e, out);
+	else
+		engine_go_on(e, out);
 }
 
 static void restart(struct engine *e, struct engine_actions *out)
@@ -195,8 +204,7 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 {
 	switch (event->type) {
 	case ENGINE_RUN:
-		if (e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER)
-			go_on(e, out);
+		run(e, out);
 		return;
 	case ENGINE_OPENED:
 		opened(e, event, out);
@@ -204,7 +212,7 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	case ENGINE_CHECKED:
 		e->disk = DISK_READY;
 		if (e->state == ENGINE_CHECKING)
-			go_on(e, out);
+			engine_go_on(e, out);
 		return;
 	case ENGINE_PREPARED:
 		e->disk = DISK_READY;
@@ -247,9 +255,14 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	case ENGINE_RESTART:
 		restart(e, out);
 		return;
+	case ENGINE_PIECES_CHANGED:
+		engine_pieces_changed(e, event, out);
+		return;
+	case ENGINE_PEER_HEARD:
+		engine_peer_heard(e, event, out);
+		return;
 	case ENGINE_TICK:
 	case ENGINE_CONFIGURED:
-	case ENGINE_PIECES_CHANGED:
 		return;
 	}
 }
@@ -264,6 +277,8 @@ static void proceed(struct engine *e, struct engine_actions *out)
 {
 	if (e->discovery_wanted && e->in_flight == 0)
 		engine_begin_discovery(e, out);
+	if (e->state == ENGINE_WAITING_PEER)
+		engine_weigh_waiting(e, out);
 	if (may_retry(e) && e->last_ms >= e->retry_at_ms)
 		engine_begin_discovery(e, out);
 	if (e->state == ENGINE_DISCOVERING)
@@ -343,6 +358,8 @@ uint64_t engine_next_wake(const struct engine *e)
 		wake = engine_deadline(e, e->last_ms);
 	if (may_retry(e))
 		wake = MIN(wake, e->retry_at_ms);
+	if (e->state == ENGINE_WAITING_PEER)
+		wake = MIN(wake, engine_patience_ends(e));
 	if (e->state == ENGINE_DISCOVERING)
 		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
 	if (e->state != ENGINE_DOWNLOADING)

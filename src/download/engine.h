@@ -10,6 +10,7 @@
  *	                               └ waiting-retry ◀┘
  *	any unfinished ▶ paused ▶ (resume) discovering     any unfinished ▶ cancelled, failed
  *	checking: after an unclean power-off, what the journal claims is hashed first
+ *	waiting-peer: the nodes of a router download in sequence, and the other one is first
  *
  * Calling sequence: engine_init -> engine_set_sources -> engine_step(ENGINE_RUN) and then a
  * step per event, and one with ENGINE_TICK when engine_next_wake() has come -> engine_release.
@@ -18,7 +19,8 @@
  * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
  * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED,
  * ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one
- * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY.
+ * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While it is
+ *waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not answer.
  */
 #pragma once
 
@@ -63,6 +65,8 @@ struct engine_limits {
 	unsigned concurrency; /* of this download, 1..SLOTS_MAX */
 	unsigned window;
 	enum pick_order order; /* against sources that are not the HA peer */
+	bool follows_peer;     /* in a sequence the HA peer is first */
+	uint64_t peer_patience_ms;
 };
 
 struct engine_source_spec {
@@ -77,13 +81,28 @@ enum engine_answer {
 	ANSWER_BAD_MANIFEST, /* one that does not verify */
 };
 
+/* How the same download stands at the HA peer. */
+enum engine_peer {
+	PEER_NOTHING, /* no such download, paused, no answer, or none that can be believed */
+	PEER_WORKING, /* queued, checking, discovering, downloading, waiting-retry, finishing */
+	PEER_HAS_IT,  /* complete, or in its index */
+	PEER_GAVE_UP, /* failed, cancelled */
+};
+
+/* What is known of a source that has not got the whole image yet. */
+enum engine_pieces {
+	PIECES_KNOWN,      /* of this image; source.pieces says which */
+	PIECES_NONE,       /* none any more, or nobody knows: see reason */
+	PIECES_OF_ANOTHER, /* image: left out of this download */
+};
+
 enum engine_event_type {
-	ENGINE_RUN,      /* a place is free: go on from queued, or after the peer was waited for */
-	ENGINE_TICK,     /* engine_next_wake() has come */
-	ENGINE_OPENED,   /* engine_set_image() was called before if an image was found */
-	ENGINE_CHECKED,  /* engine_set_image() was called before with what is right */
-	ENGINE_ANSWER,   /* source, answer, digest, retry_after_ms, reason */
-	ENGINE_PREPARED, /* engine_set_image() was called before */
+	ENGINE_RUN,           /* a place is free: go on from queued */
+	ENGINE_TICK,          /* engine_next_wake() has come */
+	ENGINE_OPENED,        /* engine_set_image() was called before if an image was found */
+	ENGINE_CHECKED,       /* engine_set_image() was called before with what is right */
+	ENGINE_ANSWER,        /* source, answer, digest, retry_after_ms, reason */
+	ENGINE_PREPARED,      /* engine_set_image() was called before */
 	ENGINE_WHOLE_OFFERED, /* slot: the reply is a 200 with the whole file; its body waits */
 	ENGINE_PIECE,         /* slot, piece: verified and written */
 	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
@@ -96,7 +115,8 @@ enum engine_event_type {
 	ENGINE_CANCEL,
 	ENGINE_RESTART,    /* a new request for an ended download: attempts and time begin anew */
 	ENGINE_CONFIGURED, /* engine->limits was changed */
-	ENGINE_PIECES_CHANGED, /* a source's bitmap has changed */
+	ENGINE_PIECES_CHANGED, /* source, pieces, reason */
+	ENGINE_PEER_HEARD,     /* peer, reason */
 };
 
 struct engine_event {
@@ -112,6 +132,8 @@ struct engine_event {
 	uint64_t duration_ms;
 	uint64_t retry_after_ms;
 	uint32_t attempt;
+	enum engine_peer peer;
+	enum engine_pieces pieces;
 	const char *reason; /* borrowed during the step; NULL = none */
 	bool unchecked;     /* of ENGINE_OPENED: the journal's claims are to be hashed first */
 	bool fatal;         /* of ENGINE_LOCAL_ERROR: fails instead of pausing */
@@ -123,13 +145,14 @@ enum engine_action_type {
 	ACTION_CHECK,    /* hash what the journal claims */
 	ACTION_DISCOVER, /* ask every source that is SOURCE_ASKED; may exchange the list first */
 	ACTION_STOP_DISCOVERY,
-	ACTION_PREPARE,        /* make room for the image of source's manifest */
-	ACTION_REQUEST,        /* slot, source, range; whole = without a Range header */
-	ACTION_ACCEPT_WHOLE,   /* slot: let the waiting body come */
-	ACTION_CANCEL_REQUEST, /* slot */
-	ACTION_SOURCE_LEFT,    /* source became unavailable or excluded: log its reason */
-	ACTION_MISMATCH,       /* source, piece, reason: log */
-	ACTION_FINISH,         /* sync and publish */
+	ACTION_PREPARE,          /* make room for the image of source's manifest */
+	ACTION_REQUEST,          /* slot, source, range; whole = without a Range header */
+	ACTION_ACCEPT_WHOLE,     /* slot: let the waiting body come */
+	ACTION_CANCEL_REQUEST,   /* slot */
+	ACTION_SOURCE_LEFT,      /* source became unavailable or excluded: log its reason */
+	ACTION_MISMATCH,         /* source, piece, reason: log */
+	ACTION_FINISH,           /* sync and publish */
+	ACTION_PEER_NOT_AWAITED, /* the wait is over, and the peer does not have it: log reason */
 };
 
 struct engine_action {
@@ -203,6 +226,10 @@ struct engine {
 	uint64_t retry_not_before_ms; /* what Retry-After asked for while discovering */
 	uint64_t waited_ms;           /* of RETRY_AFTER_WAIT_MS in this attempt */
 	bool waiting;                 /* for the only source, as Retry-After asked */
+	bool sequenced;               /* one node of the router after the other */
+	bool turn_has_come;           /* in the sequence: the peer is not waited for any more */
+	bool peer_missed;             /* the last that was heard of it is PEER_NOTHING */
+	uint64_t peer_heard_ms;       /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
 	uint64_t seed; /* of the retry delay's jitter */
 };
@@ -233,6 +260,10 @@ void engine_count_recovered(struct engine *e, unsigned source, uint64_t bytes);
 /* A download of an earlier run of the daemon: where it stood. A running state becomes queued. */
 void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
 		    uint64_t bytes_fetched, const char *error);
+
+/* Whether the nodes download in sequence, and whether this one's turn has come already; before
+ * ENGINE_RUN or ENGINE_RESTART. */
+void engine_sequence(struct engine *e, bool sequenced, bool turn_has_come);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);

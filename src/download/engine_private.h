@@ -2,8 +2,9 @@
  *
  * engine.c takes events and has the time; engine_state.c knows which state follows which;
  * engine_attempt.c ends attempts; engine_discovery.c weighs the sources' answers;
- * engine_requests.c fills the slots and judges what came. "Now" is e->last_ms, set at the
- * beginning of each step.
+ * engine_requests.c fills the slots and judges what came; engine_sequence.c waits for the HA peer,
+ * and engine_partner.c takes from it what it has, while it is downloading itself. "Now" is
+ * e->last_ms, set at the beginning of each step.
  */
 #pragma once
 
@@ -21,6 +22,26 @@ void engine_stop(struct engine *e, enum engine_state state, const char *reason,
 		 struct engine_actions *out);
 void engine_end_attempt(struct engine *e, struct engine_actions *out);
 void engine_finish(struct engine *e, struct engine_actions *out);
+
+/* From wherever the download was left: look at the disk, check it, and then ask around. */
+void engine_go_on(struct engine *e, struct engine_actions *out);
+
+/* Is it the peer's turn? */
+bool engine_must_wait(const struct engine *e);
+void engine_wait_for_peer(struct engine *e, struct engine_actions *out);
+void engine_peer_heard(struct engine *e, const struct engine_event *event,
+		       struct engine_actions *out);
+/* While waiting: is it over? */
+void engine_weigh_waiting(struct engine *e, struct engine_actions *out);
+/* When patience ends; ENGINE_NEVER = the peer was heard. */
+uint64_t engine_patience_ends(const struct engine *e);
+
+void engine_pieces_changed(struct engine *e, const struct engine_event *event,
+			   struct engine_actions *out);
+/* The partner, if what it has may be left to it, or SOURCE_NOBODY. */
+int engine_trusted_partner(const struct engine *e);
+/* What the partner has by now is not fetched from others any more. */
+void engine_leave_to_partner(struct engine *e, struct engine_actions *out);
 
 void engine_begin_discovery(struct engine *e, struct engine_actions *out);
 void engine_stop_discovery(struct engine *e, struct engine_actions *out);

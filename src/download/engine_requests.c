@@ -95,13 +95,22 @@ static unsigned requests_of(const struct engine *e, unsigned source)
 	return n;
 }
 
+/* The partner does not take all requests: should it stall, the others go on. */
+static unsigned requests_max(const struct engine *e, unsigned source)
+{
+	if ((int)source != e->partner || e->active == SOURCE_NOBODY)
+		return e->limits.concurrency;
+	return (e->limits.concurrency + 1) / 2;
+}
+
 /* A source that has not proven itself is asked for little, the first time alone; one that
  * fails and is the last is asked one thing at a time, and rests in between. */
 static bool may_be_asked_more(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 
-	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source))
+	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source) ||
+	    requests_of(e, source) >= requests_max(e, source))
 		return false;
 	if (s->no_range)
 		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
@@ -133,14 +142,17 @@ static uint64_t unassigned_bytes(const struct engine *e)
 static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
-	/* Towards the end requests get shorter, so that they all end together. */
-	uint64_t share = unassigned_bytes(e) / e->limits.concurrency;
+	int partner = engine_trusted_partner(e);
+	/* Towards the end requests get shorter, so that they all end together. Half of what is left
+	 * will come from the partner, who works towards us. */
+	uint64_t share =
+		unassigned_bytes(e) / e->limits.concurrency / (partner == SOURCE_NOBODY ? 1 : 2);
 
 	return (struct pick){
 		.source = source,
 		.has = s->pieces,
-		.but_not = (int)source != e->partner && e->partner != SOURCE_NOBODY
-				   ? e->sources[e->partner].pieces
+		.but_not = partner != SOURCE_NOBODY && partner != (int)source
+				   ? e->sources[partner].pieces
 				   : NULL,
 		.order = s->kind == SOURCE_HA_PEER ? PICK_ASCENDING : e->limits.order,
 		.want = MIN(source_request_length(s), share),
@@ -247,6 +259,7 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 		return;
 	}
 	e->waiting = false;
+	engine_leave_to_partner(e, out);
 	ask_for_mismatched(e, out);
 	ask_source(e, e->partner, false, out);
 	ask_source(e, e->active, false, out);

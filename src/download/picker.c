@@ -316,6 +316,17 @@ void picker_mismatch(struct picker *p, uint32_t piece, unsigned source)
 		};
 }
 
+bool picker_is_had_by(const struct picker *p, const struct byte_range *range, const uint8_t *pieces,
+		      unsigned source)
+{
+	for (uint32_t piece = piece_at(p, range->first); piece <= piece_at(p, range->end - 1);
+	     piece++)
+		if (!picker_has(p, piece) &&
+		    (!piece_map_bit(pieces, piece) || got_it_wrong(p, piece, source)))
+			return false;
+	return true;
+}
+
 void picker_disown(struct picker *p)
 {
 	for (unsigned i = 0; i < p->n_partials; i++)

@@ -97,6 +97,10 @@ void picker_mismatch(struct picker *p, uint32_t piece, unsigned source);
 bool picker_next_mismatched(const struct picker *p, const struct pick *pick,
 			    struct byte_range *ret);
 
+/* Is all that is missing of range among pieces, and did source get none of it wrong? */
+bool picker_is_had_by(const struct picker *p, const struct byte_range *range, const uint8_t *pieces,
+		      unsigned source);
+
 /* The list of sources changes: what indices said about bytes held says nothing any more. */
 void picker_disown(struct picker *p);
 

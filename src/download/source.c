@@ -32,6 +32,7 @@ void source_begin_attempt(struct source *s, unsigned window)
 	s->window = (struct source_window){.size = window};
 	s->proven = false;
 	s->failing = false;
+	s->broken = false;
 	s->asked_again = 0;
 	s->skip_until_ms = 0;
 	s->rest_until_ms = 0;
@@ -102,6 +103,7 @@ enum source_state source_record(struct source *s, enum request_outcome outcome, 
 		s->state = SOURCE_EXCLUDED;
 	else if (outcome == REQUEST_REFUSED || 2 * window_failures(&s->window) > s->window.size)
 		s->state = SOURCE_UNAVAILABLE;
+	s->broken = s->state != SOURCE_AVAILABLE;
 	return s->state;
 }
 

@@ -57,13 +57,14 @@ struct source {
 	bool no_range;          /* serves whole files only */
 	bool proven;            /* a request succeeded in this attempt */
 	bool failing;           /* the last finished request failed */
+	bool broken;            /* unavailable because of its requests, not of its answer */
 	unsigned asked_again;   /* requests made while failing and the last one left */
 	uint64_t skip_until_ms; /* what Retry-After asked for */
 	uint64_t rest_until_ms; /* of a failing source that is the last one */
 	uint64_t length_limit;  /* bytes a request may ask for, after a cut; 0 = no limit */
 	uint64_t rate;          /* bytes a second of one request, smoothed; 0 = unknown */
 	unsigned mismatches;    /* pieces it brought alone that did not match; whole download */
-	const uint8_t *pieces;  /* bitmap of what it has, borrowed; NULL = everything */
+	const uint8_t *pieces;  /* bitmap of what it has, borrowed; NULL = it has the image */
 
 	uint64_t requests; /* whole download, as are the next two */
 	uint64_t failures;

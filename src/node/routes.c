@@ -10,6 +10,7 @@
 #include "node/images.h"
 #include "node/metrics.h"
 #include "node/node.h"
+#include "node/share.h"
 
 static struct node *node_of(struct http_exchange *x)
 {
@@ -150,18 +151,14 @@ static void reply_created(struct http_exchange *x, const struct download *d)
 	http_reply_json_at(x, 201, location, download_to_json(d));
 }
 
-static int read_request(const cJSON *json, const char **ret_version, bool *ret_force,
-			struct err *err)
+static int read_request(const cJSON *json, struct download_request *ret, struct err *err)
 {
-	bool sequenced = false;
-	int rc = json_get_string(json, "version", MANIFEST_NAME_SIZE - 1, ret_version, err);
+	int rc = json_get_string(json, "version", MANIFEST_NAME_SIZE - 1, &ret->version, err);
 
 	if (rc == 0)
-		rc = json_get_optional_bool(json, "force", ret_force, err);
+		rc = json_get_optional_bool(json, "force", &ret->force, err);
 	if (rc == 0)
-		rc = json_get_optional_bool(json, "sequenced", &sequenced, err);
-	if (rc == 0 && sequenced)
-		rc = err_set(err, -EINVAL, "sequenced: this node takes part in no sequence");
+		rc = json_get_optional_bool(json, "sequenced", &ret->sequenced, err);
 	return rc;
 }
 
@@ -169,16 +166,15 @@ static void post_download(struct http_exchange *x)
 {
 	static const char *const members[] = {"version", "force", "sequenced", NULL, 0};
 	_cleanup_(json_freep) cJSON *json = NULL;
+	struct download_request request = {0};
 	const struct download *d;
-	const char *version;
-	bool force = false;
 	struct err err;
 	int rc = parse_body(x, members, &json, &err);
 
 	if (rc == 0)
-		rc = read_request(json, &version, &force, &err);
+		rc = read_request(json, &request, &err);
 	if (rc == 0)
-		rc = download_list_request(node_of(x)->downloads, version, force, &d, &err);
+		rc = download_list_request(node_of(x)->downloads, &request, &d, &err);
 	if (rc != 0)
 		reply_error(x, &err);
 	else
@@ -280,10 +276,11 @@ const struct http_route control_routes[] = {
 };
 const size_t n_control_routes = N_ELEMENTS(control_routes);
 
-/* What others may ask of this node: its images, and how a download stands. Only reads. */
+/* What others may ask of this node: its images, what it has of unfinished ones, and how a download
+ * stands. Only reads. */
 const struct http_route shared_routes[] = {
 	{"GET", "/index.json", HTTP_READS, images_serve_index, NULL, 0},
-	{"GET", "/{version}/{file}", HTTP_READS, images_serve_file, NULL, 0},
+	{"GET", "/{version}/{file}", HTTP_READS, share_serve_file, NULL, 0},
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
 };
 const size_t n_shared_routes = N_ELEMENTS(shared_routes);

@@ -137,6 +137,9 @@ static void perform(struct sim *sim, const struct engine_action *action)
 		check_complete(sim);
 		disk_job(sim, ENGINE_FINISHED);
 		return;
+	case ACTION_PEER_NOT_AWAITED:
+		sim->n_not_awaited++;
+		return;
 	case ACTION_SOURCE_LEFT:
 		return;
 	}
@@ -154,7 +157,8 @@ static void check_always(const struct sim *sim)
 	}
 	assert_int_equal(used, e->in_flight);
 	assert_true(owed > 0 || engine_state_is_ended(e->state) || e->state == ENGINE_PAUSED ||
-		    e->state == ENGINE_QUEUED || engine_next_wake(e) != ENGINE_NEVER);
+		    e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER ||
+		    engine_next_wake(e) != ENGINE_NEVER);
 }
 
 void sim_step(struct sim *sim, const struct engine_event *event)
@@ -250,6 +254,11 @@ void sim_tell(struct sim *sim, enum engine_event_type type)
 {
 	sim->disk_failed |= type == ENGINE_LOCAL_ERROR;
 	sim_step(sim, &(struct engine_event){.type = type, .reason = "as the test said"});
+}
+
+void sim_happens(struct sim *sim, const struct engine_event *event)
+{
+	sim_step(sim, event);
 }
 
 static void lose_some(struct sim *sim)

@@ -8,7 +8,7 @@
  *	no piece is asked for that is verified, none in two requests, nothing outside the image
  *	never more requests than the concurrency
  *	no attempt begins that the disk does not know
- *	unless it has ended, somebody owes an answer or a timer is armed
+ *	unless it has ended, somebody owes an answer, the peer is asked, or a timer is armed
  *	complete means that every KiB is right
  */
 #pragma once
@@ -77,6 +77,7 @@ struct sim {
 	unsigned n_requests_of[SOURCES_MAX];
 	unsigned n_discoveries;
 	unsigned n_mismatches;
+	unsigned n_not_awaited; /* went on without the peer */
 	unsigned in_flight_max;
 	uint64_t bytes_asked;
 	uint64_t retry_at_ms[64]; /* when each wait for a retry began, and how long it is */
@@ -108,6 +109,9 @@ void sim_free(struct sim *sim);
 /* Tell the engine now, and perform what it asks for. After ENGINE_LOCAL_ERROR some of the verified
  * pieces are lost. */
 void sim_tell(struct sim *sim, enum engine_event_type type);
+
+/* The same with a whole event. */
+void sim_happens(struct sim *sim, const struct engine_event *event);
 
 /* Let time go by until the next thing happens, at most to until_ms. false = nothing before. */
 bool sim_next(struct sim *sim, uint64_t until_ms);

@@ -50,6 +50,8 @@ static void random_limits(struct sim *sim, struct engine_limits *limits)
 	limits->timeout_ms = below(sim, 3) ? 1800000 + below(sim, 20000000) : 0;
 	limits->initial_retry_delay_ms = below(sim, 100) * 1000;
 	limits->order = below(sim, 2) ? PICK_ASCENDING : PICK_DESCENDING;
+	limits->follows_peer = below(sim, 2);
+	limits->peer_patience_ms = 1000 + below(sim, 600000);
 }
 
 /* Another node, that has some of the image, and gets more. */
@@ -90,7 +92,15 @@ static void disturb(struct sim *sim)
 		if (!sim->has_some[changed])
 			return;
 		gain_pieces(sim, changed);
-		sim_tell(sim, ENGINE_PIECES_CHANGED);
+		sim_happens(sim, &(struct engine_event){
+					 .type = ENGINE_PIECES_CHANGED,
+					 .source = changed,
+					 .pieces = below(sim, 3) ? PIECES_KNOWN : PIECES_NONE,
+				 });
+		return;
+	case 6:
+		sim_happens(sim, &(struct engine_event){.type = ENGINE_PEER_HEARD,
+							.peer = (enum engine_peer)below(sim, 4)});
 		return;
 	default:
 		return;
@@ -126,6 +136,7 @@ static void live_through(uint64_t seed, unsigned *completed)
 		if (below(sim, 6) == 0)
 			gain_pieces(sim, sim->n_sources - 1);
 	}
+	engine_sequence(&sim->engine, below(sim, 4) == 0, false);
 	end = sim->now_ms + DAY_MS;
 	sim_tell(sim, ENGINE_RUN);
 	while (sim->now_ms < end && sim->engine.state != ENGINE_COMPLETE) {

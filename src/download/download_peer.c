@@ -1,0 +1,108 @@
+/* The HA peer, beside being a source: how it gets on with the same download, and which pieces it
+ * has. Asked once a second; what follows from the answers, the engine says. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "download/download_private.h"
+
+static int peer_source(const struct download *d)
+{
+	for (unsigned i = 0; i < d->sources.n; i++)
+		if (d->sources.places[i].kind == SOURCE_HA_PEER)
+			return (int)i;
+	return SOURCE_NOBODY;
+}
+
+static void on_heard(struct ha_sequence *s, enum engine_peer peer, const char *reason)
+{
+	struct download *d = container_of(s, struct download, sequence);
+
+	download_deliver(d, &(struct engine_event){
+				    .type = ENGINE_PEER_HEARD, .peer = peer, .reason = reason});
+}
+
+static void on_told(struct ha_pieces *h, enum engine_pieces what, const char *reason)
+{
+	struct download *d = container_of(h, struct download, pieces);
+	int peer = peer_source(d);
+
+	if (what == PIECES_KNOWN)
+		d->engine.sources[peer].pieces = h->bits;
+	download_deliver(d, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
+						   .source = (unsigned)peer,
+						   .pieces = what,
+						   .reason = reason});
+}
+
+void download_peer_init(struct download *d)
+{
+	d->sequence.client = d->home->client;
+	d->sequence.loop = d->home->loop;
+	d->sequence.version = d->version;
+	d->sequence.heard = on_heard;
+	d->pieces.client = d->home->client;
+	d->pieces.loop = d->home->loop;
+	d->pieces.version = d->version;
+	d->pieces.manifest = &d->manifest;
+	d->pieces.keys = &d->keys;
+	d->pieces.told = on_told;
+}
+
+void download_peer_ask(struct download *d)
+{
+	const char *url = d->home->config->high_availability.peer_url;
+
+	if (d->engine.state == ENGINE_WAITING_PEER && url)
+		ha_sequence_ask(&d->sequence, url);
+	if (d->engine.state == ENGINE_DOWNLOADING && d->pieces.bits)
+		ha_pieces_ask(&d->pieces);
+}
+
+/* A peer that has the image complete is a source like any other. */
+static void begin_sharing(struct download *d)
+{
+	int peer = peer_source(d);
+	struct err err;
+
+	if (peer == SOURCE_NOBODY || source_is_usable(&d->engine.sources[peer]) ||
+	    d->engine.sources[peer].state == SOURCE_EXCLUDED)
+		return;
+	d->pieces.peer = &d->sources.places[peer];
+	if (ha_pieces_init(&d->pieces) < 0) {
+		(void)err_set(&err, -ENOMEM, "out of memory");
+		download_fail_locally(d, &err, false);
+	}
+}
+
+void download_peer_follow(struct download *d)
+{
+	if (d->closing || d->engine.state != ENGINE_WAITING_PEER)
+		ha_sequence_stop(&d->sequence);
+	if (d->closing || d->engine.state != ENGINE_DOWNLOADING)
+		ha_pieces_stop(&d->pieces);
+}
+
+void download_peer_enter(struct download *d)
+{
+	if (d->engine.state == ENGINE_DOWNLOADING)
+		begin_sharing(d);
+	download_peer_ask(d);
+}
+
+void download_peer_forget(struct download *d)
+{
+	for (unsigned i = 0; i < d->engine.n_sources; i++)
+		d->engine.sources[i].pieces = NULL;
+	ha_pieces_release(&d->pieces);
+}
+
+void download_peer_log(const struct download *d, const char *reason)
+{
+	log_event(
+		LOG_PEER_NOT_AWAITED,
+		&(struct log_fields){.version = d->version, .source = "ha-peer", .reason = reason},
+		"download %s: goes on without the HA peer: %s", d->version, reason);
+}

@@ -1,0 +1,82 @@
+/* A source that is downloading the same image itself: the HA peer. What it has is taken from it,
+ * the rest comes from another source meanwhile, and neither is waited for. */
+#include <string.h>
+
+#include "download/engine_private.h"
+
+static void join(struct engine *e, unsigned source)
+{
+	struct source *s = &e->sources[source];
+
+	if (e->state != ENGINE_DOWNLOADING || s->state == SOURCE_EXCLUDED || s->broken)
+		return;
+	if (source_is_usable(s))
+		return;
+	memcpy(e->answers[source], e->digest, DIGEST_SIZE);
+	source_set_state(s, SOURCE_AVAILABLE, "");
+}
+
+/* It has not failed us: when it has pieces again, they are welcome. */
+static void part(struct engine *e, unsigned source, const char *reason, struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+
+	if (!source_is_usable(s) || !s->pieces)
+		return;
+	source_set_state(s, SOURCE_NO_VERSION, reason);
+	engine_cancel_requests(e, (int)source, out);
+	if (e->partner == (int)source)
+		e->partner = SOURCE_NOBODY;
+}
+
+void engine_pieces_changed(struct engine *e, const struct engine_event *event,
+			   struct engine_actions *out)
+{
+	const char *reason = event->reason ? event->reason : "";
+
+	switch (event->pieces) {
+	case PIECES_KNOWN:
+		join(e, event->source);
+		return;
+	case PIECES_NONE:
+		part(e, event->source, reason, out);
+		return;
+	case PIECES_OF_ANOTHER:
+		if (e->sources[event->source].state != SOURCE_EXCLUDED)
+			engine_leave_source(e, event->source, SOURCE_EXCLUDED, reason, out);
+		return;
+	}
+}
+
+int engine_trusted_partner(const struct engine *e)
+{
+	const struct source *s;
+
+	if (e->partner == SOURCE_NOBODY)
+		return SOURCE_NOBODY;
+	s = &e->sources[e->partner];
+	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || s->failing)
+		return SOURCE_NOBODY;
+	return e->partner;
+}
+
+/* The requests that are cancelled here keep what they brought; the rest is a short way off. */
+void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
+{
+	int partner = engine_trusted_partner(e);
+
+	if (partner == SOURCE_NOBODY || !e->sources[partner].proven)
+		return;
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		struct engine_slot *slot = &e->slots[i];
+
+		if (!slot->used || slot->cancelling || slot->whole ||
+		    slot->source == (unsigned)partner)
+			continue;
+		if (!picker_is_had_by(&e->picker, &slot->range, e->sources[partner].pieces,
+				      (unsigned)partner))
+			continue;
+		slot->cancelling = true;
+		engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = i;
+	}
+}

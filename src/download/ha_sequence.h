@@ -1,0 +1,40 @@
+/* ha_sequence.h - asks the HA peer how it gets on with a download, for the node whose turn is
+ * later.
+ *
+ * It asks and reports, and decides nothing: the engine does (engine_sequence.c). Each question is
+ * answered once, within twice HA_ANSWER_MS, by heard(): first the peer's download is asked for,
+ * then, where there is none, its index; it may have the image without ever having downloaded it.
+ *
+ * Calling sequence: fill client to heard -> ha_sequence_ask, once a second -> ha_sequence_stop at
+ * any time, also from heard: no answer comes after it.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "core/http_client.h"
+#include "core/http_fetch.h"
+#include "download/engine.h"
+
+/* The peer is a short way off and its answers are small: one that takes longer is none. */
+#define HA_ANSWER_MS 3000u
+
+struct ha_sequence;
+
+typedef void (*ha_heard_cb)(struct ha_sequence *s, enum engine_peer peer, const char *reason);
+
+struct ha_sequence {
+	struct http_client *client;
+	uv_loop_t *loop;
+	const char *version; /* borrowed */
+	ha_heard_cb heard;
+
+	struct http_fetch *fetch; /* NULL = no question is open */
+	struct http_access access;
+	char *url;      /* the peer's; owned */
+	struct err why; /* what was heard of the download, while the index is asked for */
+};
+
+/* Does nothing while a question is open. peer_url ends in '/'. */
+void ha_sequence_ask(struct ha_sequence *s, const char *peer_url);
+void ha_sequence_stop(struct ha_sequence *s);

@@ -1,0 +1,63 @@
+#include "node/share.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "download/download_share.h"
+#include "node/images.h"
+#include "node/node.h"
+
+static void reply_missing(struct http_exchange *x)
+{
+	http_reply_problem(x, 404, "there is no such file");
+}
+
+/* The whole file is not there yet; who asks for a part of it that is not, is told just that. */
+static void serve_range(struct http_exchange *x, const struct download *d)
+{
+	uint64_t size = d->manifest.size;
+	uint64_t first = 0;
+	uint64_t length = size;
+	enum http_range_kind kind = http_exchange_range(x, size, &first, &length);
+	int fd;
+
+	if (kind == HTTP_RANGE_WHOLE) {
+		reply_missing(x);
+		return;
+	}
+	if (kind == HTTP_RANGE_UNSATISFIABLE || !download_shares_range(d, first, length)) {
+		http_reply_unsatisfiable(x, size);
+		return;
+	}
+	fd = download_open_shared(d);
+	if (fd < 0)
+		reply_missing(x);
+	else
+		http_reply_file(x, fd, size, "application/octet-stream");
+}
+
+static void serve_unfinished(struct http_exchange *x, const struct download *d, const char *file)
+{
+	if (strcmp(file, "manifest.jws") == 0)
+		http_reply_bytes(x, 200, "application/jose", download_shared_manifest(d));
+	else if (strcmp(file, "pieces") == 0)
+		http_reply_bytes(x, 200, "application/octet-stream", download_shared_pieces(d));
+	else if (strcmp(file, d->manifest.file) == 0)
+		serve_range(x, d);
+	else
+		reply_missing(x);
+}
+
+void share_serve_file(struct http_exchange *x)
+{
+	const struct node *n = http_exchange_owner(x);
+	const char *version = http_exchange_parameter(x, "version");
+	const struct download *d = download_list_find(n->downloads, version);
+
+	if (repository_find(n->repository, version))
+		images_serve_file(x);
+	else if (d && download_shares(d))
+		serve_unfinished(x, d, http_exchange_parameter(x, "file"));
+	else
+		reply_missing(x);
+}

@@ -1,0 +1,11 @@
+/* share.h - what others read of a node's images: the HA peer, and a conductor's routers.
+ *
+ * Complete images are in the index. Of one that is still being downloaded there are its manifest,
+ * `pieces`, and ranges that lie in verified pieces.
+ */
+#pragma once
+
+#include "core/http_server.h"
+
+/* GET /{version}/{file} */
+void share_serve_file(struct http_exchange *x);
