@@ -29,8 +29,17 @@ static bool is_parameter(struct span part)
 	return part.size > 2 && part.bytes[0] == '{' && part.bytes[part.size - 1] == '}';
 }
 
+static bool ends_in_slash(const char *path)
+{
+	size_t length = strlen(path);
+
+	return length > 0 && path[length - 1] == '/';
+}
+
 static bool matches(const char *pattern, const char *path)
 {
+	if (ends_in_slash(path) != ends_in_slash(pattern))
+		return false;
 	while (*pattern && *path) {
 		struct span expected = segment(&pattern);
 		struct span found = segment(&path);

@@ -279,6 +279,19 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
 	*state = NULL;
 }
 
+/* A path is a string to everyone from here on: what follows a %00 must not be lost from sight. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
+{
+	size_t length = MHD_http_unescape(text);
+
+	(void)user;
+	(void)connection;
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\0')
+			text[i] = '\1';
+	return length;
+}
+
 static int start_daemon(struct http_server *server, int fd, struct err *err)
 {
 	const union MHD_DaemonInfo *epoll;
@@ -287,8 +300,9 @@ static int start_daemon(struct http_server *server, int fd, struct err *err)
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access,
 		server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
 		server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32u << 10), MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
+		unescape, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32u << 10),
+		MHD_OPTION_END);
 	if (!server->daemon)
 		return err_set(err, -EIO, "HTTP server: libmicrohttpd does not start");
 	epoll = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
