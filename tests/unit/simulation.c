@@ -197,10 +197,11 @@ void sim_add_source(struct sim *sim, const struct sim_source *source, enum sourc
 	struct engine_source_spec specs[SOURCES_MAX];
 	char names[SOURCES_MAX][8];
 
+	sim->kinds[sim->n_sources] = kind;
 	sim->sources[sim->n_sources++] = *source;
 	for (unsigned i = 0; i < sim->n_sources; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "s%u", i);
-		specs[i] = (struct engine_source_spec){.name = names[i], .kind = kind};
+		specs[i] = (struct engine_source_spec){.name = names[i], .kind = sim->kinds[i]};
 	}
 	engine_set_sources(&sim->engine, specs, sim->n_sources);
 }

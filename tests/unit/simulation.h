@@ -53,6 +53,7 @@ struct sim {
 	uint64_t now_ms;
 	uint64_t random;
 	struct sim_source sources[SOURCES_MAX];
+	enum source_kind kinds[SOURCES_MAX];
 	uint8_t pieces[SOURCES_MAX][SIM_PIECES_MAX / 8]; /* of sources that have only some */
 	bool has_some[SOURCES_MAX];
 	unsigned n_sources;

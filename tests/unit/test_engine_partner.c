@@ -17,7 +17,7 @@ static struct sim *with_peer(const struct sim_source *far)
 
 	peer.answer = ANSWER_NO_VERSION;
 	sim_add_source(sim, &peer, SOURCE_HA_PEER);
-	sim_add_source(sim, far, SOURCE_HA_PEER);
+	sim_add_source(sim, far, SOURCE_ARTIFACTORY);
 	sim_tell(sim, ENGINE_RUN);
 	while (sim->engine.state != ENGINE_DOWNLOADING)
 		assert_true(sim_next(sim, UINT64_MAX));

@@ -1,0 +1,187 @@
+/* Two engines that share: each hears once a second what the other has. Whatever they begin with and
+ * however fast they are, both complete, neither stands still, and together they take the image
+ * about once from afar. */
+#include "simulation.h"
+
+#include "core/macros.h"
+#include "download/piece_map.h"
+
+#define PEER     0u
+#define FAR      1u
+#define N_PIECES 256u
+
+struct pair {
+	struct sim *sims[2];
+	uint64_t now_ms;
+};
+
+static void begin(struct pair *pair, unsigned concurrency, const uint64_t bytes_per_ms[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct engine_limits limits = sim_limits();
+		struct sim_source peer = sim_good;
+		struct sim_source far = sim_good;
+
+		limits.concurrency = concurrency;
+		limits.order = i ? PICK_DESCENDING : PICK_ASCENDING;
+		far.bytes_per_ms = bytes_per_ms[i];
+		peer.answer = ANSWER_NO_VERSION;
+		peer.bytes_per_ms = 64 * SIM_UNIT;
+		pair->sims[i] = sim_new(&limits, N_PIECES);
+		sim_add_source(pair->sims[i], &peer, SOURCE_HA_PEER);
+		sim_add_source(pair->sims[i], &far, SOURCE_ARTIFACTORY);
+		pair->now_ms = pair->sims[i]->now_ms;
+	}
+}
+
+static void end(struct pair *pair)
+{
+	sim_free(pair->sims[0]);
+	sim_free(pair->sims[1]);
+}
+
+/* What ha_pieces tells of the other one. */
+static void exchange(const struct sim *from, struct sim *to)
+{
+	if (to->engine.state != ENGINE_DOWNLOADING)
+		return;
+	if (from->engine.has_image)
+		sim_set_pieces(to, PEER, from->verified);
+	sim_happens(to, &(struct engine_event){
+				.type = ENGINE_PIECES_CHANGED,
+				.source = PEER,
+				.pieces = from->engine.has_image ? PIECES_KNOWN : PIECES_NONE,
+				.reason = "has nothing of it",
+			});
+}
+
+static void pass_second(struct pair *pair)
+{
+	pair->now_ms += 1000;
+	for (unsigned i = 0; i < 2; i++)
+		while (sim_next(pair->sims[i], pair->now_ms))
+			;
+	exchange(pair->sims[0], pair->sims[1]);
+	exchange(pair->sims[1], pair->sims[0]);
+}
+
+static bool is_over(const struct pair *pair)
+{
+	return pair->sims[0]->engine.state == ENGINE_COMPLETE &&
+	       pair->sims[1]->engine.state == ENGINE_COMPLETE;
+}
+
+static uint64_t from_afar(const struct pair *pair)
+{
+	return pair->sims[0]->engine.sources[FAR].bytes + pair->sims[1]->engine.sources[FAR].bytes;
+}
+
+static void test_each_piece_about_once(void **state)
+{
+	static const struct {
+		unsigned concurrency;
+		uint64_t bytes_per_ms[2]; /* of one request */
+		uint64_t later_ms;        /* the second begins */
+	} rows[] = {
+		{1, {100, 100}, 0},   {2, {100, 100}, 0}, {4, {25, 25}, 0},
+		{4, {100, 100}, 0},   {4, {25, 200}, 0},  {4, {200, 25}, 0},
+		{4, {50, 50}, 20000}, {8, {20, 20}, 0},   {16, {10, 10}, 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct pair pair;
+		uint64_t size;
+		uint64_t began_ms;
+		uint64_t alone_ms;
+
+		begin(&pair, rows[i].concurrency, rows[i].bytes_per_ms);
+		size = pair.sims[0]->manifest.size;
+		began_ms = pair.now_ms;
+		sim_tell(pair.sims[0], ENGINE_RUN);
+		while (pair.now_ms < began_ms + rows[i].later_ms)
+			pass_second(&pair);
+		sim_tell(pair.sims[1], ENGINE_RUN);
+		alone_ms = size / rows[i].concurrency /
+			   MAX(rows[i].bytes_per_ms[0], rows[i].bytes_per_ms[1]);
+		while (!is_over(&pair)) {
+			pass_second(&pair);
+			/* Never slower than the faster one alone, but for what it takes to find
+			 * out about the other. */
+			if (pair.now_ms - began_ms > alone_ms + rows[i].later_ms + 8000)
+				fail_msg("row %u: not complete after %llu ms", i,
+					 (unsigned long long)(pair.now_ms - began_ms));
+		}
+		if (from_afar(&pair) > size * 115 / 100)
+			fail_msg("row %u: %.2f times the image from afar", i,
+				 (double)from_afar(&pair) / (double)size);
+		assert_int_equal(pair.sims[0]->engine.sources[PEER].failures, 0);
+		assert_int_equal(pair.sims[1]->engine.sources[PEER].failures, 0);
+		end(&pair);
+	}
+}
+
+/* One of them is killed, paused, or cannot be heard, again and again. */
+static void disturb(struct pair *pair, uint64_t *random)
+{
+	struct sim *sim = pair->sims[test_random(random) % 2];
+
+	if (sim->engine.state != ENGINE_DOWNLOADING)
+		return;
+	switch (test_random(random) % 4) {
+	case 0:
+		sim_restart_daemon(sim);
+		return;
+	case 1:
+		sim_tell(sim, ENGINE_PAUSE);
+		sim_tell(sim, ENGINE_RESUME);
+		sim_tell(sim, ENGINE_RUN);
+		return;
+	case 2:
+		sim_happens(sim, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
+							.source = PEER,
+							.pieces = PIECES_NONE});
+		return;
+	default:
+		sim->sources[PEER].fails = (unsigned)(test_random(random) % 100);
+		sim->sources[PEER].stalls = sim->sources[PEER].fails / 4;
+		return;
+	}
+}
+
+static void test_both_complete_whatever_happens(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		uint64_t random = seed * 7919;
+		uint64_t rates[2] = {5 + test_random(&random) % 200,
+				     5 + test_random(&random) % 200};
+		struct pair pair;
+		unsigned seconds = 0;
+
+		begin(&pair, 1 + (unsigned)(seed % 8), rates);
+		sim_tell(pair.sims[0], ENGINE_RUN);
+		sim_tell(pair.sims[1], ENGINE_RUN);
+		while (!is_over(&pair)) {
+			pass_second(&pair);
+			if (test_random(&random) % 8 == 0 && seconds < 600)
+				disturb(&pair, &random);
+			if (++seconds > 36000)
+				fail_msg("seed %llu: %u and %u pieces after ten hours",
+					 (unsigned long long)seed,
+					 pair.sims[0]->engine.picker.n_verified,
+					 pair.sims[1]->engine.picker.n_verified);
+		}
+		end(&pair);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_piece_about_once),
+		cmocka_unit_test(test_both_complete_whatever_happens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
