@@ -55,7 +55,7 @@ int engine_trusted_partner(const struct engine *e)
 	if (e->partner == SOURCE_NOBODY)
 		return SOURCE_NOBODY;
 	s = &e->sources[e->partner];
-	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || s->failing)
+	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || !s->proven || s->failing)
 		return SOURCE_NOBODY;
 	return e->partner;
 }
@@ -65,7 +65,7 @@ void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
 {
 	int partner = engine_trusted_partner(e);
 
-	if (partner == SOURCE_NOBODY || !e->sources[partner].proven)
+	if (partner == SOURCE_NOBODY)
 		return;
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		struct engine_slot *slot = &e->slots[i];

@@ -38,7 +38,7 @@ uint64_t engine_patience_ends(const struct engine *e);
 
 void engine_pieces_changed(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out);
-/* The partner, if what it has may be left to it, or SOURCE_NOBODY. */
+/* The partner, if it delivers, so that what it has may be left to it; or SOURCE_NOBODY. */
 int engine_trusted_partner(const struct engine *e);
 /* What the partner has by now is not fetched from others any more. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out);

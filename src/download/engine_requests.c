@@ -95,12 +95,23 @@ static unsigned requests_of(const struct engine *e, unsigned source)
 	return n;
 }
 
-/* The partner does not take all requests: should it stall, the others go on. */
+static bool partner_fails(const struct engine *e)
+{
+	return e->partner != SOURCE_NOBODY && e->active != SOURCE_NOBODY &&
+	       e->limits.concurrency > 1 && e->sources[e->partner].failing;
+}
+
+/* The partner does not take all requests: should it stall, the others go on. One that fails keeps a
+ * single one, until it succeeds or is left. */
 static unsigned requests_max(const struct engine *e, unsigned source)
 {
-	if ((int)source != e->partner || e->active == SOURCE_NOBODY)
-		return e->limits.concurrency;
-	return (e->limits.concurrency + 1) / 2;
+	unsigned all = e->limits.concurrency;
+
+	if (e->partner == SOURCE_NOBODY || e->active == SOURCE_NOBODY)
+		return all;
+	if ((int)source == e->partner)
+		return partner_fails(e) ? 1 : (all + 1) / 2;
+	return partner_fails(e) ? all - 1 : all;
 }
 
 /* A source that has not proven itself is asked for little, the first time alone; one that
@@ -261,6 +272,8 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 	e->waiting = false;
 	engine_leave_to_partner(e, out);
 	ask_for_mismatched(e, out);
+	if (partner_fails(e)) /* what it did not bring is fetched without delay */
+		ask_source(e, e->active, false, out);
 	ask_source(e, e->partner, false, out);
 	ask_source(e, e->active, false, out);
 	/* What is left was got wrong by everyone: again, until all are left out or one is right. */

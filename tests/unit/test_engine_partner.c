@@ -225,6 +225,23 @@ static void test_slots_for_others(void **state)
 	sim_free(sim);
 }
 
+/* It has everything, says so, and then delivers nothing: after the first request that stalls the other
+ * source has its pieces too. */
+static void test_a_failing_peer_holds_nobody_up(void **state)
+{
+	struct sim *sim = with_peer(&sim_good);
+	uint64_t began_ms;
+
+	(void)state;
+	until_verified(sim, 4);
+	sim->sources[PEER].stalls = 100;
+	began_ms = sim->now_ms;
+	give_pieces(sim, 0, 64);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_true(sim->now_ms - began_ms < 65 * UINT64_C(1000));
+	sim_free(sim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_other_image),
 		cmocka_unit_test(test_peer_with_wrong_pieces),
 		cmocka_unit_test(test_slots_for_others),
+		cmocka_unit_test(test_a_failing_peer_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
