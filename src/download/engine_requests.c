@@ -156,8 +156,8 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 	int partner = engine_trusted_partner(e);
 	/* Towards the end requests get shorter, so that they all end together. Half of what is left
 	 * will come from the partner, who works towards us. */
-	uint64_t share =
-		unassigned_bytes(e) / e->limits.concurrency / (partner == SOURCE_NOBODY ? 1 : 2);
+	uint64_t share = unassigned_bytes(e) / MAX(e->limits.concurrency, 1) /
+			 (partner == SOURCE_NOBODY ? 1 : 2);
 
 	return (struct pick){
 		.source = source,

@@ -36,7 +36,7 @@ int ha_status_parse(struct span json, const char *version, enum engine_peer *ret
 {
 	_cleanup_(json_freep) cJSON *answer = NULL;
 	const char *found;
-	const char *name;
+	const char *name = "";
 	enum engine_state state;
 	int rc = json_parse(&answer, json, HA_STATUS_SIZE_MAX, err);
 
@@ -46,7 +46,7 @@ int ha_status_parse(struct span json, const char *version, enum engine_peer *ret
 		rc = err_set(err, -EBADMSG, "version: expected %s, found %s", version, found);
 	if (rc == 0)
 		rc = json_get_string(answer, "state", STATE_LENGTH_MAX, &name, err);
-	if (rc < 0)
+	if (rc != 0)
 		return rc == -ENOMEM ? rc : -EBADMSG;
 	if (!engine_state_from_name(name, &state))
 		return err_set(err, -EBADMSG, "state: '%s' is none that is known", name);
