@@ -8,8 +8,7 @@
 #include "core/span.h"
 #include "download/engine.h"
 
-#define HA_STATUS_SIZE_MAX (64u << 10) /* bytes; 32 sources with long reasons are a quarter of it  \
-					*/
+#define HA_STATUS_SIZE_MAX (64u << 10) /* bytes; 32 sources, each with a reason, are half of it */
 
 /* *ret_state is set too: what the peer calls it. waiting-peer is PEER_NOTHING: two nodes that both
  * believe to be the second must not wait for one another for ever. */
