@@ -26,10 +26,10 @@ static const struct {
 };
 
 struct loader {
-	unsigned row;
-	char path[256];
 	uv_barrier_t *start;
+	unsigned row;
 	unsigned n_told_wrong;
+	char path[256];
 	char wrong[256]; /* the last of them */
 };
 
