@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conductord/sco_commits.h"
 #include "conductord/sco_failures.h"
 #include "conductord/sco_registry.h"
 #include "core/log_events.h"
@@ -25,6 +26,7 @@ struct sco {
 	struct port_mux *mux;
 	struct sco_session *first;
 	struct sco_failures failures;
+	struct sco_commits commits;
 	struct sco_counts counts;
 	unsigned parts; /* not closed yet */
 	bool closing;
@@ -37,6 +39,7 @@ struct sco_session {
 	struct sco_session *next;
 	struct tls_session tls;
 	struct sco_handshake handshake;
+	struct sco_commit commit;
 	admission_ticket ticket;
 	bool was_verified;
 	struct work audit;
@@ -49,6 +52,7 @@ static void part_closed(struct sco *s)
 	assert(s->parts > 0);
 	if (--s->parts > 0)
 		return;
+	sco_commits_release(&s->commits);
 	sco_context_release(&s->context);
 	s->closed(s->owner);
 	free(s);
@@ -126,6 +130,14 @@ static void run_audit(struct work *work)
 				 &session->audit_err);
 }
 
+static void conclude(struct sco_session *session)
+{
+	tell(&session->handshake);
+	count(&session->sco->counts, session->handshake.outcome);
+	sco_handshake_close(&session->handshake);
+	tls_session_close(&session->tls, on_closed);
+}
+
 static void on_audited(struct work *work)
 {
 	struct sco_session *session = container_of(work, struct sco_session, audit);
@@ -138,10 +150,7 @@ static void on_audited(struct work *work)
 		sco_failures_count(&session->sco->failures, session->handshake.address);
 	if (!session->counts_as_stranger && session->handshake.outcome == SCO_STRANGER)
 		session->handshake.outcome = SCO_REFUSED; /* the token was one of ours */
-	tell(&session->handshake);
-	count(&session->sco->counts, session->handshake.outcome);
-	sco_handshake_close(&session->handshake);
-	tls_session_close(&session->tls, on_closed);
+	conclude(session);
 }
 
 static void on_over(struct tls_session *tls, const char *broken)
@@ -156,7 +165,11 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (h->outcome == SCO_ENROLLED && s->options.enrolled)
 		s->options.enrolled(s->options.owner, h->steps->hello.router,
 				    h->steps->record.node);
-	work_submit(s->options.loop, &session->audit, run_audit, on_audited);
+	/* An enrolment, and a refusal by the commit, have their line in the audit. */
+	if (h->outcome == SCO_ENROLLED || h->denied)
+		conclude(session);
+	else
+		work_submit(s->options.loop, &session->audit, run_audit, on_audited);
 }
 
 static void compute(struct tls_session *tls)
@@ -165,17 +178,31 @@ static void compute(struct tls_session *tls)
 
 	sco_handshake_go_on(&session->handshake);
 	tls->over = session->handshake.outcome != SCO_UNDER_WAY;
+	tls->waits = session->handshake.waits;
+}
+
+static void on_committed(struct sco_commit *commit)
+{
+	struct sco_session *session = container_of(commit, struct sco_session, commit);
+
+	session->tls.over = session->handshake.outcome != SCO_UNDER_WAY;
+	tls_session_go_on(&session->tls);
 }
 
 static void on_computed(struct tls_session *tls)
 {
 	struct sco_session *session = container_of(tls, struct sco_session, tls);
 
-	if (!session->handshake.verified || session->was_verified)
-		return;
-	session->was_verified = true;
-	give_ticket_back(session);
-	tls_session_limit(tls, VERIFIED_TIMEOUT_MS);
+	if (session->handshake.verified && !session->was_verified) {
+		session->was_verified = true;
+		give_ticket_back(session);
+		tls_session_limit(tls, VERIFIED_TIMEOUT_MS);
+	}
+	if (tls->waits) {
+		session->commit =
+			(struct sco_commit){.handshake = &session->handshake, .done = on_committed};
+		sco_commits_add(&session->sco->commits, &session->commit);
+	}
 }
 
 /* Who comes. */
@@ -300,6 +327,7 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 		free(s);
 		return rc;
 	}
+	sco_commits_init(&s->commits, options->loop, &s->context);
 	sco_failures_init(&s->failures, options->loop, options->registry);
 	*ret = s;
 	return 0;

@@ -112,24 +112,6 @@ static void look_up(struct sco_handshake *h, struct handshake_record *record,
 		failed(ret, "OpenSSL gives no random bytes");
 }
 
-static void commit(struct sco_handshake *h, struct handshake_conductor_event *ret,
-		   struct err *reason)
-{
-	struct sco_commit commit = {.address = h->address};
-	int rc = sco_registry_commit(h->context, h->steps, &commit, reason);
-
-	*ret = (struct handshake_conductor_event){.type = CONDUCTOR_COMMITTED};
-	if (rc < 0) {
-		failed(ret, reason->text);
-	} else if (commit.denied) {
-		h->denied = true;
-		ret->type = CONDUCTOR_DENIED;
-		ret->pinned_otherwise = commit.other_device;
-		(void)err_set(reason, -EACCES, "%s", commit.reason);
-		ret->reason = reason->text;
-	}
-}
-
 static void finish(struct sco_handshake *h, const struct handshake_conductor_effect *effect)
 {
 	if (effect->frame.size > 0)
@@ -163,8 +145,8 @@ static bool perform(struct sco_handshake *h, const struct handshake_conductor_ef
 		look_up(h, record, conductors, ret_event, reason);
 		return true;
 	case CONDUCTOR_COMMIT:
-		commit(h, ret_event, reason);
-		return true;
+		h->waits = true;
+		return false;
 	default:
 		finish(h, effect);
 		return false;
@@ -207,11 +189,28 @@ static int read_more(struct sco_handshake *h)
 	return rc;
 }
 
+void sco_handshake_decided(struct sco_handshake *h, const struct registry_decision *decision,
+			   const struct err *err)
+{
+	struct handshake_conductor_event event = {.type = CONDUCTOR_COMMITTED};
+
+	h->waits = false;
+	if (err->code < 0) {
+		failed(&event, err->text);
+	} else if (registry_verdict_is_refusal(decision->verdict)) {
+		h->denied = true;
+		event.type = CONDUCTOR_DENIED;
+		event.pinned_otherwise = decision->verdict == REGISTRY_VERDICT_OTHER_DEVICE;
+		event.reason = decision->reason;
+	}
+	step(h, event);
+}
+
 void sco_handshake_go_on(struct sco_handshake *h)
 {
 	int rc = h->established ? 0 : establish(h);
 
-	while (rc == 0 && h->outcome == SCO_UNDER_WAY) {
+	while (rc == 0 && h->outcome == SCO_UNDER_WAY && !h->waits) {
 		rc = read_more(h);
 		if (rc == 0)
 			step(h, (struct handshake_conductor_event){

@@ -1,10 +1,11 @@
 /* sco_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they ask for.
  *
- * Bytes go in and out of the channel's memory; the socket is tls_session's. What the steps ask of
- * the registry is asked right here, since the caller is on a worker already.
+ * Bytes go in and out of the channel's memory; the socket is tls_session's. Who says hello is
+ * looked up right here, since the caller is on a worker already; the commit waits for that of
+ * others (sco_commits.h).
  *
- * Calling sequence: sco_handshake_open -> sco_handshake_go_on ... until outcome says how it ended
- * -> sco_handshake_close.
+ * Calling sequence: sco_handshake_open -> sco_handshake_go_on ... until it waits ->
+ * sco_handshake_decided -> sco_handshake_close, once outcome says how it ended.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 #include "conductord/identity.h"
 #include "onboarding/conductor/handshake_conductor.h"
-#include "onboarding/conductor/registry.h"
+#include "onboarding/conductor/registry_enrolment.h"
 #include "onboarding/tls_channel.h"
 
 /* What all handshakes share; none of it changes while one runs. */
@@ -57,6 +58,7 @@ struct sco_handshake {
 	uint8_t (*received)[FRAME_SIZE_MAX +
 			    1]; /* of the message that comes; one more is too long */
 	size_t n_received;
+	bool waits;  /* for its commit: see sco_handshake_decided() */
 	bool denied; /* by the registry's commit, which has its line in the audit */
 	bool verified;
 	enum sco_outcome outcome;
@@ -69,7 +71,10 @@ void sco_handshake_open(struct sco_handshake *h, const struct sco_context *conte
 			struct tls_channel *channel, const char *address);
 void sco_handshake_close(struct sco_handshake *h);
 
-/* Bytes have come. On a worker. */
+/* Bytes have come. On a worker. It may wait afterwards: for what its enrolment comes to. */
 void sco_handshake_go_on(struct sco_handshake *h);
+/* That: err's code is 0, or why nothing was decided. On a worker. */
+void sco_handshake_decided(struct sco_handshake *h, const struct registry_decision *decision,
+			   const struct err *err);
 /* It ends for a reason of the connection's. */
 void sco_handshake_break(struct sco_handshake *h, const char *why);

@@ -77,21 +77,6 @@ int sco_registry_look_up(const struct sco_context *context, const struct message
 	return list_conductors(context, ret->listen_port, ret_conductors, err);
 }
 
-int sco_registry_commit(const struct sco_context *context, const struct handshake_conductor *steps,
-			struct sco_commit *commit, struct err *err)
-{
-	const struct registry_origin origin = {.address = commit->address, .time_s = time(NULL)};
-	struct registry_decision decision = {0};
-	int rc = handshake_registry_commit(context->registry, steps, &origin, &decision, err);
-
-	if (rc < 0)
-		return rc;
-	commit->denied = registry_verdict_is_refusal(decision.verdict);
-	commit->other_device = decision.verdict == REGISTRY_VERDICT_OTHER_DEVICE;
-	(void)snprintf(commit->reason, sizeof(commit->reason), "%s", decision.reason);
-	return commit->denied ? 0 : context->sync_keys(context->owner, err);
-}
-
 /* Is the token one that was issued here? Its number is a secret to strangers. */
 static bool token_is_ours(const struct sco_handshake *h, struct registry_token *ret)
 {
@@ -109,9 +94,6 @@ int sco_registry_audit(const struct sco_handshake *h, bool *ret_counts, struct e
 	};
 
 	*ret_counts = false;
-	/* An enrolment, and a refusal by the commit, have theirs. */
-	if (h->outcome == SCO_ENROLLED || h->denied)
-		return 0;
 	if (h->verified) {
 		event.router = h->steps->hello.router;
 		event.node = h->steps->record.node;

@@ -10,17 +10,6 @@ int sco_registry_look_up(const struct sco_context *context, const struct message
 			 struct handshake_record *ret, struct message_accept *ret_conductors,
 			 struct err *err);
 
-struct sco_commit {
-	const char *address; /* of the router */
-	bool denied;
-	bool other_device;
-	char reason[512]; /* of a denial */
-};
-
-/* The enrolment, in one transaction, and then the keys. Negative: it could not be decided. */
-int sco_registry_commit(const struct sco_context *context, const struct handshake_conductor *steps,
-			struct sco_commit *commit, struct err *err);
-
-/* What came of a handshake that has ended, for the audit: a line where it was somebody of ours, or
- * whose token is; *ret_counts: a stranger, to be counted by its address. */
+/* What came of a handshake that has ended without a commit, which has its line: a line where it was
+ * somebody of ours, or whose token is; *ret_counts: a stranger, to be counted by its address. */
 int sco_registry_audit(const struct sco_handshake *h, bool *ret_counts, struct err *err);

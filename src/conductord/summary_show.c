@@ -63,7 +63,7 @@ static void add_algorithms(cJSON *json)
 
 	(void)cJSON_AddStringToObject(
 		algorithms, "handshake",
-		"TLS 1.3, key exchange X25519 or P-256; it carries no secret");
+		"TLS 1.3, key exchange P-256 or X25519; it carries no secret");
 	(void)cJSON_AddStringToObject(algorithms, "handshake-proof",
 				      "HMAC-SHA256, keys by HKDF-SHA256 from the TLS exporter");
 	(void)cJSON_AddStringToObject(algorithms, "token", "RS256");

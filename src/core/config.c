@@ -136,15 +136,17 @@ static int validate(const struct ly_ctx *context, struct lyd_node **tree, const 
 		    struct err *err)
 {
 	_cleanup_(json_freep) cJSON *document = NULL;
+	uint32_t nothing = 0;
 	char *text = NULL;
 
 	if (lyd_validate_all(tree, context, LYD_VALIDATE_PRESENT, NULL) == LY_SUCCESS)
 		return 0;
-	/* Printing must not replace the error that is to be told. */
-	(void)ly_log_options(0);
+	/* Printing must not replace the error that is to be told; of this thread, as others may be
+	 * validating. */
+	ly_temp_log_options(&nothing);
 	if (lyd_print_mem(&text, *tree, LYD_JSON, LYD_PRINT_SHRINK) == LY_SUCCESS)
 		document = cJSON_Parse(text);
-	(void)ly_log_options(LY_LOSTORE_LAST);
+	ly_temp_log_options(NULL);
 	free(text);
 	return config_refusal_of_whole(context, file, document, err);
 }

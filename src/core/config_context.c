@@ -1,14 +1,22 @@
 #include "core/config_context.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "core/yang_model.h"
 
+/* The library's, for all threads: set before the first of them has a context. */
+static void set_log_options(void)
+{
+	(void)ly_log_options(LY_LOSTORE_LAST);
+}
+
 int config_context_new(struct ly_ctx **ret, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct ly_ctx *context = NULL;
 
-	(void)ly_log_options(LY_LOSTORE_LAST);
+	(void)pthread_once(&once, set_log_options);
 	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIRS, &context) !=
 	    LY_SUCCESS)
 		return err_set(err, -ENOMEM, "libyang: out of memory");

@@ -1,10 +1,10 @@
 /* tls_channel.h - TLS 1.3 of SCO over memory: bytes from and for the peer are handed in and out.
  *
- * The only file that knows wolfSSL. TLS 1.3 alone; no tickets, resumption, early data or
- * renegotiation; ALPN "steward-sco/1" is required on both sides. The server asks for a client
- * certificate. Both sides take any certificate whose key the peer has proved to hold: whose it is,
- * the handshake's two sides judge themselves, by rules TLS does not know (onboarding.md, "The
- * handshake, on port 930").
+ * With tls_crypto the only file that knows wolfSSL. TLS 1.3 alone; no tickets, resumption, early
+ * data or renegotiation; ALPN "steward-sco/1" is required on both sides. The server asks for a
+ * client certificate. Both sides take any certificate whose key the peer has proved to hold: whose
+ * it is, the handshake's two sides judge themselves, by rules TLS does not know (onboarding.md,
+ * "The handshake, on port 930").
  *
  * A context is made once and shared, by threads too. A channel belongs to one thread at a time, and
  * its calls do not wait for the peer; but tls_channel_advance() computes, and signs through the

@@ -23,7 +23,7 @@ static void be_over(struct tls_session *s, const char *broken)
 
 void tls_session_end(struct tls_session *s, const char *why)
 {
-	if (s->state == TLS_SESSION_COMPUTING)
+	if (s->state == TLS_SESSION_COMPUTING || s->state == TLS_SESSION_WAITING)
 		s->to_end = why;
 	else if (s->state == TLS_SESSION_READING || s->state == TLS_SESSION_WRITING)
 		be_over(s, why);
@@ -36,17 +36,31 @@ static void run(struct work *work)
 	s->callbacks->compute(s);
 }
 
-static void on_computed(struct work *work)
+static void send_pending(struct tls_session *s)
 {
-	struct tls_session *s = container_of(work, struct tls_session, work);
-
 	s->state = TLS_SESSION_WRITING;
-	if (s->callbacks->computed)
-		s->callbacks->computed(s);
 	if (s->to_end && !s->over)
 		be_over(s, s->to_end);
 	else
 		look(s);
+}
+
+static void on_computed(struct work *work)
+{
+	struct tls_session *s = container_of(work, struct tls_session, work);
+
+	s->state = s->waits ? TLS_SESSION_WAITING : TLS_SESSION_WRITING;
+	if (s->callbacks->computed)
+		s->callbacks->computed(s);
+	if (s->state != TLS_SESSION_WAITING)
+		send_pending(s);
+}
+
+void tls_session_go_on(struct tls_session *s)
+{
+	assert(s->state == TLS_SESSION_WAITING);
+	s->waits = false;
+	send_pending(s);
 }
 
 static void compute(struct tls_session *s)

@@ -5,6 +5,11 @@
  * pending is then sent, and the next bytes are awaited; or over() is called.
  *
  *	READING ▶ COMPUTING ▶ WRITING ▶ READING … ▶ OVER ▶ CLOSING
+ *	              ▼          ▲
+ *	           WAITING ──────┘
+ *
+ * compute() sets waits when it needs what is not for its worker: then nothing is read or sent, and
+ * the channel is the owner's, until tls_session_go_on().
  *
  * Calling sequence: tls_session_init -> tls_session_start -> compute, computed ... -> over ->
  * tls_session_close.
@@ -30,6 +35,7 @@ struct tls_session_callbacks {
 enum tls_session_state {
 	TLS_SESSION_READING,
 	TLS_SESSION_COMPUTING,
+	TLS_SESSION_WAITING,
 	TLS_SESSION_WRITING,
 	TLS_SESSION_OVER,
 	TLS_SESSION_CLOSING,
@@ -41,8 +47,9 @@ struct tls_session {
 	uv_loop_t *loop;
 	int fd;
 	struct tls_channel *channel;
-	bool over;          /* set by compute() */
-	const char *to_end; /* why, while a worker has it */
+	bool over;          /* set by compute(), or before tls_session_go_on() */
+	bool waits;         /* set by compute() */
+	const char *to_end; /* why, while a worker or its owner has it */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	struct work work;
@@ -61,7 +68,11 @@ void tls_session_start(struct tls_session *s, bool speaks_first);
 /* It must be over in so many milliseconds from now. */
 void tls_session_limit(struct tls_session *s, uint64_t ms);
 
-/* End it as soon as no worker has it. why is borrowed. Of one that is over: nothing happens. */
+/* What it waited for has come; not within computed(). */
+void tls_session_go_on(struct tls_session *s);
+
+/* End it as soon as no worker has it, and it does not wait. why is borrowed. Of one that is over:
+ * nothing happens. */
 void tls_session_end(struct tls_session *s, const char *why);
 
 /* After over(). */

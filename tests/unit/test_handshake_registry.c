@@ -72,6 +72,7 @@ static void test_commit(struct registry_world *w)
 	struct registry_enrolment *rows;
 	struct registry_decision decision;
 	struct handshake_record record;
+	struct registry_proof proof;
 	struct err err;
 	size_t n;
 
@@ -82,7 +83,8 @@ static void test_commit(struct registry_world *w)
 	memcpy(enrolment->ssh_key, world_ssh_key(0).bytes, sizeof(enrolment->ssh_key));
 	enrolment->has_pcrs = true;
 	memset(enrolment->pcrs, 0x11, sizeof(enrolment->pcrs));
-	assert_ok(handshake_registry_commit(w->r, &h, &world_origin, &decision, &err), &err);
+	proof = handshake_registry_proof(&h);
+	assert_ok(registry_enrol(w->r, &proof, &world_origin, &decision, &err), &err);
 	assert_int_equal(decision.verdict, REGISTRY_VERDICT_NEW);
 	look_up(w->r, "r0", WORLD_JTI, &record);
 	assert_int_equal(record.pin.kind, HANDSHAKE_PIN_CERTIFICATE);
@@ -93,7 +95,8 @@ static void test_commit(struct registry_world *w)
 	assert_memory_equal(rows[0].pcrs, enrolment->pcrs, sizeof(rows[0].pcrs));
 	free(rows);
 	enrolment->pin.digest[0] ^= 1;
-	assert_ok(handshake_registry_commit(w->r, &h, &world_origin, &decision, &err), &err);
+	proof = handshake_registry_proof(&h);
+	assert_ok(registry_enrol(w->r, &proof, &world_origin, &decision, &err), &err);
 	assert_int_equal(decision.verdict, REGISTRY_VERDICT_OTHER_DEVICE);
 }
 

@@ -70,9 +70,7 @@ static enum registry_pin_kind kind_of(enum handshake_pin_kind kind)
 	return kind == HANDSHAKE_PIN_CERTIFICATE ? REGISTRY_PIN_CERTIFICATE : REGISTRY_PIN_SSH_KEY;
 }
 
-int handshake_registry_commit(struct registry *r, const struct handshake_conductor *h,
-			      const struct registry_origin *origin, struct registry_decision *ret,
-			      struct err *err)
+struct registry_proof handshake_registry_proof(const struct handshake_conductor *h)
 {
 	const struct handshake_enrolment *enrolment = &h->enrolment;
 	struct registry_proof proof = {
@@ -87,5 +85,5 @@ int handshake_registry_commit(struct registry *r, const struct handshake_conduct
 	};
 
 	memcpy(proof.pin.digest, enrolment->pin.digest, sizeof(proof.pin.digest));
-	return registry_enrol(r, &proof, origin, ret, err);
+	return proof;
 }

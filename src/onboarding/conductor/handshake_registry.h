@@ -1,7 +1,7 @@
 /* handshake_registry.h - what handshake_conductor wants of the registry, in the registry's words.
  *
- * Performs CONDUCTOR_LOOK_UP and CONDUCTOR_COMMIT. Blocks, as the registry does: on the thread
- * pool.
+ * For CONDUCTOR_LOOK_UP, which blocks as the registry does: on the thread pool; and for
+ * CONDUCTOR_COMMIT.
  */
 #pragma once
 
@@ -19,8 +19,7 @@ int handshake_registry_look_up(struct registry *r, const struct message_hello *h
 			       struct err *err);
 void handshake_record_release(struct handshake_record *record);
 
-/* 0: decided, and CONDUCTOR_COMMITTED or CONDUCTOR_DENIED by ret's verdict; either is in the audit
- * already. Negative: CONDUCTOR_FAILED. */
-int handshake_registry_commit(struct registry *r, const struct handshake_conductor *h,
-			      const struct registry_origin *origin, struct registry_decision *ret,
-			      struct err *err);
+/* What registry_enrol() is to be told of a handshake that asks for CONDUCTOR_COMMIT; it borrows
+ * from it. Once that has decided it is CONDUCTOR_COMMITTED or CONDUCTOR_DENIED by the verdict, and
+ * either is in the audit already; where it fails, CONDUCTOR_FAILED. */
+struct registry_proof handshake_registry_proof(const struct handshake_conductor *h);

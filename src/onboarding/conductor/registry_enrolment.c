@@ -274,9 +274,8 @@ static int note(struct registry_session *session, const struct enrol_work *w, st
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
-static int enrol(struct registry_session *session, void *work, struct err *err)
+static int enrol(struct registry_session *session, struct enrol_work *w, struct err *err)
 {
-	struct enrol_work *w = work;
 	int rc;
 
 	*w->decision = (struct registry_decision){0};
@@ -312,17 +311,82 @@ static int check_proof(const struct registry_proof *proof, struct err *err)
 	return 0;
 }
 
+struct enrol_batch {
+	struct registry_enrolment_request *requests;
+	size_t n;
+};
+
+static int enrol_request(struct registry_session *session,
+			 struct registry_enrolment_request *request, struct err *err)
+{
+	struct enrol_work w = {
+		.proof = request->proof, .origin = request->origin, .decision = &request->decision};
+	int rc = enrol(session, &w, err);
+
+	registry_candidate_release(&w.candidate);
+	return rc;
+}
+
+/* Of one among others what failed is undone and told to it alone; but what another transaction or
+ * the connection did to this one, all of it has to do again. */
+static int enrol_among(struct registry_session *session, struct registry_enrolment_request *request,
+		       struct err *err)
+{
+	const struct registry_driver *driver = session->driver;
+	int rc = driver->execute(session->connection, "SAVEPOINT one", err);
+
+	if (rc < 0)
+		return rc;
+	rc = enrol_request(session, request, err);
+	if (rc == 0)
+		return driver->execute(session->connection, "RELEASE one", err);
+	if (rc == -EAGAIN || rc == -ECONNRESET)
+		return rc;
+	request->err = *err;
+	(void)err_wrap(&request->err, "registry");
+	rc = driver->execute(session->connection, "ROLLBACK TO one", err);
+	return rc < 0 ? rc : driver->execute(session->connection, "RELEASE one", err);
+}
+
+static int enrol_batch(struct registry_session *session, void *work, struct err *err)
+{
+	struct enrol_batch *batch = work;
+	int rc = 0;
+
+	if (batch->n == 1)
+		return enrol_request(session, batch->requests, err);
+	for (size_t i = 0; i < batch->n && rc == 0; i++) {
+		struct registry_enrolment_request *request = &batch->requests[i];
+
+		request->err = (struct err){0};
+		if (check_proof(request->proof, &request->err) == 0)
+			rc = enrol_among(session, request, err);
+	}
+	return rc;
+}
+
+void registry_enrol_all(struct registry *r, struct registry_enrolment_request *requests, size_t n)
+{
+	struct enrol_batch batch = {.requests = requests, .n = n};
+	struct err err = {0};
+
+	if (n == 1 && check_proof(requests[0].proof, &requests[0].err) < 0)
+		return;
+	if (registry_write(r, enrol_batch, &batch, &err) == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		requests[i].err = err;
+}
+
 int registry_enrol(struct registry *r, const struct registry_proof *proof,
 		   const struct registry_origin *origin, struct registry_decision *ret,
 		   struct err *err)
 {
-	struct enrol_work w = {.proof = proof, .origin = origin, .decision = ret};
-	int rc;
+	struct registry_enrolment_request request = {.proof = proof, .origin = origin};
 
-	rc = check_proof(proof, err);
-	if (rc < 0)
-		return rc;
-	rc = registry_write(r, enrol, &w, err);
-	registry_candidate_release(&w.candidate);
-	return rc;
+	registry_enrol_all(r, &request, 1);
+	*ret = request.decision;
+	if (request.err.code < 0 && err)
+		*err = request.err;
+	return request.err.code;
 }

@@ -69,6 +69,20 @@ int registry_enrol(struct registry *r, const struct registry_proof *proof,
 		   const struct registry_origin *origin, struct registry_decision *ret,
 		   struct err *err);
 
+/* One of several that are enrolled together. */
+struct registry_enrolment_request {
+	const struct registry_proof *proof;
+	const struct registry_origin *origin;
+	struct registry_decision decision; /* out */
+	struct err err; /* out: its code is what registry_enrol() would have returned */
+};
+
+/* The same for several in one transaction, which reaches the disk once for all of them: each is
+ * judged in its turn, as if those before it had been enrolled just now. One that is refused, or
+ * that fails, leaves the others as they are; where the database fails, all do, and none is
+ * enrolled. */
+void registry_enrol_all(struct registry *r, struct registry_enrolment_request *requests, size_t n);
+
 struct registry_enrolment {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];

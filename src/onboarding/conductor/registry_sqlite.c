@@ -119,7 +119,7 @@ static int make_file(const char *path, struct err *err)
 	return sync_parent(path, err);
 }
 
-static int execute(struct registry_connection *connection, const char *sql, struct err *err)
+static int execute_text(struct registry_connection *connection, const char *sql, struct err *err)
 {
 	if (sqlite3_exec(connection->database, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return fail(connection, err);
@@ -148,11 +148,11 @@ static int64_t now_ms(void)
 static int switch_to_wal(struct registry_connection *connection, struct err *err)
 {
 	const int64_t end = now_ms() + BUSY_TIMEOUT_MS;
-	int rc = execute(connection, "PRAGMA journal_mode = WAL", err);
+	int rc = execute_text(connection, "PRAGMA journal_mode = WAL", err);
 
 	while (rc == -ETIMEDOUT && now_ms() < end) {
 		(void)usleep(SWITCH_RETRY_US);
-		rc = execute(connection, "PRAGMA journal_mode = WAL", err);
+		rc = execute_text(connection, "PRAGMA journal_mode = WAL", err);
 	}
 	return rc;
 }
@@ -166,10 +166,10 @@ static int prepare_connection(struct registry_connection *connection, struct err
 	rc = switch_to_wal(connection, err);
 	if (rc < 0)
 		return rc;
-	return execute(connection,
-		       "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-		       "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
-		       err);
+	return execute_text(connection,
+			    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+			    "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF",
+			    err);
 }
 
 static int connect_file(struct registry_connection **ret, const char *uri, struct err *err)
@@ -326,6 +326,22 @@ static void finish(struct registry_statement *statement)
 	}
 	(void)sqlite3_finalize(statement->statement);
 	free(statement);
+}
+
+/* What begins and ends each transaction is kept prepared, too. */
+static int execute(struct registry_connection *connection, const char *sql, struct err *err)
+{
+	struct registry_statement *statement;
+	int rc;
+
+	if (strchr(sql, ';'))
+		return execute_text(connection, sql, err);
+	rc = prepare(connection, sql, &statement, err);
+	if (rc < 0)
+		return rc;
+	rc = step(statement, err);
+	finish(statement);
+	return MIN(rc, 0);
 }
 
 const struct registry_driver registry_sqlite = {
