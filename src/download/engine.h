@@ -19,8 +19,8 @@
  * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
  * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED,
  * ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one
- * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While it is
- *waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not answer.
+ * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the state
+ * is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not answer.
  */
 #pragma once
 
