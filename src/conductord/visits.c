@@ -34,9 +34,9 @@ struct visit {
 	bool initializes;
 	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
-	unsigned tries; /* of the registry */
-	unsigned calls; /* that the router was not ready for */
-	work_cb asks; /* the registry: what the worker does, or will do again */
+	unsigned tries;      /* of the registry */
+	unsigned calls;      /* that the router was not ready for */
+	work_cb asks;        /* the registry: what the worker does, or will do again */
 	uv_timer_t timer;
 	struct work work;
 	struct err err;
@@ -253,11 +253,15 @@ static void on_answered(void *owner, const struct router_answer *answer)
 
 static void call(struct visit *visit)
 {
-	const char *method = visit->initializes ? "POST" : "PUT";
-	const char *path = visit->initializes ? "/v1/initialize" : "/v1/configuration";
+	const struct router_ask ask = {
+		.listen_port = visit->listen_port,
+		.method = visit->initializes ? "POST" : "PUT",
+		.path = visit->initializes ? "/v1/initialize" : "/v1/configuration",
+		.body = visit->configuration,
+		.timeout_ms = ROUTER_CALL_CHANGE_MS,
+	};
 
-	if (router_call_start(visit->visits->conductor, visit->listen_port, method, path,
-			      visit->configuration, on_answered, visit) < 0)
+	if (router_call_start(visit->visits->conductor, &ask, on_answered, visit) < 0)
 		end_visit(visit);
 }
 

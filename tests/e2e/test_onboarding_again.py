@@ -13,6 +13,7 @@ from onboarding_world import Conductor, SecondNetwork
 from steward import SLOW, ctl, wait_for
 from wire_router import read_token
 
+pytestmark = pytest.mark.slow
 SCO = "secure-conductor-onboarding"
 
 
