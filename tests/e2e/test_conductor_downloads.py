@@ -23,7 +23,7 @@ NO_ANSWER = "no answer within 5 s: its line, or its stewardd, hangs"
 class Fleet:
     """A conductor with an image, and its router's two nodes."""
 
-    def __init__(self, onboarding, key, image):
+    def __init__(self, onboarding, key, image, are_peers=False):
         self.image = image
         self.conductor = onboarding.conductor(
             **{"software-update": {"trusted-key": [key.public_path]}})
@@ -33,13 +33,24 @@ class Fleet:
         for path, body in (("manifest", key.jws(image.payload("V1"))), ("file", image.bytes)):
             assert self.conductor.call("PUT", f"/v1/images/V1/{path}", body).status == 201
         token = self.conductor.token()
-        self.nodes = [onboarding.router(f"A{n}", node=f"node{n}", key=key) for n in (0, 1)]
-        for node in self.nodes:
-            node.onboard(token)
+        self.nodes = [onboarding.router(f"A{n}", node=f"node{n}", key=key, start=False,
+                                        update=self.peer(n) if are_peers else None)
+                      for n in (0, 1)]
+        for n, node in enumerate(self.nodes):
+            if are_peers:
+                node.config["high-availability"] = {"peer-node": f"node{1 - n}",
+                                                    "peer-url": f"http://127.0.0.{3 - n}:8930/"}
+                node.write_config()
+            node.start().onboard(token)
         for node in self.nodes:
             node.become_onboarded()
         for node in self.nodes:
             wait_for(lambda n=node: n.is_connected, 30, "the tunnel")
+
+    @staticmethod
+    def peer(n):
+        """Its store is there for the other: 127.0.0.2 and .3 are the link between them."""
+        return {"repository": {"listen": [{"address": f"127.0.0.{2 + n}", "port": 8930}]}}
 
     def configure(self, **update):
         self.conductor.put("/v1/routers/router1/configuration",
@@ -86,6 +97,14 @@ def fleet(onboarding, key, images):
     with open(made.path, "rb") as file:
         made.bytes = file.read()
     return Fleet(onboarding, key, made)
+
+
+@pytest.fixture
+def peers(onboarding, key, images):
+    made = images(8)
+    with open(made.path, "rb") as file:
+        made.bytes = file.read()
+    return Fleet(onboarding, key, made, are_peers=True)
 
 
 @contextlib.contextmanager
@@ -366,3 +385,52 @@ def test_stream_of_a_reader_that_goes(fleet):
         events.connection.close()
     with within(5):
         fleet.conductor.stop()
+
+
+# Nodes that are each other's peer.
+
+def bytes_of(node, name):
+    return sum(s["bytes"] for s in node.download("V1")["sources"] if s["name"] == name)
+
+
+def test_sequenced(peers):
+    """The first from the conductor, then the second from the first."""
+    peers.slow_down()
+    watch = peers.popen("request", *DOWNLOAD, *MEANT, "version", "V1", "sequenced", "watch")
+    wait_for(lambda: peers.states() == ["downloading", "waiting-peer"], 30, "the sequence")
+    assert all(node.download("V1")["sequenced"] for node in peers.nodes)
+    out, err = watch.communicate(timeout=90 * SLOW)
+    assert watch.returncode == 0, out + err
+    assert any("waiting-peer" in line for line in lines_of(out, "node1"))
+    assert lines_of(out, "node0")[-1].startswith("node0 V1 complete")
+    assert lines_of(out, "node1")[-1].startswith("node1 V1 complete")
+    size = len(peers.image.bytes)
+    assert bytes_of(peers.nodes[0], "conductor-1") >= size
+    assert bytes_of(peers.nodes[1], "ha-peer") >= size
+    assert bytes_of(peers.nodes[1], "conductor-1") == 0
+
+
+def test_at_once(peers):
+    """Both start, neither waits, and they share."""
+    peers.slow_down()
+    peers.request(*MEANT, "version", "V1", check=0)
+    wait_for(lambda: peers.states() == ["downloading", "downloading"], 30, "both")
+    peers.wait_states("complete", "complete")
+    for node in peers.nodes:
+        assert bytes_of(node, "ha-peer") > 0 and bytes_of(node, "conductor-1") > 0
+
+
+def test_sequenced_for_one_node(peers):
+    """The second, whose peer has no such download: it goes on by itself when its patience is over."""
+    told = peers.request(*MEANT, "node", "node1", "version", "V1", "sequenced", check=0)
+    assert "node0" not in told.stdout
+    wait_for(lambda: peers.states() == [None, "waiting-peer"], 30, "the waiting")
+    peers.request(*MEANT, "node", "node0", "version", "V1", "sequenced", check=0)
+    peers.wait_states("complete", "complete")
+    assert bytes_of(peers.nodes[1], "conductor-1") == 0
+
+
+def test_sequenced_without_a_peer(fleet):
+    told = fleet.request(*MEANT, "version", "V1", "sequenced", check=1)
+    assert "node node0: " in told.stderr and "node node1: " in told.stderr
+    assert fleet.states() == [None, None]
