@@ -63,40 +63,40 @@ static char *make_document(const struct pki *pki, const char *jti)
 static void test_what_a_token_does(void **state)
 {
 	static const struct {
-		enum onboarding_state now;
 		const char *now_jti;
-		enum onboarding_state next;
 		const char *next_jti;
+		enum onboarding_state now;
+		enum onboarding_state next;
 		enum onboarding_verdict verdict;
 		bool has_taken; /* a file with it that lies there at a start */
 	} rows[] = {
-		{ONBOARDING_UNCONFIGURED, "", 0, "", ONBOARDING_STARTS_OVER, false}, /* the first */
-		{ONBOARDING_REFUSED, "other", 0, "", ONBOARDING_STARTS_OVER, false},
-		{ONBOARDING_REFUSED, "jti", 0, "", ONBOARDING_STARTS_OVER, false}, /* once more */
-		{ONBOARDING_HANDSHAKING, "other", 0, "", ONBOARDING_STARTS_OVER, false},
-		{ONBOARDING_HANDSHAKING, "jti", 0, "", ONBOARDING_STARTS_OVER, true},
-		{ONBOARDING_RETRYING, "other", 0, "", ONBOARDING_STARTS_OVER, false},
-		{ONBOARDING_RETRYING, "jti", 0, "", ONBOARDING_STARTS_OVER, true}, /* new hosts */
-		{ONBOARDING_ENROLLED, "other", 0, "", ONBOARDING_GOES_BESIDE, false},
-		{ONBOARDING_ENROLLED, "jti", 0, "", ONBOARDING_CHANGES_NOTHING, true},
-		{ONBOARDING_CONNECTED, "other", 0, "", ONBOARDING_GOES_BESIDE, false},
-		{ONBOARDING_CONNECTED, "jti", 0, "", ONBOARDING_CHANGES_NOTHING, true},
-		{ONBOARDING_INITIALIZING, "other", 0, "", ONBOARDING_GOES_BESIDE, false},
-		{ONBOARDING_INITIALIZING, "jti", 0, "", ONBOARDING_CHANGES_NOTHING, true},
-		{ONBOARDING_ONBOARDED, "other", 0, "", ONBOARDING_GOES_BESIDE, false},
-		{ONBOARDING_ONBOARDED, "jti", 0, "", ONBOARDING_CHANGES_NOTHING, true},
+		{"", "", ONBOARDING_UNCONFIGURED, 0, ONBOARDING_STARTS_OVER, false}, /* the first */
+		{"other", "", ONBOARDING_REFUSED, 0, ONBOARDING_STARTS_OVER, false},
+		{"jti", "", ONBOARDING_REFUSED, 0, ONBOARDING_STARTS_OVER, false}, /* once more */
+		{"other", "", ONBOARDING_HANDSHAKING, 0, ONBOARDING_STARTS_OVER, false},
+		{"jti", "", ONBOARDING_HANDSHAKING, 0, ONBOARDING_STARTS_OVER, true},
+		{"other", "", ONBOARDING_RETRYING, 0, ONBOARDING_STARTS_OVER, false},
+		{"jti", "", ONBOARDING_RETRYING, 0, ONBOARDING_STARTS_OVER, true}, /* new hosts */
+		{"other", "", ONBOARDING_ENROLLED, 0, ONBOARDING_GOES_BESIDE, false},
+		{"jti", "", ONBOARDING_ENROLLED, 0, ONBOARDING_CHANGES_NOTHING, true},
+		{"other", "", ONBOARDING_CONNECTED, 0, ONBOARDING_GOES_BESIDE, false},
+		{"jti", "", ONBOARDING_CONNECTED, 0, ONBOARDING_CHANGES_NOTHING, true},
+		{"other", "", ONBOARDING_INITIALIZING, 0, ONBOARDING_GOES_BESIDE, false},
+		{"jti", "", ONBOARDING_INITIALIZING, 0, ONBOARDING_CHANGES_NOTHING, true},
+		{"other", "", ONBOARDING_ONBOARDED, 0, ONBOARDING_GOES_BESIDE, false},
+		{"jti", "", ONBOARDING_ONBOARDED, 0, ONBOARDING_CHANGES_NOTHING, true},
 		/* Kept by one that knew no jti: any token is new. */
-		{ONBOARDING_ONBOARDED, "", 0, "", ONBOARDING_GOES_BESIDE, false},
+		{"", "", ONBOARDING_ONBOARDED, 0, ONBOARDING_GOES_BESIDE, false},
 		/* With a newer one under way, or refused. */
-		{ONBOARDING_ONBOARDED, "jti", ONBOARDING_RETRYING, "other", ONBOARDING_TAKES_BACK,
+		{"jti", "other", ONBOARDING_ONBOARDED, ONBOARDING_RETRYING, ONBOARDING_TAKES_BACK,
 		 true},
-		{ONBOARDING_ONBOARDED, "jti", ONBOARDING_REFUSED, "other", ONBOARDING_TAKES_BACK,
+		{"jti", "other", ONBOARDING_ONBOARDED, ONBOARDING_REFUSED, ONBOARDING_TAKES_BACK,
 		 true},
-		{ONBOARDING_ONBOARDED, "other", ONBOARDING_RETRYING, "jti", ONBOARDING_GOES_BESIDE,
+		{"other", "jti", ONBOARDING_ONBOARDED, ONBOARDING_RETRYING, ONBOARDING_GOES_BESIDE,
 		 true},
-		{ONBOARDING_ONBOARDED, "other", ONBOARDING_REFUSED, "jti", ONBOARDING_GOES_BESIDE,
+		{"other", "jti", ONBOARDING_ONBOARDED, ONBOARDING_REFUSED, ONBOARDING_GOES_BESIDE,
 		 false},
-		{ONBOARDING_ONBOARDED, "other", ONBOARDING_RETRYING, "a third",
+		{"other", "a third", ONBOARDING_ONBOARDED, ONBOARDING_RETRYING,
 		 ONBOARDING_GOES_BESIDE, false},
 	};
 
