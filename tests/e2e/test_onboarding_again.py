@@ -2,6 +2,8 @@
 router by the new one."""
 
 import contextlib
+import http.client
+import itertools
 import json
 import os
 import time
@@ -11,6 +13,7 @@ import pytest
 from certificates import Authority
 from onboarding_world import Conductor, SecondNetwork
 from steward import SLOW, ctl, wait_for
+from test_disk_faults import Injection
 from wire_router import read_token
 
 pytestmark = pytest.mark.slow
@@ -228,6 +231,48 @@ def test_file_that_power_left_is_removed(onboarding, conductor, state):
     assert router.holds(token) == ([os.path.join(router.secrets, "onboarding.json")]
                                    if state == "retrying" else [])
     assert router.reboots == reboots
+
+
+def is_killed_or_due(router):
+    """Killed, or as far as it comes without a boot."""
+    try:
+        return router.process.poll() is not None or (
+            router.onboarding["state"] == "initializing" and router.reboots > router.boots_seen)
+    except (OSError, http.client.HTTPException):
+        return False  # in between
+
+
+@pytest.mark.release_only
+@pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
+def test_killed_at_each_step_on_the_disk(conductor, onboarded, tmp_path, call):
+    """From the order to the boot: it is onboarded by the old token or goes on with the new one,
+    never by neither."""
+    router, old = onboarded
+    for n in itertools.count(1):
+        token = conductor.token()
+        injection = Injection(router, call, "signal=KILL", n, tmp_path / f"trace{n}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            router.onboard(token)
+        wait_for(lambda: is_killed_or_due(router), 60, "the end of it")
+        time.sleep(0.2)  # the last steps, if any
+        injection.end()
+        if router.process.poll() is not None:
+            router.start()
+        state = router.onboarding
+        is_new = jti(token) in (state["jti"], (state["next"] or {}).get("jti"))
+        assert is_new or (state["jti"] == jti(old) and state["state"] == "onboarded"
+                          and state["next"] is None), state
+        if is_new:
+            wait_for(lambda r=router, t=token: r.onboarding["jti"] == jti(t), 60, "the enrolment")
+            router.become_onboarded()
+            old = token
+        router.boots_seen = router.reboots
+        wait_for(lambda r=router: r.is_connected, 60, "the tunnel")
+        assert len(conductor.enrolments) == 1
+        assert router.onboarding["next"] is None and router.holds(token) == []
+        if not injection.had_effect:
+            break
+    assert n > 1
 
 
 def test_newer_file_that_power_left_is_removed(conductor, onboarded):

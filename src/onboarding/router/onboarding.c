@@ -114,6 +114,14 @@ static void enrol(struct onboarding *o, const struct message_accept *accept)
 		onboarding_records_drop_next(&o->records);
 }
 
+static void refuse(struct onboarding *o, const char *reason)
+{
+	struct onboarding_record *record = onboarding_records_tried(&o->records);
+
+	onboarding_record_forget_token(record);
+	(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
+}
+
 static void on_told(void *owner, enum sco_result result, const struct message_accept *accept,
 		    const char *reason)
 {
@@ -126,12 +134,10 @@ static void on_told(void *owner, enum sco_result result, const struct message_ac
 		return;
 	}
 	end_attempt(o);
-	if (result == SCO_RESULT_ENROLLED) {
+	if (result == SCO_RESULT_ENROLLED)
 		enrol(o, accept);
-	} else {
-		onboarding_record_forget_token(record);
-		(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
-	}
+	else
+		refuse(o, reason);
 }
 
 /* One at a time: a TPM has one user. */
@@ -151,8 +157,7 @@ static void try_now(struct onboarding *o)
 		end_attempt(o);
 	else if (attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records), &err) <
 		 0)
-		(void)onboarding_set_state(o, onboarding_records_tried(&o->records),
-					   ONBOARDING_REFUSED, err.text);
+		refuse(o, err.text);
 }
 
 /* What an operator, or a conductor, gives it. */

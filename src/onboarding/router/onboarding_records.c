@@ -33,6 +33,15 @@ static int settle(struct onboarding_records *r, struct err *err)
 	return rc;
 }
 
+/* What a write that power ended has left: a token may be in it. */
+static void remove_left_over(const char *directory, const char *file)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/%s.new", directory, file);
+	(void)unlink(path);
+}
+
 int onboarding_records_load(struct onboarding_records *ret, const char *directory,
 			    struct err *ret_problem, struct err *err)
 {
@@ -40,6 +49,8 @@ int onboarding_records_load(struct onboarding_records *ret, const char *director
 	int rc = onboarding_record_load(&r.now, directory, ONBOARDING_FILE, err);
 
 	ret_problem->code = 0;
+	remove_left_over(directory, ONBOARDING_FILE);
+	remove_left_over(directory, ONBOARDING_NEXT_FILE);
 	if (rc < 0 && !is_missing(rc))
 		return rc;
 	rc = onboarding_record_load(&r.next, directory, ONBOARDING_NEXT_FILE, ret_problem);
