@@ -9,6 +9,7 @@
 
 #include "conductord/old_ports.h"
 #include "conductord/reload.h"
+#include "conductord/router_call.h"
 #include "conductord/routes.h"
 #include "core/base64.h"
 #include "core/log_events.h"
@@ -337,6 +338,11 @@ static void on_sco_closed(void *owner)
 	part_closed(c);
 }
 
+static void stopping(struct node *n)
+{
+	router_calls_stop(conductor_of(n));
+}
+
 static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)
 {
 	struct conductor *c = conductor_of(n);
@@ -385,6 +391,7 @@ const struct node_program conductor_program = {
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.start = start,
+	.stopping = stopping,
 	.close = close_conductor,
 	.check_reload = conductor_check_reload,
 	.add_status = add_status,

@@ -26,7 +26,8 @@ struct conductor {
 	bool has_keys;
 	struct sco *sco;
 	struct visits *visits;
-	char *tunnels_directory; /* of the helper that we start */
+	struct router_call *calls; /* to routers, that are not over yet */
+	char *tunnels_directory;   /* of the helper that we start */
 	char *keys_path;
 	struct tunnels_request listening; /* for the repository's listener */
 	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */

@@ -4,18 +4,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/macros.h"
 
 #define ANSWER_MAX ((size_t)4 << 20)
-#define TIMEOUT_MS 30000
 
 static const struct http_access no_access = {.connect_timeout_s = 10};
 
+/*      the helper gives a connection        it answers, or time is over
+ *  CONNECTING ───────────────────▶ ASKING ───────────────────────▶ OVER
+ *       └──── it has none, or time is over ────────────────────────▲
+ */
+enum call_state {
+	CALL_CONNECTING,
+	CALL_ASKING,
+	CALL_OVER, /* done was called; it goes with its timer, and the helper's answer */
+};
+
 struct router_call {
+	enum call_state state;
 	struct conductor *conductor;
+	struct router_call *next; /* of those that are not over */
 	struct tunnels_request request;
+	bool is_requested; /* the request is the helper's still */
 	struct http_fetch *fetch;
+	uv_timer_t timer;
+	bool has_timer;
+	uint64_t timeout_ms;
 	char method[8];
 	char *url;
 	char *body;
@@ -23,15 +39,47 @@ struct router_call {
 	void *owner;
 };
 
-static void end(struct router_call *call, const struct router_answer *answer)
+static void free_call(struct router_call *call)
 {
-	struct conductor *c = call->conductor;
-
-	call->done(call->owner, answer);
 	free(call->url);
 	free(call->body);
 	free(call);
+}
+
+static void free_if_let_go(struct router_call *call)
+{
+	if (!call->is_requested && !call->has_timer)
+		free_call(call);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct router_call *call = container_of((uv_timer_t *)handle, struct router_call, timer);
+
+	call->has_timer = false;
+	free_if_let_go(call);
+}
+
+static void end(struct router_call *call, const struct router_answer *answer)
+{
+	struct conductor *c = call->conductor;
+	struct router_call **at = &c->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	call->state = CALL_OVER;
+	uv_close((uv_handle_t *)&call->timer, on_timer_closed);
+	call->done(call->owner, answer);
 	node_job_ends(&c->node);
+}
+
+static void fail(struct router_call *call, int code, const char *reason)
+{
+	struct router_answer answer = {0};
+
+	(void)err_set(&answer.err, code, "%s", reason);
+	end(call, &answer);
 }
 
 static void on_fetched(struct http_fetch *fetch, const struct http_fetch_result *result,
@@ -47,55 +95,106 @@ static void on_fetched(struct http_fetch *fetch, const struct http_fetch_result 
 	end(owner, &answer);
 }
 
-static void fail(struct router_call *call, int code)
+static void ask(struct router_call *call, int fd)
 {
-	struct router_answer answer = {0};
-
-	(void)err_set(&answer.err, code,
-		      code == -ECONNREFUSED ? "it is not connected"
-					    : "its tunnel cannot be reached");
-	end(call, &answer);
-}
-
-static void on_connected(struct tunnels_request *request, int fd)
-{
-	struct router_call *call = container_of(request, struct router_call, request);
 	const struct http_ask ask = {
 		.url = call->url,
 		.access = &no_access,
 		.max_bytes = ANSWER_MAX,
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = 2 * call->timeout_ms, /* ours is over before */
 		.method = call->method,
 		.body = span_of_string(call->body),
 		.socket = fd,
 		.any_status = true,
 	};
 
-	if (fd < 0)
-		fail(call, fd);
-	else if (http_fetch_start(&call->fetch, call->conductor->node.client,
-				  &call->conductor->node.loop, &ask, on_fetched, call) < 0)
-		fail(call, -ENOMEM);
+	call->state = CALL_ASKING;
+	if (http_fetch_start(&call->fetch, call->conductor->node.client,
+			     &call->conductor->node.loop, &ask, on_fetched, call) < 0)
+		fail(call, -ENOMEM, "out of memory");
 }
 
-int router_call_start(struct conductor *c, uint16_t listen_port, const char *method,
-		      const char *path, const char *body, router_call_cb done, void *owner)
+static void on_connected(struct tunnels_request *request, int fd)
+{
+	struct router_call *call = container_of(request, struct router_call, request);
+
+	call->is_requested = false;
+	if (call->state == CALL_OVER) {
+		if (fd >= 0)
+			(void)close(fd);
+		free_if_let_go(call);
+	} else if (fd < 0) {
+		fail(call, fd,
+		     fd == -ECONNREFUSED ? "it is not connected" : "its tunnel cannot be reached");
+	} else {
+		ask(call, fd);
+	}
+}
+
+/* Also when the conductor stops: then with no delay. */
+static void on_timer(uv_timer_t *timer)
+{
+	struct router_call *call = container_of(timer, struct router_call, timer);
+	const bool stops = call->conductor->node.stopping;
+	const int code = stops ? -ECANCELED : -ETIMEDOUT;
+	char reason[128];
+
+	if (stops)
+		(void)snprintf(reason, sizeof(reason), "this conductor stops");
+	else
+		(void)snprintf(reason, sizeof(reason), "no answer within %llu s: %s",
+			       (unsigned long long)(call->timeout_ms / 1000),
+			       call->state == CALL_ASKING ? "its line, or its stewardd, hangs"
+							  : "the tunnels' helper hangs");
+	if (call->state == CALL_ASKING)
+		http_fetch_give_up(call->fetch, code, reason);
+	else
+		fail(call, code, reason);
+}
+
+static struct router_call *make(const struct router_ask *ask)
 {
 	struct router_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	(void)snprintf(call->method, sizeof(call->method), "%s", ask->method);
+	call->body = strdup(ask->body ? ask->body : "");
+	if (asprintf(&call->url, "http://127.0.0.1%s", ask->path) < 0)
+		call->url = NULL;
+	if (!call->body || !call->url) {
+		free_call(call);
+		return NULL;
+	}
+	return call;
+}
+
+int router_call_start(struct conductor *c, const struct router_ask *ask, router_call_cb done,
+		      void *owner)
+{
+	struct router_call *call = make(ask);
 
 	if (!call)
 		return -ENOMEM;
 	call->conductor = c;
 	call->done = done;
 	call->owner = owner;
-	(void)snprintf(call->method, sizeof(call->method), "%s", method);
-	call->body = strdup(body ? body : "");
-	if (!call->body || asprintf(&call->url, "http://127.0.0.1%s", path) < 0) {
-		free(call->body);
-		free(call);
-		return -ENOMEM;
-	}
+	call->timeout_ms = ask->timeout_ms;
+	call->next = c->calls;
+	c->calls = call;
 	node_job_begins(&c->node);
-	tunnels_connect(&c->tunnels, &call->request, listen_port, on_connected);
+	call->has_timer = true;
+	(void)uv_timer_init(&c->node.loop, &call->timer);
+	(void)uv_timer_start(&call->timer, on_timer, c->node.stopping ? 0 : ask->timeout_ms, 0);
+	if (c->node.stopping)
+		return 0;
+	call->is_requested = true;
+	tunnels_connect(&c->tunnels, &call->request, ask->listen_port, on_connected);
 	return 0;
+}
+
+void router_calls_stop(struct conductor *c)
+{
+	for (struct router_call *call = c->calls; call; call = call->next)
+		(void)uv_timer_start(&call->timer, on_timer, 0, 0);
 }

@@ -1,12 +1,20 @@
 /* router_call.h - ask a router something through its tunnel: HTTP to the control socket that it has
  * for its conductor.
  *
+ * A call is over within its time, whatever is dead on the way: helper, tunnel or router; and at
+ * once when this conductor stops.
+ *
  * Calling sequence: router_call_start -> done, once.
  */
 #pragma once
 
 #include "conductord/conductor.h"
 #include "core/http_fetch.h"
+
+/* It may have to write a configuration, on a slow disk at the end of a slow line. */
+#define ROUTER_CALL_CHANGE_MS 30000u
+/* For who waits at a prompt: a line that loses packets is given a few tries. */
+#define ROUTER_CALL_ASK_MS    5000u
 
 struct router_call;
 
@@ -18,6 +26,17 @@ struct router_answer {
 
 typedef void (*router_call_cb)(void *owner, const struct router_answer *answer);
 
-/* listen_port: of the node's tunnel; path and body are copied. -ENOMEM. */
-int router_call_start(struct conductor *c, uint16_t listen_port, const char *method,
-		      const char *path, const char *body, router_call_cb done, void *owner);
+struct router_ask {
+	uint16_t listen_port; /* of the node's tunnel */
+	const char *method;
+	const char *path;
+	const char *body; /* NULL = none */
+	uint64_t timeout_ms;
+};
+
+/* ask is copied. done does not come inside. -ENOMEM. */
+int router_call_start(struct conductor *c, const struct router_ask *ask, router_call_cb done,
+		      void *owner);
+
+/* Those that are under way are over, and those to come are in vain. */
+void router_calls_stop(struct conductor *c);

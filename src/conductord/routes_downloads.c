@@ -7,21 +7,16 @@
 
 #include "conductord/conductor.h"
 #include "conductord/router_call.h"
+#include "conductord/router_nodes.h"
 #include "conductord/routes_private.h"
 #include "core/macros.h"
 #include "core/work.h"
 #include "download/manifest.h"
-#include "onboarding/conductor/registry_nodes.h"
 
-#define NODES_MAX TOKEN_ASSET_IDS_MAX /* a router has no more */
 #define PATH_SIZE 256
-
-struct round;
 
 struct asked_node {
 	struct round *round;
-	char name[TOKEN_NAME_SIZE];
-	uint16_t listen_port;
 	cJSON *answer; /* what is told of it */
 };
 
@@ -30,13 +25,11 @@ struct round {
 	struct work work;
 	struct conductor *conductor;
 	struct http_exchange *x; /* NULL = nobody waits any more */
-	char router[TOKEN_NAME_SIZE];
-	char only[TOKEN_NAME_SIZE]; /* "" = all */
 	char method[8];
 	char path[PATH_SIZE];
 	char *body;
-	struct asked_node nodes[NODES_MAX];
-	size_t n;
+	struct router_nodes nodes; /* that are meant */
+	struct asked_node asked[ROUTER_NODES_MAX];
 	size_t awaited;
 	int rc;
 	struct err err;
@@ -48,8 +41,8 @@ static void end_round(struct round *round)
 
 	if (round->x)
 		http_exchange_keep(round->x, NULL, NULL);
-	for (size_t i = 0; i < round->n; i++)
-		cJSON_Delete(round->nodes[i].answer);
+	for (size_t i = 0; i < round->nodes.n; i++)
+		cJSON_Delete(round->asked[i].answer);
 	free(round->body);
 	free(round);
 	node_job_ends(&c->node);
@@ -60,9 +53,9 @@ static void reply_round(struct round *round)
 	cJSON *json = cJSON_CreateObject();
 	cJSON *array = cJSON_AddArrayToObject(json, "nodes");
 
-	for (size_t i = 0; i < round->n; i++) {
-		(void)cJSON_AddItemToArray(array, round->nodes[i].answer);
-		round->nodes[i].answer = NULL;
+	for (size_t i = 0; i < round->nodes.n; i++) {
+		(void)cJSON_AddItemToArray(array, round->asked[i].answer);
+		round->asked[i].answer = NULL;
 	}
 	if (round->x)
 		http_reply_json(round->x, 200, json);
@@ -71,93 +64,56 @@ static void reply_round(struct round *round)
 	end_round(round);
 }
 
-/* A problem document's detail, or the whole answer. */
-static void add_answer(cJSON *json, const struct router_answer *answer)
-{
-	cJSON *said = cJSON_ParseWithLength((const char *)answer->body.bytes, answer->body.size);
-
-	if (answer->status < 300) {
-		(void)cJSON_AddItemToObject(json, "answer", said ? said : cJSON_CreateNull());
-		(void)cJSON_AddNullToObject(json, "error");
-		return;
-	}
-	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(said, "detail"));
-
-	(void)cJSON_AddNullToObject(json, "answer");
-	(void)cJSON_AddStringToObject(json, "error", detail ? detail : "it answers nonsense");
-	cJSON_Delete(said);
-}
-
 static void on_answered(void *owner, const struct router_answer *answer)
 {
-	struct asked_node *node = owner;
-	struct round *round = node->round;
-	cJSON *json = cJSON_CreateObject();
+	struct asked_node *asked = owner;
+	struct round *round = asked->round;
 
-	(void)cJSON_AddStringToObject(json, "node", node->name);
-	(void)cJSON_AddBoolToObject(json, "connected", answer->status > 0);
-	(void)cJSON_AddNumberToObject(json, "status", answer->status);
-	if (answer->status > 0) {
-		add_answer(json, answer);
-	} else {
-		(void)cJSON_AddNullToObject(json, "answer");
-		(void)cJSON_AddStringToObject(json, "error", answer->err.text);
-	}
-	node->answer = json;
+	asked->answer = router_node_told(&round->nodes.each[asked - round->asked], answer);
 	if (--round->awaited == 0)
 		reply_round(round);
 }
 
-static void ask_node(struct asked_node *node)
+static void ask_node(struct round *round, size_t i)
 {
-	const struct round *round = node->round;
+	const struct router_ask ask = {
+		.listen_port = round->nodes.each[i].listen_port,
+		.method = round->method,
+		.path = round->path,
+		.body = round->body,
+		.timeout_ms = ROUTER_CALL_ASK_MS,
+	};
 	struct router_answer none = {0};
 
-	if (router_call_start(round->conductor, node->listen_port, round->method, round->path,
-			      round->body, on_answered, node) == 0)
+	round->asked[i].round = round;
+	if (router_call_start(round->conductor, &ask, on_answered, &round->asked[i]) == 0)
 		return;
 	(void)err_set(&none.err, -ENOMEM, "out of memory");
-	on_answered(node, &none);
+	on_answered(&round->asked[i], &none);
 }
 
 static void run_list(struct work *work)
 {
 	struct round *round = container_of(work, struct round, work);
-	struct registry_node *nodes = NULL;
-	size_t n = 0;
 
-	round->rc = registry_nodes_list(round->conductor->registry, round->router, &nodes, &n,
-					&round->err);
-	for (size_t i = 0; round->rc == 0 && i < n && round->n < NODES_MAX; i++) {
-		struct asked_node *node = &round->nodes[round->n];
-
-		if (round->only[0] && strcmp(round->only, nodes[i].name) != 0)
-			continue;
-		node->round = round;
-		memcpy(node->name, nodes[i].name, sizeof(node->name));
-		node->listen_port = nodes[i].listen_port;
-		round->n++;
-	}
-	free(nodes);
+	round->rc = router_nodes_list(round->conductor->registry, &round->nodes, &round->err);
 }
 
 static void on_listed(struct work *work)
 {
 	struct round *round = container_of(work, struct round, work);
-	const size_t n = round->n;
+	const size_t n = round->nodes.n;
 
-	if (round->rc < 0 || n == 0) {
-		if (round->x && round->rc < 0)
-			http_reply_problem(round->x, 503, "%s", round->err.text);
-		else if (round->x)
-			http_reply_problem(round->x, 404, "router %s has no node%s%s",
-					   round->router, round->only[0] ? " " : "", round->only);
+	if (round->rc < 0) {
+		if (round->x)
+			http_reply_problem(round->x, router_nodes_status(round->rc), "%s",
+					   round->err.text);
 		end_round(round);
 		return;
 	}
 	round->awaited = n;
 	for (size_t i = 0; i < n; i++)
-		ask_node(&round->nodes[i]);
+		ask_node(round, i);
 }
 
 static void on_gone(void *kept)
@@ -170,12 +126,9 @@ static int fill(struct round *round, struct http_exchange *x, const char *action
 {
 	const char *given = http_exchange_parameter(x, "version");
 	const char *version = given && given[0] ? given : NULL;
-	const char *only = http_exchange_query(x, "node");
 	const struct span body = http_exchange_body(x);
 
-	(void)snprintf(round->router, sizeof(round->router), "%s",
-		       http_exchange_parameter(x, "router"));
-	(void)snprintf(round->only, sizeof(round->only), "%s", only ? only : "");
+	router_nodes_meant(&round->nodes, x);
 	(void)snprintf(round->method, sizeof(round->method), "%s", http_exchange_method(x));
 	if (version && !manifest_name_is_valid(version))
 		return -EINVAL;

@@ -19,8 +19,8 @@
 #define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
 
 /*
- *	preparing (worker) ▶ calling ◀▶ waiting ▶ finishing (worker)
- *	        ◀▶ waiting                             ◀▶ waiting
+ *	preparing (worker) ▶ calling ▶ finishing (worker)
+ *	    ◀▶ waiting ◀────────┘          ◀▶ waiting
  */
 struct visit {
 	struct visits *visits;
@@ -34,8 +34,9 @@ struct visit {
 	bool initializes;
 	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
-	unsigned tries;
-	work_cb asks; /* the registry: what the worker does, or will do again */
+	unsigned tries;      /* of the registry */
+	unsigned calls;      /* that the router was not ready for */
+	work_cb asks;        /* the registry: what the worker does, or will do again */
 	uv_timer_t timer;
 	struct work work;
 	struct err err;
@@ -161,6 +162,8 @@ static int prepare(struct visit *visit, struct err *err)
 	bool found;
 	int rc = find_node(visit, &found, err);
 
+	free(visit->configuration);
+	visit->configuration = NULL;
 	if (rc < 0 || !found)
 		return rc;
 	rc = registry_initialization_claim(registry, visit->router, visit->node, &origin, &claim,
@@ -204,25 +207,20 @@ static void finished(struct visit *visit)
 	end_visit(visit);
 }
 
-static void call(struct visit *visit);
-
-static void on_retry(uv_timer_t *timer)
-{
-	call(container_of(timer, struct visit, timer));
-}
-
 /* Its tunnel is not up yet; or it is, and the router itself has not heard of it. */
 static bool is_not_ready(const struct router_answer *answer)
 {
 	return answer->status == 0 || answer->status == 409;
 }
 
+/* What is due then the registry says anew: it may have been enrolled again meanwhile, or have got
+ * another configuration. */
 static void on_not_ready(struct visit *visit, const struct router_answer *answer)
 {
 	log_debug("router %s, node %s: %s", visit->router, visit->node,
 		  answer->status == 0 ? answer->err.text : "it does not know yet");
-	if (!visit->visits->closing && ++visit->tries < TRIES_MAX)
-		(void)uv_timer_start(&visit->timer, on_retry, RETRY_MS, 0);
+	if (!visit->visits->closing && ++visit->calls < TRIES_MAX)
+		(void)uv_timer_start(&visit->timer, on_ask_again, RETRY_MS, 0);
 	else
 		end_visit(visit);
 }
@@ -255,11 +253,15 @@ static void on_answered(void *owner, const struct router_answer *answer)
 
 static void call(struct visit *visit)
 {
-	const char *method = visit->initializes ? "POST" : "PUT";
-	const char *path = visit->initializes ? "/v1/initialize" : "/v1/configuration";
+	const struct router_ask ask = {
+		.listen_port = visit->listen_port,
+		.method = visit->initializes ? "POST" : "PUT",
+		.path = visit->initializes ? "/v1/initialize" : "/v1/configuration",
+		.body = visit->configuration,
+		.timeout_ms = ROUTER_CALL_CHANGE_MS,
+	};
 
-	if (router_call_start(visit->visits->conductor, visit->listen_port, method, path,
-			      visit->configuration, on_answered, visit) < 0)
+	if (router_call_start(visit->visits->conductor, &ask, on_answered, visit) < 0)
 		end_visit(visit);
 }
 

@@ -149,6 +149,14 @@ int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loo
 	return 0;
 }
 
+void http_fetch_give_up(struct http_fetch *fetch, int code, const char *reason)
+{
+	if (!fetch->request)
+		return;
+	(void)err_set(&fetch->result.err, code, "%s", reason);
+	http_request_cancel(fetch->request);
+}
+
 void http_fetch_cancel(struct http_fetch *fetch)
 {
 	fetch->done = NULL;

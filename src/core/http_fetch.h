@@ -38,3 +38,5 @@ typedef void (*http_fetch_done_cb)(struct http_fetch *fetch, const struct http_f
 int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loop_t *loop,
 		     const struct http_ask *ask, http_fetch_done_cb done, void *owner);
 void http_fetch_cancel(struct http_fetch *fetch);
+/* It is over now: done comes, later, with this error, unless the answer was there first. */
+void http_fetch_give_up(struct http_fetch *fetch, int code, const char *reason);

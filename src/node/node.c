@@ -252,6 +252,8 @@ static void stop(struct node *n)
 		http_server_close(n->shared[i], part_closed, n);
 	if (n->control)
 		http_server_close(n->control, part_closed, n);
+	if (n->program->stopping)
+		n->program->stopping(n);
 }
 
 void node_job_begins(struct node *n)

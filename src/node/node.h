@@ -38,6 +38,8 @@ struct node_program {
 
 	/* The node's own parts are there. On failure close() follows. */
 	int (*start)(struct node *n, struct err *err);
+	/* It is to end: what waits for somebody else ends now, so that no job goes on for long. */
+	void (*stopping)(struct node *n);
 	/* Nobody asks any more, and downloads are not stopped yet. Calls closed(owner). */
 	void (*close)(struct node *n, void (*closed)(void *owner), void *owner);
 	/* What else belongs into a configuration that was loaded. -ENOMEM. */

@@ -7,17 +7,11 @@
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
 #include "stewardctl/watch.h"
+#include "stewardctl/watch_router.h"
 
 int command_show_system(const struct invocation *invocation)
 {
 	return command_ask(invocation, "GET", "/v1/status", NULL, show_status);
-}
-
-/* The events of a download are its router's. */
-static int refuse_watch(void)
-{
-	(void)fputs("stewardctl: 'watch' works on the router itself; here, ask again\n", stderr);
-	return EXIT_USAGE;
 }
 
 int command_show_download(const struct invocation *invocation)
@@ -36,7 +30,7 @@ int command_show_download(const struct invocation *invocation)
 	if (rc != EXIT_DONE)
 		return rc;
 	if (watches && place.is_through_conductor)
-		return refuse_watch();
+		return watch_router(&client, &place, version, invocation->json);
 	if (watches)
 		return watch_download(&client, version, invocation->json);
 	return command_ask_place(invocation, &place, "GET", version, "", NULL,
@@ -71,6 +65,19 @@ static char *order_of(const struct invocation *invocation)
 	return text;
 }
 
+/* On the nodes that took the order. One that did not makes the exit status, whatever becomes of the
+ * others. */
+static int watch_accepted(const struct client *client, const struct command_place *place,
+			  const char *version, bool json, int rc)
+{
+	int watched;
+
+	if (place->n_refused >= place->n_asked)
+		return rc;
+	watched = watch_router(client, place, version, json);
+	return watched == EXIT_DONE ? rc : watched;
+}
+
 int command_download(const struct invocation *invocation)
 {
 	const char *version = invocation_value(invocation, "version");
@@ -86,12 +93,12 @@ int command_download(const struct invocation *invocation)
 	rc = command_find_place(invocation, &place);
 	if (rc != EXIT_DONE)
 		return rc;
-	if (watches && place.is_through_conductor)
-		return refuse_watch();
 	order = order_of(invocation);
 	rc = command_ask_place(invocation, &place, "POST", NULL, "", order,
 			       watches ? NULL : say_state);
 	free(order);
+	if (watches && place.is_through_conductor)
+		return watch_accepted(&client, &place, version, invocation->json, rc);
 	if (rc == EXIT_DONE && watches)
 		rc = watch_download(&client, version, invocation->json);
 	return rc;

@@ -55,6 +55,13 @@ int command_find_place(const struct invocation *invocation, struct command_place
 	return rc;
 }
 
+static void note_refusal(struct command_place *place, const char *node)
+{
+	if (place->n_refused < COMMAND_NODES_MAX)
+		(void)snprintf(place->refused[place->n_refused++], sizeof(place->refused[0]), "%s",
+			       node);
+}
+
 /* Returns whether it did what was asked. */
 static bool show_node(const cJSON *node, void (*show)(const cJSON *answer))
 {
@@ -72,7 +79,7 @@ static bool show_node(const cJSON *node, void (*show)(const cJSON *answer))
 	return true;
 }
 
-int command_ask_place(const struct invocation *invocation, const struct command_place *place,
+int command_ask_place(const struct invocation *invocation, struct command_place *place,
 		      const char *method, const char *version, const char *action, const char *body,
 		      void (*show)(const cJSON *answer))
 {
@@ -94,9 +101,15 @@ int command_ask_place(const struct invocation *invocation, const struct command_
 	answer = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
 	if (answer && invocation->json)
 		(void)puts(reply.body);
-	cJSON_ArrayForEach (node, cJSON_GetObjectItem(answer, "nodes"))
-		if (!show_node(node, invocation->json ? NULL : show))
-			rc = EXIT_REFUSED;
+	place->n_refused = 0;
+	place->n_asked = 0;
+	cJSON_ArrayForEach (node, cJSON_GetObjectItem(answer, "nodes")) {
+		place->n_asked++;
+		if (show_node(node, invocation->json ? NULL : show))
+			continue;
+		note_refusal(place, member_text(node, "node"));
+		rc = EXIT_REFUSED;
+	}
 	cJSON_Delete(answer);
 	client_reply_release(&reply);
 	return rc;

@@ -99,6 +99,17 @@ void show_enrolments(const cJSON *answer)
 	}
 }
 
+/* A newer token, beside the one that holds. */
+static void show_next(const cJSON *next)
+{
+	if (!cJSON_IsObject(next))
+		return;
+	(void)printf("\nNewer token  %s %s\n", member_text(next, "state"),
+		     member_text(next, "jti"));
+	if (member_text(next, "reason")[0])
+		(void)printf("Reason       %s\n", member_text(next, "reason"));
+}
+
 /* On a router: which step it is at, and why it does not go on. */
 static void show_router_story(const cJSON *answer)
 {
@@ -118,12 +129,12 @@ static void show_router_story(const cJSON *answer)
 			(void)printf("\n");
 	}
 	(void)printf("Tunnels    SSH, %s\n", member_text(answer, "key-exchange"));
-	if (cJSON_GetArraySize(cJSON_GetObjectItem(answer, "conductors")) == 0)
-		return;
-	(void)printf("\n%-32s %6s  %s\n", "CONDUCTOR", "PORT", "TUNNEL");
+	if (cJSON_GetArraySize(cJSON_GetObjectItem(answer, "conductors")) > 0)
+		(void)printf("\n%-32s %6s  %s\n", "CONDUCTOR", "PORT", "TUNNEL");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "conductors"))
 		(void)printf("%-32s %6.0f  %s\n", member_text(item, "host"),
 			     member_number(item, "port"), member_text(item, "tunnel"));
+	show_next(cJSON_GetObjectItem(answer, "next"));
 }
 
 static void show_registered(const cJSON *registry)

@@ -67,6 +67,27 @@ class Network:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
+class SecondNetwork:
+    """Of another conductor, with a wire of its own to the same router."""
+
+    def __init__(self, first):
+        self.router = first.router
+        self.conductor = first.conductor + "2"
+        subnet = "10.96." + first.address.split(".", 2)[2].rsplit(".", 1)[0]
+        self.address, router_address = subnet + ".1", subnet + ".2"
+        run("ip", "netns", "add", self.conductor)
+        run("ip", "-n", self.conductor, "link", "set", "lo", "up")
+        run("ip", "-n", self.conductor, "link", "add", "wire", "type", "veth", "peer", "wire2",
+            "netns", self.router)
+        for name, link, address in ((self.conductor, "wire", self.address),
+                                    (self.router, "wire2", router_address)):
+            run("ip", "-n", name, "addr", "add", address + "/30", "dev", link)
+            run("ip", "-n", name, "link", "set", link, "up")
+
+    def close(self):
+        subprocess.run(["ip", "netns", "del", self.conductor], check=False, capture_output=True)
+
+
 def inside(network, function, *arguments):
     """function(*arguments) in a network namespace: a socket made there stays there."""
     result = []
@@ -233,6 +254,7 @@ class Router(Daemon):
                  device_id=None, onboarding=None, **options):
         self.tpm = tpm
         self.host = network.address
+        self.boots_seen = 0
         self.rebooted = os.path.join(str(directory), "rebooted")
         sco = {"secrets-directory": os.path.join(str(directory), "secrets"),
                "onboarding-file": os.path.join(str(directory), "onboarding-config.json"),
@@ -293,6 +315,24 @@ class Router(Daemon):
     def reboot(self):
         self.stop()
         return self.start()
+
+    def become_onboarded(self, timeout=60):
+        """As a router does: with its configuration there it boots, and comes up onboarded."""
+        if self.wait_for_state("initializing", "onboarded", timeout=timeout)["state"] == "initializing":
+            wait_for(lambda: self.reboots > self.boots_seen, 10, "the reboot's command")
+            self.boots_seen = self.reboots
+            self.reboot()
+        return self.wait_for_state("onboarded", timeout=5)
+
+    def holds(self, text):
+        """Files of its own with this in them."""
+        found = []
+        for folder, _, names in os.walk(self.directory):
+            for path in (os.path.join(folder, name) for name in names):
+                if os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        found += [path] if text.encode() in file.read() else []
+        return found
 
 
 def check_refused(conductor, reason, before=0):

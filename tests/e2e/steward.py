@@ -1,11 +1,15 @@
 """The programs under test: a daemon with its configuration, and its command line."""
 
+import fcntl
 import http.client
 import json
 import os
+import pty
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -194,6 +198,25 @@ def ctl(daemon, *words, check=None, **options):
     if check is not None:
         assert result.returncode == check, result.stdout + result.stderr
     return result
+
+
+def on_terminal(words, columns, environment):
+    """What a program draws on a terminal, and its exit status."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(words[0], words, {**os.environ, **environment})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    drawn = b""
+    while True:
+        try:
+            more = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not more:
+            break
+        drawn += more
+    os.close(terminal)
+    return drawn.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Events:

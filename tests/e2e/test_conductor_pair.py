@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from onboarding_world import Conductor, run
+from onboarding_world import Conductor, SecondNetwork
 from steward import wait_for
 from tunnels import free_port
 
@@ -55,27 +55,6 @@ class Database:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
-
-
-class SecondNetwork:
-    """Of another conductor, with a wire of its own to the same router."""
-
-    def __init__(self, first):
-        self.router = first.router
-        self.conductor = first.conductor + "2"
-        subnet = "10.96." + first.address.split(".", 2)[2].rsplit(".", 1)[0]
-        self.address, router_address = subnet + ".1", subnet + ".2"
-        run("ip", "netns", "add", self.conductor)
-        run("ip", "-n", self.conductor, "link", "set", "lo", "up")
-        run("ip", "-n", self.conductor, "link", "add", "wire", "type", "veth", "peer", "wire2",
-            "netns", self.router)
-        for name, link, address in ((self.conductor, "wire", self.address),
-                                    (self.router, "wire2", router_address)):
-            run("ip", "-n", name, "addr", "add", address + "/30", "dev", link)
-            run("ip", "-n", name, "link", "set", link, "up")
-
-    def close(self):
-        subprocess.run(["ip", "netns", "del", self.conductor], check=False, capture_output=True)
 
 
 @pytest.fixture
@@ -136,8 +115,7 @@ def test_one_handshake_enrols_with_both(onboarding, pair):
     # The one that it comes to first has neither configured it nor made its token.
     alone = one.config["certificate"] == two.config["certificate"]
     router.onboard(token, [host(two)] if alone else [host(two), host(one)])
-    router.wait_for_state("onboarded")
-    router.reboot()
+    router.become_onboarded()
     wait_for(lambda: both_connected(router), 60, "both tunnels")
     assert set(tunnels(router)) == {host(one), host(two)}
     assert enrolled(one) == enrolled(two) and len(enrolled(one)) == 1
@@ -159,8 +137,7 @@ def test_one_that_was_dead_is_reached_later(onboarding, pair):
     two.kill9()
     router = onboarding.router()
     router.onboard(token, [host(two), host(one)])
-    router.wait_for_state("onboarded")
-    router.reboot()
+    router.become_onboarded()
     wait_for(lambda: tunnels(router).get(host(one)) == "connected", 60, "the living one's tunnel")
     assert tunnels(router)[host(two)] != "connected"
     two.start()
@@ -173,8 +150,7 @@ def test_the_database_restarts_in_between(onboarding, pair, database, how):
     one, two = pair
     one.configure()
     first = onboarding.router()
-    first.onboard(one.token(), [host(one)]).wait_for_state("onboarded")
-    first.reboot()
+    first.onboard(one.token(), [host(one)]).become_onboarded()
     wait_for(lambda: both_connected(first), 60, "both tunnels")
     two.configure("router2", asset_id="A2")
     token = two.token("router2")
@@ -194,7 +170,7 @@ def test_the_database_restarts_in_between(onboarding, pair, database, how):
     assert both_connected(first)  # who was let in stays
 
     database.start()
-    second.wait_for_state("onboarded", timeout=120)
+    second.become_onboarded(timeout=120)
     for conductor in pair:
         assert [row for row in enrolled(conductor) if row[0] == "router1"] == before
         assert outcomes(conductor, "router2").count("enrolled") == 1

@@ -1,19 +1,15 @@
 """The command line: grammar, abbreviations, output, watching, exit statuses, completion."""
 
-import fcntl
 import json
 import os
-import pty
 import signal
-import struct
 import subprocess
-import termios
 
 import pytest
 
 from fault_server import Fault
 from repository import MIB
-from steward import ROOT, SLOW, STEWARDCTL, ctl, wait_for
+from steward import ROOT, SLOW, STEWARDCTL, ctl, on_terminal, wait_for
 
 DOWNLOAD = ("request", "system", "software", "download")
 
@@ -189,25 +185,6 @@ def test_watch_waits_for_a_daemon_that_is_killed(servers, daemons):
     out, err = watch.communicate(timeout=60 * SLOW)
     assert watch.returncode == 0 and out.splitlines()[-1] == "V1 complete 100 % from s0"
     assert "the daemon is gone, waiting for it" in err
-
-
-def on_terminal(words, columns, environment):
-    """What a program draws on a terminal, and its exit status."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(words[0], words, {**os.environ, **environment})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    drawn = b""
-    while True:
-        try:
-            more = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not more:
-            break
-        drawn += more
-    os.close(terminal)
-    return drawn.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.parametrize("columns, locale, filled", [(120, "C.UTF-8", "█"), (120, "C", "#"),

@@ -104,7 +104,7 @@ def test_another_tpm(onboarding):
     router.write_config()
     router.start()
     assert router.onboarding["state"] == "refused"
-    router.onboard(conductor.token()).wait_for_state("onboarded")
+    router.onboard(conductor.token()).become_onboarded()
 
 
 def test_conductor_that_asks_for_less(onboarding, conductor):

@@ -249,8 +249,9 @@ def delete_node(conductor):
 def test_end_of_a_live_session(onboarding, conductor, end):
     router = onboarding.router(environment={"STEWARD_DEBUG": "1"})
     token = conductor.token()
-    router.onboard(token).wait_for_state("onboarded")
-    assert router.is_connected and len(conductor.authorized_keys) == 1
+    router.onboard(token).become_onboarded()
+    wait_for(lambda: router.is_connected, 30, "the tunnel")
+    assert len(conductor.authorized_keys) == 1
     begin = time.monotonic()
     end(conductor)
     wait_for(lambda: not router.is_connected, 5, "the end of the session")

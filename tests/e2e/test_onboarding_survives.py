@@ -96,12 +96,14 @@ def proxies(onboarding):
 
 
 def check_onboarded(conductor, router, timeout=60):
-    router.wait_for_state("onboarded", timeout=timeout)
+    router.become_onboarded(timeout)
     wait_for(lambda: router.is_connected, timeout, "the tunnel")
     assert len(conductor.enrolments) == 1
     assert [router.ssh_key in line for line in conductor.authorized_keys] == [True]
     wait_for(lambda: any(outcome == "initialized" for outcome, _ in conductor.audit("router1")),
              timeout, "the initialization")
+    # Of the token nothing is left.
+    assert '"token"' not in open(os.path.join(router.secrets, "onboarding.json")).read()
 
 
 @pytest.mark.parametrize("n", range(1, 17))
@@ -142,10 +144,32 @@ def test_killed_during_the_handshake_of_a_tpm(onboarding, proxies, who, n):
     victim.kill9()
     proxy.close()
     proxies()
-    tpm.flush()  # as the kernel's resource manager does for one that died
+    if victim is router:
+        tpm.flush()  # as the kernel's resource manager does for one that died
     victim.start()
     check_onboarded(conductor, router)
     assert not tpm.leftovers
+
+
+@pytest.mark.parametrize("who", ["conductor", "router"])
+@pytest.mark.parametrize("n", range(9, 16, 3))
+def test_killed_while_a_new_token_is_tried(onboarding, conductor, proxies, who, n):
+    """It was reset: what holds is of no use any more, and stays until the new token is through."""
+    router = onboarding.router()
+    router.onboard(conductor.token())
+    check_onboarded(conductor, router)
+    assert conductor.post("/v1/routers/router1/nodes/node0/reset").status == 200
+    proxy = proxies(n, "hold")
+    router.onboard(conductor.token(), hosts=HOST)
+    assert proxy.reached.wait(10 * SLOW)
+    victim = conductor if who == "conductor" else router
+    victim.kill9()
+    proxy.close()
+    proxies()
+    victim.start()
+    wait_for(lambda: router.onboarding["next"] is None, 60, "the enrolment")
+    check_onboarded(conductor, router)
+    assert os.listdir(router.secrets).count("onboarding-next.json") == 0
 
 
 # Held in a state, by what the router waits for there.
@@ -191,7 +215,10 @@ def bring_to(state, conductor, router, token):
         if state == "connected":
             held.enter_context(locked_registry(conductor))
             helper.go_on()
-        router.wait_for_state(state, *(["onboarded"] if state == "initializing" else []))
+        if state == "onboarded":
+            router.become_onboarded()
+        else:
+            router.wait_for_state(state)
         return held.pop_all()
 
 

@@ -125,9 +125,7 @@ def test_nothing_secret_is_shown(onboarding, mode):
     with Watch() as watch:
         token = conductor.token()
         router.onboard(token)
-        router.wait_for_state("onboarded")
-        wait_for(lambda: router.reboots == 1, what="the reboot")
-        router.reboot()
+        router.become_onboarded()
         wait_for(lambda: router.is_connected, 30, "the tunnel")
         # Refusals and failures say more than what goes well.
         conductor.call("DELETE", "/v1/routers/router1")
@@ -151,7 +149,7 @@ def test_of_the_registry_only_the_shared_secret_is_in_the_clear(onboarding):
     conductor.configure()
     router = onboarding.router()
     token = conductor.token()
-    router.onboard(token).wait_for_state("onboarded")
+    router.onboard(token).become_onboarded()
     secrets = Secrets(conductor, router, token)
     found = glob.glob(os.path.join(conductor.directory, "registry*"))
     assert found
@@ -172,7 +170,7 @@ def test_the_router_keeps_only_its_key(onboarding):
     conductor.configure()
     router = onboarding.router()
     token = conductor.token()
-    router.onboard(token).wait_for_state("onboarded")
+    router.onboard(token).become_onboarded()
     secrets = Secrets(conductor, router, token)
     for path in files_below(router.directory):
         kept = secrets.found_in(read(path))

@@ -1,7 +1,6 @@
 #include "onboarding/router/links.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,16 +47,22 @@ static void on_disconnected(struct tunnel *t, const char *reason)
 	links->options.changed(links->options.owner);
 }
 
-static void start_link(struct link *link, const struct message_conductor *c)
+static void start_link(struct links *links, size_t i)
 {
 	static const struct tunnel_callbacks callbacks = {
 		.connected = on_connected,
 		.disconnected = on_disconnected,
 	};
-	const struct links_options *o = &link->links->options;
+	const struct links_options *o = &links->options;
+	struct link *link = &links->each[i];
+	const struct message_conductor *c = &link->conductor;
 	struct err err;
 
+	link->links = links;
+	link->conductor = links->wanted[i];
 	link->local_port = free_port();
+	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
+		       o->directory, i + 1);
 	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
 		link->host_keys[k] = span_of(c->ssh_host_keys[k].bytes, c->ssh_host_keys[k].size);
 	const struct tunnel_options options = {
@@ -76,48 +81,68 @@ static void start_link(struct link *link, const struct message_conductor *c)
 	};
 
 	tunnel_init(&link->tunnel, o->loop, &options, &callbacks);
-	link->is_open = true;
+	link->state = LINK_OPEN;
 	if (tunnel_start(&link->tunnel, &err) < 0)
 		log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = err.text},
 			  "no tunnel to conductor %s: %s", c->host, err.text);
 }
 
+static bool is_closed(const struct links *links)
+{
+	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+		if (links->each[i].state != LINK_NONE)
+			return false;
+	return true;
+}
+
+static void on_closed(struct tunnel *t)
+{
+	struct link *link = container_of(t, struct link, tunnel);
+	struct links *links = link->links;
+	const size_t i = (size_t)(link - links->each);
+
+	link->state = LINK_NONE;
+	if (links->closed) {
+		if (is_closed(links))
+			links->closed(links->owner);
+		return;
+	}
+	if (i < links->n_wanted)
+		start_link(links, i);
+	links->options.changed(links->options.owner);
+}
+
+static void end_link(struct link *link)
+{
+	if (link->state != LINK_OPEN)
+		return;
+	link->state = LINK_CLOSING;
+	tunnel_close(&link->tunnel, on_closed);
+}
+
 void links_start(struct links *links, const struct message_conductor *conductors, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct link *link = &links->each[i];
-
-		if (link->is_open)
-			continue;
-		link->links = links;
-		(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
-			       links->options.directory, i + 1);
-		start_link(link, &conductors[i]);
+	memcpy(links->wanted, conductors, n * sizeof(conductors[0]));
+	links->n_wanted = n;
+	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++) {
+		end_link(&links->each[i]);
+		if (i < n && links->each[i].state == LINK_NONE)
+			start_link(links, i);
 	}
 }
 
 uint16_t links_repository_port(const struct links *links, size_t i)
 {
-	return i < MESSAGE_CONDUCTORS_MAX && links->each[i].is_open ? links->each[i].local_port : 0;
+	return i < MESSAGE_CONDUCTORS_MAX && links->each[i].state == LINK_OPEN
+		       ? links->each[i].local_port
+		       : 0;
 }
 
 const char *links_state_name(const struct links *links, size_t i)
 {
-	if (i >= MESSAGE_CONDUCTORS_MAX || !links->each[i].is_open)
+	if (i >= MESSAGE_CONDUCTORS_MAX || links->each[i].state != LINK_OPEN)
 		return "none";
 	return tunnel_state_name(links->each[i].tunnel.state);
-}
-
-static void part_closed(struct links *links)
-{
-	assert(links->closing > 0);
-	if (--links->closing == 0)
-		links->closed(links->owner);
-}
-
-static void on_closed(struct tunnel *t)
-{
-	part_closed(container_of(t, struct link, tunnel)->links);
 }
 
 void links_close(struct links *links, void (*closed)(void *owner), void *owner)
@@ -125,12 +150,7 @@ void links_close(struct links *links, void (*closed)(void *owner), void *owner)
 	links->closed = closed;
 	links->owner = owner;
 	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
-		links->closing += links->each[i].is_open;
-	if (links->closing == 0) {
+		end_link(&links->each[i]);
+	if (is_closed(links))
 		closed(owner);
-		return;
-	}
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
-		if (links->each[i].is_open)
-			tunnel_close(&links->each[i].tunnel, on_closed);
 }

@@ -1,6 +1,6 @@
 /* links.h - the router's tunnels, one to each conductor that it is enrolled with.
  *
- * Calling sequence: links_init -> links_start -> ... -> links_close.
+ * Calling sequence: links_init -> links_start ... -> links_close.
  */
 #pragma once
 
@@ -20,10 +20,17 @@ struct links_options {
 	void *owner;
 };
 
+enum link_state {
+	LINK_NONE,
+	LINK_OPEN,
+	LINK_CLOSING, /* then another takes its place, where one is wanted */
+};
+
 struct link {
+	enum link_state state;
 	struct links *links;
+	struct message_conductor conductor;
 	struct tunnel tunnel;
-	bool is_open; /* has handles */
 	uint16_t local_port;
 	char known_hosts[PATH_MAX];
 	struct span host_keys[MESSAGE_HOST_KEYS_MAX];
@@ -32,14 +39,15 @@ struct link {
 struct links {
 	struct links_options options;
 	struct link each[MESSAGE_CONDUCTORS_MAX];
-	unsigned closing;
-	void (*closed)(void *owner);
+	struct message_conductor wanted[MESSAGE_CONDUCTORS_MAX];
+	size_t n_wanted;
+	void (*closed)(void *owner); /* NULL = not closing */
 	void *owner;
 };
 
 void links_init(struct links *links, const struct links_options *options);
 
-/* A tunnel to each that has none yet. conductors are borrowed until closed. */
+/* A tunnel to each of these, once those that are there have ended. conductors are copied. */
 void links_start(struct links *links, const struct message_conductor *conductors, size_t n);
 
 /* This end of what leads to the repository of conductor i: 0 = there is none. */

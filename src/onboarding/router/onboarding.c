@@ -2,292 +2,221 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
-#include "core/json.h"
 #include "core/log_events.h"
 #include "core/macros.h"
-#include "core/process.h"
-#include "onboarding/router/links.h"
-#include "onboarding/router/sco_client.h"
+#include "onboarding/router/onboarding_document.h"
+#include "onboarding/router/onboarding_private.h"
+#include "onboarding/router/onboarding_rules.h"
 
-#define TOKEN_FILE        "onboarding-token"
 #define KEY_FILE          "conductor-key"
-#define ROUTER_FILE       "router.json"
+#define BOOT_ID_FILE      "/proc/sys/kernel/random/boot_id"
 #define DOCUMENT_SIZE_MAX (128u << 10)
-#define REBOOT_DELAY_MS   500 /* the conductor's answer goes out first */
-
-struct onboarding {
-	struct onboarding_options options;
-	struct onboarding_record record;
-	struct token token;
-	struct sco_client *client;
-	size_t host; /* that is asked now, or next */
-	struct backoff backoff;
-	uv_timer_t timer; /* of the next try, or of the reboot */
-	char key_file[PATH_MAX];
-	struct links links;
-	unsigned closing;
-	void (*closed)(void *owner);
-	void *owner;
-};
-
-static void handshake(struct onboarding *o);
 
 enum onboarding_state onboarding_state(const struct onboarding *o)
 {
-	return o->record.state;
+	return o->records.now.state;
 }
 
-static void path_of(const struct onboarding *o, const char *file, char ret[PATH_MAX])
+bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record)
 {
-	(void)snprintf(ret, PATH_MAX, "%s/%s", o->options.config->secrets_directory, file);
-}
-
-/* The one place where the state changes: on disk before anyone acts on it. */
-static void set_state(struct onboarding *o, enum onboarding_state state, const char *reason)
-{
-	const enum onboarding_state before = o->record.state;
 	struct err err;
 
-	o->record.state = state;
-	(void)snprintf(o->record.reason, sizeof(o->record.reason), "%s", reason);
-	if (onboarding_record_save(&o->record, o->options.config->secrets_directory, &err) < 0)
-		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
-			  "the state of the onboarding could not be kept: %s", err.text);
-	if (state == ONBOARDING_REFUSED)
-		log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = reason},
-			  "the onboarding was refused, a new token is needed: %s", reason);
-	else if (state == ONBOARDING_ONBOARDED)
-		log_event(LOG_ONBOARDED, NULL, "router %s is onboarded", o->record.name);
-	else if (state != before)
+	if (onboarding_records_save(&o->records, record, &err) == 0)
+		return true;
+	log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
+		  "the state of the onboarding could not be kept: %s", err.text);
+	return false;
+}
+
+static void tell_state(const struct onboarding *o, const struct onboarding_record *record)
+{
+	const char *which =
+		record == &o->records.next ? "onboarding by the newer token" : "onboarding";
+
+	if (record->state == ONBOARDING_REFUSED)
+		log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = record->reason},
+			  "the %s was refused, a new token is needed: %s", which, record->reason);
+	else if (record->state == ONBOARDING_ONBOARDED)
+		log_event(LOG_ONBOARDED, NULL, "router %s is onboarded", record->name);
+	else
 		log_event(LOG_ONBOARDING_STATE,
-			  &(struct log_fields){.state = onboarding_state_name(state),
-					       .reason = reason[0] ? reason : NULL},
-			  "onboarding: %s%s%s", onboarding_state_name(state), reason[0] ? ": " : "",
-			  reason);
+			  &(struct log_fields){.state = onboarding_state_name(record->state),
+					       .reason = record->reason[0] ? record->reason : NULL},
+			  "%s: %s%s%s", which, onboarding_state_name(record->state),
+			  record->reason[0] ? ": " : "", record->reason);
+}
+
+bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
+			  enum onboarding_state state, const char *reason)
+{
+	bool is_kept;
+
+	record->state = state;
+	(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
+	is_kept = onboarding_keep(o, record);
+	tell_state(o, record);
 	o->options.changed(o->options.owner);
+	return is_kept;
 }
 
-/* The handshake, with each conductor in turn. */
+/* A token is tried. */
 
-static void forget_client(void *owner)
+static void try_now(struct onboarding *o);
+
+static void part_closed(struct onboarding *o)
 {
-	(void)owner;
+	assert(o->closing > 0);
+	if (--o->closing > 0)
+		return;
+	onboarding_records_release(&o->records);
+	o->closed(o->owner);
+	free(o);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-	handshake(container_of(timer, struct onboarding, timer));
-}
-
-static void retry_later(struct onboarding *o, const char *reason)
-{
-	uint32_t random = 0;
-
-	(void)!getrandom(&random, sizeof(random), 0);
-	o->host = (o->host + 1) % o->record.n_hosts;
-	if (o->record.state != ONBOARDING_RETRYING || strcmp(o->record.reason, reason) != 0)
-		set_state(o, ONBOARDING_RETRYING, reason);
-	(void)uv_timer_start(&o->timer, on_timer,
-			     o->host > 0 ? 0 : backoff_next_ms(&o->backoff, random), 0);
-}
-
-static void start_links(struct onboarding *o)
-{
-	links_start(&o->links, o->record.conductors, o->record.n_conductors);
-}
-
-static void enrol(struct onboarding *o, const struct message_accept *accept)
-{
-	o->record.n_conductors = accept->n_conductors;
-	memcpy(o->record.conductors, accept->conductors,
-	       accept->n_conductors * sizeof(accept->conductors[0]));
-	backoff_reset(&o->backoff);
-	set_state(o, ONBOARDING_ENROLLED, "");
-	start_links(o);
-}
-
-static void on_handshake(void *owner, enum sco_result result, const struct message_accept *accept,
-			 const struct err *err)
+static void on_attempt_closed(void *owner)
 {
 	struct onboarding *o = owner;
 
+	o->attempt = NULL;
+	o->attempt_is_closing = false;
+	if (o->closing > 0)
+		part_closed(o);
+	else if (onboarding_is_tried(onboarding_records_tried(&o->records)))
+		try_now(o);
+}
+
+static void end_attempt(struct onboarding *o)
+{
+	if (!o->attempt || o->attempt_is_closing)
+		return;
+	o->attempt_is_closing = true;
+	attempt_close(o->attempt, on_attempt_closed);
+}
+
+/* The new tunnels take the place of the old ones, if there are any. The newer file goes last: if
+ * power is cut before, it has the token of what holds, and so tells nothing new. */
+static void enrol(struct onboarding *o, const struct message_accept *accept)
+{
+	struct onboarding_record *now = &o->records.now;
+
+	onboarding_records_promote(&o->records);
+	now->n_conductors = accept->n_conductors;
+	memcpy(now->conductors, accept->conductors,
+	       accept->n_conductors * sizeof(accept->conductors[0]));
+	links_start(&o->links, now->conductors, now->n_conductors);
+	if (onboarding_set_state(o, now, ONBOARDING_ENROLLED, ""))
+		onboarding_records_drop_next(&o->records);
+}
+
+static void refuse(struct onboarding *o, const char *reason)
+{
+	struct onboarding_record *record = onboarding_records_tried(&o->records);
+
+	onboarding_record_forget_token(record);
+	(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
+}
+
+static void on_told(void *owner, enum sco_result result, const struct message_accept *accept,
+		    const char *reason)
+{
+	struct onboarding *o = owner;
+	struct onboarding_record *record = onboarding_records_tried(&o->records);
+
+	if (result == SCO_RESULT_RETRY) {
+		if (record->state != ONBOARDING_RETRYING || strcmp(record->reason, reason) != 0)
+			(void)onboarding_set_state(o, record, ONBOARDING_RETRYING, reason);
+		return;
+	}
+	end_attempt(o);
 	if (result == SCO_RESULT_ENROLLED)
 		enrol(o, accept);
-	else if (result == SCO_RESULT_REFUSED)
-		set_state(o, ONBOARDING_REFUSED, err->text);
 	else
-		retry_later(o, err->text);
-	sco_client_close(o->client, forget_client);
-	o->client = NULL;
+		refuse(o, reason);
 }
 
-static const char *asset_id_of(const struct onboarding *o)
+/* One at a time: a TPM has one user. */
+static void try_now(struct onboarding *o)
 {
-	if (o->options.asset_id)
-		return o->options.asset_id;
-	return o->token.n_asset_ids == 1 ? o->token.asset_ids[0] : NULL;
-}
-
-static enum onboarding_mode least_mode(const struct onboarding *o)
-{
-	enum onboarding_mode configured = ONBOARDING_PSK_ONLY;
-
-	(void)onboarding_mode_from_name(o->options.config->minimum_mode, &configured);
-	return MAX(configured, o->record.minimum_mode);
-}
-
-static void handshake(struct onboarding *o)
-{
-	const struct config_onboarding *config = o->options.config;
-	const struct sco_client_options options = {
+	const struct attempt_options options = {
 		.loop = o->options.loop,
-		.host = o->record.hosts[o->host],
-		.port = config->port,
-		.token = &o->token,
-		.asset_id = asset_id_of(o),
-		.minimum_mode = least_mode(o),
-		.tcti = config->tcti,
-		.ek_handle = config->ek_handle,
-		.device_id_certificate = config->device_id_certificate,
-		.device_id_key_handle = config->device_id_key_handle,
-		.ssh_key_file = o->key_file,
+		.config = o->options.config,
+		.asset_id = o->options.asset_id,
+		.key_file = o->key_file,
+		.told = on_told,
+		.owner = o,
 	};
 	struct err err;
 
-	if (!options.asset_id)
-		set_state(o, ONBOARDING_REFUSED,
-			  "the token is for several nodes: configure this one's asset-id");
-	else if (sco_client_start(&o->client, &options, on_handshake, o, &err) < 0)
-		retry_later(o, err.text);
-}
-
-uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
-{
-	return links_repository_port(&o->links, i);
+	if (o->attempt)
+		end_attempt(o);
+	else if (attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records), &err) <
+		 0)
+		refuse(o, err.text);
 }
 
 /* What an operator, or a conductor, gives it. */
 
-static int write_secret(struct onboarding *o, const char *file, const char *text, struct err *err)
+static int read_document(const struct onboarding *o, struct span configuration,
+			 struct onboarding_record *ret, struct err *err)
 {
-	char path[PATH_MAX];
+	enum onboarding_mode least = ONBOARDING_PSK_ONLY;
 
-	path_of(o, file, path);
-	return atomic_file_write(path, span_of_string(text), 0600, err);
+	(void)onboarding_mode_from_name(o->options.config->minimum_mode, &least);
+	return onboarding_document_read(ret, configuration, least, err);
 }
 
-static void remove_token(struct onboarding *o)
+static int begin(struct onboarding *o, struct onboarding_record *place,
+		 struct onboarding_record *what, struct err *err)
 {
-	char path[PATH_MAX];
+	int rc = onboarding_records_replace(&o->records, place, what, err);
 
-	path_of(o, TOKEN_FILE, path);
-	(void)unlink(path);
-	token_release(&o->token);
-	memset(&o->token, 0, sizeof(o->token));
+	if (rc < 0)
+		return rc;
+	tell_state(o, place);
+	o->options.changed(o->options.owner);
+	try_now(o);
+	return 0;
+}
+
+static int take_back(struct onboarding *o)
+{
+	onboarding_records_drop_next(&o->records);
+	end_attempt(o);
+	o->options.changed(o->options.owner);
+	return 0;
 }
 
 int onboarding_apply(struct onboarding *o, struct span configuration, struct err *err)
 {
-	enum onboarding_mode least = ONBOARDING_PSK_ONLY;
-	struct onboarding_record record;
-	char *token = NULL;
-	int rc;
+	struct onboarding_record new;
+	enum onboarding_verdict verdict;
+	int rc = read_document(o, configuration, &new, err);
 
-	if (o->record.state != ONBOARDING_UNCONFIGURED && o->record.state != ONBOARDING_REFUSED)
-		return err_set(err, -EBUSY, "this router is %s already",
-			       onboarding_state_name(o->record.state));
-	(void)onboarding_mode_from_name(o->options.config->minimum_mode, &least);
-	rc = onboarding_record_configure(&record, configuration, least, &token, err);
-	if (rc == 0)
-		rc = write_secret(o, TOKEN_FILE, token, err);
-	if (rc == 0) {
-		token_release(&o->token);
-		memset(&o->token, 0, sizeof(o->token));
-		rc = token_parse(&o->token, span_of_string(token), err);
-	}
-	token_text_free(&token);
 	if (rc < 0)
 		return rc;
-	o->record = record;
-	o->host = 0;
-	set_state(o, ONBOARDING_HANDSHAKING, "");
-	handshake(o);
-	return 0;
-}
-
-static int write_configuration(struct onboarding *o, const char *configuration, struct err *err)
-{
-	char *text = NULL;
-	int rc = config_check_router_over(o->options.config_path, configuration, err);
-
-	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}\n", configuration) < 0)
-		rc = err_set(err, -ENOMEM, "out of memory");
-	if (rc == 0)
-		rc = write_secret(o, ROUTER_FILE, text, err);
-	free(text);
-	return rc;
-}
-
-static void on_reboot(uv_timer_t *timer)
-{
-	struct onboarding *o = container_of(timer, struct onboarding, timer);
-	const struct config_onboarding *config = o->options.config;
-	static const char *const by_default[] = {"systemctl", "reboot", NULL};
-	const struct process_command command = {
-		.argv = config->n_reboot_command > 0 ? (const char *const *)config->reboot_command
-						     : by_default,
-		.fd = -1,
-		.timeout_ms = 30000,
-	};
-	struct process_result result = {0};
-	struct err err = {0};
-
-	set_state(o, ONBOARDING_ONBOARDED, "");
-	if (process_run(&command, &result, &err) == 0 && result.exit_status != 0)
-		(void)err_set(&err, -EIO, "exit status %d: %s", result.exit_status,
-			      result.last_line);
-	if (err.code < 0)
-		log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = err.text},
-			  "the router could not be rebooted: %s", err.text);
-}
-
-int onboarding_initialize(struct onboarding *o, const char *configuration, struct err *err)
-{
-	int rc;
-
-	if (o->record.state == ONBOARDING_ONBOARDED || o->record.state == ONBOARDING_INITIALIZING)
-		return onboarding_configure(o, configuration, err);
-	if (o->record.state != ONBOARDING_CONNECTED)
-		return err_set(err, -EBUSY, "this router is %s",
-			       onboarding_state_name(o->record.state));
-	rc = write_configuration(o, configuration, err);
-	if (rc < 0)
-		return rc;
-	remove_token(o);
-	set_state(o, ONBOARDING_INITIALIZING, "");
-	(void)uv_timer_start(&o->timer, on_reboot, REBOOT_DELAY_MS, 0);
-	return 0;
-}
-
-int onboarding_configure(struct onboarding *o, const char *configuration, struct err *err)
-{
-	if (o->record.state != ONBOARDING_ONBOARDED && o->record.state != ONBOARDING_INITIALIZING)
-		return err_set(err, -EBUSY, "this router is %s",
-			       onboarding_state_name(o->record.state));
-	return write_configuration(o, configuration, err);
+	verdict = onboarding_judge(&o->records.now, &o->records.next, new.jti);
+	if (verdict == ONBOARDING_STARTS_OVER)
+		return begin(o, &o->records.now, &new, err);
+	if (verdict == ONBOARDING_GOES_BESIDE)
+		return begin(o, &o->records.next, &new, err);
+	onboarding_record_release(&new);
+	if (verdict == ONBOARDING_TAKES_BACK)
+		return take_back(o);
+	return err_set(err, -EBUSY,
+		       "this router is %s by this very token already (%s); to start over, give it "
+		       "a new one",
+		       onboarding_state_name(o->records.now.state), o->records.now.jti);
 }
 
 cJSON *onboarding_to_json(const struct onboarding *o)
 {
-	cJSON *json = onboarding_record_to_json(&o->record);
+	cJSON *json = onboarding_record_to_json(&o->records.now);
 	cJSON *conductors = cJSON_GetObjectItemCaseSensitive(json, "conductors");
 	size_t i = 0;
 	cJSON *item;
@@ -295,28 +224,36 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 	cJSON_ArrayForEach (item, conductors)
 		(void)cJSON_AddStringToObject(item, "tunnel", links_state_name(&o->links, i++));
 	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
+	if (o->records.next.state != ONBOARDING_UNCONFIGURED)
+		(void)cJSON_AddItemToObject(json, "next",
+					    onboarding_record_to_json(&o->records.next));
+	else
+		(void)cJSON_AddNullToObject(json, "next");
 	return json;
+}
+
+uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
+{
+	return links_repository_port(&o->links, i);
 }
 
 /* Start and end. */
 
-static int read_token(struct onboarding *o, struct err *err)
+/* Placed on disk before the boot. Its token does not stay in the clear. */
+static int take_document(struct onboarding *o, struct span document, struct err *err)
 {
-	char path[PATH_MAX];
-	char *text = NULL;
-	size_t size;
-	int rc;
+	struct onboarding_record new;
+	bool is_taken;
+	int rc = read_document(o, document, &new, err);
 
-	path_of(o, TOKEN_FILE, path);
-	rc = file_read(path, TOKEN_SIZE_MAX, &text, &size, err);
-	if (rc == 0)
-		rc = token_parse(&o->token, span_of(text, size), err);
-	token_text_free(&text);
-	return rc;
+	if (rc < 0)
+		return rc;
+	is_taken = onboarding_has_taken(&o->records.now, &o->records.next, new.jti);
+	onboarding_record_release(&new);
+	return is_taken ? 0 : onboarding_apply(o, document, err);
 }
 
-/* Placed on disk before the boot. Its token does not stay in the clear. */
-static void apply_file(struct onboarding *o)
+static void take_file(struct onboarding *o)
 {
 	const char *path = o->options.config->onboarding_file;
 	struct err err = {0};
@@ -327,47 +264,34 @@ static void apply_file(struct onboarding *o)
 	if (rc == -ENOENT)
 		return;
 	if (rc == 0)
-		rc = onboarding_apply(o, span_of(text, size), &err);
+		rc = take_document(o, span_of(text, size), &err);
 	token_text_free(&text);
+	if (rc == 0 && unlink(path) < 0)
+		rc = err_set(&err, -errno, "its token is taken, remove it: %s", strerror(errno));
 	if (rc < 0)
 		log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = err.text}, "%s: %s",
 			  path, err.text);
-	else
-		(void)unlink(path);
 }
 
 static void go_on(struct onboarding *o)
 {
-	struct err err;
+	const struct onboarding_record *now = &o->records.now;
 
-	switch (o->record.state) {
-	case ONBOARDING_UNCONFIGURED:
-	case ONBOARDING_REFUSED:
-		apply_file(o);
-		break;
-	case ONBOARDING_HANDSHAKING:
-	case ONBOARDING_RETRYING:
-		if (read_token(o, &err) < 0)
-			set_state(o, ONBOARDING_REFUSED, err.text);
-		else
-			handshake(o);
-		break;
-	case ONBOARDING_INITIALIZING:
-		/* The configuration was written before this state. */
-		set_state(o, ONBOARDING_ONBOARDED, "");
-		start_links(o);
-		break;
-	default:
-		start_links(o);
-	}
+	if (now->state == ONBOARDING_INITIALIZING)
+		onboarding_end_initialization(o);
+	if (onboarding_is_enrolled(now))
+		links_start(&o->links, now->conductors, now->n_conductors);
+	take_file(o);
+	if (!o->attempt && onboarding_is_tried(onboarding_records_tried(&o->records)))
+		try_now(o);
 }
 
 static void on_connected(void *owner)
 {
 	struct onboarding *o = owner;
 
-	if (o->record.state == ONBOARDING_ENROLLED)
-		set_state(o, ONBOARDING_CONNECTED, "");
+	if (o->records.now.state == ONBOARDING_ENROLLED)
+		(void)onboarding_set_state(o, &o->records.now, ONBOARDING_CONNECTED, "");
 	else
 		o->options.changed(o->options.owner);
 }
@@ -394,37 +318,46 @@ static void init_links(struct onboarding *o)
 	links_init(&o->links, &options);
 }
 
+static int load(struct onboarding *o, struct err *err)
+{
+	struct err problem;
+	char *boot_id = NULL;
+	size_t size;
+	int rc = file_read(BOOT_ID_FILE, 64, &boot_id, &size, err);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(o->boot_id, sizeof(o->boot_id), "%.36s", boot_id);
+	free(boot_id);
+	rc = onboarding_records_load(&o->records, o->options.config->secrets_directory, &problem,
+				     err);
+	if (rc == 0 && problem.code < 0)
+		log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = problem.text},
+			  "the newer token is not tried: %s", problem.text);
+	return rc;
+}
+
 int onboarding_start(struct onboarding **ret, const struct onboarding_options *options,
 		     struct err *err)
 {
 	struct onboarding *o = calloc(1, sizeof(*o));
-	struct err none;
 	int rc;
 
 	if (!o)
 		return err_set(err, -ENOMEM, "out of memory");
 	o->options = *options;
-	rc = onboarding_record_load(&o->record, options->config->secrets_directory, &none);
-	if (rc < 0 && rc != -ENOENT && rc != -ENOTDIR) {
+	rc = load(o, err);
+	if (rc < 0) {
 		free(o);
-		return err_set(err, rc, "%s", none.text);
+		return rc;
 	}
-	path_of(o, KEY_FILE, o->key_file);
-	(void)uv_timer_init(options->loop, &o->timer);
+	(void)snprintf(o->key_file, sizeof(o->key_file), "%s/" KEY_FILE,
+		       options->config->secrets_directory);
 	init_links(o);
+	onboarding_init_reboot(o);
 	*ret = o;
 	go_on(o);
 	return 0;
-}
-
-static void part_closed(struct onboarding *o)
-{
-	assert(o->closing > 0);
-	if (--o->closing > 0)
-		return;
-	token_release(&o->token);
-	o->closed(o->owner);
-	free(o);
 }
 
 static void on_part_closed(void *owner)
@@ -432,18 +365,17 @@ static void on_part_closed(void *owner)
 	part_closed(owner);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_reboot_closed(struct reboot *r)
 {
-	part_closed(container_of((uv_timer_t *)handle, struct onboarding, timer));
+	part_closed(container_of(r, struct onboarding, reboot));
 }
 
 void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *owner)
 {
 	o->closed = closed;
 	o->owner = owner;
-	o->closing = o->client ? 3 : 2;
-	uv_close((uv_handle_t *)&o->timer, on_timer_closed);
+	o->closing = o->attempt ? 3 : 2;
+	reboot_close(&o->reboot, on_reboot_closed);
 	links_close(&o->links, on_part_closed, o);
-	if (o->client)
-		sco_client_close(o->client, on_part_closed);
+	end_attempt(o);
 }

@@ -5,18 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/base64.h"
 #include "core/json.h"
 #include "core/macros.h"
+#include "onboarding/router/onboarding_document.h"
 
-#define RECORD_FILE       "onboarding.json"
-#define RECORD_SIZE_MAX   (64u << 10)
-#define DOCUMENT_SIZE_MAX (128u << 10)
-#define SERIAL_FILE       "/sys/class/dmi/id/product_serial"
-#define UUID_FILE         "/sys/class/dmi/id/product_uuid"
+/* A token, eight conductors with their keys, and room. */
+#define RECORD_SIZE_MAX (TOKEN_SIZE_MAX + (64u << 10))
 
 static const char *const state_names[] = {
 	[ONBOARDING_UNCONFIGURED] = "unconfigured", [ONBOARDING_HANDSHAKING] = "handshaking",
@@ -30,154 +27,16 @@ const char *onboarding_state_name(enum onboarding_state state)
 	return state_names[state];
 }
 
-/* An onboarding configuration. */
-
-static bool take_name(const char *name, char ret[TOKEN_NAME_SIZE])
+void onboarding_record_forget_token(struct onboarding_record *record)
 {
-	if (!token_name_is_valid(name))
-		return false;
-	(void)snprintf(ret, TOKEN_NAME_SIZE, "%s", name);
-	return true;
+	token_text_free(&record->token);
 }
 
-static bool name_from_file(const char *path, char ret[TOKEN_NAME_SIZE])
+void onboarding_record_release(struct onboarding_record *record)
 {
-	char *text = NULL;
-	size_t size;
-	bool good = file_read(path, 4096, &text, &size, NULL) == 0;
-
-	if (good) {
-		text[strcspn(text, " \n")] = '\0';
-		good = take_name(text, ret);
-	}
-	free(text);
-	return good;
+	onboarding_record_forget_token(record);
+	memset(record, 0, sizeof(*record));
 }
-
-/* Not given: the serial number, else the hostname, else the UUID. */
-static int read_name(const cJSON *json, struct onboarding_record *ret, struct err *err)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "name");
-	char host[TOKEN_NAME_SIZE] = "";
-
-	if (item) {
-		const char *name;
-		int rc = json_get_string(json, "name", TOKEN_NAME_SIZE - 1, &name, err);
-
-		if (rc < 0)
-			return rc;
-		return take_name(name, ret->name)
-			       ? 0
-			       : err_set(err, -EINVAL, "name: '%s' is not the name of a router",
-					 name);
-	}
-	if (name_from_file(SERIAL_FILE, ret->name) ||
-	    (gethostname(host, sizeof(host) - 1) == 0 && take_name(host, ret->name)) ||
-	    name_from_file(UUID_FILE, ret->name))
-		return 0;
-	return err_set(err, -EINVAL, "name: not given, and this machine has none");
-}
-
-static int read_hosts(const cJSON *json, struct onboarding_record *ret, struct err *err)
-{
-	const cJSON *array;
-	const cJSON *item;
-	int rc = json_get_array(json, "conductor-hosts", &array, err);
-
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		const char *host = cJSON_GetStringValue(item);
-
-		if (ret->n_hosts == ONBOARDING_HOSTS_MAX)
-			return err_set(err, -EINVAL, "conductor-hosts: more than %d",
-				       ONBOARDING_HOSTS_MAX);
-		if (!host || !message_host_is_valid(host))
-			return err_set(err, -EINVAL,
-				       "conductor-hosts: '%s' is neither a name nor an address",
-				       host ? host : "");
-		(void)snprintf(ret->hosts[ret->n_hosts++], MESSAGE_HOST_SIZE, "%s", host);
-	}
-	return ret->n_hosts > 0 ? 0
-				: err_set(err, -EINVAL, "conductor-hosts: expected at least one");
-}
-
-static int read_mode(const cJSON *json, struct onboarding_record *ret, struct err *err)
-{
-	const char *mode = "";
-	int rc = json_get_string(json, "mode", 32, &mode, err);
-
-	if (rc < 0)
-		return rc;
-	if (strcmp(mode, "conductor-managed") != 0)
-		return err_set(err, -EINVAL, "mode: expected conductor-managed, found '%s'", mode);
-	if (!cJSON_GetObjectItemCaseSensitive(json, "minimum-mode"))
-		return 0;
-	rc = json_get_string(json, "minimum-mode", 16, &mode, err);
-	if (rc == 0 && (!onboarding_mode_from_name(mode, &ret->minimum_mode) ||
-			ret->minimum_mode == ONBOARDING_DISABLED))
-		rc = err_set(err, -EINVAL,
-			     "minimum-mode: expected psk-only, weak or strong, found '%s'", mode);
-	return rc;
-}
-
-static int read_token(const cJSON *json, const struct onboarding_record *record, char **ret,
-		      struct err *err)
-{
-	static const char member[] = "secure-conductor-onboarding-token";
-	struct token token = {0};
-	const char *text;
-	int rc = json_get_string(json, member, TOKEN_SIZE_MAX, &text, err);
-
-	if (rc < 0)
-		return rc;
-	rc = token_parse(&token, span_of_string(text), err);
-	if (rc < 0)
-		return err_wrap(err, "%s", member);
-	if (strcmp(token.router, record->name) != 0)
-		rc = err_set(err, -EINVAL, "%s: it is for router %s, this is %s", member,
-			     token.router, record->name);
-	token_release(&token);
-	if (rc < 0)
-		return rc;
-	*ret = strdup(text);
-	return *ret ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-int onboarding_record_configure(struct onboarding_record *ret, struct span configuration,
-				enum onboarding_mode minimum_mode, char **ret_token,
-				struct err *err)
-{
-	static const char *const members[] = {
-		"mode",         "name", "conductor-hosts", "secure-conductor-onboarding-token",
-		"minimum-mode", NULL};
-	struct onboarding_record record = {
-		.state = ONBOARDING_HANDSHAKING,
-		.minimum_mode = minimum_mode,
-	};
-	cJSON *json = NULL;
-	int rc = json_parse(&json, configuration, DOCUMENT_SIZE_MAX, err);
-
-	if (rc == 0 && !cJSON_IsObject(json))
-		rc = err_set(err, -EINVAL, "expected a JSON object");
-	if (rc == 0)
-		rc = json_refuse_others(json, members, err);
-	if (rc == 0)
-		rc = read_mode(json, &record, err);
-	if (rc == 0)
-		rc = read_name(json, &record, err);
-	if (rc == 0)
-		rc = read_hosts(json, &record, err);
-	if (rc == 0)
-		rc = read_token(json, &record, ret_token, err);
-	cJSON_Delete(json);
-	if (rc < 0)
-		return rc;
-	*ret = record;
-	return 0;
-}
-
-/* What is kept. */
 
 static void add_conductor(cJSON *array, const struct message_conductor *c)
 {
@@ -262,27 +121,14 @@ static int read_state(const cJSON *json, struct onboarding_record *ret, struct e
 	return err_set(err, -EBADMSG, "state: unknown");
 }
 
-static int parse(const cJSON *json, struct onboarding_record *ret, struct err *err)
+static int read_conductors(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
-	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "reason"));
 	const cJSON *array = NULL;
 	const cJSON *item;
-	const char *text = "";
-	int rc = read_state(json, ret, err);
+	int rc = json_get_array(json, "conductors", &array, err);
 
-	if (rc == 0)
-		rc = read_name(json, ret, err);
-	if (rc == 0)
-		rc = read_hosts(json, ret, err);
-	if (rc == 0)
-		rc = json_get_string(json, "minimum-mode", 16, &text, err);
-	if (rc == 0 && !onboarding_mode_from_name(text, &ret->minimum_mode))
-		rc = err_set(err, -EBADMSG, "minimum-mode: unknown");
-	if (rc == 0)
-		rc = json_get_array(json, "conductors", &array, err);
 	if (rc < 0)
 		return rc;
-	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
 	cJSON_ArrayForEach (item, array) {
 		if (ret->n_conductors == MESSAGE_CONDUCTORS_MAX)
 			return err_set(err, -EBADMSG, "conductors: too many");
@@ -293,7 +139,53 @@ static int parse(const cJSON *json, struct onboarding_record *ret, struct err *e
 	return 0;
 }
 
-int onboarding_record_load(struct onboarding_record *ret, const char *directory, struct err *err)
+static void copy_member(const cJSON *json, const char *name, char *ret, size_t size)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, name));
+
+	(void)snprintf(ret, size, "%s", text ? text : "");
+}
+
+/* Not in each state. */
+static int read_optional(const cJSON *json, struct onboarding_record *ret, struct err *err)
+{
+	char *token = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "token"));
+	int rc = json_get_optional_bool(json, "reboot-commanded", &ret->is_reboot_commanded, err);
+
+	if (rc < 0)
+		return rc;
+	copy_member(json, "reason", ret->reason, sizeof(ret->reason));
+	copy_member(json, "jti", ret->jti, sizeof(ret->jti));
+	copy_member(json, "boot-id", ret->boot_id, sizeof(ret->boot_id));
+	if (!token)
+		return 0;
+	ret->token = strdup(token);
+	explicit_bzero(token, strlen(token));
+	return ret->token ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int parse(const cJSON *json, struct onboarding_record *ret, struct err *err)
+{
+	const char *text = "";
+	int rc = read_state(json, ret, err);
+
+	if (rc == 0)
+		rc = json_get_string(json, "name", TOKEN_NAME_SIZE - 1, &text, err);
+	if (rc == 0) {
+		(void)snprintf(ret->name, sizeof(ret->name), "%s", text);
+		rc = onboarding_document_read_hosts(json, ret, err);
+	}
+	if (rc == 0)
+		rc = json_get_string(json, "minimum-mode", 16, &text, err);
+	if (rc == 0 && !onboarding_mode_from_name(text, &ret->minimum_mode))
+		rc = err_set(err, -EBADMSG, "minimum-mode: unknown");
+	if (rc == 0)
+		rc = read_conductors(json, ret, err);
+	return rc < 0 ? rc : read_optional(json, ret, err);
+}
+
+int onboarding_record_load(struct onboarding_record *ret, const char *directory, const char *file,
+			   struct err *err)
 {
 	struct onboarding_record record = {0};
 	char path[PATH_MAX];
@@ -302,7 +194,7 @@ int onboarding_record_load(struct onboarding_record *ret, const char *directory,
 	size_t size = 0;
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "%s/" RECORD_FILE, directory);
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, file);
 	rc = file_read(path, RECORD_SIZE_MAX, &text, &size, err);
 	if (rc < 0)
 		return rc;
@@ -310,9 +202,11 @@ int onboarding_record_load(struct onboarding_record *ret, const char *directory,
 	if (rc == 0)
 		rc = parse(json, &record, err);
 	cJSON_Delete(json);
-	free(text);
-	if (rc < 0)
+	token_text_free(&text);
+	if (rc < 0) {
+		onboarding_record_release(&record);
 		return err_wrap(err, "%s", path);
+	}
 	*ret = record;
 	return 0;
 }
@@ -329,6 +223,8 @@ cJSON *onboarding_record_to_json(const struct onboarding_record *record)
 		(void)cJSON_AddStringToObject(json, "reason", record->reason);
 	else
 		(void)cJSON_AddNullToObject(json, "reason");
+	if (record->jti[0])
+		(void)cJSON_AddStringToObject(json, "jti", record->jti);
 	(void)cJSON_AddStringToObject(json, "minimum-mode",
 				      onboarding_mode_name(record->minimum_mode));
 	array = cJSON_AddArrayToObject(json, "conductor-hosts");
@@ -340,18 +236,31 @@ cJSON *onboarding_record_to_json(const struct onboarding_record *record)
 	return json;
 }
 
+/* What nobody is shown. */
+static void add_private(cJSON *json, const struct onboarding_record *record)
+{
+	if (record->token)
+		(void)cJSON_AddStringToObject(json, "token", record->token);
+	if (record->boot_id[0])
+		(void)cJSON_AddStringToObject(json, "boot-id", record->boot_id);
+	if (record->is_reboot_commanded)
+		(void)cJSON_AddTrueToObject(json, "reboot-commanded");
+}
+
 int onboarding_record_save(const struct onboarding_record *record, const char *directory,
-			   struct err *err)
+			   const char *file, struct err *err)
 {
 	cJSON *json = onboarding_record_to_json(record);
-	char *text = cJSON_Print(json);
 	char path[PATH_MAX];
+	char *text;
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "%s/" RECORD_FILE, directory);
+	add_private(json, record);
+	text = cJSON_Print(json);
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, file);
 	rc = text ? atomic_file_write(path, span_of_string(text), 0600, err)
 		  : err_set(err, -ENOMEM, "out of memory");
-	free(text);
+	token_text_free(&text);
 	cJSON_Delete(json);
 	return rc;
 }

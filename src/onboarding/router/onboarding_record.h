@@ -1,8 +1,11 @@
 /* onboarding_record.h - what a router keeps of its onboarding on disk, in the encrypted secrets: a
  * reboot at any point goes on from there.
  *
- *	onboarding.json    state, conductors, and what was asked for
- *	onboarding-token   until it is onboarded
+ *	onboarding.json         what holds: state, conductors, what was asked for, and the token
+ *until nobody needs it any more onboarding-next.json    a newer token, beside what holds, until a
+ *conductor has enrolled it
+ *
+ * Each is written whole or not at all, its token with it: a power cut leaves the old or the new.
  */
 #pragma once
 
@@ -13,11 +16,14 @@
 #include "onboarding/mode.h"
 #include "onboarding/token.h"
 
+#define ONBOARDING_FILE        "onboarding.json"
+#define ONBOARDING_NEXT_FILE   "onboarding-next.json"
 #define ONBOARDING_HOSTS_MAX   8
 #define ONBOARDING_REASON_SIZE 512
+#define ONBOARDING_BOOT_SIZE   37 /* a UUID and a zero */
 
 /*
- *	unconfigured ▶ handshaking ▶ enrolled ▶ connected ▶ initializing ▶ onboarded
+ *	unconfigured ▶ handshaking ▶ enrolled ▶ connected ▶ initializing ▶ (reboot) ▶ onboarded
  *	                 ▲   │ ▲ └▶ refused (a new token starts over)
  *	                 │   ▼ │
  *	                retrying
@@ -29,7 +35,7 @@ enum onboarding_state {
 	ONBOARDING_REFUSED,
 	ONBOARDING_ENROLLED,
 	ONBOARDING_CONNECTED,
-	ONBOARDING_INITIALIZING,
+	ONBOARDING_INITIALIZING, /* the configuration is written, and a reboot due */
 	ONBOARDING_ONBOARDED,
 };
 
@@ -41,22 +47,27 @@ struct onboarding_record {
 	char hosts[ONBOARDING_HOSTS_MAX][MESSAGE_HOST_SIZE];
 	size_t n_hosts;
 	enum onboarding_mode minimum_mode;
-	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying */
+	char jti[TOKEN_JTI_SIZE];            /* of the token, also when that is gone; "" = none */
+	char *token;                         /* owned; NULL = gone */
+	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying; of a reboot that failed */
 	struct message_conductor conductors[MESSAGE_CONDUCTORS_MAX];
 	size_t n_conductors;
+	/* Of initializing: the boot that the configuration came in, and whether the reboot command
+	 * was run since. */
+	char boot_id[ONBOARDING_BOOT_SIZE];
+	bool is_reboot_commanded;
 };
 
-/* An onboarding configuration, as an operator or a cloud redirect gives it: {"mode":
- * "conductor-managed","name":…,"conductor-hosts":[…],"secure-conductor-onboarding-token":…,
- * "minimum-mode":…}. *ret_token is freed by the caller. -EINVAL: what is wrong with it. */
-int onboarding_record_configure(struct onboarding_record *ret, struct span configuration,
-				enum onboarding_mode minimum_mode, char **ret_token,
-				struct err *err);
+/* Takes a zeroed one, and leaves one. */
+void onboarding_record_release(struct onboarding_record *record);
+/* Nobody needs it any more. */
+void onboarding_record_forget_token(struct onboarding_record *record);
 
-/* -ENOENT: there is none. */
-int onboarding_record_load(struct onboarding_record *ret, const char *directory, struct err *err);
-int onboarding_record_save(const struct onboarding_record *record, const char *directory,
+/* file: one of the two above. -ENOENT: there is none. */
+int onboarding_record_load(struct onboarding_record *ret, const char *directory, const char *file,
 			   struct err *err);
+int onboarding_record_save(const struct onboarding_record *record, const char *directory,
+			   const char *file, struct err *err);
 
-/* GET /v1/onboarding. */
+/* GET /v1/onboarding: without the token. */
 cJSON *onboarding_record_to_json(const struct onboarding_record *record);

@@ -1,0 +1,78 @@
+#include "conductord/router_nodes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onboarding/conductor/registry_nodes.h"
+
+void router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x)
+{
+	const char *only = http_exchange_query(x, "node");
+
+	(void)snprintf(ret->router, sizeof(ret->router), "%s",
+		       http_exchange_parameter(x, "router"));
+	(void)snprintf(ret->only, sizeof(ret->only), "%s", only ? only : "");
+	ret->n = 0;
+}
+
+int router_nodes_list(struct registry *registry, struct router_nodes *nodes, struct err *err)
+{
+	struct registry_node *rows = NULL;
+	size_t n = 0;
+	int rc = registry_nodes_list(registry, nodes->router, &rows, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n && nodes->n < ROUTER_NODES_MAX; i++) {
+		struct router_node *node = &nodes->each[nodes->n];
+
+		if (nodes->only[0] && strcmp(nodes->only, rows[i].name) != 0)
+			continue;
+		memcpy(node->name, rows[i].name, sizeof(node->name));
+		node->listen_port = rows[i].listen_port;
+		nodes->n++;
+	}
+	free(rows);
+	if (rc == 0 && nodes->n == 0)
+		rc = err_set(err, -ENOENT, "router %s has no node%s%s", nodes->router,
+			     nodes->only[0] ? " " : "", nodes->only);
+	return rc;
+}
+
+unsigned router_nodes_status(int rc)
+{
+	return rc == -ENOENT ? 404 : 503;
+}
+
+/* A problem document's detail, or the whole answer. */
+static void add_answer(cJSON *json, const struct router_answer *answer)
+{
+	cJSON *said = cJSON_ParseWithLength((const char *)answer->body.bytes, answer->body.size);
+
+	if (answer->status < 300) {
+		(void)cJSON_AddItemToObject(json, "answer", said ? said : cJSON_CreateNull());
+		(void)cJSON_AddNullToObject(json, "error");
+		return;
+	}
+	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(said, "detail"));
+
+	(void)cJSON_AddNullToObject(json, "answer");
+	(void)cJSON_AddStringToObject(json, "error", detail ? detail : "it answers nonsense");
+	cJSON_Delete(said);
+}
+
+cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	(void)cJSON_AddStringToObject(json, "node", node->name);
+	(void)cJSON_AddBoolToObject(json, "connected", answer->status > 0);
+	(void)cJSON_AddNumberToObject(json, "status", answer->status);
+	if (answer->status > 0) {
+		add_answer(json, answer);
+	} else {
+		(void)cJSON_AddNullToObject(json, "answer");
+		(void)cJSON_AddStringToObject(json, "error", answer->err.text);
+	}
+	return json;
+}

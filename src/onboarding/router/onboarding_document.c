@@ -1,0 +1,169 @@
+#include "onboarding/router/onboarding_document.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/atomic_file.h"
+#include "core/json.h"
+#include "core/macros.h"
+
+#define TOKEN_MEMBER      "secure-conductor-onboarding-token"
+#define DOCUMENT_SIZE_MAX (128u << 10)
+#define SERIAL_FILE       "/sys/class/dmi/id/product_serial"
+#define UUID_FILE         "/sys/class/dmi/id/product_uuid"
+
+static bool take_name(const char *name, char ret[TOKEN_NAME_SIZE])
+{
+	if (!token_name_is_valid(name))
+		return false;
+	(void)snprintf(ret, TOKEN_NAME_SIZE, "%s", name);
+	return true;
+}
+
+static bool name_from_file(const char *path, char ret[TOKEN_NAME_SIZE])
+{
+	char *text = NULL;
+	size_t size;
+	bool good = file_read(path, 4096, &text, &size, NULL) == 0;
+
+	if (good) {
+		text[strcspn(text, " \n")] = '\0';
+		good = take_name(text, ret);
+	}
+	free(text);
+	return good;
+}
+
+/* Not given: the serial number, else the hostname, else the UUID. */
+static int read_name(const cJSON *json, struct onboarding_record *ret, struct err *err)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "name");
+	char host[TOKEN_NAME_SIZE] = "";
+
+	if (item) {
+		const char *name;
+		int rc = json_get_string(json, "name", TOKEN_NAME_SIZE - 1, &name, err);
+
+		if (rc < 0)
+			return rc;
+		return take_name(name, ret->name)
+			       ? 0
+			       : err_set(err, -EINVAL, "name: '%s' is not the name of a router",
+					 name);
+	}
+	if (name_from_file(SERIAL_FILE, ret->name) ||
+	    (gethostname(host, sizeof(host) - 1) == 0 && take_name(host, ret->name)) ||
+	    name_from_file(UUID_FILE, ret->name))
+		return 0;
+	return err_set(err, -EINVAL, "name: not given, and this machine has none");
+}
+
+int onboarding_document_read_hosts(const cJSON *json, struct onboarding_record *ret,
+				   struct err *err)
+{
+	const cJSON *array;
+	const cJSON *item;
+	int rc = json_get_array(json, "conductor-hosts", &array, err);
+
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach (item, array) {
+		const char *host = cJSON_GetStringValue(item);
+
+		if (ret->n_hosts == ONBOARDING_HOSTS_MAX)
+			return err_set(err, -EINVAL, "conductor-hosts: more than %d",
+				       ONBOARDING_HOSTS_MAX);
+		if (!host || !message_host_is_valid(host))
+			return err_set(err, -EINVAL,
+				       "conductor-hosts: '%s' is neither a name nor an address",
+				       host ? host : "");
+		(void)snprintf(ret->hosts[ret->n_hosts++], MESSAGE_HOST_SIZE, "%s", host);
+	}
+	return ret->n_hosts > 0 ? 0
+				: err_set(err, -EINVAL, "conductor-hosts: expected at least one");
+}
+
+static int read_mode(const cJSON *json, struct onboarding_record *ret, struct err *err)
+{
+	const char *mode = "";
+	int rc = json_get_string(json, "mode", 32, &mode, err);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(mode, "conductor-managed") != 0)
+		return err_set(err, -EINVAL, "mode: expected conductor-managed, found '%s'", mode);
+	if (!cJSON_GetObjectItemCaseSensitive(json, "minimum-mode"))
+		return 0;
+	rc = json_get_string(json, "minimum-mode", 16, &mode, err);
+	if (rc == 0 && (!onboarding_mode_from_name(mode, &ret->minimum_mode) ||
+			ret->minimum_mode == ONBOARDING_DISABLED))
+		rc = err_set(err, -EINVAL,
+			     "minimum-mode: expected psk-only, weak or strong, found '%s'", mode);
+	return rc;
+}
+
+/* cJSON does not wipe what it frees. */
+static void wipe_token(const cJSON *json)
+{
+	char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, TOKEN_MEMBER));
+
+	if (text)
+		explicit_bzero(text, strlen(text));
+}
+
+static int read_token(const cJSON *json, struct onboarding_record *record, struct err *err)
+{
+	struct token token = {0};
+	const char *text;
+	int rc = json_get_string(json, TOKEN_MEMBER, TOKEN_SIZE_MAX, &text, err);
+
+	if (rc < 0)
+		return rc;
+	rc = token_parse(&token, span_of_string(text), err);
+	if (rc < 0)
+		return err_wrap(err, "%s", TOKEN_MEMBER);
+	if (strcmp(token.router, record->name) != 0)
+		rc = err_set(err, -EINVAL, "%s: it is for router %s, this is %s", TOKEN_MEMBER,
+			     token.router, record->name);
+	(void)snprintf(record->jti, sizeof(record->jti), "%s", token.jti);
+	token_release(&token);
+	if (rc < 0)
+		return rc;
+	record->token = strdup(text);
+	return record->token ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+int onboarding_document_read(struct onboarding_record *ret, struct span document,
+			     enum onboarding_mode minimum_mode, struct err *err)
+{
+	static const char *const members[] = {"mode",       "name",         "conductor-hosts",
+					      TOKEN_MEMBER, "minimum-mode", NULL};
+	struct onboarding_record record = {
+		.state = ONBOARDING_HANDSHAKING,
+		.minimum_mode = minimum_mode,
+	};
+	cJSON *json = NULL;
+	int rc = json_parse(&json, document, DOCUMENT_SIZE_MAX, err);
+
+	if (rc == 0 && !cJSON_IsObject(json))
+		rc = err_set(err, -EINVAL, "expected a JSON object");
+	if (rc == 0)
+		rc = json_refuse_others(json, members, err);
+	if (rc == 0)
+		rc = read_mode(json, &record, err);
+	if (rc == 0)
+		rc = read_name(json, &record, err);
+	if (rc == 0)
+		rc = onboarding_document_read_hosts(json, &record, err);
+	if (rc == 0)
+		rc = read_token(json, &record, err);
+	wipe_token(json);
+	cJSON_Delete(json);
+	if (rc < 0)
+		return rc;
+	*ret = record;
+	return 0;
+}

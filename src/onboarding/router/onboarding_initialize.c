@@ -1,0 +1,110 @@
+/* The end of the onboarding: the configuration that a conductor sends, the reboot with it, and what
+ * is sent later. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/atomic_file.h"
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "onboarding/router/onboarding_private.h"
+#include "onboarding/router/onboarding_rules.h"
+
+#define ROUTER_FILE "router.json"
+
+static int write_configuration(struct onboarding *o, const char *configuration, struct err *err)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	int rc = config_check_router_over(o->options.config_path, configuration, err);
+
+	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}\n", configuration) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
+	(void)snprintf(path, sizeof(path), "%s/" ROUTER_FILE, o->options.config->secrets_directory);
+	if (rc == 0)
+		rc = atomic_file_write(path, span_of_string(text), 0600, err);
+	free(text);
+	return rc;
+}
+
+static void on_commanding(struct reboot *r)
+{
+	struct onboarding *o = container_of(r, struct onboarding, reboot);
+
+	if (o->records.now.state != ONBOARDING_INITIALIZING)
+		return;
+	o->records.now.is_reboot_commanded = true;
+	(void)onboarding_keep(o, &o->records.now);
+}
+
+static void on_reboot_failed(struct reboot *r, const char *reason)
+{
+	struct onboarding *o = container_of(r, struct onboarding, reboot);
+	char text[ONBOARDING_REASON_SIZE];
+
+	(void)snprintf(text, sizeof(text), "the router could not be rebooted, reboot it: %s",
+		       reason);
+	log_event(LOG_ONBOARDING_FAILED, &(struct log_fields){.reason = reason}, "%s", text);
+	if (o->records.now.state != ONBOARDING_INITIALIZING)
+		return;
+	o->records.now.is_reboot_commanded = false;
+	(void)onboarding_set_state(o, &o->records.now, ONBOARDING_INITIALIZING, text);
+}
+
+/* While a newer token is tried a conductor may have enrolled us by it, and not have told us yet:
+ * then it means the state that we are not in yet. It asks again. */
+int onboarding_initialize(struct onboarding *o, const char *configuration, struct err *err)
+{
+	int rc;
+
+	if (onboarding_is_tried(onboarding_records_tried(&o->records)))
+		return err_set(err, -EBUSY, "a token is being tried");
+	if (o->records.now.state == ONBOARDING_ONBOARDED ||
+	    o->records.now.state == ONBOARDING_INITIALIZING)
+		return onboarding_configure(o, configuration, err);
+	if (o->records.now.state != ONBOARDING_CONNECTED)
+		return err_set(err, -EBUSY, "this router is %s",
+			       onboarding_state_name(o->records.now.state));
+	rc = write_configuration(o, configuration, err);
+	if (rc < 0)
+		return rc;
+	onboarding_record_forget_token(&o->records.now);
+	memcpy(o->records.now.boot_id, o->boot_id, sizeof(o->boot_id));
+	(void)onboarding_set_state(o, &o->records.now, ONBOARDING_INITIALIZING, "");
+	reboot_start(&o->reboot);
+	return 0;
+}
+
+int onboarding_configure(struct onboarding *o, const char *configuration, struct err *err)
+{
+	if (o->records.now.state != ONBOARDING_ONBOARDED &&
+	    o->records.now.state != ONBOARDING_INITIALIZING)
+		return err_set(err, -EBUSY, "this router is %s",
+			       onboarding_state_name(o->records.now.state));
+	return write_configuration(o, configuration, err);
+}
+
+void onboarding_init_reboot(struct onboarding *o)
+{
+	static const char *const by_default[] = {"systemctl", "reboot", NULL};
+	static const struct reboot_callbacks callbacks = {
+		.commanding = on_commanding,
+		.failed = on_reboot_failed,
+	};
+	const struct config_onboarding *config = o->options.config;
+
+	reboot_init(&o->reboot, o->options.loop,
+		    config->n_reboot_command > 0 ? (const char *const *)config->reboot_command
+						 : by_default,
+		    &callbacks);
+}
+
+void onboarding_end_initialization(struct onboarding *o)
+{
+	if (onboarding_has_rebooted(&o->records.now, o->boot_id))
+		(void)onboarding_set_state(o, &o->records.now, ONBOARDING_ONBOARDED, "");
+	else
+		reboot_start(&o->reboot);
+}

@@ -1,0 +1,35 @@
+/* onboarding_private.h - for onboarding*.c alone: what onboarding consists of. */
+#pragma once
+
+#include <limits.h>
+
+#include "onboarding/router/attempt.h"
+#include "onboarding/router/links.h"
+#include "onboarding/router/onboarding.h"
+#include "onboarding/router/onboarding_records.h"
+#include "onboarding/router/reboot.h"
+
+struct onboarding {
+	struct onboarding_options options;
+	struct onboarding_records records;
+	struct attempt *attempt; /* of the newer of these; NULL = none */
+	bool attempt_is_closing; /* then what is to be tried by then is tried */
+	struct reboot reboot;
+	struct links links;
+	char key_file[PATH_MAX];
+	char boot_id[ONBOARDING_BOOT_SIZE];
+	unsigned closing; /* parts that are not closed yet; 0 = not closing */
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+/* On disk; where that fails it is told of. Returns whether it is there. */
+bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record);
+/* The one place where a state changes: on disk before anyone acts on it. Returns likewise. */
+bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
+			  enum onboarding_state state, const char *reason);
+
+/* The boot after the initialization. */
+void onboarding_init_reboot(struct onboarding *o);
+/* Has it been, the router is onboarded; else it is commanded. */
+void onboarding_end_initialization(struct onboarding *o);
