@@ -110,6 +110,7 @@ struct download {
 	struct manifest manifest;
 	char *manifest_jws;
 	size_t manifest_jws_size;
+	uint8_t imported_at_peer[DIGEST_SIZE]; /* of the manifest there; 0 = no such image */
 	struct image_file file;
 	bool file_is_open;
 	struct piece_map map;
