@@ -12,6 +12,8 @@
  *		http_reply_json(x, 200, json);
  *	}
  *
+ * The process ignores SIGPIPE.
+ *
  * Calling sequence: http_server_listen_unix/_tcp -> handlers, http_reply_... -> http_server_close.
  */
 #pragma once
