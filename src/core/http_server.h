@@ -29,7 +29,8 @@
 
 #define HTTP_BODY_MAX        (64u << 10)  /* of a buffered body, where the route says nothing */
 #define HTTP_STREAM_MAX      (256u << 10) /* a reader that is further behind is dropped */
-#define HTTP_CONNECTIONS_MAX 256
+#define HTTP_CONNECTIONS_MAX 256          /* at once, where the listener says nothing */
+#define HTTP_CONNECTION_SIZE (32u << 10)  /* bytes of head and buffer of one, likewise */
 #define HTTP_IDLE_S          60
 
 struct http_server;
@@ -60,6 +61,8 @@ struct http_peer {
 struct http_listener {
 	const struct http_route *routes;
 	size_t n_routes;
+	unsigned connections_max; /* who comes beyond that waits; 0 = HTTP_CONNECTIONS_MAX */
+	size_t connection_size;   /* bytes; 0 = HTTP_CONNECTION_SIZE */
 	/* May it? NULL = everybody may. */
 	bool (*allows)(void *owner, const struct http_peer *peer, enum http_change change);
 	/* It may not; for the log. */

@@ -223,6 +223,11 @@ static void serve(struct http_exchange *x, const char *path, const char *type)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
+	/* Of its own trouble nobody is told that the image is not there. */
+	if (fd < 0 && errno != ENOENT) {
+		http_reply_problem(x, 503, "cannot be read now: %s", strerror(errno));
+		return;
+	}
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			(void)close(fd);

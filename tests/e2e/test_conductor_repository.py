@@ -198,6 +198,32 @@ def test_only_reads_are_served(nodes, two, images):
     assert conductor.ask("/V1/image-16-1.iso", "HEAD") == (200, b"")
 
 
+def test_a_file_that_cannot_be_read_is_not_one_that_is_not_there(nodes, two, images):
+    """A router leaves a source for the attempt that says 404; what is the conductor's own trouble is
+    503."""
+    conductor = nodes()
+    conductor.import_image(two, "V1", images(16))
+    path = conductor.image_path("V1", "image-16-1.iso")
+    os.rename(path, path + ".away")
+    assert conductor.ask("/V1/image-16-1.iso")[0] == 404
+    os.symlink(path + ".away", path)  # is followed by nobody
+    status, body = conductor.ask("/V1/image-16-1.iso")
+    assert status == 503 and b"cannot be read now" in body
+
+
+def test_nobody_waits_for_another_to_leave(nodes, two, images):
+    """More connections than the control socket takes: all stay, and the last is answered too."""
+    conductor = nodes()
+    conductor.import_image(two, "V1", images(16))
+    with contextlib.ExitStack() as all_of_them:
+        for _ in range(600):
+            connection = http.client.HTTPConnection("127.0.0.1", conductor.port, timeout=10)
+            all_of_them.callback(connection.close)
+            connection.request("GET", "/V1/image-16-1.iso", headers={"Range": "bytes=5-14"})
+            reply = connection.getresponse()
+            assert reply.status == 206 and len(reply.read()) == 10
+
+
 def test_the_peer_comes_first(servers, nodes, two):
     vendor = servers(root=two.root)
     first = nodes(vendor)
