@@ -343,6 +343,8 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	else
 		read_onboarding(&r, &config->onboarding);
 	read_high_availability(&r, &config->high_availability);
+	config->high_availability.own_node =
+		config->role == CONFIG_CONDUCTOR ? config->name : config->node;
 	read_software_update(&r, &config->software_update);
 	if (config->role == CONFIG_CONDUCTOR && config->software_update.n_listen == 0)
 		listen_by_default(&r, &config->software_update);

@@ -171,6 +171,9 @@ enum engine_state download_state(const struct download *d);
 void download_close(struct download *d, void (*closed)(struct download *d));
 void download_free(struct download *d);
 
+/* Does the HA peer have this very image as one that was imported? Then it is imported here, too. */
+bool download_is_imported(const struct download *d);
+
 /* Bytes of pieces that are verified. */
 uint64_t download_bytes_verified(const struct download *d);
 cJSON *download_to_json(const struct download *d);

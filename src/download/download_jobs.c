@@ -94,8 +94,7 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_FINISH:
-		d->file.imported =
-			memcmp(d->imported_at_peer, d->manifest.digest, DIGEST_SIZE) == 0;
+		d->file.imported = download_is_imported(d);
 		return 0;
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);

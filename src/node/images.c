@@ -237,8 +237,7 @@ static void serve(struct http_exchange *x, const char *path, const char *type)
 	http_reply_file(x, fd, (uint64_t)st.st_size, type);
 }
 
-/* A conductor in offline-mode offers nothing but what was imported. */
-static bool offers_only_imported(const struct node *n)
+bool images_only_imported(const struct node *n)
 {
 	return n->config->role == CONFIG_CONDUCTOR &&
 	       n->config->software_update.access_mode == ACCESS_OFFLINE;
@@ -248,7 +247,7 @@ void images_serve_index(struct http_exchange *x)
 {
 	char path[PATH_MAX];
 
-	if (offers_only_imported(node_of(x))) {
+	if (images_only_imported(node_of(x))) {
 		http_reply_json(x, 200, repository_imported_index(node_of(x)->repository));
 		return;
 	}
@@ -265,7 +264,7 @@ void images_serve_file(struct http_exchange *x)
 		repository_find(n->repository, http_exchange_parameter(x, "version"));
 	char path[PATH_MAX];
 
-	if (!image || (offers_only_imported(n) && !image->imported) ||
+	if (!image || (images_only_imported(n) && !image->imported) ||
 	    (strcmp(file, image->file) != 0 && strcmp(file, "manifest.jws") != 0)) {
 		http_reply_problem(x, 404, "there is no such file");
 		return;

@@ -317,25 +317,34 @@ static void look_for_stalls(void)
 
 /* From start to end. */
 
+static void read_router(struct router *r, char *line)
+{
+	const char *address = strtok(line, " \n");
+	const char *port = strtok(NULL, " \n");
+
+	if (!address || !port || inet_pton(AF_INET, address, &r->conductor.sin_addr) != 1)
+		die("a line", "it has no address and port");
+	r->conductor.sin_family = AF_INET;
+	r->conductor.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+	source_init(&r->source, "conductor", SOURCE_CONDUCTOR);
+	for (unsigned i = 0; i < load.n_links; i++)
+		r->links[i] = (struct link){.router = r, .fd = -1};
+}
+
 static void read_routers(const char *path)
 {
 	FILE *file = fopen(path, "re");
-	char address[64];
-	unsigned port;
+	char *line = NULL;
+	size_t size = 0;
 
 	if (!file)
 		die(path, strerror(errno));
-	while (load.n_routers < ROUTERS_MAX && fscanf(file, "%63s %u", address, &port) == 2) {
-		struct router *r = &load.routers[load.n_routers++];
-
-		r->conductor.sin_family = AF_INET;
-		r->conductor.sin_port = htons((uint16_t)port);
-		if (inet_pton(AF_INET, address, &r->conductor.sin_addr) != 1)
-			die(address, "not an address");
-		source_init(&r->source, "conductor", SOURCE_CONDUCTOR);
-		for (unsigned i = 0; i < load.n_links; i++)
-			r->links[i] = (struct link){.router = r, .fd = -1};
+	while (getline(&line, &size, file) > 0) {
+		if (load.n_routers == ROUTERS_MAX)
+			die(path, "too many routers");
+		read_router(&load.routers[load.n_routers++], line);
 	}
+	free(line);
 	(void)fclose(file);
 }
 
@@ -379,10 +388,10 @@ int main(int argc, char **argv)
 {
 	uint64_t started_ms;
 
-	if (argc != 5 || atoi(argv[3]) < 1 || atoi(argv[3]) > CONNECTIONS)
+	load.n_links = argc == 5 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+	if (load.n_links < 1 || load.n_links > CONNECTIONS)
 		die("usage", "fleet_load VERSION IMAGE CONNECTIONS FILE");
 	load.version = argv[1];
-	load.n_links = (unsigned)atoi(argv[3]);
 	map_image(argv[2]);
 	read_routers(argv[4]);
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -87,6 +87,7 @@ static void test_all_that_can_be_said(void **state)
 	assert_int_equal(config->software_update.n_sources, 1);
 	assert_int_equal(config->software_update.n_listen, 1);
 	assert_string_equal(config->software_update.listen[0].address, "::1");
+	assert_string_equal(config->high_availability.own_node, "c0");
 	assert_string_equal(config->high_availability.peer_node, "c1");
 	assert_string_equal(config->high_availability.peer_url, "http://192.0.2.2:8930/");
 	assert_int_equal(config->high_availability.peer_patience_s, 5);
