@@ -102,6 +102,21 @@ static void read_limits(struct download *d, struct engine_limits *limits)
 	limits->order = PICK_ASCENDING;
 }
 
+void download_leave_forbidden(struct download *d)
+{
+	const struct config *config = d->home->config;
+	const enum engine_state state = d->engine.state;
+	const struct source_place *place = source_list_forbidden(&d->sources, config);
+	char reason[128 + SOURCE_NAME_SIZE];
+
+	if (!place || (state != ENGINE_DISCOVERING && state != ENGINE_DOWNLOADING))
+		return;
+	(void)snprintf(reason, sizeof(reason), "access-mode %s leaves out source %s",
+		       access_mode_name(config->software_update.access_mode), place->name);
+	download_deliver(d, &(struct engine_event){.type = ENGINE_PAUSE, .reason = reason});
+	download_tell(d, ENGINE_RESUME);
+}
+
 void download_configure(struct download *d, unsigned concurrency)
 {
 	read_limits(d, &d->engine.limits);

@@ -160,6 +160,10 @@ void download_restart(struct download *d, bool discard);
 /* Does its record on disk say what it is? Else recorded() comes. */
 bool download_is_recorded(const struct download *d);
 
+/* The access mode may have changed: what runs on a source that it leaves out begins its attempt
+ * anew, without it and at once. */
+void download_leave_forbidden(struct download *d);
+
 /* The configuration, or the share of the concurrency, has changed. */
 void download_configure(struct download *d, unsigned concurrency);
 

@@ -118,6 +118,22 @@ void source_list_release(struct source_list *list)
 		place_release(&list->places[--list->n]);
 }
 
+const struct source_place *source_list_forbidden(const struct source_list *list,
+						 const struct config *config)
+{
+	const enum access_mode mode = config->software_update.access_mode;
+
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct source_place *place = &list->places[i];
+
+		if (!source_kind_is_used(config->role, mode, place->kind) ||
+		    (source_offers_only_imported(config->role, mode, place->kind) &&
+		     !place->only_imported))
+			return place;
+	}
+	return NULL;
+}
+
 void source_list_specs(const struct source_list *list, struct engine_source_spec *ret)
 {
 	for (unsigned i = 0; i < list->n; i++)

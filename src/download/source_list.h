@@ -29,6 +29,11 @@ struct source_list {
 int source_list_make(struct source_list *ret, const struct config *config, struct err *err);
 void source_list_release(struct source_list *list);
 
+/* The first one that config leaves out by its access mode, or of which it takes less than the list
+ * does; NULL = none. */
+const struct source_place *source_list_forbidden(const struct source_list *list,
+						 const struct config *config);
+
 /* Names and kinds, for engine_set_sources(); borrowed from the list. */
 void source_list_specs(const struct source_list *list, struct engine_source_spec *ret);
 

@@ -316,6 +316,27 @@ def test_a_pair_imports_once(servers, nodes, daemons, two, images):
         router.fetch("V2")
 
 
+def test_offline_mode_ends_what_runs(servers, nodes, two):
+    """At once: a download that began before asks the internet for nothing more. In the other mode it
+    goes on where it was."""
+    vendor = servers(root=two.root, rate=MIB)
+    conductor = nodes(vendor)
+    conductor.request("V1")
+    wait_for(lambda: conductor.download("V1")["bytes-verified"] >= 4 * MIB, 60, "a part of it")
+    conductor.set_mode("offline-mode")
+    wait_for(lambda: vendor.in_flight == 0, 5, "the end of its requests")
+    accepted, asked = vendor.accepted, len(vendor.requests)
+    assert "no source" in conductor.wait_state("V1", "failed")["error"]
+    assert (vendor.accepted, len(vendor.requests)) == (accepted, asked)
+    assert "access-mode offline-mode leaves out source s0" in conductor.log
+    before = vendor.image_bytes
+    vendor.rate = None
+    conductor.set_mode("prefer-conductor")
+    conductor.ctl("request system software download version V1")
+    conductor.wait_state("V1", "complete")
+    assert vendor.image_bytes - before <= 13 * MIB  # what was verified is not fetched again
+
+
 class Sniffer:
     """Who is talked to in a network namespace: (protocol, address, port) of every packet of IP that
     leaves, loopback's too."""
