@@ -79,11 +79,7 @@ static void on_repository_closed(void *owner)
 static void on_listening(struct tunnels_request *request, int fd)
 {
 	struct conductor *c = container_of(request, struct conductor, listening);
-	const struct http_listener listener = {
-		.routes = shared_routes,
-		.n_routes = n_shared_routes,
-		.owner = &c->node,
-	};
+	const struct http_listener listener = routes_shared_listener(&c->node);
 	struct err err;
 
 	if (fd < 0)

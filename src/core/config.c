@@ -172,9 +172,9 @@ static int load_tree(const struct ly_ctx *context, const char *path, enum config
 static int load_tree_early(const struct ly_ctx *context, const char *path, enum config_role role,
 			   struct lyd_node **tree, struct err *err)
 {
-	static const char *const later[] = {"/steward:router/software-update",
-					    "/steward:router/high-availability",
-					    "/steward:conductor/software-update"};
+	static const char *const later[] = {
+		"/steward:router/software-update", "/steward:router/high-availability",
+		"/steward:conductor/software-update", "/steward:conductor/high-availability"};
 	int rc = parse_file(context, path, role, tree, err);
 
 	if (rc < 0)

@@ -113,7 +113,8 @@ struct config_conductor {
 };
 
 struct config_high_availability {
-	char *peer_node; /* NULL = no peer */
+	const char *own_node; /* a router's node, a conductor's name; borrowed; NULL = not said */
+	char *peer_node;      /* NULL = no peer */
 	char *peer_url;
 	uint32_t peer_patience_s;
 };

@@ -241,6 +241,17 @@ static void read_listen(struct reader *r, struct config_software_update *update)
 	ly_set_free(set, NULL);
 }
 
+/* libyang has defaults for leaves, not for lists. read_listen() made room for it. */
+static void listen_by_default(struct reader *r, struct config_software_update *update)
+{
+	if (!update->listen)
+		return;
+	update->listen[0].address = strdup("127.0.0.1");
+	update->listen[0].port = 8930;
+	update->n_listen = 1;
+	r->out_of_memory |= !update->listen[0].address;
+}
+
 static void read_download(const struct reader *r, struct config_download *download)
 {
 	download->enable_timeout = boolean(r, "software-update/download/enable-timeout");
@@ -270,11 +281,8 @@ static void read_software_update(struct reader *r, struct config_software_update
 	read_listen(r, update);
 }
 
-static void read_router(struct reader *r, struct config *config)
+static void read_high_availability(struct reader *r, struct config_high_availability *ha)
 {
-	struct config_high_availability *ha = &config->high_availability;
-
-	read_onboarding(r, &config->onboarding);
 	ha->peer_node = string(r, "high-availability/peer-node");
 	ha->peer_url = folder_url(r, "high-availability/peer-url");
 	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
@@ -333,8 +341,13 @@ int config_read(struct config **ret, const struct lyd_node *tree, struct err *er
 	if (config->role == CONFIG_CONDUCTOR)
 		read_conductor(&r, &config->conductor);
 	else
-		read_router(&r, config);
+		read_onboarding(&r, &config->onboarding);
+	read_high_availability(&r, &config->high_availability);
+	config->high_availability.own_node =
+		config->role == CONFIG_CONDUCTOR ? config->name : config->node;
 	read_software_update(&r, &config->software_update);
+	if (config->role == CONFIG_CONDUCTOR && config->software_update.n_listen == 0)
+		listen_by_default(&r, &config->software_update);
 	config->text = print(&r);
 	if (r.out_of_memory) {
 		config_free(config);

@@ -294,15 +294,19 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
 
 static int start_daemon(struct http_server *server, int fd, struct err *err)
 {
+	const struct http_listener *listener = &server->listener;
+	const unsigned connections_max = listener->connections_max ?: HTTP_CONNECTIONS_MAX;
+	const size_t connection_size = listener->connection_size ?: HTTP_CONNECTION_SIZE;
 	const union MHD_DaemonInfo *epoll;
 
 	server->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_access,
 		server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-		server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK,
-		unescape, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(32u << 10),
-		MHD_OPTION_END);
+		server, MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)HTTP_IDLE_S, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_size,
+		/* sendfile() has no MSG_NOSIGNAL: without this word files are read and copied. */
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!server->daemon)
 		return err_set(err, -EIO, "HTTP server: libmicrohttpd does not start");
 	epoll = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);

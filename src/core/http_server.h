@@ -12,6 +12,8 @@
  *		http_reply_json(x, 200, json);
  *	}
  *
+ * The process ignores SIGPIPE.
+ *
  * Calling sequence: http_server_listen_unix/_tcp -> handlers, http_reply_... -> http_server_close.
  */
 #pragma once
@@ -28,7 +30,8 @@
 
 #define HTTP_BODY_MAX        (64u << 10)  /* of a buffered body, where the route says nothing */
 #define HTTP_STREAM_MAX      (256u << 10) /* a reader that is further behind is dropped */
-#define HTTP_CONNECTIONS_MAX 256
+#define HTTP_CONNECTIONS_MAX 256          /* at once, where the listener says nothing */
+#define HTTP_CONNECTION_SIZE (32u << 10)  /* bytes of head and buffer of one, likewise */
 #define HTTP_IDLE_S          60
 
 struct http_server;
@@ -59,6 +62,8 @@ struct http_peer {
 struct http_listener {
 	const struct http_route *routes;
 	size_t n_routes;
+	unsigned connections_max; /* who comes beyond that waits; 0 = HTTP_CONNECTIONS_MAX */
+	size_t connection_size;   /* bytes; 0 = HTTP_CONNECTION_SIZE */
 	/* May it? NULL = everybody may. */
 	bool (*allows)(void *owner, const struct http_peer *peer, enum http_change change);
 	/* It may not; for the log. */

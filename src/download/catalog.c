@@ -77,17 +77,22 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 static void ask_for_manifest(struct catalog_inquiry *inquiry)
 {
 	struct catalog *catalog = inquiry->catalog;
+	const struct source_place *place = &catalog->list->places[inquiry->source];
+	const struct index_entry *entry = index_find(&inquiry->index, catalog->version);
 	struct err *err = &inquiry->answer.err;
 
-	if (!index_find(&inquiry->index, catalog->version)) {
-		(void)err_set(err, -ENOENT, "does not have %s", catalog->version);
+	if (!entry || (place->only_imported && !entry->imported)) {
+		(void)err_set(err, -ENOENT,
+			      entry ? "has %s, but it was not imported there, and access-mode is "
+				      "offline-mode"
+				    : "does not have %s",
+			      catalog->version);
 		answer(inquiry, ANSWER_NO_VERSION);
 		return;
 	}
-	if (fetch(inquiry,
-		  source_url(&catalog->list->places[inquiry->source], catalog->version,
-			     "manifest.jws"),
-		  MANIFEST_SIZE_MAX, on_manifest) < 0) {
+	inquiry->imported = entry->imported;
+	if (fetch(inquiry, source_url(place, catalog->version, "manifest.jws"), MANIFEST_SIZE_MAX,
+		  on_manifest) < 0) {
 		(void)err_set(err, -ENOMEM, "manifest: out of memory");
 		answer(inquiry, ANSWER_FAILED);
 	}
@@ -110,10 +115,13 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 		answer(inquiry, ANSWER_FAILED);
 		return;
 	}
-	if (inquiry->catalog->version)
+	if (inquiry->catalog->version) {
 		ask_for_manifest(inquiry);
-	else
-		answer(inquiry, ANSWER_HAS_VERSION);
+		return;
+	}
+	if (inquiry->catalog->list->places[inquiry->source].only_imported)
+		index_keep_imported(&inquiry->index);
+	answer(inquiry, ANSWER_HAS_VERSION);
 }
 
 static char *index_url(const struct source_place *place)

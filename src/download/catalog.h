@@ -38,7 +38,8 @@ struct catalog_inquiry {
 	struct http_fetch *fetch; /* NULL = none is running */
 	struct catalog_answer answer;
 	struct index index;       /* when no version is asked for */
-	struct manifest manifest; /* when one is, and the source has it */
+	bool imported;            /* when one is: it was, there */
+	struct manifest manifest; /* likewise, and the source has it */
 	char *manifest_jws;
 	size_t manifest_jws_size;
 };

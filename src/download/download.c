@@ -87,7 +87,7 @@ int download_check_sequence(const struct config *config, struct err *err)
 		return err_set(err, -EINVAL,
 			       "sequenced: this node takes part in no sequence: no HA peer is "
 			       "configured (high-availability/peer-node)");
-	if (!config->node)
+	if (!config->high_availability.own_node)
 		return err_set(
 			err, -EINVAL,
 			"sequenced: this node's own name is not configured (node), so nobody "
@@ -115,8 +115,9 @@ void download_restart(struct download *d, bool also_discard)
 static bool follows_peer(const struct config *config)
 {
 	const char *peer = config->high_availability.peer_node;
+	const char *own = config->high_availability.own_node;
 
-	return peer && config->node && strcmp(config->node, peer) > 0;
+	return peer && own && strcmp(own, peer) > 0;
 }
 
 static void read_limits(struct download *d, struct engine_limits *limits)
@@ -132,6 +133,21 @@ static void read_limits(struct download *d, struct engine_limits *limits)
 	limits->order = limits->follows_peer ? PICK_DESCENDING : PICK_ASCENDING;
 	limits->peer_patience_ms =
 		UINT64_C(1000) * d->home->config->high_availability.peer_patience_s;
+}
+
+void download_leave_forbidden(struct download *d)
+{
+	const struct config *config = d->home->config;
+	const enum engine_state state = d->engine.state;
+	const struct source_place *place = source_list_forbidden(&d->sources, config);
+	char reason[128 + SOURCE_NAME_SIZE];
+
+	if (!place || (state != ENGINE_DISCOVERING && state != ENGINE_DOWNLOADING))
+		return;
+	(void)snprintf(reason, sizeof(reason), "access-mode %s leaves out source %s",
+		       access_mode_name(config->software_update.access_mode), place->name);
+	download_deliver(d, &(struct engine_event){.type = ENGINE_PAUSE, .reason = reason});
+	download_tell(d, ENGINE_RESUME);
 }
 
 void download_configure(struct download *d, unsigned concurrency)

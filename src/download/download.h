@@ -114,6 +114,7 @@ struct download {
 	struct manifest manifest;
 	char *manifest_jws;
 	size_t manifest_jws_size;
+	uint8_t imported_at_peer[DIGEST_SIZE]; /* of the manifest there; 0 = no such image */
 	struct image_file file;
 	bool file_is_open;
 	struct piece_map map;
@@ -167,6 +168,10 @@ void download_sequence(struct download *d, bool sequenced);
 /* Does its record on disk say what it is? Else recorded() comes. */
 bool download_is_recorded(const struct download *d);
 
+/* The access mode may have changed: what runs on a source that it leaves out begins its attempt
+ * anew, without it and at once. */
+void download_leave_forbidden(struct download *d);
+
 /* The configuration, or the share of the concurrency, has changed. */
 void download_configure(struct download *d, unsigned concurrency);
 
@@ -177,6 +182,9 @@ enum engine_state download_state(const struct download *d);
  * closed is called, which is to free it while what it stands on is there. */
 void download_close(struct download *d, void (*closed)(struct download *d));
 void download_free(struct download *d);
+
+/* Does the HA peer have this very image as one that was imported? Then it is imported here, too. */
+bool download_is_imported(const struct download *d);
 
 /* Bytes of pieces that are verified. */
 uint64_t download_bytes_verified(const struct download *d);

@@ -103,12 +103,17 @@ void download_fail_locally(struct download *d, const struct err *err, bool fatal
 static void on_answer(struct catalog *catalog, unsigned source, const struct catalog_answer *answer)
 {
 	struct download *d = container_of(catalog, struct download, catalog);
+	const struct catalog_inquiry *inquiry = &catalog->inquiries[source];
 
+	/* A pair imports once: what one of the two got from the other is imported, too. */
+	if (d->sources.places[source].kind == SOURCE_HA_PEER &&
+	    answer->answer == ANSWER_HAS_VERSION && inquiry->imported)
+		memcpy(d->imported_at_peer, inquiry->manifest.digest, DIGEST_SIZE);
 	download_deliver(d, &(struct engine_event){
 				    .type = ENGINE_ANSWER,
 				    .source = source,
 				    .answer = answer->answer,
-				    .digest = catalog->inquiries[source].manifest.digest,
+				    .digest = inquiry->manifest.digest,
 				    .retry_after_ms = answer->retry_after_ms,
 				    .reason = answer->err.text,
 			    });
@@ -150,6 +155,7 @@ static void discover(struct download *d)
 
 	catalog_release(&d->catalog);
 	download_peer_forget(d);
+	memset(d->imported_at_peer, 0, sizeof(d->imported_at_peer));
 	rc = renew_sources(d, &err);
 	if (rc == 0) {
 		d->catalog.client = d->home->client;

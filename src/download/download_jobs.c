@@ -93,6 +93,9 @@ static int load(struct download *d, enum disk_task task)
 	case DISK_TASK_SYNC:
 		take_batch(d);
 		return 0;
+	case DISK_TASK_FINISH:
+		d->file.imported = download_is_imported(d);
+		return 0;
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);
 		job->also_image = d->renewing;
@@ -166,7 +169,7 @@ static void tell(struct download *d, enum disk_task task)
 		if (d->disk.err.code < 0)
 			return;
 		drop_unsynced(d); /* the image was synced as a whole */
-		repository_add(d->home->repository, &d->manifest);
+		repository_add(d->home->repository, &d->manifest, d->file.imported);
 		return;
 	case DISK_TASK_DISCARD:
 		/* It was asked for anew meanwhile: once more, with the image. */

@@ -72,6 +72,11 @@ static void add_sources(cJSON *json, const struct engine *e)
 	}
 }
 
+bool download_is_imported(const struct download *d)
+{
+	return memcmp(d->imported_at_peer, d->manifest.digest, DIGEST_SIZE) == 0;
+}
+
 uint64_t download_bytes_verified(const struct download *d)
 {
 	if (d->renewing || d->discarding)

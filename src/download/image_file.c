@@ -207,6 +207,25 @@ static int move_into(struct image_file *f, const char *folder, const char *file,
 	return directory_sync(folder, err);
 }
 
+/* Before the image is whole: one that an operator has not imported is never taken for one. */
+static int set_mark(const struct image_file *f, const char *folder, struct err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/" IMAGE_IMPORTED_MARK, folder) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
+	if (!f->imported)
+		return unlink(path) == 0 || errno == ENOENT
+			       ? 0
+			       : err_set_errno(err, -errno, "remove %s", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return err_set_errno(err, -errno, "create %s", path);
+	(void)close(fd); /* empty: the folder's sync keeps it */
+	return 0;
+}
+
 int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
 		       const char *images, struct err *err)
 {
@@ -221,7 +240,9 @@ int image_file_publish(struct image_file *f, const struct manifest *manifest, st
 		return err_set_errno(err, -errno, "create %s", folder);
 	if ((size_t)snprintf(path, sizeof(path), "%s/manifest.jws", folder) >= sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
-	rc = atomic_file_write(path, jws, 0644, err);
+	rc = set_mark(f, folder, err);
+	if (rc == 0)
+		rc = atomic_file_write(path, jws, 0644, err);
 	if (rc == 0)
 		rc = move_into(f, folder, manifest->file, err);
 	if (rc == 0)

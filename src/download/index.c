@@ -11,6 +11,7 @@
 #include "core/atomic_file.h"
 #include "core/json.h"
 #include "core/macros.h"
+#include "download/image_file.h"
 
 static int read_entry(struct index_entry *ret, const cJSON *item, struct err *err)
 {
@@ -21,6 +22,8 @@ static int read_entry(struct index_entry *ret, const cJSON *item, struct err *er
 
 	if (rc == 0)
 		rc = json_get_string(item, "manifest", sizeof(expected) - 1, &manifest, err);
+	if (rc == 0)
+		rc = json_get_optional_bool(item, "imported", &ret->imported, err);
 	if (rc != 0)
 		return rc;
 	if (!manifest_name_is_valid(version))
@@ -85,6 +88,16 @@ int index_parse(struct index *ret, struct span json, struct err *err)
 	return 0;
 }
 
+void index_keep_imported(struct index *index)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < index->n_entries; i++)
+		if (index->entries[i].imported)
+			index->entries[kept++] = index->entries[i];
+	index->n_entries = kept;
+}
+
 const struct index_entry *index_find(const struct index *index, const char *version)
 {
 	for (size_t i = 0; i < index->n_entries; i++)
@@ -99,7 +112,7 @@ void index_release(struct index *index)
 	*index = (struct index){0};
 }
 
-static void add_version(cJSON *versions, const char *version)
+void index_add_version(cJSON *versions, const char *version, bool imported)
 {
 	cJSON *item = cJSON_CreateObject();
 	char manifest[2 * MANIFEST_NAME_SIZE];
@@ -107,14 +120,16 @@ static void add_version(cJSON *versions, const char *version)
 	(void)snprintf(manifest, sizeof(manifest), "%s/manifest.jws", version);
 	cJSON_AddStringToObject(item, "version", version);
 	cJSON_AddStringToObject(item, "manifest", manifest);
+	if (imported)
+		cJSON_AddTrueToObject(item, "imported");
 	cJSON_AddItemToArray(versions, item);
 }
 
-static bool has_manifest(const char *directory, const char *version)
+static bool has_file(const char *directory, const char *version, const char *file)
 {
 	char path[PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/%s/manifest.jws", directory, version);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", directory, version, file);
 	return access(path, R_OK) == 0;
 }
 
@@ -131,9 +146,11 @@ int index_write(const char *directory, struct err *err)
 	if (n < 0)
 		rc = err_set_errno(err, -errno, "list %s", directory);
 	for (int i = 0; i < n; i++) {
-		if (manifest_name_is_valid(entries[i]->d_name) &&
-		    has_manifest(directory, entries[i]->d_name))
-			add_version(versions, entries[i]->d_name);
+		const char *version = entries[i]->d_name;
+
+		if (manifest_name_is_valid(version) && has_file(directory, version, "manifest.jws"))
+			index_add_version(versions, version,
+					  has_file(directory, version, IMAGE_IMPORTED_MARK));
 		free(entries[i]);
 	}
 	free(entries);

@@ -1,6 +1,8 @@
 /* index.h - which versions a repository has: index.json (download.md, "Repository layout"). */
 #pragma once
 
+#include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/err.h"
@@ -12,6 +14,7 @@
 /* Its manifest is <version>/manifest.jws, relative to the repository's URL: no other is taken. */
 struct index_entry {
 	char version[MANIFEST_NAME_SIZE];
+	bool imported; /* by an operator, on that node or its peer */
 };
 
 struct index {
@@ -22,8 +25,13 @@ struct index {
 /* Entries whose version is no name, or whose manifest is elsewhere, refuse the whole index; a
  * version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
 int index_parse(struct index *ret, struct span json, struct err *err);
+/* Leave out what was not imported. */
+void index_keep_imported(struct index *index);
 const struct index_entry *index_find(const struct index *index, const char *version);
 void index_release(struct index *index);
+
+/* One entry of "versions". */
+void index_add_version(cJSON *versions, const char *version, bool imported);
 
 /* Rebuild <directory>/index.json from the folders in it that hold a manifest.jws; atomically.
  * Used by repository and by `create software manifest`. */

@@ -119,6 +119,15 @@ static bool is_no_image(int rc)
 	return rc == -ENOENT || rc == -EBADMSG || rc == -EPROTO || rc == -EFBIG;
 }
 
+static bool was_imported(const struct repository *r, const char *version)
+{
+	char path[PATH_MAX];
+	struct err ignored;
+
+	return image_path(r, version, IMAGE_IMPORTED_MARK, path, &ignored) == 0 &&
+	       access(path, F_OK) == 0;
+}
+
 static void find_image(struct repository *r, const char *version, struct err *removed,
 		       struct err *trouble)
 {
@@ -129,7 +138,7 @@ static void find_image(struct repository *r, const char *version, struct err *re
 
 	if (rc == 0)
 		rc = check_file(r, &m, &err);
-	if (rc == 0 && repository_add(r, &m) == 0)
+	if (rc == 0 && repository_add(r, &m, was_imported(r, version)) == 0)
 		return;
 	if (is_no_image(rc)) {
 		(void)err_set(removed, rc, "image %s is not complete, removed: %s", version,
@@ -220,7 +229,7 @@ size_t repository_count(const struct repository *r)
 	return r->n;
 }
 
-int repository_add(struct repository *r, const struct manifest *manifest)
+int repository_add(struct repository *r, const struct manifest *manifest, bool imported)
 {
 	struct image *larger;
 	struct image *image;
@@ -236,6 +245,7 @@ int repository_add(struct repository *r, const struct manifest *manifest)
 	memcpy(image->sha256, manifest->sha256, sizeof(image->sha256));
 	image->size = manifest->size;
 	image->created = manifest->created;
+	image->imported = imported;
 	return 0;
 }
 
@@ -271,6 +281,7 @@ cJSON *image_to_json(const struct image *image)
 	cJSON_AddNumberToObject(json, "size", (double)image->size);
 	cJSON_AddStringToObject(json, "sha256", hex);
 	cJSON_AddNumberToObject(json, "created", (double)image->created);
+	cJSON_AddBoolToObject(json, "imported", image->imported);
 	return json;
 }
 
@@ -281,6 +292,17 @@ cJSON *repository_to_json(const struct repository *r)
 
 	for (size_t i = 0; i < r->n; i++)
 		cJSON_AddItemToArray(images, image_to_json(&r->list[i]));
+	return json;
+}
+
+cJSON *repository_imported_index(const struct repository *r)
+{
+	cJSON *json = cJSON_CreateObject();
+	cJSON *versions = cJSON_AddArrayToObject(json, "versions");
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->list[i].imported)
+			index_add_version(versions, r->list[i].version, true);
 	return json;
 }
 

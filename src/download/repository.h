@@ -25,6 +25,7 @@ struct image {
 	uint64_t size;
 	uint8_t sha256[DIGEST_SIZE];
 	int64_t created; /* Unix seconds, of the manifest */
+	bool imported;   /* by an operator, here or on the HA peer */
 };
 
 struct repository;
@@ -41,10 +42,12 @@ const char *repository_directory(const struct repository *r);
 const struct image *repository_find(const struct repository *r, const char *version);
 size_t repository_count(const struct repository *r);
 cJSON *repository_to_json(const struct repository *r);
+/* An index.json of nothing but what was imported. */
+cJSON *repository_imported_index(const struct repository *r);
 cJSON *image_to_json(const struct image *image);
 
 /* An image was published, or its files were removed: note it. -ENOMEM. */
-int repository_add(struct repository *r, const struct manifest *manifest);
+int repository_add(struct repository *r, const struct manifest *manifest, bool imported);
 void repository_forget(struct repository *r, const char *version);
 
 /* Write index.json from the folders. Blocks; jobs of several downloads may end at once. */

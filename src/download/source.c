@@ -7,7 +7,7 @@
 
 #define BACKOFF_MAX_MS 60000u
 
-bool source_kind_is_used(enum access_mode mode, enum source_kind kind)
+bool source_kind_is_used(enum config_role role, enum access_mode mode, enum source_kind kind)
 {
 	static const bool used[][SOURCE_MIST_PROXY + 1] = {
 		/*                            peer  conductor artifactory mist-proxy */
@@ -17,7 +17,16 @@ bool source_kind_is_used(enum access_mode mode, enum source_kind kind)
 		[ACCESS_OFFLINE] = {true, true, false, false},
 	};
 
+	if (role == CONFIG_CONDUCTOR && mode == ACCESS_OFFLINE)
+		return kind == SOURCE_HA_PEER;
 	return used[mode][kind];
+}
+
+bool source_offers_only_imported(enum config_role role, enum access_mode mode,
+				 enum source_kind kind)
+{
+	return mode == ACCESS_OFFLINE &&
+	       (kind == SOURCE_CONDUCTOR || (kind == SOURCE_HA_PEER && role == CONFIG_CONDUCTOR));
 }
 
 void source_init(struct source *s, const char *name, enum source_kind kind)

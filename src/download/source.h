@@ -71,8 +71,14 @@ struct source {
 	uint64_t bytes;
 };
 
-/* Whether sources of this kind are used at all (download.md, "Sources"). */
-bool source_kind_is_used(enum access_mode mode, enum source_kind kind);
+/* Whether sources of this kind are used at all (download.md, "Sources"), by a node of that role. A
+ * conductor in offline-mode asks nobody but its peer. */
+bool source_kind_is_used(enum config_role role, enum access_mode mode, enum source_kind kind);
+
+/* Whether only what was imported there is used: in offline-mode by a router of its conductor, and
+ * by a conductor of its peer. A router's peer is another of the same router: all that it has is. */
+bool source_offers_only_imported(enum config_role role, enum access_mode mode,
+				 enum source_kind kind);
 
 void source_init(struct source *s, const char *name, enum source_kind kind);
 

@@ -48,8 +48,9 @@ static int copy_access(struct http_access *ret, const struct config_source *sour
 }
 
 static int add(struct source_list *list, const struct config_source *source,
-	       uint32_t connect_timeout_s, struct err *err)
+	       const struct config *config, struct err *err)
 {
+	const struct config_software_update *update = &config->software_update;
 	struct source_place *place;
 	int rc;
 
@@ -57,7 +58,9 @@ static int add(struct source_list *list, const struct config_source *source,
 		return err_set(err, -E2BIG, "more than %d sources are configured", SOURCES_MAX);
 	place = &list->places[list->n++];
 	place->kind = source->kind;
-	place->access.connect_timeout_s = connect_timeout_s;
+	place->access.connect_timeout_s = update->download.connect_timeout_s;
+	place->only_imported =
+		source_offers_only_imported(config->role, update->access_mode, source->kind);
 	place->name = strdup(source->name);
 	place->url = strdup(source->url);
 	rc = copy_access(&place->access, source);
@@ -77,20 +80,20 @@ static int add_peer(struct source_list *list, const struct config *config, struc
 
 	if (!peer.url)
 		return 0;
-	return add(list, &peer, config->software_update.download.connect_timeout_s, err);
+	return add(list, &peer, config, err);
 }
 
-static int add_kind(struct source_list *list, const struct config_software_update *update,
-		    enum source_kind kind, struct err *err)
+static int add_kind(struct source_list *list, const struct config *config, enum source_kind kind,
+		    struct err *err)
 {
+	const struct config_software_update *update = &config->software_update;
 	int rc = 0;
 
-	if (!source_kind_is_used(update->access_mode, kind))
+	if (!source_kind_is_used(config->role, update->access_mode, kind))
 		return 0;
 	for (size_t i = 0; i < update->n_sources && rc == 0; i++)
 		if (update->sources[i].kind == kind)
-			rc = add(list, &update->sources[i], update->download.connect_timeout_s,
-				 err);
+			rc = add(list, &update->sources[i], config, err);
 	return rc;
 }
 
@@ -100,7 +103,7 @@ int source_list_make(struct source_list *ret, const struct config *config, struc
 	int rc = add_peer(&list, config, err);
 
 	for (int kind = SOURCE_CONDUCTOR; kind <= SOURCE_MIST_PROXY && rc == 0; kind++)
-		rc = add_kind(&list, &config->software_update, (enum source_kind)kind, err);
+		rc = add_kind(&list, config, (enum source_kind)kind, err);
 	if (rc < 0) {
 		source_list_release(&list);
 		return rc;
@@ -113,6 +116,22 @@ void source_list_release(struct source_list *list)
 {
 	while (list->n > 0)
 		place_release(&list->places[--list->n]);
+}
+
+const struct source_place *source_list_forbidden(const struct source_list *list,
+						 const struct config *config)
+{
+	const enum access_mode mode = config->software_update.access_mode;
+
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct source_place *place = &list->places[i];
+
+		if (!source_kind_is_used(config->role, mode, place->kind) ||
+		    (source_offers_only_imported(config->role, mode, place->kind) &&
+		     !place->only_imported))
+			return place;
+	}
+	return NULL;
 }
 
 void source_list_specs(const struct source_list *list, struct engine_source_spec *ret)

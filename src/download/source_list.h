@@ -16,6 +16,7 @@ struct source_place {
 	enum source_kind kind;
 	char *url;                 /* ends in '/' */
 	struct http_access access; /* its strings are owned by the list */
+	bool only_imported;        /* nothing else that it has is used */
 };
 
 struct source_list {
@@ -27,6 +28,11 @@ struct source_list {
  * there. -ENOMEM; -E2BIG if there are more than SOURCES_MAX. */
 int source_list_make(struct source_list *ret, const struct config *config, struct err *err);
 void source_list_release(struct source_list *list);
+
+/* The first one that config leaves out by its access mode, or of which it takes less than the list
+ * does; NULL = none. */
+const struct source_place *source_list_forbidden(const struct source_list *list,
+						 const struct config *config);
 
 /* Names and kinds, for engine_set_sources(); borrowed from the list. */
 void source_list_specs(const struct source_list *list, struct engine_source_spec *ret);

@@ -223,6 +223,11 @@ static void serve(struct http_exchange *x, const char *path, const char *type)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
+	/* Of its own trouble nobody is told that the image is not there. */
+	if (fd < 0 && errno != ENOENT) {
+		http_reply_problem(x, 503, "cannot be read now: %s", strerror(errno));
+		return;
+	}
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			(void)close(fd);
@@ -232,10 +237,20 @@ static void serve(struct http_exchange *x, const char *path, const char *type)
 	http_reply_file(x, fd, (uint64_t)st.st_size, type);
 }
 
+bool images_only_imported(const struct node *n)
+{
+	return n->config->role == CONFIG_CONDUCTOR &&
+	       n->config->software_update.access_mode == ACCESS_OFFLINE;
+}
+
 void images_serve_index(struct http_exchange *x)
 {
 	char path[PATH_MAX];
 
+	if (images_only_imported(node_of(x))) {
+		http_reply_json(x, 200, repository_imported_index(node_of(x)->repository));
+		return;
+	}
 	(void)snprintf(path, sizeof(path), "%s/index.json",
 		       repository_directory(node_of(x)->repository));
 	serve(x, path, "application/json");
@@ -249,7 +264,8 @@ void images_serve_file(struct http_exchange *x)
 		repository_find(n->repository, http_exchange_parameter(x, "version"));
 	char path[PATH_MAX];
 
-	if (!image || (strcmp(file, image->file) != 0 && strcmp(file, "manifest.jws") != 0)) {
+	if (!image || (images_only_imported(n) && !image->imported) ||
+	    (strcmp(file, image->file) != 0 && strcmp(file, "manifest.jws") != 0)) {
 		http_reply_problem(x, 404, "there is no such file");
 		return;
 	}

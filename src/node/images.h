@@ -14,6 +14,11 @@ void images_put_manifest(struct http_exchange *x);
 void images_upload_file(struct http_exchange *x, struct span bytes);
 void images_put_file(struct http_exchange *x);
 
+struct node;
+
+/* A conductor in offline-mode offers to others nothing but what was imported. */
+bool images_only_imported(const struct node *n);
+
 /* For others, over TCP. */
 void images_serve_index(struct http_exchange *x);
 void images_serve_file(struct http_exchange *x);

@@ -96,11 +96,14 @@ static bool is_free(struct http_exchange *x, const char *version)
 {
 	struct node *n = http_exchange_owner(x);
 	const struct download *download = download_list_find(n->downloads, version);
+	const struct image *image = repository_find(n->repository, version);
 
 	if (!manifest_name_is_valid(version))
 		http_reply_problem(x, 400, "'%s' is not the name of a version", version);
-	else if (repository_find(n->repository, version))
-		http_reply_problem(x, 409, "the image %s is present", version);
+	else if (image)
+		http_reply_problem(x, 409, "the image %s is present%s", version,
+				   image->imported ? ""
+						   : ", by a download: delete it to import it");
 	else if (download && !engine_state_is_ended(download_state(download)))
 		http_reply_problem(x, 409, "a download of %s is unfinished", version);
 	else if (claims_have(&n->claims, version))
@@ -196,6 +199,7 @@ static int open_file(struct import *import)
 			    import->pending.manifest.size, &existed, &import->err) < 0)
 		return import->err.code;
 	import->file_is_open = true;
+	import->file.imported = true;
 	return 0;
 }
 
@@ -270,7 +274,7 @@ static void on_published(struct work *work)
 	struct node *n = import->node;
 
 	import->writing = false;
-	if (import->err.code == 0 && repository_add(n->repository, m) < 0)
+	if (import->err.code == 0 && repository_add(n->repository, m, true) < 0)
 		(void)err_set(&import->err, -ENOMEM, "out of memory");
 	if (import->err.code < 0) {
 		refuse(import, 500);

@@ -111,11 +111,7 @@ static int listen_control(struct node *n, struct err *err)
 static int listen_shared(struct node *n, struct err *err)
 {
 	const struct config_software_update *update = &n->config->software_update;
-	struct http_listener listener = {
-		.routes = shared_routes,
-		.n_routes = n_shared_routes,
-		.owner = n,
-	};
+	const struct http_listener listener = routes_shared_listener(n);
 
 	if (update->n_listen > LISTENERS_MAX)
 		return err_set(err, -E2BIG, "repository: more than %d listen", LISTENERS_MAX);

@@ -12,6 +12,13 @@
 #include "node/node.h"
 #include "node/share.h"
 
+/* A router has up to four connections to a conductor, each a descriptor, and one more of the image
+ * while it is sent: of the 65,536 of conductord.service they leave half. One that came after the
+ * last would wait for a minute of silence on another. */
+#define SHARED_CONNECTIONS_MAX 16384
+/* A GET of a path of two names, and its reply's head: tests/bench/fleet counts this for each. */
+#define SHARED_CONNECTION_SIZE (8u << 10)
+
 static struct node *node_of(struct http_exchange *x)
 {
 	return http_exchange_owner(x);
@@ -284,6 +291,17 @@ const struct http_route shared_routes[] = {
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
 };
 const size_t n_shared_routes = N_ELEMENTS(shared_routes);
+
+struct http_listener routes_shared_listener(struct node *n)
+{
+	return (struct http_listener){
+		.routes = shared_routes,
+		.n_routes = n_shared_routes,
+		.connections_max = SHARED_CONNECTIONS_MAX,
+		.connection_size = SHARED_CONNECTION_SIZE,
+		.owner = n,
+	};
+}
 
 const struct http_route link_routes[N_LINK_ROUTES] = {
 	{"GET", "/v1/status", HTTP_READS, get_status, NULL, 0},

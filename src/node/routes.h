@@ -12,3 +12,8 @@ extern const size_t n_control_routes;
 extern const struct http_route link_routes[N_LINK_ROUTES];
 extern const struct http_route shared_routes[];
 extern const size_t n_shared_routes;
+
+struct node;
+
+/* The repository, for others: those routes, for as many as 4,000 routers at once. */
+struct http_listener routes_shared_listener(struct node *n);

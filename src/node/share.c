@@ -56,7 +56,7 @@ void share_serve_file(struct http_exchange *x)
 
 	if (repository_find(n->repository, version))
 		images_serve_file(x);
-	else if (d && download_shares(d))
+	else if (d && download_shares(d) && (!images_only_imported(n) || download_is_imported(d)))
 		serve_unfinished(x, d, http_exchange_parameter(x, "file"));
 	else
 		reply_missing(x);

@@ -43,7 +43,9 @@ class Conductor(Daemon):
                        "ca-certificate": self.authority.path,
                        "registry": "sqlite:" + os.path.join(str(directory), "registry"),
                        "state-directory": self.state,
-                       "control": {"socket": self.socket}, **leaves}
+                       "control": {"socket": self.socket},
+                       "software-update": {"repository": {"listen": [
+                           {"address": "127.0.0.1", "port": free_port()}]}}, **leaves}
         os.makedirs(self.state, exist_ok=True)
         self.write_config()
 

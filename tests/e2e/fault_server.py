@@ -59,6 +59,7 @@ class FaultServer:
         self.user = user  # "name:password"
         self.token = token
         self.requests = []
+        self.accepted = 0  # connections, also those that never asked anything
         self.in_flight = 0
         self.in_flight_max = 0
         self.connections = set()
@@ -119,6 +120,7 @@ class FaultServer:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):

@@ -91,16 +91,20 @@ class Repository:
     def __init__(self, root):
         self.root = str(root)
         self.versions = []
+        self.imported = set()  # as a conductor says of them
         os.makedirs(self.root, exist_ok=True)
         self.write_index()
 
     def write_index(self):
-        index = {"versions": [{"version": v, "manifest": f"{v}/manifest.jws"}
+        index = {"versions": [{"version": v, "manifest": f"{v}/manifest.jws",
+                               **({"imported": True} if v in self.imported else {})}
                               for v in self.versions]}
         with open(os.path.join(self.root, "index.json"), "w") as file:
             json.dump(index, file)
 
-    def add(self, version, image, key, jws=None, piece_size=MIB):
+    def add(self, version, image, key, jws=None, piece_size=MIB, imported=False):
+        if imported:
+            self.imported.add(version)
         folder = os.path.join(self.root, version)
         os.makedirs(folder, exist_ok=True)
         target = os.path.join(folder, os.path.basename(image.path))

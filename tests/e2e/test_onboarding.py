@@ -218,9 +218,13 @@ def test_one_port_for_each_router(onboarding, conductor):
     paths = [os.path.join(router.secrets, "router.json") for router in routers]
     wait_for(lambda: "123456" in open(paths[1]).read(), what="the configuration")
     assert "123456" not in open(paths[0]).read()
-    # Port 930 is all there is to connect to, also for those on the conductor itself.
-    assert inside(onboarding.network.conductor, listening_ports) == {930}
-    for port in (*ports, 8930):
+    # Port 930 and the images, on loopback, are all there is to connect to, also for those on the
+    # conductor itself.
+    assert inside(onboarding.network.conductor, listening_ports) == {930, 8930}
+    with pytest.raises(ConnectionRefusedError):
+        inside(onboarding.network.conductor, socket.create_connection,
+               (onboarding.network.address, 8930), 5)
+    for port in ports:
         with pytest.raises(ConnectionRefusedError):
             inside(onboarding.network.conductor, socket.create_connection, ("127.0.0.1", port), 5)
     # At the other end there is nothing but what conductors may ask for.

@@ -5,11 +5,12 @@
  *	handshake_load wait N HOST PORT
  *
  * FILE has a line for each router: its token, asset-id and PEM file of an RSA key, which is its
- * certificate's in mode "certificate", its EK in mode "ek", and not looked at in mode "none".
- * The first prints "ready", waits for a line on stdin, makes a handshake with each router, and
- * prints "enrolled N failed N seconds S router_ms MS tpm_ms MS": the CPU time of one handshake on
- * the router's side, and what of it would be the TPM's. The second sends so many ClientHellos,
- *prints "waiting" when all were answered, and says no more until stdin ends.
+ * certificate's in mode "certificate", its EK in mode "ek", and not looked at in mode "none"; and,
+ *if it is to be one of whom the private half is known, its SSH key. The first prints "ready", waits
+ *for a line on stdin, makes a handshake with each router, and prints "enrolled N failed N seconds S
+ *router_ms MS tpm_ms MS": the CPU time of one handshake on the router's side, and what of it would
+ *be the TPM's. The second sends so many ClientHellos, prints "waiting" when all were answered, and
+ *says no more until stdin ends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base64.h"
 #include "core/macros.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/router/conductor_certificate.h"
@@ -115,6 +117,22 @@ static void give_certificate(struct router *router)
 	X509_free(made);
 }
 
+static void give_ssh_key(struct router *router, const char *text)
+{
+	uint8_t *blob = NULL;
+	size_t size = 0;
+
+	memcpy(router->ssh_key, "\0\0\0\x0bssh-ed25519\0\0\0\x20", 19);
+	(void)RAND_bytes(router->ssh_key + 19, 32);
+	if (!text)
+		return;
+	if (base64_decode(span_of_string(text), &blob, &size) < 0 ||
+	    size != sizeof(router->ssh_key))
+		die("not an SSH key");
+	memcpy(router->ssh_key, blob, size);
+	free(blob);
+}
+
 static void read_router(struct router *router, char *line)
 {
 	const char *token = strtok(line, " \n");
@@ -128,8 +146,7 @@ static void read_router(struct router *router, char *line)
 	if (token_parse(&router->token, span_of_string(token), &err) < 0)
 		die(err.text);
 	(void)snprintf(router->asset_id, sizeof(router->asset_id), "%s", asset_id);
-	memcpy(router->ssh_key, "\0\0\0\x0bssh-ed25519\0\0\0\x20", 19);
-	(void)RAND_bytes(router->ssh_key + 19, 32);
+	give_ssh_key(router, strtok(NULL, " \n"));
 	router->tls = load.no_certificate;
 	if (strcmp(load.mode, "none") == 0)
 		return;

@@ -1,6 +1,7 @@
 #include "http_world.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include "core/macros.h"
 
@@ -60,6 +61,7 @@ int http_world_make(void **state)
 
 	assert_non_null(w);
 	assert_non_null(bytes);
+	(void)signal(SIGPIPE, SIG_IGN);
 	w->folder = test_folder();
 	for (unsigned i = 0; i < FILE_SIZE; i++)
 		bytes[i] = (uint8_t)(i * 31 + i / 256);

@@ -50,6 +50,10 @@ static void test_defaults(void **state)
 	assert_int_equal(limits->ssh_sessions, 64);
 	assert_int_equal(limits->ssh_timeout_s, 10);
 	assert_null(config->onboarding.tcti);
+	assert_int_equal(config->software_update.n_listen, 1);
+	assert_string_equal(config->software_update.listen[0].address, "127.0.0.1");
+	assert_int_equal(config->software_update.listen[0].port, 8930);
+	assert_null(config->high_availability.peer_url);
 	config_free(config);
 	test_folder_remove(folder);
 }
@@ -66,6 +70,8 @@ static void test_all_that_can_be_said(void **state)
 		 ",\"port\":9300,\"device-id-ca\":\"/d.pem\",\"device-id-crl\":\"/r.pem\","
 		 "\"registry\":\"postgresql://steward@db.example/steward?sslrootcert=/x\","
 		 "\"limits\":{\"handshakes\":7,\"ssh-timeout\":600},"
+		 "\"high-availability\":{\"peer-node\":\"c1\","
+		 "\"peer-url\":\"http://192.0.2.2:8930\",\"peer-patience\":5},"
 		 "\"software-update\":{\"source\":[{\"name\":\"a\",\"kind\":\"artifactory\","
 		 "\"url\":\"https://a.example/\"}],\"repository\":{\"listen\":"
 		 "[{\"address\":\"::1\",\"port\":8930}]}}",
@@ -80,6 +86,11 @@ static void test_all_that_can_be_said(void **state)
 	assert_int_equal(config->conductor.limits.ssh_timeout_s, 600);
 	assert_int_equal(config->software_update.n_sources, 1);
 	assert_int_equal(config->software_update.n_listen, 1);
+	assert_string_equal(config->software_update.listen[0].address, "::1");
+	assert_string_equal(config->high_availability.own_node, "c0");
+	assert_string_equal(config->high_availability.peer_node, "c1");
+	assert_string_equal(config->high_availability.peer_url, "http://192.0.2.2:8930/");
+	assert_int_equal(config->high_availability.peer_patience_s, 5);
 	config_free(config);
 	test_folder_remove(folder);
 }
@@ -134,6 +145,10 @@ static void test_refused(void **state)
 		{"\"limits\":{\"first-byte-timeout\":0}", "first-byte-timeout", "1..600 seconds"},
 		{"\"limits\":{\"ssh-sessions\":4097}", "ssh-sessions", "1..4096"},
 		{"\"limits\":{\"ssh-timeout\":0}", "ssh-timeout", "1..600 seconds"},
+		{"\"high-availability\":{\"peer-node\":\"c0\",\"peer-url\":\"http://h/\"}",
+		 "high-availability/peer-node", "another node than this one"},
+		{"\"high-availability\":{\"peer-node\":\"c1\"}", "high-availability",
+		 "come together"},
 		{"\"secure-conductor-onboarding\":{}", "secure-conductor-onboarding", "not found"},
 	};
 	char *folder = test_folder();

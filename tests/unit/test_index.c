@@ -79,6 +79,7 @@ static void test_written_and_found(void **state)
 	(void)mkdir(test_path(folder, "empty"), 0755);
 	test_write(test_path(folder, "V2/manifest.jws"), span_of_string("x"));
 	test_write(test_path(folder, "V10/manifest.jws"), span_of_string("x"));
+	test_write(test_path(folder, "V10/.imported"), span_of_string(""));
 	test_write(test_path(folder, "V3#new/manifest.jws"), span_of_string("x"));
 	assert_int_equal(index_write(folder, &err), 0);
 	json = test_read(test_path(folder, "index.json"), &size);
@@ -87,6 +88,11 @@ static void test_written_and_found(void **state)
 	assert_int_equal(index.n_entries, 2);
 	assert_string_equal(index_find(&index, "V10")->version, "V10");
 	assert_null(index_find(&index, "V3"));
+	assert_true(index_find(&index, "V10")->imported);
+	assert_false(index_find(&index, "V2")->imported);
+	index_keep_imported(&index);
+	assert_int_equal(index.n_entries, 1);
+	assert_string_equal(index.entries[0].version, "V10");
 	index_release(&index);
 	free(json);
 	test_folder_remove(folder);

@@ -142,22 +142,34 @@ static void test_new_attempt_forgets_the_window(void **state)
 static void test_access_modes(void **state)
 {
 	static const struct {
+		enum config_role role;
 		enum access_mode mode;
-		bool used[4]; /* peer, conductor, artifactory, mist-proxy */
+		bool used[4];     /* peer, conductor, artifactory, mist-proxy */
+		bool imported[4]; /* and of that only what was imported there */
 	} rows[] = {
-		{ACCESS_INTERNET_ONLY, {true, false, true, true}},
-		{ACCESS_PREFER_CONDUCTOR, {true, true, true, true}},
-		{ACCESS_CONDUCTOR_ONLY, {true, true, false, false}},
-		{ACCESS_OFFLINE, {true, true, false, false}},
+		{CONFIG_ROUTER, ACCESS_INTERNET_ONLY, {true, false, true, true}, {false}},
+		{CONFIG_ROUTER, ACCESS_PREFER_CONDUCTOR, {true, true, true, true}, {false}},
+		{CONFIG_ROUTER, ACCESS_CONDUCTOR_ONLY, {true, true, false, false}, {false}},
+		{CONFIG_ROUTER, ACCESS_OFFLINE, {true, true, false, false}, {false, true}},
+		{CONFIG_CONDUCTOR, ACCESS_INTERNET_ONLY, {true, false, true, true}, {false}},
+		{CONFIG_CONDUCTOR, ACCESS_PREFER_CONDUCTOR, {true, true, true, true}, {false}},
+		{CONFIG_CONDUCTOR, ACCESS_CONDUCTOR_ONLY, {true, true, false, false}, {false}},
+		{CONFIG_CONDUCTOR, ACCESS_OFFLINE, {true}, {true}}, /* nobody but its peer */
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
-		for (unsigned kind = 0; kind < 4; kind++)
-			if (source_kind_is_used(rows[i].mode, (enum source_kind)kind) !=
-			    rows[i].used[kind])
-				fail_msg("%s, %s", access_mode_name(rows[i].mode),
-					 source_kind_name((enum source_kind)kind));
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		for (unsigned at = 0; at < 4; at++) {
+			enum source_kind kind = (enum source_kind)at;
+			bool used = source_kind_is_used(rows[i].role, rows[i].mode, kind);
+			bool imported =
+				source_offers_only_imported(rows[i].role, rows[i].mode, kind);
+
+			if (used != rows[i].used[at] || (used && imported != rows[i].imported[at]))
+				fail_msg("row %u: %s, %s", i, access_mode_name(rows[i].mode),
+					 source_kind_name(kind));
+		}
+	}
 }
 
 static void test_request_length_follows_the_rate(void **state)
