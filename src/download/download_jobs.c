@@ -94,7 +94,8 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_FINISH:
-		d->file.imported = download_is_imported(d);
+		d->file.marked = d->home->config->role == CONFIG_CONDUCTOR &&
+				 !download_is_imported(d);
 		return 0;
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);
@@ -169,7 +170,7 @@ static void tell(struct download *d, enum disk_task task)
 		if (d->disk.err.code < 0)
 			return;
 		drop_unsynced(d); /* the image was synced as a whole */
-		repository_add(d->home->repository, &d->manifest, d->file.imported);
+		repository_add(d->home->repository, &d->manifest, !d->file.marked);
 		return;
 	case DISK_TASK_DISCARD:
 		/* It was asked for anew meanwhile: once more, with the image. */

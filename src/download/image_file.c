@@ -207,15 +207,16 @@ static int move_into(struct image_file *f, const char *folder, const char *file,
 	return directory_sync(folder, err);
 }
 
-/* Before the image is whole: one that an operator has not imported is never taken for one. */
+/* Before the image is whole: one that was downloaded is never taken for an imported one. */
 static int set_mark(const struct image_file *f, const char *folder, struct err *err)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/" IMAGE_IMPORTED_MARK, folder) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/" IMAGE_DOWNLOADED_MARK, folder) >=
+	    sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
-	if (!f->imported)
+	if (!f->marked)
 		return unlink(path) == 0 || errno == ENOENT
 			       ? 0
 			       : err_set_errno(err, -errno, "remove %s", path);

@@ -12,15 +12,15 @@
 #include "core/span.h"
 #include "download/manifest.h"
 
-/* Lies beside an image that an operator imported, here or on the HA peer. No manifest can name a
- * file so. */
-#define IMAGE_IMPORTED_MARK ".imported"
+/* Lies on a conductor beside an image that no operator imported, there or on its HA peer. No
+ * manifest can name a file so. */
+#define IMAGE_DOWNLOADED_MARK ".downloaded"
 
 struct image_file {
 	int fd;
 	char *path;
 	uint64_t size;
-	bool imported; /* it is published with that mark */
+	bool marked; /* it is published with IMAGE_DOWNLOADED_MARK */
 };
 
 /* Open or make it, with room for size bytes: -ENOSPC says how much is needed and how much is

@@ -20,6 +20,7 @@ static int read_entry(struct index_entry *ret, const cJSON *item, struct err *er
 	const char *manifest;
 	int rc = json_get_string(item, "version", MANIFEST_NAME_SIZE - 1, &version, err);
 
+	ret->imported = true;
 	if (rc == 0)
 		rc = json_get_string(item, "manifest", sizeof(expected) - 1, &manifest, err);
 	if (rc == 0)
@@ -120,8 +121,8 @@ void index_add_version(cJSON *versions, const char *version, bool imported)
 	(void)snprintf(manifest, sizeof(manifest), "%s/manifest.jws", version);
 	cJSON_AddStringToObject(item, "version", version);
 	cJSON_AddStringToObject(item, "manifest", manifest);
-	if (imported)
-		cJSON_AddTrueToObject(item, "imported");
+	if (!imported)
+		cJSON_AddFalseToObject(item, "imported");
 	cJSON_AddItemToArray(versions, item);
 }
 
@@ -150,7 +151,7 @@ int index_write(const char *directory, struct err *err)
 
 		if (manifest_name_is_valid(version) && has_file(directory, version, "manifest.jws"))
 			index_add_version(versions, version,
-					  has_file(directory, version, IMAGE_IMPORTED_MARK));
+					  !has_file(directory, version, IMAGE_DOWNLOADED_MARK));
 		free(entries[i]);
 	}
 	free(entries);

@@ -14,7 +14,9 @@
 /* Its manifest is <version>/manifest.jws, relative to the repository's URL: no other is taken. */
 struct index_entry {
 	char version[MANIFEST_NAME_SIZE];
-	bool imported; /* by an operator, on that node or its peer */
+	/* By an operator, there or on the HA peer. A conductor says of the others that they were
+	 * not; what lies in a folder of any other server was put there. */
+	bool imported;
 };
 
 struct index {

@@ -124,8 +124,8 @@ static bool was_imported(const struct repository *r, const char *version)
 	char path[PATH_MAX];
 	struct err ignored;
 
-	return image_path(r, version, IMAGE_IMPORTED_MARK, path, &ignored) == 0 &&
-	       access(path, F_OK) == 0;
+	return image_path(r, version, IMAGE_DOWNLOADED_MARK, path, &ignored) == 0 &&
+	       access(path, F_OK) != 0;
 }
 
 static void find_image(struct repository *r, const char *version, struct err *removed,
@@ -281,7 +281,8 @@ cJSON *image_to_json(const struct image *image)
 	cJSON_AddNumberToObject(json, "size", (double)image->size);
 	cJSON_AddStringToObject(json, "sha256", hex);
 	cJSON_AddNumberToObject(json, "created", (double)image->created);
-	cJSON_AddBoolToObject(json, "imported", image->imported);
+	if (!image->imported)
+		cJSON_AddFalseToObject(json, "imported");
 	return json;
 }
 

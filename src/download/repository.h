@@ -25,7 +25,7 @@ struct image {
 	uint64_t size;
 	uint8_t sha256[DIGEST_SIZE];
 	int64_t created; /* Unix seconds, of the manifest */
-	bool imported;   /* by an operator, here or on the HA peer */
+	bool imported;   /* by an operator, here or on the HA peer; known on a conductor */
 };
 
 struct repository;

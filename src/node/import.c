@@ -199,7 +199,6 @@ static int open_file(struct import *import)
 			    import->pending.manifest.size, &existed, &import->err) < 0)
 		return import->err.code;
 	import->file_is_open = true;
-	import->file.imported = true;
 	return 0;
 }
 

@@ -126,18 +126,17 @@ void show_images(const cJSON *answer)
 {
 	const cJSON *item;
 
-	(void)printf("%-24s %12s  %-20s  %-10s  %s\n", "VERSION", "SIZE", "CREATED", "ORIGIN",
-		     "SHA-256");
+	(void)printf("%-24s %12s  %-20s  %s\n", "VERSION", "SIZE", "CREATED", "SHA-256");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "images")) {
 		char size[FORMAT_SIZE];
 		char date[FORMAT_SIZE];
 
-		(void)printf("%-24s %12s  %-20s  %-10s  %s\n", member_text(item, "version"),
+		(void)printf("%-24s %12s  %-20s  %s%s\n", member_text(item, "version"),
 			     format_bytes(size, member_number(item, "size")),
 			     format_date(date, (int64_t)member_number(item, "created")),
-			     cJSON_IsTrue(cJSON_GetObjectItem(item, "imported")) ? "imported"
-										 : "downloaded",
-			     member_text(item, "sha256"));
+			     member_text(item, "sha256"),
+			     cJSON_IsFalse(cJSON_GetObjectItem(item, "imported")) ? "  not imported"
+										  : "");
 	}
 }
 

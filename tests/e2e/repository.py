@@ -91,20 +91,20 @@ class Repository:
     def __init__(self, root):
         self.root = str(root)
         self.versions = []
-        self.imported = set()  # as a conductor says of them
+        self.downloaded = set()  # as a conductor says of them: not imported
         os.makedirs(self.root, exist_ok=True)
         self.write_index()
 
     def write_index(self):
         index = {"versions": [{"version": v, "manifest": f"{v}/manifest.jws",
-                               **({"imported": True} if v in self.imported else {})}
+                               **({"imported": False} if v in self.downloaded else {})}
                               for v in self.versions]}
         with open(os.path.join(self.root, "index.json"), "w") as file:
             json.dump(index, file)
 
-    def add(self, version, image, key, jws=None, piece_size=MIB, imported=False):
-        if imported:
-            self.imported.add(version)
+    def add(self, version, image, key, jws=None, piece_size=MIB, downloaded=False):
+        if downloaded:
+            self.downloaded.add(version)
         folder = os.path.join(self.root, version)
         os.makedirs(folder, exist_ok=True)
         target = os.path.join(folder, os.path.basename(image.path))

@@ -31,9 +31,7 @@ def start(daemons, by_kind, mode="prefer-conductor", order=None, **options):
 
 @pytest.mark.parametrize("mode", USED)
 @pytest.mark.parametrize("kind", KINDS)
-def test_cell(mode, kind, servers, daemons, repository):
-    repository.imported.add("V1")  # as a conductor would say of it
-    repository.write_index()
+def test_cell(mode, kind, servers, daemons):
     server = servers()
     daemon = start(daemons, {kind: server}, mode)
     daemon.request("V1")

@@ -70,7 +70,7 @@ class Node(Conductor):
     def offered(self):
         status, body = self.ask("/index.json")
         assert status == 200
-        return {v["version"]: v.get("imported", False) for v in json.loads(body)["versions"]}
+        return {v["version"]: v.get("imported", True) for v in json.loads(body)["versions"]}
 
 
 @pytest.fixture
@@ -89,10 +89,9 @@ def nodes(key):
 
 @pytest.fixture
 def two(tmp_path, images, key):
-    """V1 and V2; a peer would say that both were imported."""
     repository = Repository(tmp_path / "two")
     for version, seed in (("V1", 1), ("V2", 2)):
-        repository.add(version, images(16, seed), key, imported=True)
+        repository.add(version, images(16, seed), key)
     return repository
 
 
@@ -138,9 +137,8 @@ def test_the_command_line_of_a_conductor(servers, nodes, two, images):
     assert "s0" in conductor.ctl("show system software download version V1").stdout
     conductor.import_image(two, "V2", images(16, 2))
     lines = conductor.ctl("show system software images").stdout.splitlines()
-    assert [("V1" in line, "downloaded" in line) for line in lines[1:]] == [
+    assert [("V1" in line, "not imported" in line) for line in lines[1:]] == [
         (True, True), (False, False)]
-    assert "imported" in lines[2] and "V2" in lines[2]
     for version in ("V1", "V2"):
         assert version in conductor.ctl(f"request system software verify version {version}").stdout
     conductor.ctl("request system software delete version V1")
@@ -191,7 +189,7 @@ def test_only_reads_are_served(nodes, two, images):
         for method in ("PUT", "POST", "DELETE", "PATCH"):
             assert conductor.ask(path, method)[0] == 405, (method, path)
     for path in ("/v1/downloads", "/v1/status", "/v1/images", "/v1/routers", "/v1/configuration",
-                 "/metrics", "/", "/V1/", "/V1/.imported", "/V1/../index.json", "/V9/manifest.jws",
+                 "/metrics", "/", "/V1/", "/V1/.downloaded", "/V1/../index.json", "/V9/manifest.jws",
                  "/V1/image-16-1.iso.part", "/downloads/V1/request.json"):
         for method in ("GET", "HEAD"):
             assert conductor.ask(path, method)[0] == 404, (method, path)

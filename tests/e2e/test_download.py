@@ -25,7 +25,7 @@ def test_image_is_right_and_listed(servers, daemons, images):
     assert server.image_bytes == image.size
     listed = daemon.get("/v1/images").json["images"]
     assert listed == [{"version": "V1", "file": "image-16-1.iso", "size": image.size,
-                       "sha256": image.sha256, "created": 1767225600, "imported": False}]
+                       "sha256": image.sha256, "created": 1767225600}]
     with open(daemon.state + "/images/index.json") as file:
         assert '"V1/manifest.jws"' in file.read()
 

@@ -79,7 +79,7 @@ static void test_written_and_found(void **state)
 	(void)mkdir(test_path(folder, "empty"), 0755);
 	test_write(test_path(folder, "V2/manifest.jws"), span_of_string("x"));
 	test_write(test_path(folder, "V10/manifest.jws"), span_of_string("x"));
-	test_write(test_path(folder, "V10/.imported"), span_of_string(""));
+	test_write(test_path(folder, "V2/.downloaded"), span_of_string(""));
 	test_write(test_path(folder, "V3#new/manifest.jws"), span_of_string("x"));
 	assert_int_equal(index_write(folder, &err), 0);
 	json = test_read(test_path(folder, "index.json"), &size);
