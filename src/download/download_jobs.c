@@ -94,8 +94,8 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_FINISH:
-		d->file.marked = d->home->config->role == CONFIG_CONDUCTOR &&
-				 !download_is_imported(d);
+		d->file.marked =
+			d->home->config->role == CONFIG_CONDUCTOR && !download_is_imported(d);
 		return 0;
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);
