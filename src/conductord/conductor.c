@@ -17,7 +17,8 @@
 #include "onboarding/conductor/registry_conductors.h"
 #include "onboarding/conductor/tunnel_host.h"
 
-#define CLOCK_MS 60000
+#define CLOCK_MS          60000
+#define REGISTER_AGAIN_MS 2000 /* no router can be enrolled before the first time */
 
 struct conductor *conductor_of(struct node *n)
 {
@@ -29,7 +30,17 @@ void conductor_keys_changed(struct conductor *c)
 	keys_look(&c->keys);
 }
 
-/* Itself, in the registry: routers are told of it from then on. */
+/* Itself, in the registry: routers are told of it from then on. What keeps it from that is told
+ * once.
+ */
+
+static void look_around(struct conductor *c);
+static void register_self(struct conductor *c);
+
+static void on_register_again(uv_timer_t *timer)
+{
+	register_self(container_of(timer, struct conductor, register_again));
+}
 
 static void run_register(struct work *work)
 {
@@ -46,16 +57,29 @@ static void run_register(struct work *work)
 	(void)registry_conductor_register(c->registry, &self, &c->register_err);
 }
 
+static void not_registered(struct conductor *c)
+{
+	if (!c->told_not_registered)
+		log_event(LOG_REGISTRY_PROBLEM,
+			  &(struct log_fields){.reason = c->register_err.text},
+			  "this conductor is not registered yet: %s", c->register_err.text);
+	c->told_not_registered = true;
+	if (c->closing == 0)
+		(void)uv_timer_start(&c->register_again, on_register_again, REGISTER_AGAIN_MS, 0);
+}
+
 static void on_registered(struct work *work)
 {
 	struct conductor *c = container_of(work, struct conductor, registering);
 
 	c->is_registering = false;
 	c->is_registered = c->register_err.code == 0;
-	if (!c->is_registered)
-		log_event(LOG_REGISTRY_PROBLEM,
-			  &(struct log_fields){.reason = c->register_err.text},
-			  "this conductor is not registered yet: %s", c->register_err.text);
+	if (!c->is_registered) {
+		not_registered(c);
+	} else if (c->told_not_registered) {
+		c->told_not_registered = false;
+		look_around(c);
+	}
 	node_job_ends(&c->node);
 }
 
@@ -265,17 +289,18 @@ static void on_clock(struct work *work)
 	node_job_ends(&c->node);
 }
 
-static void on_minute(uv_timer_t *timer)
+static void look_around(struct conductor *c)
 {
-	struct conductor *c = container_of(timer, struct conductor, minute);
-
-	if (!c->is_registered && c->tunnels.state == TUNNELS_READY)
-		register_self(c);
 	if (c->clock_is_looked_at || c->node.stopping)
 		return;
 	c->clock_is_looked_at = true;
 	node_job_begins(&c->node);
 	work_submit(&c->node.loop, &c->clock, run_clock, on_clock);
+}
+
+static void on_minute(uv_timer_t *timer)
+{
+	look_around(container_of(timer, struct conductor, minute));
 }
 
 /* Start and end. */
@@ -289,6 +314,7 @@ static int start(struct node *n, struct err *err)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
 	(void)uv_timer_init(&n->loop, &c->minute);
+	(void)uv_timer_init(&n->loop, &c->register_again);
 	if (rc == 0)
 		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
 	c->has_minute = true;
@@ -322,6 +348,11 @@ static void on_minute_closed(uv_handle_t *handle)
 	part_closed(container_of((uv_timer_t *)handle, struct conductor, minute));
 }
 
+static void on_register_again_closed(uv_handle_t *handle)
+{
+	part_closed(container_of((uv_timer_t *)handle, struct conductor, register_again));
+}
+
 static void on_tunnels_closed(struct tunnels *t)
 {
 	part_closed(container_of(t, struct conductor, tunnels));
@@ -347,9 +378,10 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		closed(owner);
 		return;
 	}
-	c->closing = 1u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
 		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
+	uv_close((uv_handle_t *)&c->register_again, on_register_again_closed);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
 	if (c->sco)

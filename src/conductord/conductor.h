@@ -33,6 +33,8 @@ struct conductor {
 	struct work registering;          /* itself, in the registry */
 	bool is_registering;
 	bool is_registered;
+	bool told_not_registered;
+	uv_timer_t register_again;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 	struct err register_err;
 	uv_timer_t minute; /* the clock is looked at, and the summary taken */
