@@ -2,15 +2,18 @@
 it for ever, the database since before the start."""
 
 import os
+import re
 import signal
+import socket
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
 
 from onboarding_world import inside
-from steward import SLOW, wait_for
+from steward import SLOW, ctl, wait_for
 from test_conductor_pair import both_connected, database, host, outcomes, pair, \
     tunnels  # noqa: F401
 from test_onboarding_survives import Helper, check_onboarded
@@ -64,6 +67,76 @@ def test_conductor_that_is_down_for_a_minute(onboarding, conductor):
     conductor.start()
     check_onboarded(conductor, router, 120)
     assert router.reboots == 1
+
+
+def the_tunnel(router):
+    return router.onboarding["conductors"][0]
+
+
+def told(router):
+    """What the journal has of tunnels that are down, in order."""
+    return re.findall(r"warning (the tunnel to \S+ port 930 is (?:still )?down: .*)", router.log)
+
+
+def hang_up(listener):
+    """A server that takes connections, and ends them."""
+    while True:
+        try:
+            listener.accept()[0].close()
+        except OSError:
+            return
+
+
+def listen(address):
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((address, 930))
+    made.listen()
+    return made
+
+
+def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
+    router = onboarding.router()
+    router.onboard(conductor.token())
+    check_onboarded(conductor, router)
+    up = the_tunnel(router)
+    assert up["problem"] is None and up["next-try"] is None and 0 <= time.time() - up["since"] < 60
+
+    conductor.stop()
+    refused = "Connection refused"
+    down = wait_for(lambda: refused in (the_tunnel(router)["problem"] or "") and the_tunnel(router),
+                    60, "the problem")
+    assert up["since"] <= down["since"] <= time.time()
+    # The same again, three times, is no news.
+    before = told(router)
+    assert before[-1].endswith(refused)
+    tries = inside(onboarding.network.router, connections_begun, None)
+    wait_for(lambda: inside(onboarding.network.router, connections_begun, None) >= tries + 3, 60,
+             "more tries")
+    assert told(router) == before
+    waiting = wait_for(lambda: the_tunnel(router)["next-try"] and the_tunnel(router), 60, "a wait")
+    assert waiting["tunnel"] == "waiting" and waiting["since"] == down["since"]
+    assert -1 <= waiting["next-try"] - time.time() <= 61
+    shown = ctl(router, "show", "secure-conductor-onboarding", check=0).stdout
+    assert refused in shown and re.search(r"next try in \d+ s", shown), shown
+
+    # Another reason is.
+    listener = inside(onboarding.network.conductor, listen, onboarding.network.address)
+    threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+    wait_for(lambda: len(told(router)) == len(before) + 1, 120, "the other reason")
+    assert "is still down: " in told(router)[-1] and refused not in told(router)[-1]
+    assert told(router)[-1].endswith(the_tunnel(router)["problem"])
+    assert the_tunnel(router)["since"] == down["since"]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+    ups = router.log.count("port 930 is up")
+    conductor.start()
+    wait_for(lambda: router.is_connected, 120, "the tunnel")
+    assert router.log.count("port 930 is up") == ups + 1
+    again = the_tunnel(router)
+    assert again["problem"] is None and again["next-try"] is None
+    assert again["since"] > down["since"]
 
 
 # A conductor that has begun with a router.
