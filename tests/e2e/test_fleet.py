@@ -13,9 +13,9 @@ from steward import SLOW, wait_for
 
 pytestmark = pytest.mark.slow
 ROUTERS, NODES, TOKENS = 10000, 2, 3
-REPLY_S = 1.0    # within which an operator has his answer
-LOOP_S = 0.1     # that the loop may be away: a handshake in the meantime does not notice
-MEMORY_KIB = 32 << 10
+REPLY_S = 1.0  # within which an operator has his answer
+LOOP_S = 0.1  # that the loop may be away: a handshake in the meantime does not notice
+MEMORY_KIB = 4 << 10  # no row of it is kept
 
 
 def blob(kind, n):
