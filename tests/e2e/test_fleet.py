@@ -11,7 +11,7 @@ import pytest
 
 from steward import SLOW, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release_only]  # a sanitizer keeps what was freed
 ROUTERS, NODES, TOKENS = 10000, 2, 3
 REPLY_S = 1.0  # within which an operator has his answer
 LOOP_S = 0.1  # that the loop may be away: a handshake in the meantime does not notice
