@@ -11,11 +11,9 @@
 #include "conductord/reload.h"
 #include "conductord/router_call.h"
 #include "conductord/routes.h"
-#include "core/base64.h"
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "node/routes.h"
-#include "onboarding/conductor/registry_conductors.h"
 #include "onboarding/conductor/tunnel_host.h"
 
 #define CLOCK_MS 60000
@@ -28,45 +26,6 @@ struct conductor *conductor_of(struct node *n)
 void conductor_keys_changed(struct conductor *c)
 {
 	keys_look(&c->keys);
-}
-
-/* Itself, in the registry: routers are told of it from then on. */
-
-static void run_register(struct work *work)
-{
-	struct conductor *c = container_of(work, struct conductor, registering);
-	const struct config *config = c->config;
-	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
-	char *key = base64_encode(span_of(c->host_key, sizeof(c->host_key)));
-
-	(void)snprintf(self.name, sizeof(self.name), "%s", config->name);
-	(void)snprintf(self.host, sizeof(self.host), "%s", config->conductor.address);
-	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
-	free(key);
-	memset(&c->register_err, 0, sizeof(c->register_err));
-	(void)registry_conductor_register(c->registry, &self, &c->register_err);
-}
-
-static void on_registered(struct work *work)
-{
-	struct conductor *c = container_of(work, struct conductor, registering);
-
-	c->is_registering = false;
-	c->is_registered = c->register_err.code == 0;
-	if (!c->is_registered)
-		log_event(LOG_REGISTRY_PROBLEM,
-			  &(struct log_fields){.reason = c->register_err.text},
-			  "this conductor is not registered yet: %s", c->register_err.text);
-	node_job_ends(&c->node);
-}
-
-static void register_self(struct conductor *c)
-{
-	if (c->is_registering || c->node.stopping)
-		return;
-	c->is_registering = true;
-	node_job_begins(&c->node);
-	work_submit(&c->node.loop, &c->registering, run_register, on_registered);
 }
 
 /* The tunnels, and the repository at their end. */
@@ -99,8 +58,7 @@ static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519
 {
 	struct conductor *c = owner;
 
-	memcpy(c->host_key, host_key, sizeof(c->host_key));
-	register_self(c);
+	registration_run(&c->registration, host_key);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
 }
 
@@ -262,17 +220,18 @@ static void on_clock(struct work *work)
 	node_job_ends(&c->node);
 }
 
-static void on_minute(uv_timer_t *timer)
+void conductor_look_around(struct conductor *c)
 {
-	struct conductor *c = container_of(timer, struct conductor, minute);
-
-	if (!c->is_registered && c->tunnels.state == TUNNELS_READY)
-		register_self(c);
 	if (c->clock_is_looked_at || c->node.stopping)
 		return;
 	c->clock_is_looked_at = true;
 	node_job_begins(&c->node);
 	work_submit(&c->node.loop, &c->clock, run_clock, on_clock);
+}
+
+static void on_minute(uv_timer_t *timer)
+{
+	conductor_look_around(container_of(timer, struct conductor, minute));
 }
 
 /* Start and end. */
@@ -286,6 +245,7 @@ static int start(struct node *n, struct err *err)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
 	(void)uv_timer_init(&n->loop, &c->minute);
+	registration_init(&c->registration, c);
 	if (rc == 0)
 		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
 	c->has_minute = true;
@@ -349,9 +309,10 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		closed(owner);
 		return;
 	}
-	c->closing = 1u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
 		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
+	registration_close(&c->registration, part_closed, c);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
 	if (c->sco)

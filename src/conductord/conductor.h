@@ -6,6 +6,7 @@
 #pragma once
 
 #include "conductord/keys.h"
+#include "conductord/registration.h"
 #include "conductord/sco.h"
 #include "conductord/summary.h"
 #include "conductord/visits.h"
@@ -31,11 +32,7 @@ struct conductor {
 	char *keys_path;
 	struct tunnels_request listening; /* for the repository's listener */
 	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
-	struct work registering;          /* itself, in the registry */
-	bool is_registering;
-	bool is_registered;
-	uint8_t host_key[SSH_KEY_ED25519_SIZE];
-	struct err register_err;
+	struct registration registration;
 	uv_timer_t minute; /* the clock is looked at, and the summary taken */
 	bool has_minute;   /* the node was started as far as that */
 	struct work clock;
@@ -54,3 +51,6 @@ struct conductor *conductor_of(struct node *n);
 
 /* Who may log in may have changed. */
 void conductor_keys_changed(struct conductor *c);
+
+/* Take the summary now, not only at the next minute. */
+void conductor_look_around(struct conductor *c);

@@ -8,7 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define OLD_PORTS_COMMAND "nft add rule inet filter input tcp dport { 4505, 4506 } drop"
+/* With a table of its own, since there is no other on a machine without a firewall: Debian's only
+ * comes with nftables.service. Until the next boot. */
+#define OLD_PORTS_COMMAND                                                                          \
+	"nft 'table inet old_ports { chain input { type filter hook input priority 0; "            \
+	"tcp dport { 4505, 4506 } drop; }; }'"
 
 /* In one table of the kernel's, as /proc/net/tcp and tcp6 have it. */
 bool old_ports_in_table(FILE *table);

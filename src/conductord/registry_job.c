@@ -36,13 +36,14 @@ static void run(struct work *work)
 
 static void reply(struct registry_job *job)
 {
-	if (job->rc < 0)
+	if (job->rc < 0) {
 		http_reply_problem(job->x, status_of(job->rc), "%s", job->err.text);
-	else if (job->json)
+	} else if (job->json) {
 		http_reply_json(job->x, job->status, job->json);
-	else
+		job->json = NULL;
+	} else {
 		http_reply_empty(job->x, job->status);
-	job->json = NULL;
+	}
 }
 
 static void job_free(struct registry_job *job)

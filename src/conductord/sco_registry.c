@@ -48,6 +48,10 @@ static int list_conductors(const struct sco_context *context, uint16_t listen_po
 
 	if (rc < 0)
 		return rc;
+	/* As this one, when its database came later than it: a router that is enrolled with nobody
+	 * would have nowhere to go. */
+	if (n == 0)
+		return err_set(err, -EAGAIN, "no conductor is registered yet");
 	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
 	if (!ret->conductors)
 		return err_set(err, -ENOMEM, "out of memory");

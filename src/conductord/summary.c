@@ -1,66 +1,12 @@
 #include "conductord/summary.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "conductord/identity.h"
 #include "conductord/old_ports.h"
 #include "core/macros.h"
 #include "onboarding/conductor/registry_clock.h"
-#include "onboarding/conductor/registry_enrolment.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_tokens.h"
-
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
-static bool is_meant(const char *router, const char *name)
-{
-	return !router || strcmp(router, name) == 0;
-}
-
-static int count_routers(struct summary *s, struct registry *registry, const char *router,
-			 struct err *err)
-{
-	_cleanup_(free_rows) struct registry_router *routers = NULL;
-	unsigned found = 0;
-	size_t n;
-	int rc = registry_routers_list(registry, &routers, &n, err);
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (!is_meant(router, routers[i].name))
-			continue;
-		s->routers[routers[i].mode]++;
-		s->nodes += (unsigned)routers[i].n_nodes;
-		s->enrolments += (unsigned)routers[i].n_enrolled;
-		found++;
-	}
-	if (rc == 0 && router && found == 0)
-		rc = err_set(err, -ENOENT, "there is no router %s", router);
-	return rc;
-}
-
-static int count_tokens(struct summary *s, struct registry *registry, const char *router,
-			int64_t now_s, struct err *err)
-{
-	_cleanup_(free_rows) struct registry_token *tokens = NULL;
-	size_t n;
-	int rc = registry_tokens_list(registry, router, &tokens, &n, err);
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (tokens[i].revoked_s)
-			s->tokens_revoked++;
-		else if (tokens[i].expires_s <= now_s)
-			s->tokens_expired++;
-		else
-			s->tokens_valid++;
-	}
-	return rc;
-}
 
 static void look_at_certificate(struct summary *s, const struct config_conductor *config)
 {
@@ -90,8 +36,7 @@ void summary_take(struct summary *ret, struct registry *registry,
 
 	look_at_certificate(&s, config);
 	look_at_clock(&s, registry, now_s);
-	if (count_routers(&s, registry, router, &err) < 0 ||
-	    count_tokens(&s, registry, router, now_s, &err) < 0)
+	if (registry_counts_read(registry, router, now_s, &s.counts, &err) < 0)
 		(void)snprintf(s.problem, sizeof(s.problem), "%s", err.text);
 	s.error = err.code;
 	*ret = s;
@@ -99,8 +44,9 @@ void summary_take(struct summary *ret, struct registry *registry,
 
 bool summary_warns_of_old_ports(const struct summary *s)
 {
-	unsigned enabled = s->routers[ONBOARDING_PSK_ONLY] + s->routers[ONBOARDING_WEAK] +
-			   s->routers[ONBOARDING_STRONG];
+	unsigned enabled = s->counts.routers[ONBOARDING_PSK_ONLY] +
+			   s->counts.routers[ONBOARDING_WEAK] +
+			   s->counts.routers[ONBOARDING_STRONG];
 
-	return s->old_ports && enabled > 0 && s->routers[ONBOARDING_DISABLED] == 0;
+	return s->old_ports && enabled > 0 && s->counts.routers[ONBOARDING_DISABLED] == 0;
 }

@@ -10,8 +10,7 @@
 #include <stdio.h>
 
 #include "core/config.h"
-#include "onboarding/conductor/registry.h"
-#include "onboarding/mode.h"
+#include "onboarding/conductor/registry_counts.h"
 
 struct conductor;
 
@@ -21,12 +20,7 @@ struct summary {
 	int64_t at_s; /* 0 = nobody was asked yet */
 	int error; /* -ENOENT: there is no such router; else 0, or the registry does not answer */
 	char problem[SUMMARY_PROBLEM_SIZE]; /* why the registry does not answer; "" = it does */
-	unsigned routers[ONBOARDING_STRONG + 1]; /* by mode */
-	unsigned nodes;
-	unsigned enrolments;
-	unsigned tokens_valid;
-	unsigned tokens_expired;
-	unsigned tokens_revoked;
+	struct registry_counts counts;
 	int64_t certificate_ends_s; /* 0 = it cannot be used, and this is why: */
 	char certificate_problem[SUMMARY_PROBLEM_SIZE];
 	char clock_problem[SUMMARY_PROBLEM_SIZE]; /* it was set back; "" = it was not */

@@ -35,13 +35,13 @@ static void add_registry(cJSON *json, const struct summary *s)
 	item = cJSON_AddObjectToObject(registry, "routers");
 	for (int mode = ONBOARDING_DISABLED; mode <= ONBOARDING_STRONG; mode++)
 		add_number(item, onboarding_mode_name((enum onboarding_mode)mode),
-			   s->routers[mode]);
-	add_number(registry, "nodes", s->nodes);
-	add_number(registry, "enrolments", s->enrolments);
+			   s->counts.routers[mode]);
+	add_number(registry, "nodes", s->counts.nodes);
+	add_number(registry, "enrolments", s->counts.enrolments);
 	item = cJSON_AddObjectToObject(registry, "tokens");
-	add_number(item, "valid", s->tokens_valid);
-	add_number(item, "expired", s->tokens_expired);
-	add_number(item, "revoked", s->tokens_revoked);
+	add_number(item, "valid", s->counts.tokens_valid);
+	add_number(item, "expired", s->counts.tokens_expired);
+	add_number(item, "revoked", s->counts.tokens_revoked);
 }
 
 static void add_handshakes(cJSON *json, const struct conductor *c)
@@ -144,14 +144,15 @@ static void write_registered(const struct summary *s, FILE *out)
 	head(out, "steward_routers", "gauge", "Routers by mode.");
 	for (int mode = ONBOARDING_DISABLED; mode <= ONBOARDING_STRONG; mode++)
 		(void)fprintf(out, "steward_routers{mode=\"%s\"} %u\n",
-			      onboarding_mode_name((enum onboarding_mode)mode), s->routers[mode]);
-	write_gauge(out, "steward_nodes", "Nodes of all routers.", s->nodes);
-	write_gauge(out, "steward_enrolments", "Nodes that are enrolled.", s->enrolments);
+			      onboarding_mode_name((enum onboarding_mode)mode),
+			      s->counts.routers[mode]);
+	write_gauge(out, "steward_nodes", "Nodes of all routers.", s->counts.nodes);
+	write_gauge(out, "steward_enrolments", "Nodes that are enrolled.", s->counts.enrolments);
 	head(out, "steward_tokens", "gauge", "Onboarding tokens by state.");
 	(void)fprintf(out,
 		      "steward_tokens{state=\"valid\"} %u\nsteward_tokens{state=\"expired\"} %u\n"
 		      "steward_tokens{state=\"revoked\"} %u\n",
-		      s->tokens_valid, s->tokens_expired, s->tokens_revoked);
+		      s->counts.tokens_valid, s->counts.tokens_expired, s->counts.tokens_revoked);
 	write_gauge(out, "steward_certificate_expiry_timestamp_seconds",
 		    "When the conductor's certificate ends; 0 = it cannot be used.",
 		    s->certificate_ends_s);

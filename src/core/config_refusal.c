@@ -189,18 +189,31 @@ static const struct lysc_type *type_at(const struct ly_ctx *context, const char 
 	return NULL;
 }
 
+/* What is refused for a password in it is not to show it: the refusal goes into the journal. */
+static void hide_credentials(char *value)
+{
+	char *scheme = value ? strstr(value, "://") : NULL;
+	char *rest = scheme ? scheme + strlen("://") : NULL;
+
+	if (rest && (strchr(rest, '@') || strcasestr(rest, "password")))
+		(void)snprintf(rest, strlen(rest) + 1, "...\"");
+}
+
 /* Where the error is, and what stands there; NULL = it is not about one leaf. The caller frees it.
  */
 static char *locate(const struct ly_ctx *context, const cJSON *document, char path[PATH_SIZE],
 		    const struct lysc_type **ret_type)
 {
 	const cJSON *item;
+	char *value;
 
 	if (!data_location(context, path))
 		return NULL;
 	*ret_type = type_at(context, path);
 	item = find_value(document, path);
-	return *ret_type && item ? cJSON_PrintUnformatted(item) : NULL;
+	value = *ret_type && item ? cJSON_PrintUnformatted(item) : NULL;
+	hide_credentials(value);
+	return value;
 }
 
 static int tell(const struct ly_ctx *context, const char *file, const char *path, const char *value,

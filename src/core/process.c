@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,9 @@ static int spawn(struct process *p, uv_loop_t *loop, const struct process_option
 
 	if (!environment)
 		return -ENOMEM;
+	/* Libraries open what is inherited (libcurl 7.88 its wakeup sockets); what the child is to
+	 * have, libuv duplicates without the mark. */
+	(void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	/* execvp(3) takes what it does not change as char *const []. */
 	memcpy(&spawned.args, &options->argv, sizeof(spawned.args));
 	return uv_spawn(loop, &p->child, &spawned);

@@ -1,7 +1,8 @@
 /* process.h - a child: spawned, fed, watched, and ended.
  *
- * A child has our environment, but LC_ALL=C, and no signal blocked or ignored. Of our descriptors
- * it has those without close-on-exec. SIGCHLD may not be blocked: it tells of its end.
+ * A child has our environment, but LC_ALL=C, no signal blocked or ignored, and of our descriptors
+ * those that it is given: all others above stderr are marked close-on-exec, also those that a
+ * library has opened without it. SIGCHLD may not be blocked: it tells of its end.
  *
  * process_run() is for what must be over before the caller goes on, where there is no loop yet:
  * it runs one of its own.

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/macros.h"
 #include "stewardctl/format.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
@@ -99,6 +100,25 @@ void show_enrolments(const cJSON *answer)
 	}
 }
 
+/* A tunnel, and below it what keeps it down. */
+static void show_tunnel(const cJSON *conductor)
+{
+	const char *problem = member_text(conductor, "problem");
+	const double since = member_number(conductor, "since");
+	const double next = member_number(conductor, "next-try");
+	char date[FORMAT_SIZE] = "-";
+
+	if (since > 0)
+		(void)format_date(date, (int64_t)since);
+	(void)printf("%-32s %6.0f  %-10s  %s\n", member_text(conductor, "host"),
+		     member_number(conductor, "port"), member_text(conductor, "tunnel"), date);
+	if (!problem[0])
+		return;
+	(void)printf("  %s\n", problem);
+	if (next > 0)
+		(void)printf("  next try in %.0f s\n", MAX(next - (double)time(NULL), 0));
+}
+
 /* A newer token, beside the one that holds. */
 static void show_next(const cJSON *next)
 {
@@ -130,10 +150,9 @@ static void show_router_story(const cJSON *answer)
 	}
 	(void)printf("Tunnels    SSH, %s\n", member_text(answer, "key-exchange"));
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(answer, "conductors")) > 0)
-		(void)printf("\n%-32s %6s  %s\n", "CONDUCTOR", "PORT", "TUNNEL");
+		(void)printf("\n%-32s %6s  %-10s  %s\n", "CONDUCTOR", "PORT", "TUNNEL", "SINCE");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "conductors"))
-		(void)printf("%-32s %6.0f  %s\n", member_text(item, "host"),
-			     member_number(item, "port"), member_text(item, "tunnel"));
+		show_tunnel(item);
 	show_next(cJSON_GetObjectItem(answer, "next"));
 }
 

@@ -424,11 +424,11 @@ def test_old_ports(conductors):
     conductor.ctl("delete authority router router2")
     text = conductor.ctl(f"show {SCO}").stdout
     assert "WARNING      something listens on port 4505 or 4506" in text
-    assert "nft add rule inet filter input tcp dport { 4505, 4506 } drop" in text
+    assert "this closes them: nft 'table inet old_ports " in text
     conductor.stop()
     before = len(conductor.log)
     conductor.start()
-    wait_for(lambda: "this closes them: nft add rule" in conductor.log[before:])
+    wait_for(lambda: "this closes them: nft 'table" in conductor.log[before:])
     conductor.stop()
     conductor.prefix = ["unshare", "--net"]
     conductor.start()

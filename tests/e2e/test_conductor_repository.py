@@ -491,8 +491,7 @@ def test_the_other_takes_over_through_its_tunnel(onboarding, pair, tmp_path, ima
             os.path.join(repository.root, "V1", "manifest.jws"), check=0)
     pair[0].configure()
     router = onboarding.router(key=key, update={"max-bandwidth": 40 << 20})
-    router.onboard(pair[0].token(), [host(pair[0])]).wait_for_state("onboarded")
-    router.reboot()
+    router.onboard(pair[0].token(), [host(pair[0])]).become_onboarded()
     wait_for(lambda: both_connected(router), 60, "both tunnels")
     wait_for(lambda: len(router.get("/v1/versions?refresh=true").json["sources"]) == 2, 30,
              "both repositories")

@@ -43,7 +43,7 @@ REFUSED = {
     "url scheme": ({"software-update": {"source": [{**SOURCE, "url": "ftp://x"}]}},
                    "source[name='a']/url", '"ftp://x"', "http or https"),
     "url with credentials": ({"software-update": {"source": [{**SOURCE, "url": "http://a:b@c/"}]}},
-                             "source[name='a']/url", "a:b@c", "without credentials"),
+                             "source[name='a']/url", 'is "http://...":', "without credentials"),
     "no url": ({"software-update": {"source": [{"name": "a", "kind": "artifactory"}]}},
                "source/url", "", "Mandatory"),
     "kind": ({"software-update": {"source": [{**SOURCE, "kind": "ha-peer"}]}},

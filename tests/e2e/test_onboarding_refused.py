@@ -140,10 +140,13 @@ def ask_for_more(conductor, token):
     (ask_for_more, "changed during the handshake: mode weak is asked for, psk-only was shown"),
     (delete, "changed during the handshake: asset-id A0 is no node's"),
 ])
-def test_changed_before_the_commit(onboarding, conductor, change, reason):
+@pytest.mark.parametrize("step", [1, 2])
+def test_changed_before_the_commit(onboarding, conductor, change, reason, step):
     token = conductor.token()
-    router = WireRouter(onboarding, token).go_to(2)
+    router = WireRouter(onboarding, token).go_to(step)
     change(conductor, token)
+    if step == 1:
+        assert router.ask({"type": "proof"}, "r1", "c1")["type"] == "accept"
     router.tell(router.keys, "r2")
     assert router.is_refused()
     check_refused(conductor, reason)

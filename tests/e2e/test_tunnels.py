@@ -340,7 +340,9 @@ def test_conductor_is_down_then_mute_then_there(world, keys):
     world.conductor()
     router.wait_line("connected", timeout=60)
     assert is_up(world)
-    assert [line.split()[0] for line in router.lines] == ["disconnected", "connected"]
+    # It has told both reasons, each once.
+    assert [line.split()[0] for line in router.lines] == ["disconnected", "disconnected", "connected"]
+    assert "timed out" in router.lines[1]
 
 
 def test_helper_is_killed_and_comes_back(world, keys):

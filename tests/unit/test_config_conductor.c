@@ -122,6 +122,32 @@ static void test_missing(void **state)
 	test_folder_remove(folder);
 }
 
+/* It is refused for its password, which is not to be in the journal because of that. */
+static void test_password_is_not_shown(void **state)
+{
+	static const char *const uris[] = {
+		"postgresql://u:S3cret@db/x",
+		"postgresql://u:S3c/r?et:S3cret@db/x",
+		"postgresql://db/x?password=S3cret",
+		"postgresql://u@db/x?user=u&sslpassword=S3cret",
+		"postgres://u:S3cret@db/x",
+	};
+	char *folder = test_folder();
+	struct config *config;
+	char json[1024];
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(uris); i++) {
+		(void)snprintf(json, sizeof(json), MINIMAL ",\"registry\":\"%s\"", uris[i]);
+		assert_int_equal(load(folder, json, &config, &err), -EINVAL);
+		assert_contains(err.text, "/steward:conductor/registry is \"postgres");
+		assert_contains(err.text, "without a password");
+		assert_null(strstr(err.text, "S3c"));
+	}
+	test_folder_remove(folder);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_all_that_can_be_said),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_password_is_not_shown),
 		cmocka_unit_test(test_router_is_no_conductor),
 		cmocka_unit_test(test_onboarding_of_a_router),
 	};

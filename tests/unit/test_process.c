@@ -135,6 +135,8 @@ static void test_descriptors(void **state)
 {
 	struct process_result result;
 	int fd = memfd_create("test", MFD_CLOEXEC);
+	/* As libraries leave theirs: libcurl 7.88 makes such a socket pair. */
+	int forgotten = memfd_create("forgotten", 0);
 
 	(void)state;
 	assert_int_equal(write(fd, "hello", 5), 5);
@@ -143,6 +145,10 @@ static void test_descriptors(void **state)
 	assert_string_equal(shell("cat /proc/self/fd/3 >&2", fd, &result), "hello");
 	assert_string_equal(shell("exec >&2; ls -m /proc/$$/fd; :", fd, &result), "0, 1, 2, 3");
 	assert_string_equal(shell("exec >&2; ls -m /proc/$$/fd; :", -1, &result), "0, 1, 2");
+	/* One that is meant for it, and that nobody marked. */
+	assert_string_equal(shell("exec >&2; ls -m /proc/$$/fd; :", forgotten, &result),
+			    "0, 1, 2, 3");
+	(void)close(forgotten);
 	(void)close(fd);
 }
 

@@ -4,6 +4,7 @@
 #include "core/macros.h"
 #include "onboarding/conductor/registry_clock.h"
 #include "onboarding/conductor/registry_conductors.h"
+#include "onboarding/conductor/registry_counts.h"
 #include "onboarding/conductor/registry_initialization.h"
 #include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
@@ -287,6 +288,46 @@ static void test_revocation(struct registry_world *w)
 	assert_false(candidate.token_is_known);
 }
 
+static void test_counts(struct registry_world *w)
+{
+	const struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 1);
+	const struct registry_token_order short_lived = world_order(OTHER_JTI, WORLD_NOW_S + 60);
+	struct registry_decision decision;
+	struct registry_claims claims;
+	struct registry_counts all;
+	struct registry_counts one;
+	struct err err;
+
+	assert_ok(registry_counts_read(w->r, NULL, WORLD_NOW_S, &all, &err), &err);
+	assert_int_equal(all.routers[ONBOARDING_DISABLED] + all.nodes + all.tokens_valid, 0);
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	assert_ok(registry_token_issue(w->r, &short_lived, &world_origin, &claims, &err), &err);
+	registry_claims_release(&claims);
+	(void)world_enrol(w->r, &proof, &decision);
+	assert_ok(registry_node_set_asset_id(w->r, "r1", "n0", "A1", &world_origin, &err), &err);
+	assert_ok(registry_node_set_asset_id(w->r, "r1", "n1", "A2", &world_origin, &err), &err);
+
+	assert_ok(registry_counts_read(w->r, NULL, WORLD_NOW_S + 59, &all, &err), &err);
+	assert_int_equal(all.routers[ONBOARDING_PSK_ONLY], 1);
+	assert_int_equal(all.routers[ONBOARDING_DISABLED], 1);
+	assert_int_equal(all.nodes, 3);
+	assert_int_equal(all.enrolments, 1);
+	assert_int_equal(all.tokens_valid, 2);
+	assert_ok(registry_token_revoke(w->r, WORLD_JTI, &world_origin, &err), &err);
+	assert_ok(registry_counts_read(w->r, NULL, WORLD_NOW_S + 60, &all, &err), &err);
+	assert_int_equal(all.tokens_valid, 0);
+	assert_int_equal(all.tokens_expired, 1);
+	assert_int_equal(all.tokens_revoked, 1);
+
+	assert_ok(registry_counts_read(w->r, "r1", WORLD_NOW_S, &one, &err), &err);
+	assert_int_equal(one.routers[ONBOARDING_DISABLED], 1);
+	assert_int_equal(one.routers[ONBOARDING_PSK_ONLY], 0);
+	assert_int_equal(one.nodes, 2);
+	assert_int_equal(one.enrolments + one.tokens_revoked + one.tokens_expired, 0);
+	assert_int_equal(registry_counts_read(w->r, "r2", WORLD_NOW_S, &one, &err), -ENOENT);
+	assert_string_equal(err.text, "there is no router r2");
+}
+
 static void test_lookup(struct registry_world *w)
 {
 	struct registry_candidate candidate;
@@ -486,6 +527,7 @@ int main(void)
 		REGISTRY_TEST(test_configuration),
 		REGISTRY_TEST(test_token_says_what_is_missing),
 		REGISTRY_TEST(test_revocation),
+		REGISTRY_TEST(test_counts),
 		REGISTRY_TEST(test_lookup),
 		REGISTRY_TEST(test_what_changed_since),
 		REGISTRY_TEST(test_deletion_takes_all),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log_events.h"
@@ -138,11 +139,28 @@ uint16_t links_repository_port(const struct links *links, size_t i)
 		       : 0;
 }
 
-const char *links_state_name(const struct links *links, size_t i)
+static void add_time(cJSON *item, const char *name, int64_t time_s)
 {
-	if (i >= MESSAGE_CONDUCTORS_MAX || links->each[i].state != LINK_OPEN)
-		return "none";
-	return tunnel_state_name(links->each[i].tunnel.state);
+	if (time_s)
+		(void)cJSON_AddNumberToObject(item, name, (double)time_s);
+	else
+		(void)cJSON_AddNullToObject(item, name);
+}
+
+void links_describe(const struct links *links, size_t i, cJSON *item)
+{
+	static const struct tunnel none = {0};
+	bool is_open = i < MESSAGE_CONDUCTORS_MAX && links->each[i].state == LINK_OPEN;
+	const struct tunnel *t = is_open ? &links->each[i].tunnel : &none;
+
+	(void)cJSON_AddStringToObject(item, "tunnel",
+				      is_open ? tunnel_state_name(t->state) : "none");
+	add_time(item, "since", t->since_s);
+	if (t->problem[0])
+		(void)cJSON_AddStringToObject(item, "problem", t->problem);
+	else
+		(void)cJSON_AddNullToObject(item, "problem");
+	add_time(item, "next-try", tunnel_next_try_s(t, time(NULL)));
 }
 
 void links_close(struct links *links, void (*closed)(void *owner), void *owner)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <cjson/cJSON.h>
 #include <limits.h>
 
 #include "onboarding/message.h"
@@ -52,8 +53,10 @@ void links_start(struct links *links, const struct message_conductor *conductors
 
 /* This end of what leads to the repository of conductor i: 0 = there is none. */
 uint16_t links_repository_port(const struct links *links, size_t i);
-/* "none", or a tunnel's state. */
-const char *links_state_name(const struct links *links, size_t i);
+/* Into item: "tunnel": "none" or a tunnel's state; "since", when it came up or went down;
+ * "problem", what keeps it down; "next-try". Times are in seconds since 1970, and null where there
+ * is none. */
+void links_describe(const struct links *links, size_t i, cJSON *item);
 
 /* closed may come at once. The other callbacks do not come any more. */
 void links_close(struct links *links, void (*closed)(void *owner), void *owner);

@@ -222,7 +222,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 	cJSON *item;
 
 	cJSON_ArrayForEach (item, conductors)
-		(void)cJSON_AddStringToObject(item, "tunnel", links_state_name(&o->links, i++));
+		links_describe(&o->links, i++, item);
 	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
 	if (o->records.next.state != ONBOARDING_UNCONFIGURED)
 		(void)cJSON_AddItemToObject(json, "next",

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/log_events.h"
 #include "core/macros.h"
@@ -62,7 +63,8 @@ static void become_connected(struct tunnel *t)
 {
 	set_state(t, TUNNEL_CONNECTED);
 	t->reason[0] = '\0';
-	t->down_is_known = false;
+	t->problem[0] = '\0';
+	t->since_s = time(NULL);
 	(void)uv_timer_start(&t->timer, on_lasting, LASTING_MS, 0);
 	log_event(LOG_TUNNEL_CONNECTED, NULL, "the tunnel to %s port %u is up", t->options.host,
 		  t->options.port);
@@ -117,18 +119,28 @@ static void on_closed(uv_handle_t *handle)
 	t->closed(t);
 }
 
+/* Not again what was told already: it may be so for weeks, once a minute. */
+static void tell_problem(struct tunnel *t)
+{
+	bool was_down = t->problem[0] != '\0';
+
+	log_debug("tunnel to %s: %s", t->options.host, t->reason);
+	if (strcmp(t->problem, t->reason) == 0)
+		return;
+	if (!was_down)
+		t->since_s = time(NULL);
+	(void)snprintf(t->problem, sizeof(t->problem), "%s", t->reason);
+	log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = t->reason},
+		  "the tunnel to %s port %u is %s: %s", t->options.host, t->options.port,
+		  was_down ? "still down" : "down", t->reason);
+	t->callbacks.disconnected(t, t->reason);
+}
+
 static void become_disconnected(struct tunnel *t)
 {
 	set_state(t, TUNNEL_WAITING);
 	wait_for_next_try(t);
-	log_debug("tunnel to %s: %s", t->options.host, t->reason);
-	if (t->down_is_known)
-		return;
-	t->down_is_known = true;
-	log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = t->reason},
-		  "the tunnel to %s port %u is down: %s", t->options.host, t->options.port,
-		  t->reason);
-	t->callbacks.disconnected(t, t->reason);
+	tell_problem(t);
 }
 
 static void on_exited(struct process *process, int exit_status, const struct err *err)
@@ -256,20 +268,35 @@ static bool is_plain_path(const char *path)
 	return path[0] == '/' && strlen(path) < PATH_SIZE && !strpbrk(path, " \t\r\n\"'\\%$~:*?");
 }
 
-int tunnel_start(struct tunnel *t, struct err *err)
+static int prepare(const struct tunnel_options *o, struct err *err)
 {
-	const struct tunnel_options *o = &t->options;
 	const char *const paths[] = {o->key, o->known_hosts, o->socket};
-	int rc;
 
 	for (unsigned i = 0; i < N_ELEMENTS(paths); i++)
 		if (!is_plain_path(paths[i]))
 			return err_set(err, -EINVAL, "'%s' cannot be a path of ssh's", paths[i]);
-	rc = known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys, err);
-	if (rc < 0)
-		return rc;
+	return known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys,
+				 err);
+}
+
+int tunnel_start(struct tunnel *t, struct err *err)
+{
+	struct err why;
+	int rc = prepare(&t->options, &why);
+
+	if (rc < 0) {
+		printable_copy(why.text, t->problem, sizeof(t->problem));
+		return err_set(err, rc, "%s", why.text);
+	}
 	try_to_connect(t);
 	return 0;
+}
+
+int64_t tunnel_next_try_s(const struct tunnel *t, int64_t now_s)
+{
+	if (t->state != TUNNEL_WAITING)
+		return 0;
+	return now_s + (int64_t)(uv_timer_get_due_in(&t->timer) + 999) / 1000;
 }
 
 void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t))

@@ -6,6 +6,7 @@
  *
  * It is connected when sshd has granted the port and the local one is taken, so that both
  * directions work; not when ssh has only started.
+ * What keeps it down is told when it changes, and can be asked for.
  *
  * Calling sequence: tunnel_init -> tunnel_start -> connected -> disconnected -> ... ->
  * tunnel_close.
@@ -51,8 +52,8 @@ enum tunnel_state {
 struct tunnel;
 struct tunnel_callbacks {
 	void (*connected)(struct tunnel *t);
-	/* reason: ssh's last word. Comes for a tunnel that was connected, and at the first failure
-	 * of one that never was; not for each failure after it. */
+	/* reason: ssh's last word. Comes for a tunnel that was connected, at the first failure of
+	 * one that never was, and when the reason is another; not for each failure. */
 	void (*disconnected)(struct tunnel *t, const char *reason);
 };
 
@@ -64,8 +65,9 @@ struct tunnel {
 	struct process ssh;
 	uv_timer_t timer; /* of connecting, of a session that lasts, or of waiting */
 	struct backoff backoff;
-	bool down_is_known;
-	char reason[PROCESS_SAID_SIZE]; /* ssh's last word; "" = none yet */
+	char reason[PROCESS_SAID_SIZE];  /* ssh's last word in this try; "" = none yet */
+	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
+	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
 	void (*closed)(struct tunnel *t);
 };
 
@@ -82,3 +84,6 @@ int tunnel_start(struct tunnel *t, struct err *err);
 void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t));
 
 const char *tunnel_state_name(enum tunnel_state state);
+
+/* When it is tried again, on the clock that now_s is of: 0 = it is not waiting. */
+int64_t tunnel_next_try_s(const struct tunnel *t, int64_t now_s);

@@ -1,0 +1,37 @@
+/* registration.h - the conductor in its own registry: routers are told of it from then on.
+ *
+ * A registry that does not answer is asked again every two seconds, since no router can be enrolled
+ * before the first time; what keeps it from answering is told once.
+ *
+ * Calling sequence: registration_init -> registration_run ... -> registration_close.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "core/err.h"
+#include "core/work.h"
+#include "onboarding/ssh_key.h"
+
+struct conductor;
+
+struct registration {
+	struct conductor *conductor;
+	struct work work;
+	bool is_running;
+	bool told; /* that it cannot */
+	uv_timer_t again;
+	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
+	struct err err;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+void registration_init(struct registration *r, struct conductor *c);
+
+/* With that key. When it comes late, conductor_look_around() is called. */
+void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
+
+/* A job that runs is waited for by the node. */
+void registration_close(struct registration *r, void (*closed)(void *owner), void *owner);

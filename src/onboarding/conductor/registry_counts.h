@@ -1,0 +1,24 @@
+/* registry_counts.h - how much there is of everything: counted where it lies, so that the registry
+ * of ten thousand routers is held for a moment, and no row of it comes here.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "core/err.h"
+#include "onboarding/conductor/registry.h"
+#include "onboarding/mode.h"
+
+struct registry_counts {
+	unsigned routers[ONBOARDING_STRONG + 1]; /* by mode */
+	unsigned nodes;
+	unsigned enrolments;
+	/* Each in one of them. */
+	unsigned tokens_valid;
+	unsigned tokens_expired;
+	unsigned tokens_revoked;
+};
+
+/* Of one router, or of all (NULL), at one moment. -ENOENT: there is no such router. */
+int registry_counts_read(struct registry *r, const char *router, int64_t now_s,
+			 struct registry_counts *ret, struct err *err);
