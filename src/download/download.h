@@ -107,9 +107,7 @@ struct download {
 	uv_timer_t wake;
 	uv_timer_t tick;
 
-	struct manifest manifest;
-	char *manifest_jws;
-	size_t manifest_jws_size;
+	struct manifest manifest; /* as signed it is on disk only: it may have 4 MiB */
 	struct image_file file;
 	bool file_is_open;
 	struct piece_map map;
