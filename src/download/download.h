@@ -111,9 +111,7 @@ struct download {
 	uv_timer_t wake;
 	uv_timer_t tick;
 
-	struct manifest manifest;
-	char *manifest_jws;
-	size_t manifest_jws_size;
+	struct manifest manifest;              /* as signed it is on disk only: it may have 4 MiB */
 	uint8_t imported_at_peer[DIGEST_SIZE]; /* of the manifest there; 0 = no such image */
 	struct image_file file;
 	bool file_is_open;

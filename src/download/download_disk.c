@@ -137,14 +137,28 @@ static int run_sync(struct download *d, struct disk_job *job)
 	return piece_map_append(&d->map, job->batch, job->n_batch, &job->err);
 }
 
+static int publish(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	char *jws = NULL;
+	size_t size;
+	int rc;
+
+	path_of(d, "manifest.jws", path);
+	rc = file_read(path, MANIFEST_SIZE_MAX, &jws, &size, &job->err);
+	if (rc < 0)
+		return rc;
+	rc = image_file_publish(&d->file, &d->manifest, span_of(jws, size),
+				repository_directory(d->home->repository), &job->err);
+	free(jws);
+	return rc;
+}
+
 static int run_finish(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
-	int rc;
+	int rc = publish(d, job);
 
-	rc = image_file_publish(&d->file, &d->manifest,
-				span_of(d->manifest_jws, d->manifest_jws_size),
-				repository_directory(d->home->repository), &job->err);
 	if (rc < 0)
 		return rc;
 	d->file_is_open = false;

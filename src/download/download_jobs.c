@@ -121,13 +121,9 @@ static int adopt(struct download *d)
 	if (!job->has_manifest)
 		return 0;
 	manifest_release(&d->manifest);
-	free(d->manifest_jws);
 	d->manifest = job->manifest;
-	d->manifest_jws = job->manifest_jws;
-	d->manifest_jws_size = job->manifest_jws_size;
 	memset(&job->manifest, 0, sizeof(job->manifest));
-	job->manifest_jws = NULL;
-	job->has_manifest = false;
+	drop_manifest(job);
 	if (job->found != PIECE_MAP_CHECK)
 		return engine_set_image(&d->engine, &d->manifest, d->map.bits);
 	none = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
@@ -307,6 +303,8 @@ static void submit(struct download *d, enum disk_task task)
 	job->notice.code = 0;
 	if (task == DISK_TASK_CLOSE)
 		d->closed_disk = true;
+	if (task == DISK_TASK_FINISH)
+		intake_trim(d->home->intake); /* it reads up to 4 MiB of manifest */
 	rc = load(d, task);
 	/* Also what cannot run ends on a later turn of the loop. */
 	work_submit(d->home->loop, &job->work, rc < 0 ? refuse : download_disk_run, on_done);
@@ -326,6 +324,5 @@ void download_release_disk(struct download *d)
 	assert(!d->disk.busy && d->unsynced_bytes == 0 && !d->disk.batch);
 	drop_manifest(&d->disk);
 	manifest_release(&d->manifest);
-	free(d->manifest_jws);
 	free(d->unsynced);
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 
 bool download_shares(const struct download *d)
@@ -10,12 +9,12 @@ bool download_shares(const struct download *d)
 	const struct engine *e = &d->engine;
 
 	return e->has_image && e->disk == DISK_READY && !engine_state_is_ended(e->state) &&
-	       !d->renewing && !d->discarding && d->manifest_jws;
+	       !d->renewing && !d->discarding;
 }
 
-struct span download_shared_manifest(const struct download *d)
+void download_shared_manifest(const struct download *d, char ret_path[PATH_MAX])
 {
-	return span_of(d->manifest_jws, d->manifest_jws_size);
+	(void)snprintf(ret_path, PATH_MAX, "%s/manifest.jws", d->directory);
 }
 
 struct span download_shared_pieces(const struct download *d)

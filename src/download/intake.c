@@ -1,7 +1,7 @@
 #include "download/intake.h"
 
 #include <assert.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 
 #include "core/macros.h"
 
@@ -63,6 +63,17 @@ void intake_init(struct intake *in, uv_loop_t *loop, uint64_t rate_bps)
 	limiter_init(&in->limiter, rate_bps, now_ms(in));
 }
 
+void intake_trim(struct intake *in)
+{
+	while (in->free) {
+		struct block *block = in->free;
+
+		in->free = block->next;
+		in->n_blocks--;
+		(void)munmap(block, sizeof(*block));
+	}
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	struct intake *in = container_of(handle, struct intake, refill);
@@ -73,13 +84,7 @@ static void on_closed(uv_handle_t *handle)
 void intake_close(struct intake *in, void (*closed)(void *owner), void *owner)
 {
 	assert(!in->for_block.first && !in->for_bandwidth.first);
-	while (in->free) {
-		struct block *block = in->free;
-
-		in->free = block->next;
-		in->n_blocks--;
-		free(block);
-	}
+	intake_trim(in);
 	assert(in->n_blocks == 0 && in->held == 0);
 	in->closed = closed;
 	in->owner = owner;
@@ -151,10 +156,16 @@ static struct block *free_or_new_block(struct intake *in)
 {
 	struct block *block = in->free;
 
-	if (block)
+	if (block) {
 		in->free = block->next;
-	else if ((block = malloc(sizeof(*block))))
-		in->n_blocks++;
+		return block;
+	}
+	/* Not from the heap: what is given back there stays with the process. */
+	block = mmap(NULL, sizeof(*block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	if (block == MAP_FAILED)
+		return NULL;
+	in->n_blocks++;
 	return block;
 }
 

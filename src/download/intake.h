@@ -67,6 +67,10 @@ void intake_spend(struct intake *in, uint64_t bytes);
 struct block *intake_take_block(struct intake *in, struct intake_waiter *waiter);
 void intake_give_block(struct intake *in, struct block *block);
 
+/* Give the memory of the blocks that nobody has back to the system. To take them anew costs more
+ * than to keep them: for the end of a download. */
+void intake_trim(struct intake *in);
+
 /* Bytes are verified, or later in a journal or dropped. */
 void intake_hold(struct intake *in, uint64_t bytes);
 void intake_let_go(struct intake *in, uint64_t bytes);

@@ -218,7 +218,7 @@ void images_verify(struct http_exchange *x)
 	work_submit(&job->node->loop, &job->work, run_verify, on_verified);
 }
 
-static void serve(struct http_exchange *x, const char *path, const char *type)
+void images_serve_path(struct http_exchange *x, const char *path, const char *type)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -253,7 +253,7 @@ void images_serve_index(struct http_exchange *x)
 	}
 	(void)snprintf(path, sizeof(path), "%s/index.json",
 		       repository_directory(node_of(x)->repository));
-	serve(x, path, "application/json");
+	images_serve_path(x, path, "application/json");
 }
 
 void images_serve_file(struct http_exchange *x)
@@ -271,6 +271,7 @@ void images_serve_file(struct http_exchange *x)
 	}
 	(void)snprintf(path, sizeof(path), "%s/%s/%s", repository_directory(n->repository),
 		       image->version, file);
-	serve(x, path,
-	      strcmp(file, "manifest.jws") == 0 ? "application/jose" : "application/octet-stream");
+	images_serve_path(x, path,
+			  strcmp(file, "manifest.jws") == 0 ? "application/jose"
+							    : "application/octet-stream");
 }

@@ -20,6 +20,7 @@ struct node;
 bool images_only_imported(const struct node *n);
 
 /* For others, over TCP. */
+void images_serve_path(struct http_exchange *x, const char *path, const char *type);
 void images_serve_index(struct http_exchange *x);
 void images_serve_file(struct http_exchange *x);
 

@@ -38,14 +38,18 @@ static void serve_range(struct http_exchange *x, const struct download *d)
 
 static void serve_unfinished(struct http_exchange *x, const struct download *d, const char *file)
 {
-	if (strcmp(file, "manifest.jws") == 0)
-		http_reply_bytes(x, 200, "application/jose", download_shared_manifest(d));
-	else if (strcmp(file, "pieces") == 0)
+	char path[PATH_MAX];
+
+	if (strcmp(file, "manifest.jws") == 0) {
+		download_shared_manifest(d, path);
+		images_serve_path(x, path, "application/jose");
+	} else if (strcmp(file, "pieces") == 0) {
 		http_reply_bytes(x, 200, "application/octet-stream", download_shared_pieces(d));
-	else if (strcmp(file, d->manifest.file) == 0)
+	} else if (strcmp(file, d->manifest.file) == 0) {
 		serve_range(x, d);
-	else
+	} else {
 		reply_missing(x);
+	}
 }
 
 void share_serve_file(struct http_exchange *x)

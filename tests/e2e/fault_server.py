@@ -8,6 +8,7 @@ the first one that fits a request is applied. Replies may be limited in speed. S
 
 import argparse
 import dataclasses
+import email.utils
 import os
 import socket
 import ssl
@@ -23,9 +24,12 @@ class Fault:
     on: str = "image"  # index, manifest, image, all
     times: Optional[int] = None  # None = always
     after: int = 0  # requests of that kind that go well before
+    ranged: bool = False  # only where a range was asked for
 
-    def fits(self, document):
-        if self.on not in (document, "all") or self.times == 0:
+    def fits(self, request):
+        if self.on not in (request.document, "all") or self.times == 0:
+            return False
+        if self.ranged and not request.range:
             return False
         if self.after > 0:
             self.after -= 1
@@ -42,6 +46,7 @@ class Request:
     document: str
     range: Optional[tuple]
     headers: dict
+    method: str = "GET"
     status: int = 0
     sent: int = 0  # bytes of body
 
@@ -165,18 +170,19 @@ class FaultServer:
             document = "index"
         elif path.endswith("/manifest.jws"):
             document = "manifest"
-        request = Request(time.monotonic(), path, document, self.parse_range(headers), headers)
+        request = Request(time.monotonic(), path, document, self.parse_range(headers), headers,
+                          line[0])
         with self.lock:
             self.requests.append(request)
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight, self.in_flight_max)
-            fault = next((f for f in self.faults if f.fits(document)), None)
+            fault = next((f for f in self.faults if f.fits(request)), None)
         try:
             self.reply(connection, request, fault)
         finally:
             with self.lock:
                 self.in_flight -= 1
-        return True
+        return line[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
 
     @staticmethod
     def parse_range(headers):
@@ -184,7 +190,7 @@ class FaultServer:
         if not value.startswith("bytes="):
             return None
         first, _, last = value[6:].partition("-")
-        return int(first), int(last)
+        return int(first), int(last) if last else None
 
     def head(self, connection, request, status, headers):
         request.status = status
@@ -193,6 +199,8 @@ class FaultServer:
 
     def short(self, connection, request, status, body=b"", headers=None):
         self.head(connection, request, status, {"Content-Length": len(body), **(headers or {})})
+        if request.method == "HEAD":
+            return
         connection.sendall(body)
         request.sent += len(body)
 
@@ -245,10 +253,17 @@ class FaultServer:
         raise Cut
 
     def send_file(self, connection, request, path, kind, argument):
-        size = os.path.getsize(path)
+        stat = os.stat(path)
+        size = stat.st_size
+        validators = {"ETag": f'"{stat.st_ino:x}-{stat.st_mtime_ns:x}"',
+                      "Last-Modified": email.utils.formatdate(stat.st_mtime, usegmt=True)}
+        if request.headers.get("if-range") not in (None, *validators.values()):
+            request.range = None
         first, last = request.range or (0, size - 1)
-        last = min(last, size - 1)
-        headers = {"Accept-Ranges": "bytes"}
+        if first >= size:
+            return self.short(connection, request, 416, b"", {"Content-Range": f"bytes */{size}"})
+        last = size - 1 if last is None else min(last, size - 1)
+        headers = {"Accept-Ranges": "bytes", **validators}
         status = 206 if request.range else 200
         shown = (first, last, size)
         if kind == "whole":
@@ -272,6 +287,8 @@ class FaultServer:
             length += 1000
         headers["Content-Length"] = length
         self.head(connection, request, status, headers)
+        if request.method == "HEAD":
+            return
         self.send_body(connection, request, path, first, last + 1, kind, argument)
         if kind == "longer":
             connection.sendall(b"x" * 1000)

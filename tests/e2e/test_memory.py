@@ -27,9 +27,10 @@ class LargeImage(Image):
 
 @pytest.mark.slow
 @pytest.mark.release_only
-def test_peak_memory(tmp_path, daemons, servers, key):
-    image = LargeImage(tmp_path / "large.iso", 4 * GIB, 16 * MIB)
-    repository = Repository(tmp_path / "large").add("V1", image, key, piece_size=16 * MIB)
+@pytest.mark.parametrize("piece_size", [16 * MIB, MIB // 16])
+def test_peak_memory(piece_size, tmp_path, daemons, servers, key):
+    image = LargeImage(tmp_path / "large.iso", 4 * GIB, piece_size)
+    repository = Repository(tmp_path / "large").add("V1", image, key, piece_size=piece_size)
     server = servers(root=repository.root)
     daemon = daemons(server, download={"concurrency": 32})
     daemon.request("V1")

@@ -70,10 +70,15 @@ static void test_blocks_are_bounded_and_given_in_turn(void **state)
 	given = intake_take_block(&w->intake, &w->readers[0].waiter);
 	assert_ptr_equal(given, blocks[0]);
 	intake_give_block(&w->intake, given);
+	assert_int_equal(w->intake.n_blocks, BLOCKS_MAX);
 	assert_int_equal(w->readers[1].told, 0); /* it has left */
 	assert_int_equal(w->readers[2].told, 1);
 	for (unsigned i = 1; i < BLOCKS_MAX; i++)
 		intake_give_block(&w->intake, blocks[i]);
+	given = intake_take_block(&w->intake, &w->readers[0].waiter);
+	intake_trim(&w->intake);
+	assert_int_equal(w->intake.n_blocks, 1); /* somebody has it: it stays */
+	intake_give_block(&w->intake, given);
 	end_world(w);
 }
 
