@@ -333,7 +333,7 @@ static enum request_outcome take_bad_piece(struct engine *e, const struct engine
 static void describe_unavailable(const struct source *s, enum request_outcome outcome,
 				 const char *reason, char text[SOURCE_REASON_SIZE])
 {
-	if (outcome == REQUEST_REFUSED)
+	if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED)
 		(void)snprintf(text, SOURCE_REASON_SIZE, "%s", reason);
 	else
 		(void)snprintf(text, SOURCE_REASON_SIZE,

@@ -11,24 +11,24 @@ static enum reply_verdict judge_partial(const struct http_head *head,
 {
 	if (head->range_state != RANGE_VALID) {
 		SAY("HTTP 206 without a readable Content-Range");
-		return REPLY_REFUSED;
+		return REPLY_LIED;
 	}
 	if (head->range_first != range->first || head->range_last != range->end - 1) {
 		SAY("wrong range: asked for bytes %" PRIu64 "-%" PRIu64 ", got %" PRIu64
 		    "-%" PRIu64,
 		    range->first, range->end - 1, head->range_first, head->range_last);
-		return REPLY_REFUSED;
+		return REPLY_LIED;
 	}
 	if (head->range_has_total && head->range_total != size) {
 		SAY("wrong total in Content-Range: the manifest says %" PRIu64
 		    " bytes, the source %" PRIu64,
 		    size, head->range_total);
-		return REPLY_REFUSED;
+		return REPLY_LIED;
 	}
 	if (head->has_length && head->length != range->end - range->first) {
 		SAY("wrong length: asked for %" PRIu64 " bytes, Content-Length is %" PRIu64,
 		    range->end - range->first, head->length);
-		return REPLY_REFUSED;
+		return REPLY_LIED;
 	}
 	return REPLY_TAKEN;
 }
@@ -38,11 +38,11 @@ static enum reply_verdict judge_whole(const struct http_head *head, uint64_t siz
 {
 	if (!head->has_length) {
 		SAY("HTTP 200 of unknown length, the file has %" PRIu64 " bytes", size);
-		return REPLY_REFUSED;
+		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}
 	if (head->length != size) {
 		SAY("HTTP 200 with %" PRIu64 " bytes, the file has %" PRIu64, head->length, size);
-		return REPLY_REFUSED;
+		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}
 	if (whole)
 		return REPLY_TAKEN;
@@ -55,7 +55,7 @@ enum reply_verdict range_reply_judge(const struct http_head *head, const struct 
 {
 	if ((head->status == 200 || head->status == 206) && head->encoded) {
 		SAY("Content-Encoding %s, expected none", head->encoding);
-		return REPLY_REFUSED;
+		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}
 	switch (head->status) {
 	case 206:

@@ -15,6 +15,7 @@ enum reply_verdict {
 	REPLY_TAKEN,       /* what was asked for */
 	REPLY_WHOLE_FILE,  /* a 200 with the whole file, though a range was asked for */
 	REPLY_REFUSED,     /* the source is not to be asked again in this attempt */
+	REPLY_LIED,        /* likewise: not the range that was asked for */
 	REPLY_RETRY_AFTER, /* the source says when */
 	REPLY_FAILED,      /* any other status */
 };

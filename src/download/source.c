@@ -108,9 +108,14 @@ enum source_state source_record(struct source *s, enum request_outcome outcome, 
 	record_failure(s);
 	if (s->state != SOURCE_AVAILABLE)
 		return s->state;
+	/* The next attempt may ask it for the whole file, if nobody else has ranges. One that has
+	 * served ranges just before only stumbled. */
+	if (outcome == REQUEST_LIED && !s->proven)
+		s->no_range = true;
 	if (outcome == REQUEST_BAD_PIECE && ++s->mismatches >= 2)
 		s->state = SOURCE_EXCLUDED;
-	else if (outcome == REQUEST_REFUSED || 2 * window_failures(&s->window) > s->window.size)
+	else if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED ||
+		 2 * window_failures(&s->window) > s->window.size)
 		s->state = SOURCE_UNAVAILABLE;
 	s->broken = s->state != SOURCE_AVAILABLE;
 	return s->state;

@@ -37,7 +37,8 @@ enum request_outcome {
 	REQUEST_FAILED,      /* no connection, TLS, or a status without special meaning */
 	REQUEST_STALLED,     /* under 1 KiB/s for stall-timeout */
 	REQUEST_BAD_PIECE,   /* ended at a piece whose digest is wrong */
-	REQUEST_REFUSED,     /* 401, 403, 404, 416, or a reply that lies about the range */
+	REQUEST_REFUSED,     /* 401, 403, 404, 416, or not the whole file that was asked for */
+	REQUEST_LIED,        /* not the range that was asked for */
 	REQUEST_RETRY_AFTER, /* 429 or 503 that says when */
 	REQUEST_NEUTRAL,     /* says nothing about the source: cancelled, or our own trouble */
 };
@@ -54,7 +55,7 @@ struct source {
 	char reason[SOURCE_REASON_SIZE]; /* of the state; "" = none */
 
 	struct source_window window;
-	bool no_range;          /* serves whole files only */
+	bool no_range;          /* asked for whole files only: serves no ranges, or lies there */
 	bool proven;            /* a request succeeded in this attempt */
 	bool failing;           /* the last finished request failed */
 	bool broken;            /* unavailable because of its requests, not of its answer */

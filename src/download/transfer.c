@@ -174,7 +174,8 @@ static int take_new(struct transfer *t, struct span bytes, size_t *ret_taken)
 	struct intake *intake = t->target->intake;
 
 	if (bytes.size > t->asked.range.end - t->position) {
-		say(t, REQUEST_REFUSED, "a body longer than asked for");
+		say(t, t->asked.whole ? REQUEST_REFUSED : REQUEST_LIED,
+		    "a body longer than asked for");
 		return -EMSGSIZE;
 	}
 	if (!t->asked.unlimited && !intake_admits(intake, &t->waiter))
@@ -232,6 +233,9 @@ static int on_headers(struct http_request *request, const struct http_head *head
 		return 0;
 	case REPLY_REFUSED:
 		say(t, REQUEST_REFUSED, reason);
+		return -EPROTO;
+	case REPLY_LIED:
+		say(t, REQUEST_LIED, reason);
 		return -EPROTO;
 	case REPLY_RETRY_AFTER:
 		t->end.retry_after_ms = (uint64_t)head->retry_after_s * 1000;

@@ -39,7 +39,7 @@ static enum request_outcome fate(struct sim *sim, const struct sim_source *s, ui
 		return REQUEST_FAILED;
 	dice -= s->fails;
 	if (dice < s->refuses)
-		return REQUEST_REFUSED;
+		return dice % 2 ? REQUEST_REFUSED : REQUEST_LIED;
 	dice -= s->refuses;
 	if (dice < s->says_later)
 		return REQUEST_RETRY_AFTER;

@@ -95,6 +95,7 @@ static void test_outcomes(void **state)
 		{REQUEST_STALLED, PIECE, PIECE, 1, SOURCE_AVAILABLE},   /* whatever it brought */
 		{REQUEST_BAD_PIECE, PIECE, PIECE, 1, SOURCE_AVAILABLE}, /* the first one */
 		{REQUEST_REFUSED, 0, PIECE, 1, SOURCE_UNAVAILABLE},     /* at once */
+		{REQUEST_LIED, 0, PIECE, 1, SOURCE_UNAVAILABLE},        /* likewise */
 		{REQUEST_RETRY_AFTER, 0, PIECE, 1, SOURCE_AVAILABLE},   /* it said when */
 		{REQUEST_NEUTRAL, 0, PIECE, 0, SOURCE_AVAILABLE},       /* our own doing */
 	};
@@ -108,6 +109,23 @@ static void test_outcomes(void **state)
 		    s.failures != rows[i].failures)
 			fail_msg("row %u", i);
 	}
+}
+
+/* Who never served a range is asked for the whole file, next time. */
+static void test_who_lies_about_ranges(void **state)
+{
+	struct source s = ready_source(10);
+
+	(void)state;
+	(void)source_record(&s, REQUEST_OK, PIECE, PIECE);
+	(void)source_record(&s, REQUEST_LIED, 0, PIECE);
+	source_begin_attempt(&s, 10);
+	assert_false(s.no_range); /* it only stumbled */
+	source_set_state(&s, SOURCE_AVAILABLE, "");
+	(void)source_record(&s, REQUEST_LIED, 0, PIECE);
+	source_begin_attempt(&s, 10);
+	assert_true(s.no_range);
+	assert_int_equal(s.state, SOURCE_ASKED);
 }
 
 static void test_second_bad_piece_excludes(void **state)
@@ -221,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_breaker),
 		cmocka_unit_test(test_breaker_trips_at_the_sixth_and_not_before),
 		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_who_lies_about_ranges),
 		cmocka_unit_test(test_second_bad_piece_excludes),
 		cmocka_unit_test(test_new_attempt_forgets_the_window),
 		cmocka_unit_test(test_access_modes),
