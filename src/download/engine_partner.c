@@ -2,6 +2,7 @@
  * the rest comes from another source meanwhile, and neither is waited for. */
 #include <string.h>
 
+#include "core/macros.h"
 #include "download/engine_private.h"
 
 static void join(struct engine *e, unsigned source)
@@ -58,6 +59,25 @@ int engine_trusted_partner(const struct engine *e)
 	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || !s->proven || s->failing)
 		return SOURCE_NOBODY;
 	return e->partner;
+}
+
+bool engine_may_share(const struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (e->sources[i].kind == SOURCE_HA_PEER)
+			return !e->sequenced && e->sources[i].state != SOURCE_EXCLUDED;
+	return false;
+}
+
+unsigned engine_share_beside_partner(const struct engine *e)
+{
+	int partner = engine_trusted_partner(e);
+	uint32_t half;
+
+	if (partner == SOURCE_NOBODY)
+		return e->limits.concurrency;
+	half = (picker_missing_besides(&e->picker, e->sources[partner].pieces) + 1) / 2;
+	return MIN(e->limits.concurrency, MAX(half, 1));
 }
 
 /* The requests that are cancelled here keep what they brought; the rest is a short way off. */

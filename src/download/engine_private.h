@@ -40,6 +40,14 @@ void engine_pieces_changed(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out);
 /* The partner, if it delivers, so that what it has may be left to it; or SOURCE_NOBODY. */
 int engine_trusted_partner(const struct engine *e);
+/* Where the HA peer may be working towards us, a request takes no more than this part of a slot's
+ * share of what is left: what it has begun, the peer may have by then. */
+#define PARTNER_STEPS 4u
+bool engine_may_share(const struct engine *e);
+/* How many of the slots others than the partner may fill: the pieces that neither has are fetched
+ * by both, from both ends, and towards the end each takes half of them at once, so that they meet.
+ */
+unsigned engine_share_beside_partner(const struct engine *e);
 /* What the partner has by now is not fetched from others any more. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out);
 

@@ -111,7 +111,7 @@ static unsigned requests_max(const struct engine *e, unsigned source)
 		return all;
 	if ((int)source == e->partner)
 		return partner_fails(e) ? 1 : (all + 1) / 2;
-	return partner_fails(e) ? all - 1 : all;
+	return partner_fails(e) ? all - 1 : engine_share_beside_partner(e);
 }
 
 /* A source that has not proven itself is asked for little, the first time alone; one that
@@ -154,10 +154,9 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 	int partner = engine_trusted_partner(e);
-	/* Towards the end requests get shorter, so that they all end together. Half of what is left
-	 * will come from the partner, who works towards us. */
+	/* Towards the end requests get shorter, so that they all end together. */
 	uint64_t share = unassigned_bytes(e) / MAX(e->limits.concurrency, 1) /
-			 (partner == SOURCE_NOBODY ? 1 : 2);
+			 (engine_may_share(e) ? PARTNER_STEPS : 1);
 
 	return (struct pick){
 		.source = source,

@@ -327,6 +327,15 @@ bool picker_is_had_by(const struct picker *p, const struct byte_range *range, co
 	return true;
 }
 
+uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < piece_map_bytes(p->n_pieces); i++)
+		n += (uint32_t)__builtin_popcount(p->verified[i] | pieces[i]);
+	return p->n_pieces - n;
+}
+
 void picker_disown(struct picker *p)
 {
 	for (unsigned i = 0; i < p->n_partials; i++)

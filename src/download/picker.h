@@ -101,6 +101,9 @@ bool picker_next_mismatched(const struct picker *p, const struct pick *pick,
 bool picker_is_had_by(const struct picker *p, const struct byte_range *range, const uint8_t *pieces,
 		      unsigned source);
 
+/* How many pieces are neither verified here nor among pieces? Those in requests count. */
+uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces);
+
 /* The list of sources changes: what indices said about bytes held says nothing any more. */
 void picker_disown(struct picker *p);
 

@@ -125,6 +125,7 @@ void source_note_rate(struct source *s, uint64_t bytes, uint64_t duration_ms)
 {
 	uint64_t rate = bytes * 1000 / MAX(duration_ms, 1);
 
+	s->most = MAX(s->most, bytes);
 	s->rate = s->rate == 0 ? rate : (s->rate + rate) / 2;
 }
 
@@ -132,7 +133,7 @@ uint64_t source_request_length(const struct source *s)
 {
 	uint64_t length = s->rate * REQUEST_AIM_MS / 1000;
 
-	return MIN(length, REQUEST_BYTES_MAX);
+	return MIN(MIN(length, REQUEST_GROWTH * s->most), REQUEST_BYTES_MAX);
 }
 
 uint64_t source_backoff_ms(const struct source *s)

@@ -22,6 +22,7 @@
 #define CUT_SUCCESS_BYTES (256u << 10) /* a cut request that brought this much did its work */
 #define REQUEST_BYTES_MAX (64u << 20)
 #define REQUEST_AIM_MS    4000u /* how long a request should last at the present rate */
+#define REQUEST_GROWTH    4u    /* a burst tells little: no request is more than so much longer */
 
 enum source_state {
 	SOURCE_ASKED, /* not answered yet in this attempt */
@@ -64,6 +65,7 @@ struct source {
 	uint64_t rest_until_ms; /* of a failing source that is the last one */
 	uint64_t length_limit;  /* bytes a request may ask for, after a cut; 0 = no limit */
 	uint64_t rate;          /* bytes a second of one request, smoothed; 0 = unknown */
+	uint64_t most;          /* bytes that one request brought */
 	unsigned mismatches;    /* pieces it brought alone that did not match; whole download */
 	const uint8_t *pieces;  /* bitmap of what it has, borrowed; NULL = it has the image */
 

@@ -106,6 +106,31 @@ static void test_peer_completes(void **state)
 	sim_free(sim);
 }
 
+/* Two that work towards each other do not both ask for the last pieces. */
+static void test_half_of_the_last_pieces(void **state)
+{
+	struct sim_source slow = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	slow.bytes_per_ms = 1;
+	sim = with_peer(&slow);
+	until_verified(sim, 4);
+	give_pieces(sim, 4, 62);
+	until_verified(sim, 56);
+	/* Two pieces, or a few that are on their way, neither has: they are asked for one by one.
+	 */
+	while (sim->engine.picker.n_verified < 64) {
+		uint32_t missing = picker_missing_besides(&sim->engine.picker,
+							  sim->engine.sources[PEER].pieces);
+
+		if (in_flight_at(sim, FAR) > MAX((missing + 1) / 2, 1))
+			fail_msg("%u in flight, %u missing", in_flight_at(sim, FAR), missing);
+		assert_true(sim_next(sim, UINT64_MAX));
+	}
+	sim_free(sim);
+}
+
 /* What a slow request still misses is left to the peer as soon as it has it; what came is kept. */
 static void test_requests_are_left_to_the_peer(void **state)
 {
@@ -258,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_peer_begins_later),
 		cmocka_unit_test(test_peer_starts_later),
 		cmocka_unit_test(test_peer_completes),
+		cmocka_unit_test(test_half_of_the_last_pieces),
 		cmocka_unit_test(test_requests_are_left_to_the_peer),
 		cmocka_unit_test(test_pieces_are_gone),
 		cmocka_unit_test(test_a_broken_peer_stays_left),
