@@ -260,7 +260,7 @@ class FaultServer:
         if request.headers.get("if-range") not in (None, *validators.values()):
             request.range = None
         first, last = request.range or (0, size - 1)
-        if first >= size:
+        if request.range and first >= size:
             return self.short(connection, request, 416, b"", {"Content-Range": f"bytes */{size}"})
         last = size - 1 if last is None else min(last, size - 1)
         headers = {"Accept-Ranges": "bytes", **validators}

@@ -75,7 +75,8 @@ def test_postgresql_holds_only_the_shared_secret(onboarding, database):  # noqa:
     for path in kept:
         assert secrets.found_in(read(path), "pre-shared secret") == [], path
     # The conductor at debug level, and while it cannot reach the database.
-    assert " debug " in conductor.log and "onnection" in conductor.log
+    wait_for(lambda: "onnection" in conductor.log, 90, "what the log has of it")
+    assert " debug " in conductor.log
     assert secrets.found_in(read(conductor.log_path)) == []
     for path in files_below(conductor.state):
         assert secrets.found_in(read(path)) == [], path
