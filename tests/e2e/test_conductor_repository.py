@@ -23,6 +23,8 @@ from test_access_modes import KINDS
 from test_conductor_pair import both_connected, database, host, pair  # noqa: F401
 from test_download import sha256
 
+pytestmark = pytest.mark.slow
+
 # download.md, "Sources"; a conductor in offline-mode asks nobody but its peer.
 USED = {
     "internet-only": ["ha-peer", "artifactory", "mist-proxy"],

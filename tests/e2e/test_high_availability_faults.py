@@ -12,6 +12,8 @@ from ha_world import PATIENCE, Pair, Wire, wait_verified
 from repository import MIB, Repository
 from steward import SLOW, wait_for
 
+pytestmark = pytest.mark.slow
+
 SIZE = 16 * MIB
 FOR_EVER = 600  # patience that a test would not live to see the end of
 

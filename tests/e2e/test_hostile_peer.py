@@ -13,6 +13,8 @@ from ha_world import PATIENCE
 from repository import MIB, Repository
 from steward import wait_for
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "127.0.0.4"
 
 
