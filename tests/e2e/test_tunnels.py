@@ -56,7 +56,8 @@ def test_both_directions(world, keys):
     assert conductor.ask("connect 20003", "connected") == "Connection refused"
     assert ask_repository(one.local_port) == ask_repository(two.local_port) == "repository\n"
     assert "in_ssh=0" in conductor.ask("counts", "counts")  # both have authenticated
-    assert one.stop() == 0 and one.lines[-1] == "closed"
+    assert one.stop() == 0
+    one.wait_line("closed")
     wait_for(lambda: not is_up(world, "one"), what="the end of the tunnel")
     assert is_up(world, "two", OTHER_PORT)
 
