@@ -118,8 +118,7 @@ static void test_half_of_the_last_pieces(void **state)
 	until_verified(sim, 4);
 	give_pieces(sim, 4, 62);
 	until_verified(sim, 56);
-	/* Two pieces, or a few that are on their way, neither has: they are asked for one by one.
-	 */
+	/* What neither has is asked for by halves, so that the peer may have the other one. */
 	while (sim->engine.picker.n_verified < 64) {
 		uint32_t missing = picker_missing_besides(&sim->engine.picker,
 							  sim->engine.sources[PEER].pieces);
