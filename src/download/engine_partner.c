@@ -80,23 +80,62 @@ unsigned engine_share_beside_partner(const struct engine *e)
 	return MIN(e->limits.concurrency, MAX(half, 1));
 }
 
+static bool may_be_left_to(const struct engine *e, const struct engine_slot *slot, unsigned partner)
+{
+	return slot->used && !slot->cancelling && !slot->whole && slot->source != partner &&
+	       picker_is_had_by(&e->picker, &slot->range, e->sources[partner].pieces, partner);
+}
+
+static void cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	e->slots[slot].cancelling = true;
+	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
+}
+
+static bool has_not_been_tried(const struct engine *e, unsigned partner)
+{
+	const struct source *s = &e->sources[partner];
+
+	if (s->proven || s->failing || s->skip_until_ms > e->last_ms)
+		return false;
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (e->slots[i].used && (e->slots[i].source == partner || e->slots[i].cancelling))
+			return false;
+	return true;
+}
+
+/* The others' requests fill all slots, and may last for long: the longest of those that the partner
+ * could serve makes room for the first one to it. */
+static void make_room_for(struct engine *e, unsigned partner, struct engine_actions *out)
+{
+	int longest = -1;
+	uint64_t most = 0;
+
+	if (e->in_flight < e->limits.concurrency || !has_not_been_tried(e, partner))
+		return;
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		const struct byte_range *range = &e->slots[i].range;
+
+		if (!may_be_left_to(e, &e->slots[i], partner) || range->end - range->first <= most)
+			continue;
+		most = range->end - range->first;
+		longest = (int)i;
+	}
+	if (longest >= 0)
+		cancel_slot(e, (unsigned)longest, out);
+}
+
 /* The requests that are cancelled here keep what they brought; the rest is a short way off. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
 {
 	int partner = engine_trusted_partner(e);
 
-	if (partner == SOURCE_NOBODY)
+	if (partner == SOURCE_NOBODY) {
+		if (e->partner != SOURCE_NOBODY)
+			make_room_for(e, (unsigned)e->partner, out);
 		return;
-	for (unsigned i = 0; i < SLOTS_MAX; i++) {
-		struct engine_slot *slot = &e->slots[i];
-
-		if (!slot->used || slot->cancelling || slot->whole ||
-		    slot->source == (unsigned)partner)
-			continue;
-		if (!picker_is_had_by(&e->picker, &slot->range, e->sources[partner].pieces,
-				      (unsigned)partner))
-			continue;
-		slot->cancelling = true;
-		engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = i;
 	}
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (may_be_left_to(e, &e->slots[i], (unsigned)partner))
+			cancel_slot(e, i, out);
 }

@@ -152,6 +152,50 @@ static void test_requests_are_left_to_the_peer(void **state)
 	sim_free(sim);
 }
 
+/* A slow source, and requests to it in all slots, none of which has just ended. */
+static struct sim *with_full_slots(void)
+{
+	struct sim_source slow = sim_good;
+	struct sim *sim;
+
+	slow.bytes_per_ms = 1;
+	sim = with_peer(&slow);
+	until_verified(sim, 8);
+	while (sim_next(sim, sim->now_ms + 1000))
+		;
+	assert_int_equal(in_flight_at(sim, FAR), sim->engine.limits.concurrency);
+	return sim;
+}
+
+/* One of the requests makes room for the first one to the peer, and only one. */
+static void test_room_for_the_first_request(void **state)
+{
+	struct sim *sim = with_full_slots();
+	uint64_t began_ms = sim->now_ms;
+
+	(void)state;
+	sim->sources[PEER].stalls = 100;
+	for (unsigned i = 0; i < 3; i++) {
+		give_pieces(sim, 0, 64);
+		while (sim_next(sim, began_ms + 1000))
+			;
+		assert_int_equal(in_flight_at(sim, PEER), 1);
+		assert_int_equal(in_flight_at(sim, FAR), sim->engine.limits.concurrency - 1);
+	}
+	sim_free(sim);
+}
+
+/* What the peer has is not what is in flight: nothing is cancelled for it. */
+static void test_no_room_without_need(void **state)
+{
+	struct sim *sim = with_full_slots();
+
+	(void)state;
+	give_pieces(sim, 60, 64);
+	assert_int_equal(in_flight_at(sim, FAR), sim->engine.limits.concurrency);
+	sim_free(sim);
+}
+
 /* Its pieces are gone again, or it does not answer: nobody waits for what was asked of it. */
 static void test_pieces_are_gone(void **state)
 {
@@ -284,6 +328,8 @@ int main(void)
 		cmocka_unit_test(test_peer_completes),
 		cmocka_unit_test(test_half_of_the_last_pieces),
 		cmocka_unit_test(test_requests_are_left_to_the_peer),
+		cmocka_unit_test(test_room_for_the_first_request),
+		cmocka_unit_test(test_no_room_without_need),
 		cmocka_unit_test(test_pieces_are_gone),
 		cmocka_unit_test(test_a_broken_peer_stays_left),
 		cmocka_unit_test(test_other_image),
