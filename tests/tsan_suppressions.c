@@ -1,0 +1,14 @@
+/* What ThreadSanitizer is told to overlook, and why. Part of each program that is built with it, so
+ * that it holds wherever and as whoever a test runs one. */
+
+const char *__tsan_default_suppressions(void);
+
+/* libuv closes with the system call itself, which ThreadSanitizer does not see: a descriptor whose
+ * number is used again looks as if two threads had the same one. libc's time zone has a lock of
+ * libc's own, which it does not see either. */
+const char *__tsan_default_suppressions(void)
+{
+	return "race:uv_pipe\n"
+	       "race:uv_socketpair\n"
+	       "race:tzset_internal\n";
+}
