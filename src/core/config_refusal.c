@@ -189,14 +189,15 @@ static const struct lysc_type *type_at(const struct ly_ctx *context, const char 
 	return NULL;
 }
 
-/* What is refused for a password in it is not to show it: the refusal goes into the journal. */
+/* What is refused for a password in it is not to show it: the refusal goes into the journal. What
+ * has no scheme is a password as well as one that has. */
 static void hide_credentials(char *value)
 {
 	char *scheme = value ? strstr(value, "://") : NULL;
-	char *rest = scheme ? scheme + strlen("://") : NULL;
+	char *rest = scheme ? scheme + strlen("://") : value;
 
 	if (rest && (strchr(rest, '@') || strcasestr(rest, "password")))
-		(void)snprintf(rest, strlen(rest) + 1, "...\"");
+		(void)snprintf(rest, strlen(rest) + 1, scheme ? "...\"" : "\"...\"");
 }
 
 /* Where the error is, and what stands there; NULL = it is not about one leaf. The caller frees it.
