@@ -218,14 +218,18 @@ void images_verify(struct http_exchange *x)
 	work_submit(&job->node->loop, &job->work, run_verify, on_verified);
 }
 
+void images_reply_unreadable(struct http_exchange *x, int code)
+{
+	http_reply_problem(x, 503, "cannot be read now: %s", strerror(-code));
+}
+
 void images_serve_path(struct http_exchange *x, const char *path, const char *type)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 
-	/* Of its own trouble nobody is told that the image is not there. */
 	if (fd < 0 && errno != ENOENT) {
-		http_reply_problem(x, 503, "cannot be read now: %s", strerror(errno));
+		images_reply_unreadable(x, -errno);
 		return;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {

@@ -20,6 +20,8 @@ struct node;
 bool images_only_imported(const struct node *n);
 
 /* For others, over TCP. */
+/* 503: of our own trouble, -errno, nobody is told that the image is not there. */
+void images_reply_unreadable(struct http_exchange *x, int code);
 void images_serve_path(struct http_exchange *x, const char *path, const char *type);
 void images_serve_index(struct http_exchange *x);
 void images_serve_file(struct http_exchange *x);

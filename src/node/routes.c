@@ -12,12 +12,14 @@
 #include "node/node.h"
 #include "node/share.h"
 
-/* A router has up to four connections to a conductor, each a descriptor, and one more of the image
- * while it is sent: of the 65,536 of conductord.service they leave half. One that came after the
- * last would wait for a minute of silence on another. */
-#define SHARED_CONNECTIONS_MAX 16384
+/* A router has up to four connections to its conductor, each a descriptor, and one more of the
+ * image while it is sent: of the 65,536 of conductord.service they leave half. One that came after
+ * the last would wait for a minute of silence on another. A router serves its peer alone, with the
+ * 1,024 descriptors that any service has. */
+#define CONDUCTOR_CONNECTIONS_MAX 16384
+#define ROUTER_CONNECTIONS_MAX    256
 /* A GET of a path of two names, and its reply's head: tests/bench/fleet counts this for each. */
-#define SHARED_CONNECTION_SIZE (8u << 10)
+#define SHARED_CONNECTION_SIZE    (8u << 10)
 
 static struct node *node_of(struct http_exchange *x)
 {
@@ -297,7 +299,8 @@ struct http_listener routes_shared_listener(struct node *n)
 	return (struct http_listener){
 		.routes = shared_routes,
 		.n_routes = n_shared_routes,
-		.connections_max = SHARED_CONNECTIONS_MAX,
+		.connections_max = n->config->role == CONFIG_CONDUCTOR ? CONDUCTOR_CONNECTIONS_MAX
+								       : ROUTER_CONNECTIONS_MAX,
 		.connection_size = SHARED_CONNECTION_SIZE,
 		.owner = n,
 	};

@@ -1,5 +1,6 @@
 #include "node/share.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,8 +31,10 @@ static void serve_range(struct http_exchange *x, const struct download *d)
 		return;
 	}
 	fd = download_open_shared(d);
-	if (fd < 0)
+	if (fd == -ENOENT)
 		reply_missing(x);
+	else if (fd < 0)
+		images_reply_unreadable(x, fd);
 	else
 		http_reply_file(x, fd, size, "application/octet-stream");
 }
