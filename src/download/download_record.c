@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/atomic_file.h"
+#include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
 #include "download/download_private.h"
@@ -49,6 +50,28 @@ static uint64_t bytes_in_journal(const struct download *d)
 	return d->engine.picker.bytes_verified - d->unsynced_bytes - d->disk.batch_bytes;
 }
 
+/* Of which image the peer said so: one that is whole when the daemon starts asks it nothing more.
+ */
+static void add_imported(cJSON *record, const struct download *d)
+{
+	char hex[2 * DIGEST_SIZE + 1];
+
+	if (!d->engine.has_image || !download_is_imported(d))
+		return;
+	hex_encode(span_of(d->imported_at_peer, DIGEST_SIZE), hex);
+	cJSON_AddStringToObject(record, "imported-at-peer", hex);
+}
+
+static void read_imported(struct download *d, const cJSON *record)
+{
+	const char *hex = cJSON_GetStringValue(cJSON_GetObjectItem(record, "imported-at-peer"));
+	uint8_t digest[DIGEST_SIZE];
+	size_t size;
+
+	if (hex && hex_decode(hex, DIGEST_SIZE, DIGEST_SIZE, digest, &size) == 0)
+		memcpy(d->imported_at_peer, digest, DIGEST_SIZE);
+}
+
 char *download_record_text(const struct download *d)
 {
 	const struct engine *e = &d->engine;
@@ -67,6 +90,7 @@ char *download_record_text(const struct download *d)
 	cJSON_AddNumberToObject(record, "bytes-fetched", (double)e->bytes_fetched);
 	cJSON_AddNumberToObject(record, "bytes-verified", (double)bytes_in_journal(d));
 	cJSON_AddNumberToObject(record, "bytes-total", (double)d->manifest.size);
+	add_imported(record, d);
 	add_sources(record, e);
 	text = cJSON_PrintUnformatted(record);
 	cJSON_Delete(record);
@@ -118,6 +142,7 @@ static int read_record(struct download *d, const cJSON *record, struct err *err)
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(record, "sources"))
 		read_source(d, item);
 	d->recorded_verified = json_counter(record, "bytes-verified");
+	read_imported(d, record);
 	return 0;
 }
 

@@ -20,25 +20,6 @@ static void free_text(char **text)
 	free(*text);
 }
 
-static int decode_hex(const char *text, size_t size_min, size_t size_max, uint8_t *ret,
-		      size_t *ret_size)
-{
-	size_t length = strlen(text);
-
-	if (length % 2 || length / 2 < size_min || length / 2 > size_max)
-		return -EBADMSG;
-	for (size_t i = 0; i < length / 2; i++) {
-		int high = hex_value(text[2 * i]);
-		int low = hex_value(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return -EBADMSG;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	*ret_size = length / 2;
-	return 0;
-}
-
 static int read_hex(const cJSON *json, const char *member, size_t size_min, size_t size_max,
 		    uint8_t *ret, size_t *ret_size, struct err *err)
 {
@@ -47,7 +28,7 @@ static int read_hex(const cJSON *json, const char *member, size_t size_min, size
 
 	if (rc < 0)
 		return rc;
-	if (decode_hex(text, size_min, size_max, ret, ret_size) < 0)
+	if (hex_decode(text, size_min, size_max, ret, ret_size) < 0)
 		return err_set(err, -EBADMSG, "%s: expected %zu to %zu bytes as hex", member,
 			       size_min, size_max);
 	return 0;
@@ -95,7 +76,7 @@ static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	if (strncmp(text, "0x", 2) != 0 || decode_hex(text + 2, 4, 4, bytes, &size) < 0)
+	if (strncmp(text, "0x", 2) != 0 || hex_decode(text + 2, 4, 4, bytes, &size) < 0)
 		return err_set(err, -EBADMSG, "key-handle: expected a TPM handle");
 	*ret = (TPM2_HANDLE)bytes[0] << 24 | (TPM2_HANDLE)bytes[1] << 16 |
 	       (TPM2_HANDLE)bytes[2] << 8 | bytes[3];
