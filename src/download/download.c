@@ -138,16 +138,15 @@ static void read_limits(struct download *d, struct engine_limits *limits)
 void download_leave_forbidden(struct download *d)
 {
 	const struct config *config = d->home->config;
-	const enum engine_state state = d->engine.state;
 	const struct source_place *place = source_list_forbidden(&d->sources, config);
 	char reason[128 + SOURCE_NAME_SIZE];
 
-	if (!place || (state != ENGINE_DISCOVERING && state != ENGINE_DOWNLOADING))
+	if (!place)
 		return;
 	(void)snprintf(reason, sizeof(reason), "access-mode %s leaves out source %s",
 		       access_mode_name(config->software_update.access_mode), place->name);
-	download_deliver(d, &(struct engine_event){.type = ENGINE_PAUSE, .reason = reason});
-	download_tell(d, ENGINE_RESUME);
+	download_deliver(
+		d, &(struct engine_event){.type = ENGINE_SOURCES_FORBIDDEN, .reason = reason});
 }
 
 void download_configure(struct download *d, unsigned concurrency)

@@ -3,7 +3,7 @@
  * <state-directory>/downloads/<version>/ holds manifest.jws, request.json, the journal `pieces`
  * and <file>.part. All that touches the disk is a job on the thread pool, one at a time.
  *
- * Calling sequence: download_open (new, or of an earlier run) -> download_run ... ->
+ * Calling sequence: download_new, or download_load of an earlier run -> download_run ... ->
  * download_close. Driven by download_list alone.
  */
 #pragma once

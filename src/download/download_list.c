@@ -199,8 +199,10 @@ void download_list_start(struct download_list *list)
 void download_list_configure(struct download_list *list, const struct config *config)
 {
 	list->home.config = config;
-	for (struct download *d = list->first; d; d = d->next)
+	for (struct download *d = list->first; d; d = d->next) {
+		download_configure(d, d->engine.limits.concurrency);
 		download_leave_forbidden(d);
+	}
 	schedule(list);
 }
 

@@ -28,9 +28,15 @@ static void on_told(struct ha_pieces *h, enum engine_pieces what, const char *re
 {
 	struct download *d = container_of(h, struct download, pieces);
 	int peer = peer_source(d);
+	struct source *s = &d->engine.sources[peer];
 
+	/* Its answer at discovery came late: it has the image complete. */
+	if (source_is_usable(s) && !s->pieces) {
+		h->settled = true;
+		return;
+	}
 	if (what == PIECES_KNOWN)
-		d->engine.sources[peer].pieces = h->bits;
+		s->pieces = h->bits;
 	download_deliver(d, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
 						   .source = (unsigned)peer,
 						   .pieces = what,

@@ -33,13 +33,17 @@ void download_settle(struct download *d);
 void download_disk_run(struct work *work);
 void download_release_disk(struct download *d);
 
-/* The HA peer (download_peer.c). What is to be asked of it in the state just entered; once a second
- * likewise; stop asking what the state does not want; and nothing is known of its pieces. */
+/* The HA peer (download_peer.c). */
 void download_peer_init(struct download *d);
+/* A state was entered. */
 void download_peer_enter(struct download *d);
+/* Ask what the state wants to know; once a second. */
 void download_peer_ask(struct download *d);
+/* The state may be another one: stop asking what it does not want to know. */
 void download_peer_follow(struct download *d);
+/* Nothing is known of its pieces. */
 void download_peer_forget(struct download *d);
+/* The download does not wait for it any more, and why. */
 void download_peer_log(const struct download *d, const char *reason);
 
 /* request.json as text, freed by the caller; NULL = out of memory. */

@@ -93,14 +93,19 @@ int engine_set_image(struct engine *e, const struct manifest *manifest, const ui
 	return 0;
 }
 
-void engine_stop(struct engine *e, enum engine_state state, const char *reason,
-		 struct engine_actions *out)
+static void stop_asking(struct engine *e, struct engine_actions *out)
 {
-	set_error(e, reason);
 	engine_cancel_requests(e, SOURCE_NOBODY, out);
 	engine_stop_discovery(e, out);
 	e->active = SOURCE_NOBODY;
 	e->partner = SOURCE_NOBODY;
+}
+
+void engine_stop(struct engine *e, enum engine_state state, const char *reason,
+		 struct engine_actions *out)
+{
+	set_error(e, reason);
+	stop_asking(e, out);
 	engine_set_state(e, state, out);
 }
 
@@ -172,8 +177,28 @@ static void local_error(struct engine *e, const struct engine_event *event,
 static void opened(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
 	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
-	if (engine_state_is_running(e->state))
+	if (engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER)
 		engine_go_on(e, out);
+}
+
+static void prepared(struct engine *e, struct engine_actions *out)
+{
+	e->disk = DISK_READY;
+	if (e->state != ENGINE_DISCOVERING)
+		return;
+	if (e->discovering)
+		engine_start_downloading(e, out);
+	else
+		engine_go_on(e, out); /* whom it was prepared for is not asked any more */
+}
+
+static void discover_anew(struct engine *e, const char *reason, struct engine_actions *out)
+{
+	if (e->state != ENGINE_DISCOVERING && e->state != ENGINE_DOWNLOADING)
+		return;
+	set_error(e, reason);
+	stop_asking(e, out);
+	engine_go_on(e, out);
 }
 
 static void run(struct engine *e, struct engine_actions *out)
@@ -215,9 +240,7 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 			engine_go_on(e, out);
 		return;
 	case ENGINE_PREPARED:
-		e->disk = DISK_READY;
-		if (e->state == ENGINE_DISCOVERING)
-			engine_start_downloading(e, out);
+		prepared(e, out);
 		return;
 	case ENGINE_ANSWER:
 		engine_take_answer(e, event, out);
@@ -254,6 +277,9 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		return;
 	case ENGINE_RESTART:
 		restart(e, out);
+		return;
+	case ENGINE_SOURCES_FORBIDDEN:
+		discover_anew(e, event->reason, out);
 		return;
 	case ENGINE_PIECES_CHANGED:
 		engine_pieces_changed(e, event, out);
@@ -364,8 +390,10 @@ uint64_t engine_next_wake(const struct engine *e)
 		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
 	if (e->state != ENGINE_DOWNLOADING)
 		return wake;
-	if (e->active == SOURCE_NOBODY)
+	if (e->active == SOURCE_NOBODY) {
 		wake = earlier_if_ahead(e, wake, e->asked_ms + FAILOVER_GRACE_MS);
+		wake = earlier_if_ahead(e, wake, e->ended_ms + PARTNER_PATIENCE_MS);
+	}
 	for (unsigned i = 0; i < e->n_sources; i++) {
 		const struct source *s = &e->sources[i];
 

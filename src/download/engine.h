@@ -2,13 +2,14 @@
  *
  * Pure: engine_step() takes what happened and the time, changes the state, and says what is to
  * be done. It opens no file and no socket, reads no clock and calls nobody back, so that a day
- * of a bad network is a table row. The driver (download.c) performs the actions and reports
+ * of a bad network is a table row. The driver (download_actions.c) performs the actions and reports
  * what became of them.
  *
  *	queued ▶ [waiting-peer] ▶ discovering ▶ downloading ▶ finishing ▶ complete
  *	                               ▲             │
  *	                               └ waiting-retry ◀┘
  *	any unfinished ▶ paused ▶ (resume) discovering     any unfinished ▶ cancelled, failed
+ *	downloading ▶ discovering: a source must not be asked any more
  *	checking: after an unclean power-off, what the journal claims is hashed first
  *	waiting-peer: the nodes of a router download in sequence, and the other one is first
  *
@@ -39,6 +40,10 @@
 #define FAILOVER_GRACE_MS   500u
 #define RETRY_AFTER_WAIT_MS 60000u /* an attempt waits so long in all for the only source */
 #define RETRY_DELAY_MIN_MS  1000u  /* also with initial-retry-delay 0: there is never a storm */
+/* How long a partner that is the only source is waited for when it has nothing more: it may itself
+ * be waiting for us. */
+#define PARTNER_PATIENCE_MS 10000u
+#define PEER_ORDER_MS       10000u /* at most between an order's arrival at the two nodes */
 #define ENGINE_ERROR_SIZE   1024
 #define ENGINE_NEVER        UINT64_MAX
 
@@ -115,8 +120,9 @@ enum engine_event_type {
 	ENGINE_CANCEL,
 	ENGINE_RESTART,    /* a new request for an ended download: attempts and time begin anew */
 	ENGINE_CONFIGURED, /* engine->limits was changed */
-	ENGINE_PIECES_CHANGED, /* source, pieces, reason */
-	ENGINE_PEER_HEARD,     /* peer, reason */
+	ENGINE_SOURCES_FORBIDDEN, /* reason: a source that is asked must not be: ask anew */
+	ENGINE_PIECES_CHANGED,    /* source, pieces, reason */
+	ENGINE_PEER_HEARD,        /* peer, reason */
 };
 
 struct engine_event {
@@ -211,6 +217,7 @@ struct engine {
 	struct picker picker;
 	struct engine_slot slots[SLOTS_MAX];
 	unsigned in_flight; /* used slots, the cancelling ones too */
+	uint64_t ended_ms;  /* when the last request ended, or downloading began */
 
 	bool discovering;        /* answers are awaited */
 	bool discovery_wanted;   /* begins when the last cancelled request has ended */
@@ -229,6 +236,7 @@ struct engine {
 	bool sequenced;               /* one node of the router after the other */
 	bool turn_has_come;           /* in the sequence: the peer is not waited for any more */
 	bool peer_missed;             /* the last that was heard of it is PEER_NOTHING */
+	bool peer_has_worked;         /* it was PEER_WORKING since the wait began */
 	uint64_t peer_heard_ms;       /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
 	uint64_t seed; /* of the retry delay's jitter */

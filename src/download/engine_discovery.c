@@ -142,5 +142,6 @@ void engine_start_downloading(struct engine *e, struct engine_actions *out)
 		return;
 	}
 	e->error[0] = '\0';
+	e->ended_ms = e->last_ms;
 	engine_set_state(e, ENGINE_DOWNLOADING, out);
 }

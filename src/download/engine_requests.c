@@ -139,31 +139,21 @@ static uint64_t smaller_cap(uint64_t a, uint64_t b)
 	return MIN(a, b);
 }
 
-static uint64_t unassigned_bytes(const struct engine *e)
-{
-	uint64_t missing = picker_missing_bytes(&e->picker);
-	uint64_t assigned = 0;
-
-	for (unsigned i = 0; i < SLOTS_MAX; i++)
-		if (e->slots[i].used)
-			assigned += e->slots[i].range.end - e->slots[i].range.first;
-	return missing > assigned ? missing - assigned : 0;
-}
-
 static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 	int partner = engine_trusted_partner(e);
 	/* Towards the end requests get shorter, so that they all end together. */
-	uint64_t share = unassigned_bytes(e) / MAX(e->limits.concurrency, 1) /
+	uint64_t share = picker_unasked_bytes(&e->picker) / MAX(e->limits.concurrency, 1) /
 			 (engine_may_share(e) ? PARTNER_STEPS : 1);
 
 	return (struct pick){
 		.source = source,
 		.has = s->pieces,
-		.but_not = partner != SOURCE_NOBODY && partner != (int)source
-				   ? e->sources[partner].pieces
-				   : NULL,
+		.left = partner != SOURCE_NOBODY && partner != (int)source
+				? e->sources[partner].pieces
+				: NULL,
+		.left_to = (unsigned)partner,
 		.order = s->kind == SOURCE_HA_PEER ? PICK_ASCENDING : e->limits.order,
 		.want = MIN(source_request_length(s), share),
 		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
@@ -215,7 +205,6 @@ static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
 		if (e->sources[i].no_range || !may_be_asked_more(e, i))
 			continue;
 		pick = pick_for(e, i);
-		pick.but_not = NULL; /* it may be the partner who got it wrong */
 		while (may_be_asked_more(e, i) && picker_next_mismatched(&e->picker, &pick, &range))
 			ask(e, i, &range, false, out);
 	}
@@ -230,7 +219,7 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 
 		pick.even_mismatched = for_anything || is_last(e, (unsigned)source);
 		if (for_anything)
-			pick.but_not = NULL;
+			pick.left = NULL;
 		if (!whole && !picker_next(&e->picker, &pick, &range))
 			return;
 		ask(e, (unsigned)source, &range, whole, out);
@@ -257,6 +246,15 @@ static void wait_or_end(struct engine *e, struct engine_actions *out)
 	engine_end_attempt(e, out);
 }
 
+/* The partner is all there is, and is asked for nothing: it rests because it failed, or has
+ * nothing more for now. */
+static bool is_worth_waiting_for(const struct engine *e, int partner)
+{
+	return partner != SOURCE_NOBODY && source_is_usable(&e->sources[partner]) &&
+	       (e->sources[partner].rest_until_ms > e->last_ms ||
+		e->last_ms < e->ended_ms + PARTNER_PATIENCE_MS);
+}
+
 void engine_keep_busy(struct engine *e, struct engine_actions *out)
 {
 	if (picker_is_complete(&e->picker)) {
@@ -268,7 +266,8 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 		wait_or_end(e, out);
 		return;
 	}
-	e->waiting = false;
+	if (e->active != SOURCE_NOBODY)
+		e->waiting = false;
 	engine_leave_to_partner(e, out);
 	ask_for_mismatched(e, out);
 	if (partner_fails(e)) /* what it did not bring is fetched without delay */
@@ -278,8 +277,7 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
 	if (e->in_flight == 0)
 		ask_source(e, e->active, true, out);
-	/* The partner is all there is, and has nothing more. */
-	if (e->in_flight == 0 && e->active == SOURCE_NOBODY)
+	if (e->in_flight == 0 && e->active == SOURCE_NOBODY && !is_worth_waiting_for(e, e->partner))
 		wait_or_end(e, out);
 }
 
@@ -378,6 +376,7 @@ void engine_request_ended(struct engine *e, const struct engine_event *event,
 	assert(slot->used);
 	slot->used = false;
 	e->in_flight--;
+	e->ended_ms = e->last_ms;
 	picker_give_back(&e->picker, &slot->range, event->held_end, (int)slot->source,
 			 slot->beginner);
 	if (outcome == REQUEST_BAD_PIECE)

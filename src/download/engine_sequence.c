@@ -19,6 +19,7 @@ void engine_wait_for_peer(struct engine *e, struct engine_actions *out)
 {
 	e->peer_heard_ms = e->last_ms;
 	e->peer_missed = false;
+	e->peer_has_worked = false;
 	engine_set_state(e, ENGINE_WAITING_PEER, out);
 }
 
@@ -37,6 +38,21 @@ static void take_turn_alone(struct engine *e, const char *reason, struct engine_
 	take_turn(e, out);
 }
 
+/* The end that it tells may be that of an earlier order: this one reaches both nodes, but not at
+ * the same time. */
+static bool may_be_of_earlier_order(const struct engine *e)
+{
+	return !e->peer_has_worked && e->last_ms < e->peer_heard_ms + PEER_ORDER_MS;
+}
+
+static void peer_gave_up(struct engine *e, const char *reason, struct engine_actions *out)
+{
+	if (may_be_of_earlier_order(e))
+		(void)snprintf(e->error, sizeof(e->error), "%s", reason);
+	else
+		take_turn_alone(e, reason, out);
+}
+
 void engine_peer_heard(struct engine *e, const struct engine_event *event,
 		       struct engine_actions *out)
 {
@@ -51,6 +67,7 @@ void engine_peer_heard(struct engine *e, const struct engine_event *event,
 		return;
 	case PEER_WORKING:
 		e->peer_missed = false;
+		e->peer_has_worked = true;
 		e->peer_heard_ms = e->last_ms;
 		e->error[0] = '\0';
 		return;
@@ -58,7 +75,7 @@ void engine_peer_heard(struct engine *e, const struct engine_event *event,
 		take_turn(e, out);
 		return;
 	case PEER_GAVE_UP:
-		take_turn_alone(e, reason, out);
+		peer_gave_up(e, reason, out);
 		return;
 	}
 }
@@ -79,7 +96,7 @@ void engine_weigh_waiting(struct engine *e, struct engine_actions *out)
 	}
 	if (e->last_ms < engine_patience_ends(e))
 		return;
-	(void)snprintf(reason, sizeof(reason), "nothing was heard of it for %llu s: %.*s",
+	(void)snprintf(reason, sizeof(reason), "it was not at work for %llu s: %.*s",
 		       (unsigned long long)(e->limits.peer_patience_ms / 1000),
 		       SOURCE_REASON_SIZE / 2, e->error);
 	take_turn_alone(e, reason, out);

@@ -8,6 +8,8 @@
 #include "download/index.h"
 #include "download/piece_map.h"
 
+#define MISSED_MAX 2 /* each is a second, or HA_ANSWER_MS where nothing comes */
+
 bool ha_pieces_are_valid(struct span bitmap, uint32_t n_pieces)
 {
 	unsigned spare = (8 - n_pieces % 8) % 8;
@@ -38,6 +40,13 @@ static void tell_none(struct ha_pieces *h, const struct err *why)
 	h->told(h, PIECES_NONE, why->text);
 }
 
+/* One answer that did not come says nothing of what it has. */
+static void miss(struct ha_pieces *h, const struct err *why)
+{
+	if (++h->n_missed >= MISSED_MAX)
+		tell_none(h, why);
+}
+
 static void tell_all(struct ha_pieces *h)
 {
 	for (uint32_t piece = 0; piece < h->manifest->n_pieces; piece++)
@@ -51,12 +60,16 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 {
 	struct ha_pieces *h = owner;
 	struct index index = {0};
-	struct err err = result->err;
+	struct err err;
 	bool has_it = false;
 
 	(void)http_fetch;
 	h->fetch = NULL;
-	if (err.code == 0 && index_parse(&index, result->body, &err) == 0) {
+	if (result->err.code < 0) {
+		miss(h, &result->err);
+		return;
+	}
+	if (index_parse(&index, result->body, &err) == 0) {
 		has_it = index_find(&index, h->version);
 		if (!has_it)
 			(void)err_set(&err, -ENOENT, "has nothing of %s", h->version);
@@ -81,6 +94,7 @@ static void take_pieces(struct ha_pieces *h, struct span bitmap)
 		return;
 	}
 	memcpy(h->bits, bitmap.bytes, bitmap.size);
+	h->n_missed = 0;
 	h->told(h, PIECES_KNOWN, NULL);
 }
 
@@ -97,7 +111,7 @@ static void on_pieces(struct http_fetch *http_fetch, const struct http_fetch_res
 			url = NULL;
 		fetch(h, url, INDEX_SIZE_MAX, on_index);
 	} else if (result->err.code < 0) {
-		tell_none(h, &result->err);
+		miss(h, &result->err);
 	} else {
 		take_pieces(h, result->body);
 	}
@@ -145,6 +159,7 @@ int ha_pieces_init(struct ha_pieces *h)
 	ha_pieces_release(h);
 	h->same_manifest = false;
 	h->settled = false;
+	h->n_missed = 0;
 	h->bits = calloc(piece_map_bytes(h->manifest->n_pieces), 1);
 	return h->bits ? 0 : -ENOMEM;
 }

@@ -37,6 +37,7 @@ struct ha_pieces {
 	struct http_fetch *fetch; /* NULL = no question is open */
 	bool same_manifest;       /* the peer's is that of our image */
 	bool settled;             /* nothing more is to be heard */
+	unsigned n_missed;        /* answers that did not come, since the last that did */
 	uint8_t *bits;            /* of PIECES_KNOWN; most significant bit of byte 0 = piece 0 */
 };
 

@@ -65,6 +65,10 @@ static enum engine_peer read_status(struct ha_sequence *s, const struct http_fet
 	} else if (ha_status_parse(result->body, s->version, &peer, &state, &s->why) < 0) {
 		(void)err_wrap(&s->why, "its answer");
 		return PEER_NOTHING;
+	} else if (peer == PEER_HAS_IT) {
+		/* The image may have been deleted since: its index knows. */
+		(void)err_set(&s->why, -ENOENT, "its download is complete, but it has no image");
+		return PEER_NOTHING;
 	} else if (peer == PEER_NOTHING || peer == PEER_GAVE_UP) {
 		(void)err_set(&s->why, -ECANCELED, "its download is %s", engine_state_name(state));
 	}

@@ -2,8 +2,9 @@
  * later.
  *
  * It asks and reports, and decides nothing: the engine does (engine_sequence.c). Each question is
- * answered once, within twice HA_ANSWER_MS, by heard(): first the peer's download is asked for,
- * then, where there is none, its index; it may have the image without ever having downloaded it.
+ * answered once, within twice HA_ANSWER_MS, by heard(), or not at all where memory is short: first
+ * the peer's download is asked for, then, where that is not at work, its index: it may have the
+ * image without ever having downloaded it, or have downloaded one that was deleted since.
  *
  * Calling sequence: fill client to heard -> ha_sequence_ask, once a second -> ha_sequence_stop at
  * any time, also from heard: no answer comes after it.

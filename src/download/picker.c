@@ -75,11 +75,6 @@ bool picker_is_complete(const struct picker *p)
 	return p->n_pieces > 0 && p->n_verified == p->n_pieces;
 }
 
-uint64_t picker_missing_bytes(const struct picker *p)
-{
-	return p->size - p->bytes_verified;
-}
-
 static const struct partial *find_partial(const struct picker *p, uint32_t piece)
 {
 	for (unsigned i = 0; i < p->n_partials; i++)
@@ -109,7 +104,8 @@ static bool is_candidate(const struct picker *p, const struct pick *pick, uint32
 		return false;
 	if (pick->has && !piece_map_bit(pick->has, piece))
 		return false;
-	if (pick->but_not && piece_map_bit(pick->but_not, piece))
+	if (pick->left && piece_map_bit(pick->left, piece) &&
+	    !got_it_wrong(p, piece, pick->left_to))
 		return false;
 	return pick->even_mismatched || !got_it_wrong(p, piece, pick->source);
 }
@@ -325,6 +321,20 @@ bool picker_is_had_by(const struct picker *p, const struct byte_range *range, co
 		    (!piece_map_bit(pieces, piece) || got_it_wrong(p, piece, source)))
 			return false;
 	return true;
+}
+
+uint64_t picker_unasked_bytes(const struct picker *p)
+{
+	uint32_t last = p->n_pieces - 1;
+	uint64_t n = p->n_pieces;
+	uint64_t bytes;
+
+	for (size_t i = 0; i < piece_map_bytes(p->n_pieces); i++)
+		n -= (uint64_t)__builtin_popcount(p->verified[i] | p->busy[i]);
+	bytes = n * p->piece_size;
+	if (!picker_has(p, last) && !piece_map_bit(p->busy, last))
+		bytes -= p->piece_size - picker_piece_length(p, last);
+	return bytes;
 }
 
 uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces)

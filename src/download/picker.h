@@ -55,10 +55,11 @@ enum pick_order { PICK_ASCENDING, PICK_DESCENDING };
 
 /* For whom a range is picked. */
 struct pick {
-	unsigned source;        /* its index, for mismatches */
-	const uint8_t *has;     /* pieces it has; NULL = all */
-	const uint8_t *but_not; /* pieces left to another source; NULL = none */
-	bool even_mismatched;   /* nobody else can be asked: pieces it got wrong too */
+	unsigned source;      /* its index, for mismatches */
+	const uint8_t *has;   /* pieces it has; NULL = all */
+	const uint8_t *left;  /* pieces left to another source; NULL = none */
+	unsigned left_to;     /* its index: pieces it got wrong are not left to it */
+	bool even_mismatched; /* nobody else can be asked: pieces it got wrong too */
 	enum pick_order order;
 	uint64_t want; /* bytes: rounded down to whole pieces, at least one */
 	uint64_t cap;  /* bytes, exact, may end inside a piece; 0 = none */
@@ -101,6 +102,9 @@ bool picker_next_mismatched(const struct picker *p, const struct pick *pick,
 bool picker_is_had_by(const struct picker *p, const struct byte_range *range, const uint8_t *pieces,
 		      unsigned source);
 
+/* The bytes of pieces that are neither verified nor in a request. */
+uint64_t picker_unasked_bytes(const struct picker *p);
+
 /* How many pieces are neither verified here nor among pieces? Those in requests count. */
 uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces);
 
@@ -109,6 +113,5 @@ void picker_disown(struct picker *p);
 
 bool picker_is_complete(const struct picker *p);
 bool picker_has(const struct picker *p, uint32_t piece);
-uint64_t picker_missing_bytes(const struct picker *p);
 uint64_t picker_piece_first(const struct picker *p, uint32_t piece);
 uint32_t picker_piece_length(const struct picker *p, uint32_t piece);

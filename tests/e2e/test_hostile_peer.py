@@ -169,12 +169,58 @@ def test_status_is_asked_once_a_second(peers, servers, node_of):
 
 
 def test_complete_is_a_lie(peers, servers, node_of):
-    """It says it has the image, and does not: the other sources have it."""
-    peer = peers({"/v1/downloads/V1": status_of("complete")})
-    node = node_of(peer, servers(), patience=600)
+    """It says it has the image, and its index does not: that is as good as no answer."""
+    peer = peers({"/v1/downloads/V1": status_of("complete"), "/index.json": b'{"versions":[]}'})
+    node = node_of(peer, servers())
     node.request("V1", sequenced=True)
+    wait_for(lambda: node.download("V1")["error"])
+    assert node.download("V1")["state"] == "waiting-peer"
+    assert "its download is complete, but it has no image" in node.download("V1")["error"]
     node.wait_state("V1", "complete")
     assert node.source_of("V1", "ha-peer")["bytes"] == 0
+
+
+def test_end_of_an_earlier_order(peers, servers, node_of):
+    """The order reaches the other node a little later: what it tells until then is of another one."""
+    peer = peers({"/v1/downloads/V1": status_of("failed")})
+    node = node_of(peer, servers(), patience=600)
+    node.request("V1", sequenced=True)
+    wait_for(lambda: peer.count("/v1/downloads/V1") >= 2)
+    assert "its download is failed" in node.download("V1")["error"]
+    peer.answers["/v1/downloads/V1"] = status_of("downloading")
+    wait_for(lambda: node.download("V1")["error"] is None)
+    assert node.download("V1")["state"] == "waiting-peer"
+    peer.answers["/v1/downloads/V1"] = status_of("failed")
+    node.wait_state("V1", "complete")
+
+
+def leave_pair(node):
+    del node.config["high-availability"]
+    node.write_config()
+    assert node.post("/v1/reload").status == 200
+
+
+def shorten_patience(node):
+    node.config["high-availability"]["peer-patience"] = 1
+    node.write_config()
+    assert node.post("/v1/reload").status == 200
+
+
+@pytest.mark.parametrize("change, told", [(leave_pair, "downloading"), (shorten_patience, "paused")])
+@pytest.mark.parametrize("paused", [False, True])
+def test_configuration_changes_the_wait(peers, servers, node_of, change, told, paused):
+    """It holds for one that waits, and for one that will go on waiting when it is resumed."""
+    peer = peers({"/v1/downloads/V1": status_of(told)})
+    node = node_of(peer, servers(), patience=600)
+    node.request("V1", sequenced=True)
+    wait_for(lambda: peer.count("/v1/downloads/V1") >= 2)
+    assert node.download("V1")["state"] == "waiting-peer"
+    if paused:
+        node.post("/v1/downloads/V1/pause")
+    change(node)
+    if paused:
+        node.post("/v1/downloads/V1/resume")
+    node.wait_state("V1", "complete")
 
 
 def manifest_of(repository):
@@ -203,6 +249,36 @@ def test_pieces_that_are_none(peers, servers, node_of, images, key, tmp_path, wh
     peer.answers["/V1/pieces"] = b"\xff\xf8"
     node.request("V1", force=True)
     wait_for(lambda: [p for p in peer.asked if p.endswith(".iso")])
+
+
+def test_answers_that_do_not_come(peers, servers, node_of, repository, images):
+    """Every other one: the peer is taken from all the same."""
+    def pieces(handler):
+        return 503 if handler.server.count("/V1/pieces") % 2 == 0 else b"\xff\x00"
+
+    def deliver(handler):
+        first, last = map(int, handler.headers["Range"][6:].split("-"))
+        with open(images(16).path, "rb") as file:
+            file.seek(first)
+            body = file.read(last - first + 1)
+        handler.send_response(206)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.send_header("Content-Range", f"bytes {first}-{last}/{16 * MIB}")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        for at in range(0, len(body), MIB // 4):
+            handler.wfile.write(body[at:at + MIB // 4])
+            time.sleep(0.5)
+
+    peer = peers({"/V1/manifest.jws": manifest_of(repository), "/V1/pieces": pieces,
+                  "/V1/image-16-1.iso": deliver})
+    node = node_of(peer, servers(rate=MIB // 4))
+    node.request("V1")
+    check(node, images)
+    assert peer.count("/V1/pieces") >= 4
+    assert peer.count("/V1/manifest.jws") == 1
+    assert node.source_of("V1", "ha-peer")["bytes"] >= 4 * MIB
+    assert node.source_of("V1", "ha-peer")["failures"] == 0, node.log
 
 
 def test_other_manifest(peers, servers, node_of, repository, images, key, tmp_path):

@@ -262,6 +262,24 @@ void sim_happens(struct sim *sim, const struct engine_event *event)
 	sim_step(sim, event);
 }
 
+void sim_tell_pieces(struct sim *sim, unsigned source, enum engine_pieces what)
+{
+	sim_happens(sim, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
+						.source = source,
+						.pieces = what,
+						.reason = "why"});
+}
+
+void sim_give_pieces(struct sim *sim, unsigned source, uint32_t first, uint32_t end)
+{
+	uint8_t some[SIM_PIECES_MAX / 8] = {0};
+
+	for (uint32_t piece = first; piece < end; piece++)
+		piece_map_set_bit(some, piece);
+	sim_set_pieces(sim, source, some);
+	sim_tell_pieces(sim, source, PIECES_KNOWN);
+}
+
 static void lose_some(struct sim *sim)
 {
 	for (uint32_t piece = 0; piece < sim->manifest.n_pieces; piece++) {

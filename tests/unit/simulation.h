@@ -114,6 +114,12 @@ void sim_tell(struct sim *sim, enum engine_event_type type);
 /* The same with a whole event. */
 void sim_happens(struct sim *sim, const struct engine_event *event);
 
+/* This is heard of the pieces of a source that has only some. */
+void sim_tell_pieces(struct sim *sim, unsigned source, enum engine_pieces what);
+
+/* It has those from first up to end, and they are heard of. */
+void sim_give_pieces(struct sim *sim, unsigned source, uint32_t first, uint32_t end);
+
 /* Let time go by until the next thing happens, at most to until_ms. false = nothing before. */
 bool sim_next(struct sim *sim, uint64_t until_ms);
 

@@ -69,7 +69,7 @@ static void disturb(struct sim *sim)
 	struct engine *e = &sim->engine;
 	unsigned changed = (unsigned)below(sim, sim->n_sources);
 
-	switch (below(sim, 8)) {
+	switch (below(sim, 9)) {
 	case 0:
 		sim->sources[changed] = random_source(sim);
 		return;
@@ -92,15 +92,14 @@ static void disturb(struct sim *sim)
 		if (!sim->has_some[changed])
 			return;
 		gain_pieces(sim, changed);
-		sim_happens(sim, &(struct engine_event){
-					 .type = ENGINE_PIECES_CHANGED,
-					 .source = changed,
-					 .pieces = below(sim, 3) ? PIECES_KNOWN : PIECES_NONE,
-				 });
+		sim_tell_pieces(sim, changed, below(sim, 3) ? PIECES_KNOWN : PIECES_NONE);
 		return;
 	case 6:
 		sim_happens(sim, &(struct engine_event){.type = ENGINE_PEER_HEARD,
 							.peer = (enum engine_peer)below(sim, 4)});
+		return;
+	case 7:
+		sim_tell(sim, ENGINE_SOURCES_FORBIDDEN);
 		return;
 	default:
 		return;

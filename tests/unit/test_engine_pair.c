@@ -47,12 +47,7 @@ static void exchange(const struct sim *from, struct sim *to)
 		return;
 	if (from->engine.has_image)
 		sim_set_pieces(to, PEER, from->verified);
-	sim_happens(to, &(struct engine_event){
-				.type = ENGINE_PIECES_CHANGED,
-				.source = PEER,
-				.pieces = from->engine.has_image ? PIECES_KNOWN : PIECES_NONE,
-				.reason = "has nothing of it",
-			});
+	sim_tell_pieces(to, PEER, from->engine.has_image ? PIECES_KNOWN : PIECES_NONE);
 }
 
 static void pass_second(struct pair *pair)
@@ -142,9 +137,7 @@ static void disturb(struct pair *pair, uint64_t *random)
 		sim_tell(sim, ENGINE_RUN);
 		return;
 	case 2:
-		sim_happens(sim, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
-							.source = PEER,
-							.pieces = PIECES_NONE});
+		sim_tell_pieces(sim, PEER, PIECES_NONE);
 		return;
 	default:
 		sim->sources[PEER].fails = (unsigned)(test_random(random) % 100);

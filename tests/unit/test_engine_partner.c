@@ -3,7 +3,6 @@
 #include "simulation.h"
 
 #include "core/macros.h"
-#include "download/piece_map.h"
 
 #define PEER 0u
 #define FAR  1u
@@ -22,25 +21,6 @@ static struct sim *with_peer(const struct sim_source *far)
 	while (sim->engine.state != ENGINE_DOWNLOADING)
 		assert_true(sim_next(sim, UINT64_MAX));
 	return sim;
-}
-
-static void tell_pieces(struct sim *sim, enum engine_pieces what)
-{
-	sim_happens(sim, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
-						.source = PEER,
-						.pieces = what,
-						.reason = "why"});
-}
-
-/* The peer has the pieces from first up to end. */
-static void give_pieces(struct sim *sim, uint32_t first, uint32_t end)
-{
-	uint8_t some[SIM_PIECES_MAX / 8] = {0};
-
-	for (uint32_t piece = first; piece < end; piece++)
-		piece_map_set_bit(some, piece);
-	sim_set_pieces(sim, PEER, some);
-	tell_pieces(sim, PIECES_KNOWN);
 }
 
 static void until_verified(struct sim *sim, uint32_t n)
@@ -67,7 +47,7 @@ static void test_peer_begins_later(void **state)
 	(void)state;
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_NO_VERSION);
 	until_verified(sim, 4);
-	give_pieces(sim, 40, 64);
+	sim_give_pieces(sim, PEER, 40, 64);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_AVAILABLE);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->engine.sources[PEER].bytes >= UINT64_C(20) * SIM_PIECE_SIZE);
@@ -83,7 +63,7 @@ static void test_peer_starts_later(void **state)
 
 	(void)state;
 	source_set_state(&sim->engine.sources[PEER], SOURCE_UNAVAILABLE, "refused");
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->n_requests_of[PEER] > 0);
 	sim_free(sim);
@@ -99,7 +79,7 @@ static void test_peer_completes(void **state)
 	slow.bytes_per_ms = 1;
 	sim = with_peer(&slow);
 	until_verified(sim, 4);
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->engine.sources[FAR].bytes < UINT64_C(9) * SIM_PIECE_SIZE);
 	assert_int_equal(sim->engine.sources[FAR].failures, 0);
@@ -116,7 +96,7 @@ static void test_half_of_the_last_pieces(void **state)
 	slow.bytes_per_ms = 1;
 	sim = with_peer(&slow);
 	until_verified(sim, 4);
-	give_pieces(sim, 4, 62);
+	sim_give_pieces(sim, PEER, 4, 62);
 	until_verified(sim, 56);
 	/* What neither has is asked for by halves, so that the peer may have the other one. */
 	while (sim->engine.picker.n_verified < 64) {
@@ -140,11 +120,11 @@ static void test_requests_are_left_to_the_peer(void **state)
 	(void)state;
 	slow.bytes_per_ms = 4;
 	sim = with_peer(&slow);
-	give_pieces(sim, 60, 64);
+	sim_give_pieces(sim, PEER, 60, 64);
 	until_verified(sim, 8);
 	assert_true(in_flight_at(sim, FAR) > 0);
 	before = sim->engine.bytes_fetched;
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(in_flight_at(sim, FAR), 0);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->engine.bytes_fetched, sim->manifest.size);
@@ -176,7 +156,7 @@ static void test_room_for_the_first_request(void **state)
 	(void)state;
 	sim->sources[PEER].stalls = 100;
 	for (unsigned i = 0; i < 3; i++) {
-		give_pieces(sim, 0, 64);
+		sim_give_pieces(sim, PEER, 0, 64);
 		while (sim_next(sim, began_ms + 1000))
 			;
 		assert_int_equal(in_flight_at(sim, PEER), 1);
@@ -191,7 +171,7 @@ static void test_no_room_without_need(void **state)
 	struct sim *sim = with_full_slots();
 
 	(void)state;
-	give_pieces(sim, 60, 64);
+	sim_give_pieces(sim, PEER, 60, 64);
 	assert_int_equal(in_flight_at(sim, FAR), sim->engine.limits.concurrency);
 	sim_free(sim);
 }
@@ -207,17 +187,17 @@ static void test_pieces_are_gone(void **state)
 	dead_end.stalls = 100;
 	until_verified(sim, 4);
 	sim->sources[PEER] = dead_end;
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	while (in_flight_at(sim, PEER) == 0)
 		assert_true(sim_next(sim, UINT64_MAX));
-	tell_pieces(sim, PIECES_NONE);
+	sim_tell_pieces(sim, PEER, PIECES_NONE);
 	assert_int_equal(in_flight_at(sim, PEER), 0);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_NO_VERSION);
 	assert_string_equal(sim->engine.sources[PEER].reason, "why");
 	/* It comes back. */
 	until_verified(sim, 32);
 	sim->sources[PEER].stalls = 0;
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->engine.sources[PEER].bytes > 0);
 	assert_int_equal(sim->engine.attempt, 1);
@@ -232,13 +212,13 @@ static void test_a_broken_peer_stays_left(void **state)
 
 	(void)state;
 	sim->sources[PEER].refuses = 100;
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	while (sim->engine.sources[PEER].state == SOURCE_AVAILABLE)
 		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_UNAVAILABLE);
 	sim->sources[PEER].refuses = 0;
-	tell_pieces(sim, PIECES_NONE);
-	give_pieces(sim, 0, 64);
+	sim_tell_pieces(sim, PEER, PIECES_NONE);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_UNAVAILABLE);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_requests_of[PEER], 1);
@@ -250,9 +230,9 @@ static void test_other_image(void **state)
 	struct sim *sim = with_peer(&sim_good);
 
 	(void)state;
-	tell_pieces(sim, PIECES_OF_ANOTHER);
+	sim_tell_pieces(sim, PEER, PIECES_OF_ANOTHER);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_EXCLUDED);
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_EXCLUDED);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_requests_of[PEER], 0);
@@ -266,7 +246,7 @@ static void test_peer_with_wrong_pieces(void **state)
 
 	(void)state;
 	sim->sources[PEER].bad_pieces = UINT64_MAX;
-	give_pieces(sim, 0, 64);
+	sim_give_pieces(sim, PEER, 0, 64);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_EXCLUDED);
 	assert_int_equal(sim->engine.sources[FAR].mismatches, 0);
@@ -280,7 +260,7 @@ static void test_slots_for_others(void **state)
 	struct sim *sim = with_peer(&sim_good);
 
 	(void)state;
-	give_pieces(sim, 32, 64);
+	sim_give_pieces(sim, PEER, 32, 64);
 	until_verified(sim, 6);
 	sim->sources[PEER].stalls = 100;
 	while (in_flight_at(sim, PEER) < 2)
@@ -307,13 +287,13 @@ static void test_a_failing_peer_holds_nobody_up(void **state)
 		sim = with_peer(&fast);
 		until_verified(sim, 4);
 		if (proven) {
-			give_pieces(sim, 60, 64);
+			sim_give_pieces(sim, PEER, 60, 64);
 			while (!sim->engine.sources[PEER].proven)
 				assert_true(sim_next(sim, UINT64_MAX));
 		}
 		sim->sources[PEER].stalls = 100;
 		began_ms = sim->now_ms;
-		give_pieces(sim, 0, 64);
+		sim_give_pieces(sim, PEER, 0, 64);
 		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 		assert_true(sim->now_ms - began_ms < 85 * UINT64_C(1000));
 		sim_free(sim);

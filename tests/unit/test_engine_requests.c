@@ -146,21 +146,6 @@ static void test_excluded_stays_excluded(void **state)
 	sim_free(sim);
 }
 
-static void test_different_manifest(void **state)
-{
-	struct sim_source other = sim_good;
-	struct sim *sim;
-
-	(void)state;
-	other.other_image = true;
-	sim = sim_with(&sim_good, &other);
-	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
-	assert_int_equal(sim->engine.sources[1].state, SOURCE_EXCLUDED);
-	assert_string_equal(sim->engine.sources[1].reason, "different manifest");
-	assert_int_equal(sim->n_requests_of[1], 0);
-	sim_free(sim);
-}
-
 static void test_refused_is_unavailable_at_once(void **state)
 {
 	struct sim_source refusing = sim_good;
@@ -247,77 +232,6 @@ static void test_small_cuts_still_finish(void **state)
 	sim_free(sim);
 }
 
-/* Asked all at once: the better one gets two seconds more, the worse none. */
-static void test_slow_answers(void **state)
-{
-	static const struct {
-		uint64_t first_ms, second_ms, begins_ms;
-		const char *active;
-	} rows[] = {
-		{50, 10000, 50, "s0"},
-		{10000, 50, 2050, "s1"},
-		{1500, 50, 1500, "s0"},
-		{50, 50, 50, "s0"},
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
-		struct sim_source first = sim_good;
-		struct sim_source second = sim_good;
-		struct sim *sim;
-		uint64_t begin;
-
-		first.answer_ms = rows[i].first_ms;
-		second.answer_ms = rows[i].second_ms;
-		sim = sim_with(&first, &second);
-		begin = sim->now_ms;
-		while (sim->n_requests == 0)
-			assert_true(sim_next(sim, UINT64_MAX));
-		assert_string_equal(sim->engine.sources[sim->engine.active].name, rows[i].active);
-		assert_true(sim->now_ms - begin >= rows[i].begins_ms);
-		assert_true(sim->now_ms - begin <= rows[i].begins_ms + 20);
-		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
-		sim_free(sim);
-	}
-}
-
-/* The first source fails at its first request: the second, which has not answered yet, is preferred
- * to the third, but only for half a second. */
-static void test_failover_right_after_discovery(void **state)
-{
-	static const struct {
-		uint64_t second_ms;
-		int active;
-		uint64_t by_ms; /* after discovery began */
-	} rows[] = {
-		{50, 1, 200},
-		{400, 1, 450},
-		{3000, 2, 550},
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
-		struct sim_source refusing = sim_good;
-		struct sim_source second = sim_good;
-		struct engine_limits limits = sim_limits();
-		struct sim *sim = sim_new(&limits, 64);
-		uint64_t begin = sim->now_ms;
-
-		refusing.refuses = 100;
-		second.answer_ms = rows[i].second_ms;
-		sim_add_source(sim, &refusing, SOURCE_ARTIFACTORY);
-		sim_add_source(sim, &second, SOURCE_ARTIFACTORY);
-		sim_add_source(sim, &sim_good, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
-		while (sim->n_requests < 2)
-			assert_true(sim_next(sim, UINT64_MAX));
-		assert_int_equal(sim->engine.active, rows[i].active);
-		assert_true(sim->now_ms - begin <= rows[i].by_ms);
-		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
-		sim_free(sim);
-	}
-}
-
 /* One source has only some pieces: both are asked at once, each piece of one of them. */
 static void test_two_sources_share(void **state)
 {
@@ -348,26 +262,6 @@ static void test_two_sources_share(void **state)
 	assert_true(both);
 	assert_int_equal(sim->engine.sources[0].bytes, of_peer);
 	assert_int_equal(sim->engine.bytes_fetched, sim->manifest.size);
-	sim_free(sim);
-}
-
-/* The partner is all that is left, and has not everything: the attempt ends, the next asks all. */
-static void test_partner_alone(void **state)
-{
-	uint8_t some[SIM_PIECES_MAX / 8] = {0xff};
-	struct engine_limits limits = sim_limits();
-	struct sim *sim = sim_new(&limits, 64);
-
-	(void)state;
-	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
-	sim_add_source(sim, &sim_dead, SOURCE_HA_PEER);
-	sim_set_pieces(sim, 0, some);
-	sim_tell(sim, ENGINE_RUN);
-	while (sim->engine.state != ENGINE_WAITING_RETRY)
-		assert_true(sim_next(sim, UINT64_MAX));
-	assert_int_equal(sim->engine.picker.n_verified, 8);
-	sim->sources[1] = sim_good;
-	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	sim_free(sim);
 }
 
@@ -422,15 +316,11 @@ int main(void)
 		cmocka_unit_test(test_next_attempt_asks_all_again),
 		cmocka_unit_test(test_pieces_that_do_not_match),
 		cmocka_unit_test(test_excluded_stays_excluded),
-		cmocka_unit_test(test_different_manifest),
 		cmocka_unit_test(test_refused_is_unavailable_at_once),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_no_range),
 		cmocka_unit_test(test_small_cuts_still_finish),
-		cmocka_unit_test(test_slow_answers),
-		cmocka_unit_test(test_failover_right_after_discovery),
 		cmocka_unit_test(test_two_sources_share),
-		cmocka_unit_test(test_partner_alone),
 		cmocka_unit_test(test_waited_for_and_left),
 		cmocka_unit_test(test_everyone_has_it_wrong),
 	};

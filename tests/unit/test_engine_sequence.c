@@ -45,7 +45,12 @@ static void test_when_the_turn_comes(void **state)
 		{"it works, and then has it", {PEER_WORKING, PEER_HAS_IT}, {500, 9}, 500, false},
 		{"it works for a day", {PEER_WORKING}, {86400}, UINT_MAX, false},
 		{"it gives up", {PEER_WORKING, PEER_GAVE_UP}, {20, 9}, 20, true},
-		{"it has given up", {PEER_GAVE_UP}, {9}, 0, true},
+		{"it has given up", {PEER_GAVE_UP}, {99}, 10, true},
+		{"an earlier order's end",
+		 {PEER_GAVE_UP, PEER_WORKING, PEER_HAS_IT},
+		 {9, 500, 9},
+		 509,
+		 false},
 		{"nothing is ever heard", {PEER_NOTHING}, {99}, PATIENCE_S, true},
 		{"it dies at work", {PEER_WORKING, PEER_NOTHING}, {30, 99}, 29 + PATIENCE_S, true},
 		{"it comes back", {PEER_NOTHING, PEER_WORKING}, {59, 500}, UINT_MAX, false},
@@ -84,6 +89,22 @@ static void test_when_the_turn_comes(void **state)
 		assert_int_equal(sim->n_not_awaited, rows[i].alone);
 		sim_free(sim);
 	}
+}
+
+/* Its disk is looked at for an order that was cancelled before: that is not its turn. */
+static void test_opened_while_waiting(void **state)
+{
+	struct sim *sim = second();
+
+	(void)state;
+	sim_tell(sim, ENGINE_RUN);
+	sim->engine.disk = DISK_OPENING;
+	sim_happens(sim, &(struct engine_event){.type = ENGINE_OPENED});
+	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
+	assert_int_equal(sim->engine.disk, DISK_EMPTY);
+	hear(sim, PEER_HAS_IT);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	sim_free(sim);
 }
 
 /* A question that is still on its way, however long, ends nothing: only answers do. */
@@ -142,7 +163,9 @@ static void test_who_does_not_wait(void **state)
 		sim_tell(sim, ENGINE_RUN);
 		assert_int_equal(sim->engine.state,
 				 rows[i].waits ? ENGINE_WAITING_PEER : ENGINE_DISCOVERING);
-		hear(sim, PEER_GAVE_UP); /* means nothing to who does not wait */
+		/* Means nothing to who does not wait. */
+		hear(sim, PEER_WORKING);
+		hear(sim, PEER_GAVE_UP);
 		assert_int_equal(sim->n_not_awaited, rows[i].waits);
 		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 		sim_free(sim);
@@ -196,6 +219,7 @@ static void test_restart(void **state)
 	sim_tell(sim, ENGINE_RESUME);
 	sim_tell(sim, ENGINE_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
+	hear(sim, PEER_WORKING);
 	hear(sim, PEER_GAVE_UP);
 	assert_true(sim->engine.turn_has_come);
 	/* Paused and resumed, it goes on where it was. */
@@ -211,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_when_the_turn_comes),
+		cmocka_unit_test(test_opened_while_waiting),
 		cmocka_unit_test(test_patience_needs_an_answer),
 		cmocka_unit_test(test_waiting_counts_no_time),
 		cmocka_unit_test(test_who_does_not_wait),

@@ -145,8 +145,8 @@ static void test_partials_are_bounded(void **state)
 
 static void test_only_what_a_source_has(void **state)
 {
-	static const uint8_t has[] = {0x24};     /* pieces 2 and 5 */
-	static const uint8_t but_not[] = {0x20}; /* 2 is left to another */
+	static const uint8_t has[] = {0x24};  /* pieces 2 and 5 */
+	static const uint8_t left[] = {0x20}; /* 2 is left to another */
 	struct pick pick = ascending;
 	struct byte_range range;
 	struct picker p;
@@ -155,10 +155,14 @@ static void test_only_what_a_source_has(void **state)
 	make(&p, 8000, "........");
 	pick.has = has;
 	expect_next(&p, &pick, 2000, 3000);
-	pick.but_not = but_not;
+	pick.left = left;
+	pick.left_to = 3;
 	expect_next(&p, &pick, 5000, 6000);
 	picker_verified(&p, 5);
 	assert_false(picker_next(&p, &pick, &range));
+	/* The other one got it wrong. */
+	picker_mismatch(&p, 2, 3);
+	expect_next(&p, &pick, 2000, 3000);
 	picker_release(&p);
 }
 
@@ -228,9 +232,15 @@ static void test_counts(void **state)
 
 	(void)state;
 	make(&p, 2500, ".#.");
-	assert_int_equal(picker_missing_bytes(&p), 1500);
+	assert_int_equal(picker_unasked_bytes(&p), 1500);
+	(void)picker_take(&p, &(struct byte_range){.first = 2000, .end = 2500});
+	assert_int_equal(picker_unasked_bytes(&p), 1000);
+	/* It is in its request still. */
 	picker_verified(&p, 2);
-	assert_int_equal(picker_missing_bytes(&p), 1000);
+	assert_int_equal(picker_unasked_bytes(&p), 1000);
+	picker_give_back(&p, &(struct byte_range){.first = 2000, .end = 2500}, 2500, 0,
+			 SOURCE_NOBODY);
+	assert_int_equal(picker_unasked_bytes(&p), 1000);
 	assert_false(picker_is_complete(&p));
 	picker_verified(&p, 0);
 	assert_true(picker_is_complete(&p));
