@@ -27,7 +27,7 @@ uint64_t download_clock_ms(void)
 void download_discarded(struct download *d)
 {
 	struct engine_limits limits = d->engine.limits;
-	bool sequenced = d->engine.sequenced;
+	bool sequenced = d->engine.turn != TURN_FREE;
 
 	d->discarding = false;
 	d->manifest.size = 0;
@@ -36,7 +36,7 @@ void download_discarded(struct download *d)
 	if (d->renewing) {
 		engine_release(&d->engine);
 		engine_init(&d->engine, &limits, d->engine.seed, download_clock_ms());
-		engine_sequence(&d->engine, sequenced, false);
+		download_sequence(d, sequenced);
 		d->started_s = time(NULL);
 	}
 	d->renewing = false;
@@ -97,7 +97,7 @@ int download_check_sequence(const struct config *config, struct err *err)
 
 void download_sequence(struct download *d, bool sequenced)
 {
-	engine_sequence(&d->engine, sequenced, false);
+	engine_set_turn(&d->engine, sequenced ? TURN_AWAITED : TURN_FREE);
 }
 
 void download_restart(struct download *d, bool also_discard)

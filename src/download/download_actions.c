@@ -32,6 +32,21 @@ static void measure_rate(struct download *d)
 	d->rate = d->rate == 0 ? bytes : (3 * d->rate + bytes) / 4;
 }
 
+static void watch_transfers(struct download *d)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (d->engine.slots[i].used)
+			transfer_tick(&d->transfers[i]);
+}
+
+static void keep_on_disk(struct download *d, uint64_t now)
+{
+	if (d->n_unsynced > 0 && now - d->unsynced_since_ms >= UNSYNCED_MS_MAX)
+		download_want(d, DISK_TASK_SYNC);
+	if (now - d->saved_ms >= SAVE_MS)
+		download_want(d, DISK_TASK_SAVE);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct download *d = container_of(timer, struct download, tick);
@@ -41,13 +56,8 @@ static void on_tick(uv_timer_t *timer)
 	if (d->engine.state == ENGINE_WAITING_PEER)
 		return;
 	measure_rate(d);
-	for (unsigned i = 0; i < SLOTS_MAX; i++)
-		if (d->engine.slots[i].used)
-			transfer_tick(&d->transfers[i]);
-	if (d->n_unsynced > 0 && now - d->unsynced_since_ms >= UNSYNCED_MS_MAX)
-		download_want(d, DISK_TASK_SYNC);
-	if (now - d->saved_ms >= SAVE_MS)
-		download_want(d, DISK_TASK_SAVE);
+	watch_transfers(d);
+	keep_on_disk(d, now);
 	d->home->progressed(d);
 }
 

@@ -81,8 +81,8 @@ char *download_record_text(const struct download *d)
 	cJSON_AddStringToObject(record, "version", d->version);
 	cJSON_AddStringToObject(record, "state", engine_state_name(state_to_remember(d)));
 	cJSON_AddBoolToObject(record, "renewing", d->renewing);
-	cJSON_AddBoolToObject(record, "sequenced", e->sequenced);
-	cJSON_AddBoolToObject(record, "turn-has-come", e->turn_has_come);
+	cJSON_AddBoolToObject(record, "sequenced", e->turn != TURN_FREE);
+	cJSON_AddBoolToObject(record, "turn-has-come", e->turn == TURN_COME);
 	cJSON_AddStringToObject(record, "error", e->error);
 	cJSON_AddNumberToObject(record, "started", (double)d->started_s);
 	cJSON_AddNumberToObject(record, "attempt", e->attempt);
@@ -122,6 +122,14 @@ static void read_source(struct download *d, const cJSON *item)
 	}
 }
 
+static enum engine_turn read_turn(const cJSON *record)
+{
+	if (!cJSON_IsTrue(cJSON_GetObjectItem(record, "sequenced")))
+		return TURN_FREE;
+	return cJSON_IsTrue(cJSON_GetObjectItem(record, "turn-has-come")) ? TURN_COME
+									  : TURN_AWAITED;
+}
+
 static int read_record(struct download *d, const cJSON *record, struct err *err)
 {
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(record, "state"));
@@ -137,8 +145,7 @@ static int read_record(struct download *d, const cJSON *record, struct err *err)
 	engine_restore(&d->engine, state, (uint32_t)MAX(json_counter(record, "attempt"), 1),
 		       json_counter(record, "used-ms"), json_counter(record, "bytes-fetched"),
 		       error);
-	engine_sequence(&d->engine, cJSON_IsTrue(cJSON_GetObjectItem(record, "sequenced")),
-			cJSON_IsTrue(cJSON_GetObjectItem(record, "turn-has-come")));
+	engine_set_turn(&d->engine, read_turn(record));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(record, "sources"))
 		read_source(d, item);
 	d->recorded_verified = json_counter(record, "bytes-verified");

@@ -116,7 +116,7 @@ cJSON *download_to_json(const struct download *d)
 	cJSON_AddStringToObject(json, "version", d->version);
 	cJSON_AddStringToObject(json, "state", engine_state_name(download_state(d)));
 	add_string_or_null(json, "error", e->error);
-	cJSON_AddBoolToObject(json, "sequenced", e->sequenced);
+	cJSON_AddBoolToObject(json, "sequenced", e->turn != TURN_FREE);
 	cJSON_AddNumberToObject(json, "bytes-total", (double)d->manifest.size);
 	cJSON_AddNumberToObject(json, "bytes-verified", (double)download_bytes_verified(d));
 	cJSON_AddNumberToObject(json, "bytes-fetched", (double)e->bytes_fetched);

@@ -86,6 +86,13 @@ enum engine_answer {
 	ANSWER_BAD_MANIFEST, /* one that does not verify */
 };
 
+/* One node of the router after the other. */
+enum engine_turn {
+	TURN_FREE,    /* no: both at once */
+	TURN_AWAITED, /* where this one follows its peer */
+	TURN_COME,    /* the peer is not waited for any more */
+};
+
 /* How the same download stands at the HA peer. */
 enum engine_peer {
 	PEER_NOTHING, /* no such download, paused, no answer, or none that can be believed */
@@ -233,11 +240,10 @@ struct engine {
 	uint64_t retry_not_before_ms; /* what Retry-After asked for while discovering */
 	uint64_t waited_ms;           /* of RETRY_AFTER_WAIT_MS in this attempt */
 	bool waiting;                 /* for the only source, as Retry-After asked */
-	bool sequenced;               /* one node of the router after the other */
-	bool turn_has_come;           /* in the sequence: the peer is not waited for any more */
-	bool peer_missed;             /* the last that was heard of it is PEER_NOTHING */
-	bool peer_has_worked;         /* it was PEER_WORKING since the wait began */
-	uint64_t peer_heard_ms;       /* when it was last PEER_WORKING, or the wait began */
+	enum engine_turn turn;
+	bool peer_missed;       /* the last that was heard of it is PEER_NOTHING */
+	bool peer_has_worked;   /* it was PEER_WORKING since the wait began */
+	uint64_t peer_heard_ms; /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
 	uint64_t seed; /* of the retry delay's jitter */
 };
@@ -271,7 +277,7 @@ void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt,
 
 /* Whether the nodes download in sequence, and whether this one's turn has come already; before
  * ENGINE_RUN or ENGINE_RESTART. */
-void engine_sequence(struct engine *e, bool sequenced, bool turn_has_come);
+void engine_set_turn(struct engine *e, enum engine_turn turn);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);

@@ -65,7 +65,7 @@ bool engine_may_share(const struct engine *e)
 {
 	for (unsigned i = 0; i < e->n_sources; i++)
 		if (e->sources[i].kind == SOURCE_HA_PEER)
-			return !e->sequenced && e->sources[i].state != SOURCE_EXCLUDED;
+			return e->turn == TURN_FREE && e->sources[i].state != SOURCE_EXCLUDED;
 	return false;
 }
 

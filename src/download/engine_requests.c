@@ -226,6 +226,18 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 	}
 }
 
+static void fill_slots(struct engine *e, struct engine_actions *out)
+{
+	ask_for_mismatched(e, out);
+	if (partner_fails(e)) /* what it did not bring is fetched without delay */
+		ask_source(e, e->active, false, out);
+	ask_source(e, e->partner, false, out);
+	ask_source(e, e->active, false, out);
+	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
+	if (e->in_flight == 0)
+		ask_source(e, e->active, true, out);
+}
+
 /* Nobody can be asked now. Wait for those that said "later" if it is worth it, or for those
  * that have not answered yet; else the attempt is over. */
 static void wait_or_end(struct engine *e, struct engine_actions *out)
@@ -269,14 +281,7 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 	if (e->active != SOURCE_NOBODY)
 		e->waiting = false;
 	engine_leave_to_partner(e, out);
-	ask_for_mismatched(e, out);
-	if (partner_fails(e)) /* what it did not bring is fetched without delay */
-		ask_source(e, e->active, false, out);
-	ask_source(e, e->partner, false, out);
-	ask_source(e, e->active, false, out);
-	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
-	if (e->in_flight == 0)
-		ask_source(e, e->active, true, out);
+	fill_slots(e, out);
 	if (e->in_flight == 0 && e->active == SOURCE_NOBODY && !is_worth_waiting_for(e, e->partner))
 		wait_or_end(e, out);
 }

@@ -4,15 +4,14 @@
 
 #include "download/engine_private.h"
 
-void engine_sequence(struct engine *e, bool sequenced, bool turn_has_come)
+void engine_set_turn(struct engine *e, enum engine_turn turn)
 {
-	e->sequenced = sequenced;
-	e->turn_has_come = turn_has_come;
+	e->turn = turn;
 }
 
 bool engine_must_wait(const struct engine *e)
 {
-	return e->sequenced && e->limits.follows_peer && !e->turn_has_come;
+	return e->turn == TURN_AWAITED && e->limits.follows_peer;
 }
 
 void engine_wait_for_peer(struct engine *e, struct engine_actions *out)
@@ -25,7 +24,7 @@ void engine_wait_for_peer(struct engine *e, struct engine_actions *out)
 
 static void take_turn(struct engine *e, struct engine_actions *out)
 {
-	e->turn_has_come = true;
+	e->turn = TURN_COME;
 	e->error[0] = '\0';
 	engine_go_on(e, out);
 }

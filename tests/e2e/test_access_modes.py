@@ -1,13 +1,14 @@
 """Which sources are used at all, in which order, and that none delays another."""
 
 import json
+import subprocess
 import time
 
 import pytest
 
 from fault_server import Fault
 from repository import MIB
-from steward import SLOW, wait_for
+from steward import SLOW, STEWARDCTL, wait_for
 
 KINDS = ["ha-peer", "conductor", "artifactory", "mist-proxy"]
 # download.md, "Sources"
@@ -88,6 +89,25 @@ def test_worse_and_slow_is_not_waited_for(servers, daemons):
     daemon.wait_state("V1", "complete")
     begin = fast.of("index")[0].at
     assert fast.of("image")[0].at - begin < 2, "so long a better one would be waited for"
+
+
+def test_forbidden_while_it_is_asked(servers, daemons):
+    """The next source goes on at once, and who watches sees it complete."""
+    conductor, vendor = servers(rate=MIB), servers()
+    daemon = start(daemons, {"conductor": conductor, "artifactory": vendor})
+    watch = subprocess.Popen([STEWARDCTL, "--socket", daemon.socket, "request", "system", "software",
+                              "download", "version", "V1", "watch"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+    wait_for(lambda: daemon.download("V1").get("bytes-verified", 0) >= MIB)
+    daemon.config["software-update"]["access-mode"] = "internet-only"
+    daemon.write_config()
+    assert daemon.post("/v1/reload").status == 200
+    said = watch.communicate(timeout=60 * SLOW)[0]
+    assert watch.returncode == 0, said
+    assert daemon.download("V1")["active-source"] == "artifactory"
+    assert "access-mode internet-only leaves out source conductor" in daemon.log
+    assert "paused" not in daemon.log
+    assert vendor.image_bytes <= 15 * MIB
 
 
 def test_versions_by_source(servers, daemons, tmp_path, images, key):

@@ -135,7 +135,7 @@ static void live_through(uint64_t seed, unsigned *completed)
 		if (below(sim, 6) == 0)
 			gain_pieces(sim, sim->n_sources - 1);
 	}
-	engine_sequence(&sim->engine, below(sim, 4) == 0, false);
+	engine_set_turn(&sim->engine, below(sim, 4) ? TURN_FREE : TURN_AWAITED);
 	end = sim->now_ms + DAY_MS;
 	sim_tell(sim, ENGINE_RUN);
 	while (sim->now_ms < end && sim->engine.state != ENGINE_COMPLETE) {

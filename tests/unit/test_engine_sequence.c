@@ -15,7 +15,7 @@ static struct sim *second(void)
 	limits.peer_patience_ms = PATIENCE_S * S;
 	sim = sim_new(&limits, 16);
 	sim_add_source(sim, &sim_good, SOURCE_ARTIFACTORY);
-	engine_sequence(&sim->engine, true, false);
+	engine_set_turn(&sim->engine, TURN_AWAITED);
 	return sim;
 }
 
@@ -146,12 +146,13 @@ static void test_waiting_counts_no_time(void **state)
 static void test_who_does_not_wait(void **state)
 {
 	static const struct {
-		bool sequenced, follows, turn_has_come, waits;
+		enum engine_turn turn;
+		bool follows, waits;
 	} rows[] = {
-		{true, true, false, true},
-		{true, false, false, false}, /* it sorts first */
-		{false, true, false, false}, /* both at once */
-		{true, true, true, false},   /* it has waited already */
+		{TURN_AWAITED, true, true},
+		{TURN_AWAITED, false, false}, /* it sorts first */
+		{TURN_FREE, true, false},     /* both at once */
+		{TURN_COME, true, false},     /* it has waited already */
 	};
 
 	(void)state;
@@ -159,7 +160,7 @@ static void test_who_does_not_wait(void **state)
 		struct sim *sim = second();
 
 		sim->engine.limits.follows_peer = rows[i].follows;
-		engine_sequence(&sim->engine, rows[i].sequenced, rows[i].turn_has_come);
+		engine_set_turn(&sim->engine, rows[i].turn);
 		sim_tell(sim, ENGINE_RUN);
 		assert_int_equal(sim->engine.state,
 				 rows[i].waits ? ENGINE_WAITING_PEER : ENGINE_DISCOVERING);
@@ -197,7 +198,7 @@ static void test_orders_while_waiting(void **state)
 	sim_tell(sim, ENGINE_CANCEL);
 	/* Asked for anew, and in sequence: it waits again. */
 	sim->engine.limits.follows_peer = true;
-	engine_sequence(&sim->engine, true, false);
+	engine_set_turn(&sim->engine, TURN_AWAITED);
 	sim_tell(sim, ENGINE_RESTART);
 	sim_tell(sim, ENGINE_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
@@ -214,14 +215,14 @@ static void test_restart(void **state)
 	(void)state;
 	sim_tell(sim, ENGINE_RUN);
 	sim_restart_daemon(sim);
-	engine_sequence(&sim->engine, true, false);
+	engine_set_turn(&sim->engine, TURN_AWAITED);
 	sim_tell(sim, ENGINE_PAUSE);
 	sim_tell(sim, ENGINE_RESUME);
 	sim_tell(sim, ENGINE_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
 	hear(sim, PEER_WORKING);
 	hear(sim, PEER_GAVE_UP);
-	assert_true(sim->engine.turn_has_come);
+	assert_int_equal(sim->engine.turn, TURN_COME);
 	/* Paused and resumed, it goes on where it was. */
 	sim_tell(sim, ENGINE_PAUSE);
 	sim_tell(sim, ENGINE_RESUME);
