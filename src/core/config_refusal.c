@@ -189,8 +189,8 @@ static const struct lysc_type *type_at(const struct ly_ctx *context, const char 
 	return NULL;
 }
 
-/* What is refused for a password in it is not to show it: the refusal goes into the journal. What
- * has no scheme is a password as well as one that has. */
+/* What is refused for a password in it, or for the lack of a scheme before one, is not to show it:
+ * the refusal goes into the journal. */
 static void hide_credentials(char *value)
 {
 	char *scheme = value ? strstr(value, "://") : NULL;

@@ -50,8 +50,7 @@ static uint64_t bytes_in_journal(const struct download *d)
 	return d->engine.picker.bytes_verified - d->unsynced_bytes - d->disk.batch_bytes;
 }
 
-/* Of which image the peer said so: one that is whole when the daemon starts asks it nothing more.
- */
+/* Nobody is asked any more about an image that is whole when the daemon starts. */
 static void add_imported(cJSON *record, const struct download *d)
 {
 	char hex[2 * DIGEST_SIZE + 1];

@@ -43,7 +43,7 @@
 /* How long a partner that is the only source is waited for when it has nothing more: it may itself
  * be waiting for us. */
 #define PARTNER_PATIENCE_MS 10000u
-#define PEER_ORDER_MS       10000u /* at most between an order's arrival at the two nodes */
+#define PEER_ORDER_MS       10000u /* between an order's arrival at the two nodes */
 #define ENGINE_ERROR_SIZE   1024
 #define ENGINE_NEVER        UINT64_MAX
 
@@ -86,7 +86,7 @@ enum engine_answer {
 	ANSWER_BAD_MANIFEST, /* one that does not verify */
 };
 
-/* One node of the router after the other. */
+/* Do the nodes of the router download one after the other? */
 enum engine_turn {
 	TURN_FREE,    /* no: both at once */
 	TURN_AWAITED, /* where this one follows its peer */
