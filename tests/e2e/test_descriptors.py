@@ -7,12 +7,18 @@ import os
 from steward import wait_for
 
 
-def children(pid):
-    made = []
-    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+def read(path):
+    """Of a process that has ended meanwhile, nothing."""
+    try:
         with open(path) as file:
-            made += [int(child) for child in file.read().split()]
-    return made
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def children(pid):
+    return [int(child) for path in glob.glob(f"/proc/{pid}/task/*/children")
+            for child in read(path).split()]
 
 
 def descendants(pid):
@@ -20,14 +26,17 @@ def descendants(pid):
 
 
 def name(pid):
-    with open(f"/proc/{pid}/comm") as file:
-        return file.read().strip()
+    return read(f"/proc/{pid}/comm").strip()
 
 
 def descriptors(pid):
     """number -> what it is; those that say nothing of whose they are left out."""
     found = {}
-    for number in os.listdir(f"/proc/{pid}/fd"):
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    for number in numbers:
         try:
             target = os.readlink(f"/proc/{pid}/fd/{number}")
         except OSError:
@@ -50,6 +59,10 @@ def test_children_have_only_what_is_meant_for_them(onboarding, conductor):
         "reboot-command": ["sh", "-c", f"exec 2>/dev/null; readlink /proc/$$/fd/* >{listed}.new;"
                            f" mv {listed}.new {listed}"]})
     router.onboard(conductor.token()).wait_for_state("initializing")
+    wait_for(lambda: os.path.exists(listed), 30, "the reboot")
+    with open(listed) as file:
+        assert set(file.read().split()) - {listed + ".new"} == {"/dev/null"}
+
     wait_for(lambda: router.is_connected, 30, "the tunnel")
     programs = {name(pid) for daemon in (conductor, router)
                 for pid in descendants(daemon.process.pid)}
@@ -58,7 +71,3 @@ def test_children_have_only_what_is_meant_for_them(onboarding, conductor):
         for pid in (daemon.process.pid, *descendants(daemon.process.pid)):
             # sshd, once it is there, hands its own child what that goes on with.
             assert name(pid) == "sshd" or in_common(pid) == []
-
-    wait_for(lambda: os.path.exists(listed), 30, "the reboot")
-    with open(listed) as file:
-        assert set(file.read().split()) - {listed + ".new"} == {"/dev/null"}
