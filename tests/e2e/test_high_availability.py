@@ -82,9 +82,9 @@ def bytes_from_peer(node):
     return sum(s["bytes"] for s in sources if s["name"] == "ha-peer")
 
 
-def test_peer_starts_later(servers, pairs, images):
+def test_peer_starts_later(servers, pairs, fine, images):
     """It could not be reached when we asked, and had nothing when it could."""
-    pair = pairs(servers(rate=MIB // 2))
+    pair = pairs(servers(root=fine, rate=MIB / 2 / SLOW))
     pair.leader.start()
     pair.leader.request("V1")
     wait_verified(pair.leader, "V1", 0.2)
@@ -99,7 +99,7 @@ def test_peer_starts_later(servers, pairs, images):
 
 def test_peer_completes_first(servers, pairs, images):
     """Then it is a source of all that is missing."""
-    slow, fast = servers(rate=MIB // 8), servers()
+    slow, fast = servers(rate=MIB / 8 / SLOW), servers()
     pair = pairs(slow).start()
     pair.second.config["software-update"]["source"][0]["url"] = fast.url
     pair.second.write_config()
