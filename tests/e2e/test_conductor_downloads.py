@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 MIB = 1 << 20
 DOWNLOAD = ("system", "software", "download")
 MEANT = ("router", "router1")
-SLOWLY = {"max-bandwidth": str(16 * MIB)}  # bits: 8 MiB take 4 s
+SLOWLY = {"max-bandwidth": str(int(16 * MIB / SLOW))}  # bits: 8 MiB take 4 s
+NOT_CONNECTED = "it is not connected"
 NO_ANSWER = "no answer within 5 s: its line, or its stewardd, hangs"
 
 
@@ -86,9 +87,18 @@ class Fleet:
     def wait_states(self, *states):
         wait_for(lambda: self.states() == list(states), 60, f"{states}")
 
-    def popen(self, *words):
+    def is_gone(self, n):
+        told = self.conductor.get(f"/v1/routers/router1/downloads?node=node{n}").json
+        return [node["error"] for node in told["nodes"]] == [NOT_CONNECTED]
+
+    def stop(self, n):
+        """Until its conductor knows that its tunnel has ended, too."""
+        self.nodes[n].stop()
+        wait_for(lambda: self.is_gone(n), 30, "the tunnel's end")
+
+    def popen(self, *words, stdout=subprocess.PIPE):
         return subprocess.Popen([STEWARDCTL, "--socket", self.conductor.socket, *words], text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                stdout=stdout, stderr=subprocess.PIPE)
 
 
 @pytest.fixture
@@ -144,12 +154,12 @@ def test_as_json(fleet):
     assert [(n["node"], n["connected"], n["status"], n["error"], n["answer"]["version"])
             for n in answer["nodes"]] == [(f"node{n}", True, 201, None, "V1") for n in (0, 1)]
     fleet.wait_states("complete", "complete")
-    fleet.nodes[1].stop()
+    fleet.stop(1)
     result = ctl(fleet.conductor, "--json", "show", *DOWNLOAD, *MEANT, "version", "V1", check=1)
     nodes = json.loads(result.stdout)["nodes"]
     assert nodes[0]["answer"]["state"] == "complete"
     assert nodes[1]["answer"] is None and nodes[1]["connected"] is False
-    assert nodes[1]["status"] == 0 and nodes[1]["error"] == "it is not connected"
+    assert nodes[1]["status"] == 0 and nodes[1]["error"] == NOT_CONNECTED
 
 
 def test_one_node_alone(fleet):
@@ -197,10 +207,10 @@ def test_pause_resume_and_cancel(fleet):
 # A node that is not there.
 
 def test_node_that_is_not_connected(fleet):
-    fleet.nodes[1].stop()
+    fleet.stop(1)
     with within(5):
         told = fleet.request(*MEANT, "version", "V1", check=1)
-    assert told.stderr == "stewardctl: node node1: it is not connected\n"
+    assert told.stderr == f"stewardctl: node node1: {NOT_CONNECTED}\n"
     assert told.stdout.startswith("Node      node0\nV1 is ")
     fleet.nodes[0].wait_state("V1", "complete")
 
@@ -208,7 +218,7 @@ def test_node_that_is_not_connected(fleet):
 def test_node_that_never_onboarded(fleet):
     fleet.conductor.configure(node="node2", asset_id="A2")
     told = fleet.request(*MEANT, "version", "V1", check=1)
-    assert told.stderr == "stewardctl: node node2: it is not connected\n"
+    assert told.stderr == f"stewardctl: node node2: {NOT_CONNECTED}\n"
     fleet.wait_states("complete", "complete")
 
 
@@ -315,7 +325,7 @@ def test_watch_of_one_that_does_not_complete(fleet):
     fleet.slow_down()
     watch = fleet.popen("request", *DOWNLOAD, *MEANT, "version", "V1", "watch")
     fleet.wait_states("downloading", "downloading")
-    fleet.nodes[1].post("/v1/downloads/V1/cancel")
+    assert fleet.nodes[1].post("/v1/downloads/V1/cancel").status == 200
     out, err = watch.communicate(timeout=60 * SLOW)
     assert watch.returncode == 1
     assert "stewardctl: node node1: the download of V1 is cancelled\n" in err
@@ -323,25 +333,28 @@ def test_watch_of_one_that_does_not_complete(fleet):
 
 
 def test_watch_does_not_wait_for_who_refused_the_order(fleet):
-    fleet.nodes[1].stop()
+    fleet.stop(1)
     with within(15):
         result = fleet.request(*MEANT, "version", "V1", "watch", check=1)
-    assert result.stderr == "stewardctl: node node1: it is not connected\n"
+    assert result.stderr == f"stewardctl: node node1: {NOT_CONNECTED}\n"
     assert lines_of(result.stdout, "node0")[-1].startswith("node0 V1 complete")
     assert not lines_of(result.stdout, "node1")
 
 
-def test_watch_waits_for_a_node_that_comes_back(fleet):
+def test_watch_waits_for_a_node_that_comes_back(fleet, tmp_path):
     fleet.slow_down()
-    watch = fleet.popen("request", *DOWNLOAD, *MEANT, "version", "V1", "watch")
+    told = tmp_path / "told"
+    with told.open("w") as file:
+        watch = fleet.popen("request", *DOWNLOAD, *MEANT, "version", "V1", "watch", stdout=file)
     fleet.wait_states("downloading", "downloading")
     fleet.nodes[1].stop()
-    fleet.nodes[0].wait_state("V1", "complete")
+    wait_for(lambda: any("cannot be asked" in line for line in lines_of(told.read_text(), "node1")),
+             what="the line that it is gone")
     fleet.nodes[1].start()
-    out, err = watch.communicate(timeout=60 * SLOW)
+    _, err = watch.communicate(timeout=60 * SLOW)
     assert watch.returncode == 0, err
-    assert any("cannot be asked" in line for line in lines_of(out, "node1"))
-    assert lines_of(out, "node1")[-1].startswith("node1 V1 complete")
+    for node in ("node0", "node1"):
+        assert lines_of(told.read_text(), node)[-1].startswith(f"{node} V1 complete")
 
 
 def test_watch_of_one_that_hangs(fleet):
