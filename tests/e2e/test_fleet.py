@@ -4,15 +4,16 @@ takes a moment, and nobody else waits for it."""
 import os
 import sqlite3
 import struct
-import threading
 import time
 
 import pytest
 
 from steward import SLOW, wait_for
+from watching import Watching
 
 pytestmark = [pytest.mark.slow, pytest.mark.release_only]  # a sanitizer keeps what was freed
 ROUTERS, NODES, TOKENS = 10000, 2, 3
+ASKED = 7
 REPLY_S = 1.0  # within which an operator has his answer
 LOOP_S = 0.1  # that the loop may be away: a handshake in the meantime does not notice
 MEMORY_KIB = 4 << 10  # no row of it is kept
@@ -55,28 +56,12 @@ def full(onboarding):
     return made.start()
 
 
-class Watch:
-    """How long others wait for what needs no registry, while something else is asked."""
-
-    def __init__(self, conductor):
-        self.conductor, self.longest, self.asked = conductor, 0, 0
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.ask)
-
-    def ask(self):
-        while not self.over.is_set():
-            begin = time.monotonic()
-            assert self.conductor.get("/v1/status").status == 200
-            self.longest = max(self.longest, time.monotonic() - begin)
-            self.asked += 1
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
+def seconds(conductor, path):
+    """What an answer takes, and the answer."""
+    begin = time.monotonic()
+    reply = conductor.get(path)
+    assert reply.status == 200
+    return time.monotonic() - begin, reply.json
 
 
 def kib(conductor, field):
@@ -90,19 +75,22 @@ def test_ten_thousand_routers(full):
     with open(f"/proc/{full.process.pid}/clear_refs", "w") as file:
         file.write("5")  # the most from now on: proc(5)
     before = kib(full, "VmHWM")
-    times = []
-    with Watch(full) as watch:
-        for _ in range(7):
-            begin = time.monotonic()
-            registry = full.get("/v1/onboarding").json["registry"]
-            times.append(time.monotonic() - begin)
+    times, waits = [], []
+    # How long others wait meanwhile, for what needs no registry.
+    with Watching(lambda: waits.append(seconds(full, "/v1/status")[0])):
+        for _ in range(ASKED):
+            took, answer = seconds(full, "/v1/onboarding")
+            times.append(took)
+    registry = answer["registry"]
     assert registry["routers"] == {"disabled": 2500, "psk-only": 2500, "weak": 2500, "strong": 2500}
     assert registry["nodes"] == ROUTERS * NODES and registry["enrolments"] == ROUTERS * NODES
     assert registry["tokens"] == {name: ROUTERS for name in ("valid", "expired", "revoked")}
     grown = kib(full, "VmHWM") - before
-    print(f"GET /v1/onboarding {sorted(times)[3] * 1000:.0f} ms, most {max(times) * 1000:.0f} ms; "
-          f"others waited {watch.longest * 1000:.0f} ms of {watch.asked}; memory "
-          f"{before >> 10} MiB, +{grown} KiB")
+    # Were the loop away for each, so many would have waited; one or two the machine may hold up.
+    waited = sorted(waits)[-(ASKED // 2)]
+    print(f"GET /v1/onboarding {sorted(times)[ASKED // 2] * 1000:.0f} ms, most "
+          f"{max(times) * 1000:.0f} ms; others waited {max(waits) * 1000:.0f} ms, but for two "
+          f"{waited * 1000:.0f} ms of {len(waits)}; memory {before >> 10} MiB, +{grown} KiB")
     assert max(times) < REPLY_S * SLOW
-    assert watch.longest < LOOP_S * SLOW
+    assert len(waits) >= 10 * ASKED and waited < LOOP_S * SLOW
     assert grown < MEMORY_KIB

@@ -8,12 +8,12 @@ import os
 import re
 import stat
 import struct
-import threading
 
 import pytest
 
 from steward import wait_for
 from test_integrity_quiet import packets
+from watching import Watching
 
 ACTIVATE_CREDENTIAL = 0x147
 OF_32_BYTES = b"\0\0\0\x22\0\x20"  # a response's parameters: one TPM2B of 32 bytes
@@ -60,27 +60,10 @@ def private_part(path):
     return body[-64:] if b"ssh-ed25519" not in body else body.rsplit(b"\0\0\0\x40", 1)[1][:32]
 
 
-class Watch:
-    """What every process shows in ps and has in its environment, while it lasts."""
-
-    def __init__(self):
-        self.seen = set()
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.look)
-
-    def look(self):
-        while not self.over.is_set():
-            for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
-                self.seen.add(read(path))
-            self.over.wait(0.02)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
+def shown():
+    """What every process shows in ps and has in its environment."""
+    return {read(path) for what in ("cmdline", "environ")
+            for path in glob.glob("/proc/[0-9]*/" + what)}
 
 
 class Secrets:
@@ -122,7 +105,8 @@ def test_nothing_secret_is_shown(onboarding, mode):
     bus = {"tcti": "pcap:" + tpm.tcti} if tpm else {}
     router = onboarding.router(tpm=tpm, onboarding=bus,
                                environment={**environment, "TCTI_PCAP_FILE": recorded})
-    with Watch() as watch:
+    seen = set()
+    with Watching(lambda: seen.update(shown()), 0.02):
         token = conductor.token()
         router.onboard(token)
         router.become_onboarded()
@@ -138,10 +122,10 @@ def test_nothing_secret_is_shown(onboarding, mode):
         log = read(daemon.log_path)
         assert b" debug " in log
         assert not secrets.found_in(log), daemon.log
-    for text in watch.seen:
+    for text in seen:
         assert not secrets.found_in(text), text
-    assert any(b"conductord" in text for text in watch.seen)
-    assert any(b"ssh\0" in text for text in watch.seen)
+    assert any(b"conductord" in text for text in seen)
+    assert any(b"ssh\0" in text for text in seen)
 
 
 def test_of_the_registry_only_the_shared_secret_is_in_the_clear(onboarding):
