@@ -101,9 +101,8 @@ def test_first_start(booted):
     wait_for(lambda: "routers can build their tunnels" in story(booted), 60, "the tunnels")
     # Port 930 is the conductor's, which has hardly any power; sshd's host is another user's.
     assert "conductord" in console.run("ss -Hltnp sport = :930")
-    assert console.run("ps -o user= -C sshd --ppid 1 | sort -u; systemctl show --value -p "
-                       "User steward-tunnels").split()[-1] == "steward-tunnel"
     helper = console.run("systemctl show --value -p MainPID steward-tunnels").strip()
+    assert console.run(f"ps -o user:32= -p {helper}").split() == ["steward-tunnel"]
     for pid, capabilities in ((helper, "0000000000000000"),
                               (console.run("systemctl show --value -p MainPID conductord").strip(),
                                "0000000000000404")):  # CAP_DAC_READ_SEARCH, CAP_NET_BIND_SERVICE
@@ -139,6 +138,8 @@ def test_router_onboards(booted):
     assert console.run("ls /etc/steward/onboarding-config.json 2>/dev/null") == ""
     assert sorted(console.run(f"ls {onboarding.SECRETS}").split()) == [
         "conductor-key", "conductor-key.pub", "conductor.key", "onboarding.json", "router.json"]
+    assert console.run("ps -o user:32=,comm= --ppid $(systemctl show --value -p MainPID"
+                       " steward-tunnels) | sort -u").split() == ["steward-tunnel", "sshd"]
     enrolments = ctl(booted, "show secure-conductor-onboarding enrolments")
     assert "router1" in enrolments and "endorsement-key" in enrolments, enrolments
     is_clean(booted)
