@@ -226,8 +226,11 @@ def test_unit_is_sound(tmp_path, name):
 
 def test_installed_files(tmp_path):
     build = os.path.dirname(os.path.dirname(STEWARDD))
-    subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=True,
-                   capture_output=True, env={**os.environ, "DESTDIR": str(tmp_path)})
+    subprocess.run(["cmake", "--install", build], check=True, capture_output=True,
+                   env={**os.environ, "DESTDIR": str(tmp_path)})
+    with open(os.path.join(build, "CMakeCache.txt")) as file:
+        prefix = re.search(r"^CMAKE_INSTALL_PREFIX:\w+=/(.*)$", file.read(), re.M).group(1)
+    installed = tmp_path / prefix
     for path in ("sbin/stewardd", "sbin/conductord", "sbin/integrity-handler", "bin/stewardctl",
                  "lib/systemd/system/stewardd.service",
                  "lib/systemd/system/conductord.service",
@@ -243,14 +246,18 @@ def test_installed_files(tmp_path):
                  "share/man/man8/conductord.8",
                  "share/doc/steward/conductor.json.example",
                  "share/doc/steward/steward.json.example"):
-        assert (tmp_path / "usr" / path).is_file(), path
-    example = tmp_path / "usr/share/doc/steward/steward.json.example"
+        assert (installed / path).is_file(), path
+    # The units run what lies beside them.
+    for unit in installed.glob("lib/systemd/system/*.service"):
+        for program in re.findall(r"^Exec\w+=/(\S+)", unit.read_text(), re.M):
+            assert (tmp_path / program).is_file(), (unit, program)
+    example = installed / "share/doc/steward/steward.json.example"
     assert run("--config", example, "--check").returncode == 0
-    example = tmp_path / "usr/share/doc/steward/conductor.json.example"
+    example = installed / "share/doc/steward/conductor.json.example"
     assert subprocess.run([os.path.join(os.path.dirname(STEWARDD), "conductord"), "--config",
                            example, "--check"], capture_output=True).returncode == 0
     for page in ("man1/stewardctl.1", "man8/stewardd.8", "man8/integrity-handler.8",
                  "man8/conductord.8", "man5/steward.json.5", "man5/conductor.json.5"):
-        result = subprocess.run(["man", "--warnings", "-l", tmp_path / "usr/share/man" / page],
+        result = subprocess.run(["man", "--warnings", "-l", installed / "share/man" / page],
                                 text=True, capture_output=True)
         assert result.returncode == 0 and result.stderr == ""
