@@ -434,7 +434,7 @@ def test_at_once(peers):
 
 
 def test_sequenced_for_one_node(peers):
-    """The second, whose peer has no such download: it goes on by itself when its patience is over."""
+    """The second waits for a peer that has no such download, and takes all from it once that has."""
     told = peers.request(*MEANT, "node", "node1", "version", "V1", "sequenced", check=0)
     assert "node0" not in told.stdout
     wait_for(lambda: peers.states() == [None, "waiting-peer"], 30, "the waiting")
