@@ -82,17 +82,24 @@ struct registry_question world_question(const char *router, const char *asset_id
 					  .certificate = span_of_string(WORLD_CERTIFICATE)};
 }
 
-void world_configure(struct registry *r, enum onboarding_mode mode)
+void world_configure_router(struct registry *r, const char *router, const char *asset_id,
+			    const char *jti, enum onboarding_mode mode)
 {
-	struct registry_token_order order = world_order(WORLD_JTI, WORLD_NOW_S + 86400);
+	struct registry_token_order order = world_order(jti, WORLD_NOW_S + 86400);
 	struct registry_claims claims;
 	struct err err;
 
-	assert_ok(registry_node_set_asset_id(r, "r0", "n0", "A0", &world_origin, &err), &err);
-	assert_ok(registry_router_set_secret(r, "r0", WORLD_SECRET, &world_origin, &err), &err);
-	assert_ok(registry_router_set_mode(r, "r0", mode, &world_origin, &err), &err);
+	order.router = router;
+	assert_ok(registry_node_set_asset_id(r, router, "n0", asset_id, &world_origin, &err), &err);
+	assert_ok(registry_router_set_secret(r, router, WORLD_SECRET, &world_origin, &err), &err);
+	assert_ok(registry_router_set_mode(r, router, mode, &world_origin, &err), &err);
 	assert_ok(registry_token_issue(r, &order, &world_origin, &claims, &err), &err);
 	registry_claims_release(&claims);
+}
+
+void world_configure(struct registry *r, enum onboarding_mode mode)
+{
+	world_configure_router(r, "r0", "A0", WORLD_JTI, mode);
 }
 
 struct registry_proof world_proof(enum onboarding_mode mode, unsigned number)

@@ -52,6 +52,9 @@ struct span world_endorsement_key(unsigned number);
 /* Router "r0" in that mode with WORLD_SECRET, its node "n0" with asset-id "A0", and a token. */
 #define WORLD_JTI "000102030405060708090a0b0c0d0e0f"
 void world_configure(struct registry *r, enum onboarding_mode mode);
+/* The same, of any router. */
+void world_configure_router(struct registry *r, const char *router, const char *asset_id,
+			    const char *jti, enum onboarding_mode mode);
 
 /* The conductor's certificate, as far as the registry cares. */
 #define WORLD_CERTIFICATE "a certificate"

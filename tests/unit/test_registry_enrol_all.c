@@ -1,12 +1,8 @@
 /* Several enrolments in one transaction: each is judged for itself, and what becomes of one does
  * not become of the others. On both databases. */
-#include "registry_world.h"
-
-#include <signal.h>
-#include <sys/wait.h>
+#include "registry_faults.h"
 
 #include "core/macros.h"
-#include "onboarding/conductor/registry_nodes.h"
 #include "onboarding/conductor/registry_routers.h"
 
 #define N 4
@@ -18,23 +14,6 @@ struct batch {
 	struct registry_proof proofs[N];
 	struct registry_enrolment_request requests[N];
 };
-
-static void configure(struct registry *r, const struct batch *b, unsigned i)
-{
-	struct registry_token_order order = world_order(b->jtis[i], WORLD_NOW_S + 86400);
-	const char *router = b->routers[i];
-	struct registry_claims claims;
-	struct err err;
-
-	order.router = router;
-	assert_ok(registry_node_set_asset_id(r, router, "n0", b->asset_ids[i], &world_origin, &err),
-		  &err);
-	assert_ok(registry_router_set_secret(r, router, WORLD_SECRET, &world_origin, &err), &err);
-	assert_ok(registry_router_set_mode(r, router, ONBOARDING_PSK_ONLY, &world_origin, &err),
-		  &err);
-	assert_ok(registry_token_issue(r, &order, &world_origin, &claims, &err), &err);
-	registry_claims_release(&claims);
-}
 
 /* r0 ... with a node, a token and a key each. */
 static void make_batch(struct batch *b, struct registry *r)
@@ -49,7 +28,8 @@ static void make_batch(struct batch *b, struct registry *r)
 		b->proofs[i].jti = b->jtis[i];
 		b->requests[i] = (struct registry_enrolment_request){.proof = &b->proofs[i],
 								     .origin = &world_origin};
-		configure(r, b, i);
+		world_configure_router(r, b->routers[i], b->asset_ids[i], b->jtis[i],
+				       ONBOARDING_PSK_ONLY);
 	}
 }
 
@@ -135,53 +115,6 @@ static void test_they_are_judged_in_their_turn(struct registry_world *w)
 	assert_int_equal(world_count_enrolments(w->r), 2);
 }
 
-/* A driver whose n-th call fails, or ends the process. */
-static const struct registry_driver *real;
-static unsigned to_go;
-static int failure; /* 0 = the process ends */
-static bool in_commit;
-
-static int fault(struct err *err)
-{
-	if (to_go == 0 || --to_go > 0)
-		return 0;
-	if (failure == 0)
-		(void)raise(SIGKILL);
-	return err_set(err, failure, "as the test wants it");
-}
-
-static int faulty_execute(struct registry_connection *connection, const char *sql, struct err *err)
-{
-	unsigned before = to_go;
-	int rc = fault(err);
-
-	if (before == 1)
-		in_commit = strcmp(sql, "COMMIT") == 0;
-	return rc == 0 ? real->execute(connection, sql, err) : rc;
-}
-
-static int faulty_step(struct registry_statement *statement, struct err *err)
-{
-	int rc = fault(err);
-
-	return rc == 0 ? real->step(statement, err) : rc;
-}
-
-static struct registry *open_faulty(const struct registry_world *w, struct registry_driver *faulty)
-{
-	struct registry *r;
-	struct err err;
-
-	real = w->driver;
-	*faulty = *w->driver;
-	faulty->execute = faulty_execute;
-	faulty->step = faulty_step;
-	to_go = 0;
-	assert_ok(registry_open_driver(&r, faulty, w->uri, "c1", &err), &err);
-	assert_ok(registry_check(r, &err), &err);
-	return r;
-}
-
 /* Each is told what the database holds of it. Returns how many were not enrolled. */
 static unsigned assert_told_true(struct registry *r, const struct batch *b)
 {
@@ -199,22 +132,20 @@ static unsigned assert_told_true(struct registry *r, const struct batch *b)
 /* In the work of one: it alone fails. In what all share: all do. */
 static void test_failing_at_each_call(struct registry_world *w)
 {
-	struct registry_driver faulty;
-	struct registry *r = open_faulty(w, &faulty);
+	struct registry *r = registry_faults_open(w);
 	unsigned alone = 0;
 	unsigned together = 0;
 
-	failure = -EIO;
 	for (unsigned n = 1;; n++) {
 		struct batch b;
 		unsigned failed;
 		bool done;
 
 		make_batch(&b, w->r);
-		to_go = n;
+		registry_fault = (struct registry_fault){.to_go = n, .failure = -EIO};
 		registry_enrol_all(r, b.requests, N);
-		done = to_go > 0;
-		to_go = 0;
+		done = registry_fault.to_go > 0;
+		registry_fault.to_go = 0;
 		failed = assert_told_true(w->r, &b);
 		assert_true(failed == N || failed == (done ? 0 : 1));
 		alone += failed == 1;
@@ -232,12 +163,10 @@ static void test_failing_at_each_call(struct registry_world *w)
 /* Begun again, but for the commit, of which nobody knows. */
 static void test_connection_lost_at_each_call(struct registry_world *w)
 {
-	struct registry_driver faulty;
-	struct registry *r = open_faulty(w, &faulty);
+	struct registry *r = registry_faults_open(w);
 	bool was_unknown = false;
 	struct err err;
 
-	failure = -ECONNRESET;
 	for (unsigned n = 1;; n++) {
 		struct batch b;
 		unsigned failed;
@@ -245,15 +174,14 @@ static void test_connection_lost_at_each_call(struct registry_world *w)
 
 		make_batch(&b, w->r);
 		assert_ok(registry_check(r, &err), &err); /* connected again */
-		to_go = n;
+		registry_fault = (struct registry_fault){.to_go = n, .failure = -ECONNRESET};
 		registry_enrol_all(r, b.requests, N);
-		done = to_go > 0;
-		to_go = 0;
+		done = registry_fault.to_go > 0;
+		registry_fault.to_go = 0;
 		failed = assert_told_true(w->r, &b);
-		if (failed != (in_commit ? N : 0))
+		if (failed != (registry_fault.in_commit ? N : 0))
 			fail_msg("call %u: %u failed: %s", n, failed, b.requests[0].err.text);
-		was_unknown = was_unknown || in_commit;
-		in_commit = false;
+		was_unknown = was_unknown || registry_fault.in_commit;
 		delete_all(w->r, &b);
 		if (done)
 			break;
@@ -262,24 +190,12 @@ static void test_connection_lost_at_each_call(struct registry_world *w)
 	registry_close(r);
 }
 
-/* In a child. true = it was done before the n-th call came. */
-static bool enrol_and_die(const struct registry_world *w, struct batch *b, unsigned n)
+static int enrol_batch(struct registry *r, void *owner)
 {
-	int status;
-	pid_t pid = fork();
+	struct batch *b = owner;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct registry_driver faulty;
-		struct registry *r = open_faulty(w, &faulty);
-
-		failure = 0;
-		to_go = n;
-		registry_enrol_all(r, b->requests, N);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return !WIFSIGNALED(status);
+	registry_enrol_all(r, b->requests, N);
+	return 0;
 }
 
 static void test_killed_at_each_call(struct registry_world *w)
@@ -292,7 +208,7 @@ static void test_killed_at_each_call(struct registry_world *w)
 
 		make_batch(&b, w->r);
 		registry_close(w->r);
-		done = enrol_and_die(w, &b, n);
+		done = registry_faults_die(w, n, false, enrol_batch, &b);
 		w->r = registry_world_open(w, "c0");
 		enrolled = world_count_enrolments(w->r);
 		assert_int_equal(enrolled, done ? N : 0);

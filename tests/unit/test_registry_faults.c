@@ -1,10 +1,9 @@
 /* What must hold when two do the same at once, when one dies of it, and when the database goes away
  * in between. On both databases. */
 #include "faults.h"
-#include "registry_world.h"
+#include "registry_faults.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "core/macros.h"
 #include "onboarding/conductor/registry_initialization.h"
@@ -193,75 +192,13 @@ static void test_two_make_the_tables(struct registry_world *w)
 	}
 }
 
-/* A driver that dies, or loses its connection, at the n-th call to the database. */
-static const struct registry_driver *real;
-static unsigned to_go;
-static bool dies;
-static bool after; /* the call had been done */
-
-static int fault(bool done, struct err *err)
-{
-	if (done != after || to_go == 0 || --to_go > 0)
-		return 0;
-	if (dies)
-		(void)raise(SIGKILL);
-	return err_set(err, -ECONNRESET, "the connection is gone");
-}
-
-static int faulty_execute(struct registry_connection *connection, const char *sql, struct err *err)
-{
-	int rc = fault(false, err);
-
-	if (rc == 0)
-		rc = real->execute(connection, sql, err);
-	return rc == 0 ? fault(true, err) : rc;
-}
-
-static int faulty_step(struct registry_statement *statement, struct err *err)
-{
-	int rc = fault(false, err);
-	int lost;
-
-	if (rc == 0)
-		rc = real->step(statement, err);
-	lost = rc < 0 ? 0 : fault(true, err);
-	return lost < 0 ? lost : rc;
-}
-
-static struct registry *open_faulty(const struct registry_world *w, struct registry_driver *faulty)
-{
-	struct registry *r;
-	struct err err;
-
-	real = w->driver;
-	*faulty = *w->driver;
-	faulty->execute = faulty_execute;
-	faulty->step = faulty_step;
-	to_go = 0;
-	assert_ok(registry_open_driver(&r, faulty, w->uri, "c1", &err), &err);
-	assert_ok(registry_check(r, &err), &err);
-	return r;
-}
-
-/* In a child. true = it was done before the n-th call came. */
-static bool enrol_and_die(const struct registry_world *w, unsigned n)
+static int enrol_one(struct registry *r, void *owner)
 {
 	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
 	struct registry_decision decision;
-	int status;
-	pid_t pid = fork();
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct registry_driver faulty;
-		struct registry *r = open_faulty(w, &faulty);
-
-		to_go = n;
-		_exit(registry_enrol(r, &proof, &world_origin, &decision, NULL) != 0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-	return !WIFSIGNALED(status);
+	(void)owner;
+	return registry_enrol(r, &proof, &world_origin, &decision, NULL);
 }
 
 /* Killed at each call: all of it is there or nothing, and the next one is enrolled. */
@@ -271,21 +208,18 @@ static void test_killed_at_each_call(struct registry_world *w)
 	struct registry_decision decision;
 	struct err err;
 
-	dies = true;
-	for (unsigned when = 0; when < 2; when++) {
+	for (unsigned after = 0; after < 2; after++) {
 		bool done = false;
 		bool was_whole = false;
 
-		after = when;
 		for (unsigned n = 1; !done; n++) {
 			size_t before;
 			size_t now;
 
 			world_configure(w->r, ONBOARDING_PSK_ONLY);
 			before = world_count_audit(w->r, REGISTRY_ENROLLED);
-			/* Not held over the fork: the child has its own. */
 			registry_close(w->r);
-			done = enrol_and_die(w, n);
+			done = registry_faults_die(w, n, after, enrol_one, NULL);
 			w->r = registry_world_open(w, "c0");
 			now = world_count_audit(w->r, REGISTRY_ENROLLED) - before;
 			assert_int_equal(world_count_enrolments(w->r), now);
@@ -302,21 +236,20 @@ static void test_killed_at_each_call(struct registry_world *w)
 static void test_connection_lost_at_each_call(struct registry_world *w)
 {
 	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
-	struct registry_driver faulty;
-	struct registry *r = open_faulty(w, &faulty);
+	struct registry *r = registry_faults_open(w);
 	struct registry_decision decision;
 	unsigned unknown = 0;
 	struct err err;
 
-	dies = false;
 	for (unsigned n = 1;; n++) {
+		bool after = n % 2;
 		int rc;
 
-		after = n % 2;
 		world_configure(w->r, ONBOARDING_PSK_ONLY);
-		to_go = (n + 1) / 2;
+		registry_fault = (struct registry_fault){
+			.to_go = (n + 1) / 2, .failure = -ECONNRESET, .after = after};
 		rc = registry_enrol(r, &proof, &world_origin, &decision, &err);
-		if (to_go > 0)
+		if (registry_fault.to_go > 0)
 			break;
 		if (rc < 0) {
 			assert_int_equal(rc, -ECONNRESET);
@@ -332,7 +265,7 @@ static void test_connection_lost_at_each_call(struct registry_world *w)
 		assert_ok(registry_router_delete(w->r, "r0", &world_origin, &err), &err);
 	}
 	assert_int_equal(unknown, 2); /* before and after the commit */
-	to_go = 0;
+	registry_fault.to_go = 0;
 	registry_close(r);
 }
 
