@@ -3,13 +3,12 @@
 import fcntl
 import os
 import pwd
-import socket
 import subprocess
 
 from certificates import Authority
-from steward import BUILD, STEWARDCTL, Daemon
+from steward import CONDUCTORD, STEWARDCTL, Daemon, free_port
 
-CONDUCTORD = os.path.join(BUILD, "src", "conductord")
+TUNNEL_USER = "steward-tunnel"
 SCO = "secure-conductor-onboarding"
 
 
@@ -18,16 +17,10 @@ def provide_tunnel_user():
     with open("/tmp/steward-tunnel-user.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            pwd.getpwnam("steward-tunnel")
+            pwd.getpwnam(TUNNEL_USER)
         except KeyError:
-            subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin",
-                            "steward-tunnel"], check=True, capture_output=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+            subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", TUNNEL_USER],
+                           check=True, capture_output=True)
 
 
 class Conductor(Daemon):

@@ -5,18 +5,11 @@ import contextlib
 import http.client
 import os
 import re
-import socket
 import subprocess
 
-from steward import Daemon, Reply, SLOW, wait_for
+from steward import SLOW, Daemon, Reply, free_port, wait_for
 
 PATIENCE = 3
-
-
-def free_port(address):
-    with socket.socket() as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
 
 
 class Pair:

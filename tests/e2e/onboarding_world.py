@@ -4,11 +4,9 @@ OpenSSH, and the programs as they are installed."""
 import contextlib
 import ctypes
 import datetime
-import fcntl
 import itertools
 import json
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -20,11 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certificates import DAY, Authority
-from steward import BUILD, SLOW, STEWARDD, Daemon, wait_for
+from conductor import provide_tunnel_user
+from steward import CONDUCTORD, Daemon, wait_for
 from tpm_emulator import Tpm
 
-CONDUCTORD = os.path.join(BUILD, "src", "conductord")
-TUNNEL_USER = "steward-tunnel"
 EK_HANDLE, DEVICE_KEY_HANDLE = "0x81010001", "0x81010020"
 CLONE_NEWNET = 0x40000000
 numbers = itertools.count()
@@ -32,16 +29,6 @@ numbers = itertools.count()
 
 def run(*words, **options):
     return subprocess.run(words, check=True, capture_output=True, **options).stdout
-
-
-def provide_tunnel_user():
-    """As the package does: once, whoever comes first."""
-    with open("/tmp/steward-tunnel-user.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            pwd.getpwnam(TUNNEL_USER)
-        except KeyError:
-            run("useradd", "--system", "--shell", "/usr/sbin/nologin", TUNNEL_USER)
 
 
 class Network:
@@ -278,6 +265,13 @@ class Router(Daemon):
         return {"mode": "conductor-managed", "name": self.config["name"],
                 "conductor-hosts": hosts or [self.host],
                 "secure-conductor-onboarding-token": token, **more}
+
+    def place(self, document):
+        """As the file that it begins with at a boot."""
+        path = self.config["secure-conductor-onboarding"]["onboarding-file"]
+        with open(path, "w") as file:
+            file.write(document if isinstance(document, str) else json.dumps(document))
+        return path
 
     @property
     def onboarding(self):

@@ -15,6 +15,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("STEWARD_BUILD", "build/dev"))
 STEWARDD = os.path.join(BUILD, "src", "stewardd")
+CONDUCTORD = os.path.join(BUILD, "src", "conductord")
 STEWARDCTL = os.path.join(BUILD, "src", "stewardctl")
 SLOW = float(os.environ.get("STEWARD_SLOW", "1"))  # a sanitizer's build takes longer
 
@@ -32,6 +33,12 @@ def wait_for(condition, timeout=20, what="the condition"):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come within {timeout * SLOW} s")
         time.sleep(0.02)
+
+
+def free_port(address="127.0.0.1"):
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return probe.getsockname()[1]
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -190,6 +197,15 @@ class Daemon:
     @property
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+def another_time(offset):
+    """The environment of a program whose clock is so far from ours; what it measures times with is
+    not."""
+    files = subprocess.run(["dpkg", "-L", "libfaketime"], check=True, capture_output=True,
+                           text=True).stdout.split()
+    library = next(path for path in files if path.endswith("/libfaketimeMT.so.1"))
+    return {"LD_PRELOAD": library, "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
 
 
 def ctl(daemon, *words, check=None, **options):

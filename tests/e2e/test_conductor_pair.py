@@ -11,8 +11,7 @@ import time
 import pytest
 
 from onboarding_world import Conductor, SecondNetwork
-from steward import wait_for
-from tunnels import free_port
+from steward import free_port, wait_for
 
 USER = "postgres"  # of the package; root may not run a server
 URI = "postgresql://postgres@/postgres?host={}&port={}"

@@ -14,11 +14,11 @@ import threading
 
 import pytest
 
-from conductor import Conductor, free_port
+from conductor import Conductor
 from fault_server import FaultServer
 from onboarding_world import Network, inside
 from repository import MIB, Repository
-from steward import QUICK, ctl, wait_for
+from steward import QUICK, ctl, free_port, wait_for
 from test_access_modes import KINDS
 from test_conductor_pair import both_connected, database, host, pair  # noqa: F401
 from test_download import sha256

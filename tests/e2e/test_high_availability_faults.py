@@ -10,7 +10,7 @@ import pytest
 
 from ha_world import PATIENCE, Pair, Wire, wait_verified
 from repository import MIB, Repository
-from steward import SLOW, wait_for
+from steward import SLOW, another_time, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -242,9 +242,7 @@ def test_both_are_restarted(servers, pairs, images, how):
 @pytest.mark.release_only
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
 def test_clocks_differ(servers, pairs, images, offset):
-    faked = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-             "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
-    pair = pairs(servers(rate=4 * MIB), environments=({}, faked))
+    pair = pairs(servers(rate=4 * MIB), environments=({}, another_time(offset)))
     ask_both(pair)
     leader = check_complete(pair.leader, images)
     second = check_complete(pair.second, images)

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from repository import MIB, Repository
-from steward import STEWARDCTL, Events, ctl, wait_for
+from steward import STEWARDCTL, Events, ctl, free_port, wait_for
 from test_download import sha256
 
 
@@ -236,14 +236,6 @@ def get(url, **headers):
             return reply.status, dict(reply.headers), reply.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()
-
-
-def free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_node_is_a_source(servers, daemons, images):

@@ -14,12 +14,10 @@ pytestmark = pytest.mark.slow
 OLD_PORTS = (4505, 4506)
 
 
-def listen(family, address, port):
-    made = socket.socket(family)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((address, port))
-    made.listen()
-    return made
+def listen(address, port):
+    if ":" in address:
+        return socket.create_server((address, port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server((address, port))
 
 
 def reaches(address, port):
@@ -32,9 +30,9 @@ def reaches(address, port):
 
 def test_command_closes_the_old_ports_and_no_other(onboarding, conductor):
     network = onboarding.network
-    old = [inside(network.conductor, listen, socket.AF_INET, network.address, 4505),
-           inside(network.conductor, listen, socket.AF_INET6, "::", 4506),
-           inside(network.conductor, listen, socket.AF_INET, network.address, 4507)]
+    old = [inside(network.conductor, listen, network.address, 4505),
+           inside(network.conductor, listen, "::", 4506),
+           inside(network.conductor, listen, network.address, 4507)]
     for port in (*OLD_PORTS, 4507):
         assert inside(network.router, reaches, network.address, port)
 
@@ -55,7 +53,7 @@ def test_command_closes_the_old_ports_and_no_other(onboarding, conductor):
 
 def test_command_in_the_journal_is_the_same(onboarding):
     conductor = onboarding.conductor(start=False)
-    listener = inside(onboarding.network.conductor, listen, socket.AF_INET, "127.0.0.1", 4506)
+    listener = inside(onboarding.network.conductor, listen, "127.0.0.1", 4506)
     conductor.start()
     conductor.configure()
     conductor.stop()

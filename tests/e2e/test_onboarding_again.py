@@ -58,13 +58,6 @@ def delete_router(conductor):
     conductor.configure()
 
 
-def place(router, document):
-    path = router.config[SCO]["onboarding-file"]
-    with open(path, "w") as file:
-        json.dump(document, file)
-    return path
-
-
 def check_one_enrolment(conductor, router, token):
     enrolments = conductor.enrolments
     assert [(e["router"], e["node"]) for e in enrolments] == [("router1", "node0")]
@@ -83,7 +76,7 @@ def test_new_token_starts_over(conductor, onboarded, end, way):
     if way == "socket":
         router.onboard(token)
     else:
-        path = place(router, router.document(token))
+        path = router.place(router.document(token))
         router.reboot()
         assert not os.path.exists(path)
     become_again(router)
@@ -195,7 +188,7 @@ def test_conductor_that_is_not_there_cuts_nobody_off(conductor, onboarded):
 
 def test_file_that_is_no_configuration_cuts_nobody_off(conductor, onboarded):
     router, _ = onboarded
-    path = place(router, {"mode": "conductor-managed"})
+    path = router.place({"mode": "conductor-managed"})
     router.reboot()
     wait_for(lambda: router.is_connected, 30, "the tunnel")
     assert router.onboarding["state"] == "onboarded" and router.onboarding["next"] is None
@@ -235,7 +228,7 @@ def test_file_that_power_left_is_removed(onboarding, conductor, state):
     router.onboard(token, ["127.0.0.1"] if state == "retrying" else None)
     router.wait_for_state("retrying") if state == "retrying" else router.become_onboarded()
     reboots = router.reboots
-    path = place(router, router.document(token))
+    path = router.place(router.document(token))
     router.reboot()
     assert not os.path.exists(path)
     assert router.onboarding["state"] == state and router.onboarding["next"] is None

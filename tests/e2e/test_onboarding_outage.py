@@ -91,14 +91,6 @@ def hang_up(listener):
             return
 
 
-def listen(address):
-    made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((address, 930))
-    made.listen()
-    return made
-
-
 def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
     router = onboarding.router()
     router.onboard(conductor.token())
@@ -125,7 +117,8 @@ def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
     assert refused in shown and re.search(r"next try in \d+ s", shown), shown
 
     # Another reason is.
-    listener = inside(onboarding.network.conductor, listen, onboarding.network.address)
+    listener = inside(onboarding.network.conductor, socket.create_server,
+                      (onboarding.network.address, 930))
     threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
     wait_for(lambda: len(told(router)) == len(before) + 1, 120, "the other reason")
     assert "is still down: " in told(router)[-1] and refused not in told(router)[-1]

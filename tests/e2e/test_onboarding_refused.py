@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from onboarding_world import check_refused
-from steward import SLOW, wait_for
+from steward import SLOW, another_time, wait_for
 from wire_router import WireRouter, b64, read_token
 
 
@@ -86,8 +86,7 @@ def test_changed_certificate(onboarding, conductor):
 def at(conductor, offset):
     """Restart it with its clock so far from ours."""
     conductor.stop()
-    conductor.environment = {"LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-                             "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"} if offset else {}
+    conductor.environment = another_time(offset) if offset else {}
     conductor.start()
 
 

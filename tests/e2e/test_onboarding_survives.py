@@ -95,6 +95,14 @@ def proxies(onboarding):
         each.close()
 
 
+def kill_while_held(victim, proxy, proxies):
+    """Then nothing is held back any more."""
+    assert proxy.reached.wait(20 * SLOW)
+    victim.kill9()
+    proxy.close()
+    proxies()
+
+
 def check_onboarded(conductor, router, timeout=60):
     router.become_onboarded(timeout)
     wait_for(lambda: router.is_connected, timeout, "the tunnel")
@@ -122,11 +130,8 @@ def test_killed_during_the_handshake(onboarding, conductor, proxies, who, n):
     proxy = proxies(n, "hold")
     router = onboarding.router()
     router.onboard(conductor.token(), hosts=HOST)
-    assert proxy.reached.wait(10 * SLOW)
     victim = conductor if who == "conductor" else router
-    victim.kill9()
-    proxy.close()
-    proxies()
+    kill_while_held(victim, proxy, proxies)
     victim.start()
     check_onboarded(conductor, router)
 
@@ -140,11 +145,8 @@ def test_killed_during_the_handshake_of_a_tpm(onboarding, proxies, who, n):
     proxy = proxies(n, "hold")
     router = onboarding.router(tpm=tpm)
     router.onboard(conductor.token(), hosts=HOST)
-    assert proxy.reached.wait(20 * SLOW)
     victim = conductor if who == "conductor" else router
-    victim.kill9()
-    proxy.close()
-    proxies()
+    kill_while_held(victim, proxy, proxies)
     if victim is router:
         tpm.flush()  # as the kernel's resource manager does for one that died
     victim.start()
@@ -162,11 +164,8 @@ def test_killed_while_a_new_token_is_tried(onboarding, conductor, proxies, who, 
     assert conductor.post("/v1/routers/router1/nodes/node0/reset").status == 200
     proxy = proxies(n, "hold")
     router.onboard(conductor.token(), hosts=HOST)
-    assert proxy.reached.wait(10 * SLOW)
     victim = conductor if who == "conductor" else router
-    victim.kill9()
-    proxy.close()
-    proxies()
+    kill_while_held(victim, proxy, proxies)
     victim.start()
     wait_for(lambda: router.onboarding["next"] is None, 60, "the enrolment")
     check_onboarded(conductor, router)
@@ -366,16 +365,9 @@ def test_reload_while_onboarding_runs(onboarding, conductor):
 
 # A configuration on the disk before the boot.
 
-def place(router, document):
-    path = router.config["secure-conductor-onboarding"]["onboarding-file"]
-    with open(path, "w") as file:
-        file.write(document if isinstance(document, str) else json.dumps(document))
-    return path
-
-
 def test_onboarding_file(onboarding, conductor):
     router = onboarding.router(start=False)
-    path = place(router, router.document(conductor.token()))
+    path = router.place(router.document(conductor.token()))
     router.start()
     check_onboarded(conductor, router)
     assert not os.path.exists(path)
@@ -387,7 +379,7 @@ def test_onboarding_file(onboarding, conductor):
 def test_bad_onboarding_file(onboarding, conductor, document, reason):
     """It is told of, it stays, and the router is there for a better one."""
     router = onboarding.router(start=False)
-    path = place(router, document)
+    path = router.place(document)
     router.start()
     assert path in router.log and reason in router.log
     assert router.onboarding["state"] == "unconfigured" and os.path.exists(path)

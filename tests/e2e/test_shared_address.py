@@ -6,9 +6,8 @@ import socket
 
 import pytest
 
-from ha_world import free_port
 from repository import MIB
-from steward import SLOW, wait_for
+from steward import SLOW, free_port, wait_for
 from test_high_availability_faults import pairs  # noqa: F401
 
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "STEWARD"]

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from steward import BUILD, ROOT, SLOW, wait_for
-from tunnels import (TOOL, USER, Key, Program, World, connect, cpu_seconds, free_port, is_closed)
+from steward import BUILD, ROOT, SLOW, free_port, wait_for
+from tunnels import TOOL, USER, Key, Program, World, connect, cpu_seconds, is_closed
 
 PORT, OTHER_PORT = 20001, 20002  # in the helper's network: they are free
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 
-from steward import BUILD, wait_for
+from steward import BUILD, free_port, wait_for
 
 
 def provide_tool():
@@ -214,12 +214,6 @@ def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def connect(port, source="127.0.0.1", first=b""):

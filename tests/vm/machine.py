@@ -9,6 +9,7 @@ import threading
 import time
 
 from image import PASSWORD, mounted
+from steward import free_port  # of tests/e2e
 
 TIED = ["setpriv", "--pdeathsig", "KILL"]  # none of them outlives the test
 BOOT = 300  # seconds within which a boot is somewhere, on a busy machine too
@@ -24,12 +25,6 @@ def wait_for(condition, timeout, what):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come within {timeout} s")
         time.sleep(0.05)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def end(process):
