@@ -11,7 +11,6 @@ import dataclasses
 import email.utils
 import os
 import socket
-import ssl
 import threading
 import time
 from typing import Optional

@@ -1,7 +1,5 @@
 """Who may not, and a TPM that lies: an error, no crash, and nothing is opened or changed by it."""
 
-import os
-
 import pytest
 
 from integrity_world import MORE, NV_INDEX, RECORD, SECRETS, TEXT

@@ -216,7 +216,7 @@ def test_a_kill_gives_no_attempt_away(servers, daemons):
     daemon.request("V1")
     for attempt in (2, 3):
         record = daemon.state + "/downloads/V1/request.json"
-        wait_for(lambda: f'"state":"waiting-retry","renewing":false' in open(record).read()
+        wait_for(lambda: '"state":"waiting-retry","renewing":false' in open(record).read()
                  and f'"attempt":{attempt},' in open(record).read())
         daemon.kill9()
         daemon.start()
