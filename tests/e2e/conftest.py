@@ -1,5 +1,7 @@
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -76,6 +78,34 @@ def daemons(tmp_path, key, request):
         each.stop()
 
 
+@pytest.fixture
+def pairs(tmp_path, key):
+    """pairs(sources…): two nodes, each the other's HA peer."""
+    from ha_world import Pair
+
+    with contextlib.ExitStack() as made:
+        def pair(*sources, start=True, **options):
+            new = made.enter_context(contextlib.closing(Pair(tmp_path, key, sources, **options)))
+            return new.start() if start else new
+        yield pair
+
+
+@pytest.fixture
+def processes():
+    """processes(words…): with pipes, and killed at the end."""
+    started = []
+
+    def start(*words):
+        started.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture(scope="session")
 def network():
     from netns import Network
@@ -121,6 +151,27 @@ def onboarding():
     from onboarding_world import World
 
     with contextlib.closing(World()) as made:
+        yield made
+
+
+@pytest.fixture
+def database(onboarding):
+    """A PostgreSQL server."""
+    from postgres import Postgres
+
+    made = Postgres(onboarding.folder("database")).start()
+    yield made
+    made.stop(signal.SIGQUIT)
+
+
+@pytest.fixture
+def pair(onboarding, database, request):
+    """Two conductors on one database; with one certificate, unless the test's parameter says
+    otherwise."""
+    from conductor_pair import two_conductors
+
+    one_certificate = getattr(request, "param", "one-certificate") == "one-certificate"
+    with two_conductors(onboarding, database, one_certificate) as made:
         yield made
 
 

@@ -1,41 +1,57 @@
-"""A PostgreSQL server of Debian's, on a unix socket of its own."""
+"""A PostgreSQL server of Debian's, on a unix socket in its folder."""
 
 import glob
 import os
+import pwd
 import signal
 import subprocess
-import tempfile
 
-from steward import wait_for
+from steward import free_port, wait_for
 
-AS_USER = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+USER = "postgres"  # of the package; root may not run a server
 
 
 class Postgres:
-    def __init__(self):
+    def __init__(self, folder):
+        self.folder = folder
+        user = pwd.getpwnam(USER)
+        os.chown(folder, user.pw_uid, user.pw_gid)
         self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-        self.folder = tempfile.mkdtemp(prefix="postgres")
-        subprocess.run(["chown", "postgres", self.folder], check=True)
-        self.data = os.path.join(self.folder, "data")
-        self.run("initdb", "-D", self.data, "-A", "trust", "--no-sync", "-U", "postgres")
-        self.uri = f"postgresql://postgres@/postgres?host={self.folder}"
+        self.port = free_port()
+        self.uri = f"postgresql://{USER}@/postgres?host={folder}&port={self.port}"
+        self.data = os.path.join(folder, "data")
         self.process = None
+        self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
+                 "--locale=C.UTF-8", "--no-sync")
 
-    def run(self, program, *words, check=True):
-        return subprocess.run([*AS_USER, os.path.join(self.programs, program), *words], check=check,
-                              capture_output=True, cwd="/")
+    def words(self, program, *more):
+        return ["setpriv", "--reuid=" + USER, "--regid=" + USER, "--clear-groups",
+                "--pdeathsig=QUIT", os.path.join(self.programs, program), *more]
+
+    def run(self, program, *more, check=True):
+        return subprocess.run(self.words(program, *more), check=check, capture_output=True, cwd="/")
+
+    def ask(self, program, *more, check=True):
+        """A program that connects to it."""
+        return self.run(program, "-h", self.folder, "-p", str(self.port), "-U", USER, *more,
+                        check=check)
+
+    def sql(self, statement):
+        """The words of the answer."""
+        return self.ask("psql", "-AtXq", "-c", statement).stdout.decode().split()
 
     def start(self):
-        self.process = subprocess.Popen(
-            [*AS_USER, "--pdeathsig=QUIT", os.path.join(self.programs, "postgres"), "-D", self.data,
-             "-k", self.folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        wait_for(lambda: self.run("pg_isready", "-h", self.folder, check=False).returncode == 0, 60,
-                 "PostgreSQL")
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(
+                self.words("postgres", "-D", self.data, "-k", self.folder, "-c",
+                           f"port={self.port}", "-c", "listen_addresses="),
+                stdout=log, stderr=log, cwd="/")
+        wait_for(lambda: self.ask("pg_isready", "-q", check=False).returncode == 0, 60, "PostgreSQL")
         return self
 
-    def stop(self):
+    def stop(self, how=signal.SIGINT):
+        """SIGINT: sessions are ended; SIGQUIT: as where the power fails."""
         if self.process:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(how)
             self.process.wait(30)
             self.process = None

@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -354,10 +355,10 @@ def test_a_clock_that_was_set_back(conductor):
 
 @pytest.fixture(scope="module")
 def postgres():
-    made = Postgres()
-    yield made
-    made.stop()
-    shutil.rmtree(made.folder)
+    with tempfile.TemporaryDirectory(prefix="postgres") as folder:
+        made = Postgres(folder)
+        yield made
+        made.stop(signal.SIGQUIT)
 
 
 def test_a_registry_that_goes_away(conductors, postgres):
@@ -366,7 +367,7 @@ def test_a_registry_that_goes_away(conductors, postgres):
     conductor = conductors(registry=postgres.uri)
     conductor.router()
     conductor.token()
-    postgres.stop()
+    postgres.stop(signal.SIGQUIT)
     conductor.refuses(f"create {SCO} token router router1")
     conductor.refuses(f"{ROUTER} node node0 asset-id ASSET-2")
     answer = json.loads(conductor.ctl(f"--json show {SCO}").stdout)["registry"]

@@ -1,108 +1,16 @@
 """Two conductors on one PostgreSQL server: what is done on one counts on both."""
 
-import contextlib
-import glob
-import os
-import pwd
 import signal
-import subprocess
 import time
 
 import pytest
 
-from onboarding_world import Conductor, SecondNetwork
-from steward import free_port, wait_for
-
-USER = "postgres"  # of the package; root may not run a server
-URI = "postgresql://postgres@/postgres?host={}&port={}"
-
-
-class Database:
-    """A server of its own, on a unix socket in its folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        user = pwd.getpwnam(USER)
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
-        self.port = free_port()
-        self.uri = URI.format(folder, self.port)
-        self.data = os.path.join(folder, "data")
-        self.process = None
-        subprocess.run(self.words("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
-                                  "--locale=C.UTF-8", "--no-sync"),
-                       check=True, capture_output=True, cwd="/")
-
-    def words(self, program, *more):
-        return ["setpriv", "--reuid=" + USER, "--regid=" + USER, "--clear-groups",
-                "--pdeathsig=QUIT", os.path.join(self.programs, program), *more]
-
-    def start(self):
-        with open(os.path.join(self.folder, "log"), "ab") as log:
-            self.process = subprocess.Popen(
-                self.words("postgres", "-D", self.data, "-k", self.folder, "-c",
-                           f"port={self.port}", "-c", "listen_addresses="),
-                stdout=log, stderr=log, cwd="/")
-        ping = [os.path.join(self.programs, "pg_isready"), "-q", "-h", self.folder, "-p",
-                str(self.port)]
-        wait_for(lambda: subprocess.run(ping, check=False).returncode == 0, 30, "PostgreSQL")
-        return self
-
-    def stop(self, how=signal.SIGINT):
-        """SIGINT: sessions are ended; SIGQUIT: as where the power fails."""
-        if self.process:
-            self.process.send_signal(how)
-            self.process.wait(30)
-            self.process = None
-
-
-@pytest.fixture
-def database(onboarding):
-    made = Database(onboarding.folder("database")).start()
-    yield made
-    made.stop(signal.SIGQUIT)
-
-
-@pytest.fixture
-def pair(onboarding, database, request):
-    """Two conductors that know of each other; with one certificate, unless the test wants two: then
-    a router can only talk to the one that made its token."""
-    second = SecondNetwork(onboarding.network)
-    options = {"registry": database.uri}
-    with contextlib.closing(second), contextlib.ExitStack() as stack:
-        pair = [onboarding.daemon(Conductor, onboarding.ca, name="conductor1", start=False,
-                                  **options),
-                Conductor(onboarding.folder("second"), second, onboarding.ca, name="conductor2",
-                          **options)]
-        if getattr(request, "param", "one-certificate") == "one-certificate":
-            pair[1].config.update({leaf: pair[0].config[leaf]
-                                   for leaf in ("certificate", "private-key")})
-            pair[1].write_config()
-        for conductor in pair:
-            stack.callback(conductor.stop)
-            conductor.start()
-        yield pair
-
-
-def tunnels(router):
-    return {c["host"]: c["tunnel"] for c in router.onboarding["conductors"]}
-
-
-def both_connected(router):
-    found = tunnels(router)
-    return len(found) == 2 and router.is_connected
-
-
-def host(conductor):
-    return conductor.config["address"]
+from conductor_pair import both_connected, host, outcomes, tunnels
+from steward import wait_for
 
 
 def enrolled(conductor):
     return [(e["router"], e["node"], e["pin"]) for e in conductor.enrolments]
-
-
-def outcomes(conductor, router="router1"):
-    return [outcome for outcome, _ in conductor.audit(router)]
 
 
 @pytest.mark.parametrize("pair", ["one-certificate", "a-certificate-each"], indirect=True)

@@ -15,12 +15,12 @@ import threading
 import pytest
 
 from conductor import Conductor
+from conductor_pair import both_connected, host
 from fault_server import FaultServer
 from onboarding_world import Network, inside
 from repository import MIB, Repository
 from steward import QUICK, ctl, free_port, wait_for
 from test_access_modes import KINDS
-from test_conductor_pair import both_connected, database, host, pair  # noqa: F401
 from test_download import sha256
 
 pytestmark = pytest.mark.slow
@@ -490,7 +490,7 @@ def test_the_other_takes_over_and_stays(nodes, daemons, tmp_path, images, key):
 
 
 @pytest.mark.slow
-def test_the_other_takes_over_through_its_tunnel(onboarding, pair, tmp_path, images, key):  # noqa: F811
+def test_the_other_takes_over_through_its_tunnel(onboarding, pair, tmp_path, images, key):
     """The same, of two conductors that onboarded the router: each is reached by its tunnel alone."""
     image = images(48)
     repository = Repository(tmp_path / "large").add("V1", image, key)

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from ha_world import Pair, Wire, wait_verified
-from repository import MIB, Image, Repository
+from ha_world import Wire, wait_verified
+from repository import MIB, Repository
 from steward import SLOW, wait_for
 
 SIZE = 64 * MIB
@@ -64,14 +64,6 @@ def test_at_once(narrow, images):
 
 
 @pytest.fixture
-def pairs(tmp_path, key):
-    with contextlib.ExitStack() as made:
-        def pair(*sources, **options):
-            return made.enter_context(contextlib.closing(Pair(tmp_path, key, sources, **options)))
-        yield pair
-
-
-@pytest.fixture
 def fine(tmp_path, images, key):
     """16 MiB in pieces of 64 KiB, so that there is always something to share."""
     return Repository(tmp_path / "fine").add("V1", images(16), key, piece_size=64 << 10).root
@@ -84,7 +76,7 @@ def bytes_from_peer(node):
 
 def test_peer_starts_later(servers, pairs, fine, images):
     """It could not be reached when we asked, and had nothing when it could."""
-    pair = pairs(servers(root=fine, rate=MIB / 2 / SLOW))
+    pair = pairs(servers(root=fine, rate=MIB / 2 / SLOW), start=False)
     pair.leader.start()
     pair.leader.request("V1")
     wait_verified(pair.leader, "V1", 0.2)
@@ -100,7 +92,7 @@ def test_peer_starts_later(servers, pairs, fine, images):
 def test_peer_completes_first(servers, pairs, images):
     """Then it is a source of all that is missing."""
     slow, fast = servers(rate=MIB / 8 / SLOW), servers()
-    pair = pairs(slow).start()
+    pair = pairs(slow)
     pair.second.config["software-update"]["source"][0]["url"] = fast.url
     pair.second.write_config()
     pair.second.post("/v1/reload")
@@ -115,7 +107,7 @@ def test_peer_completes_first(servers, pairs, images):
 @pytest.mark.parametrize("fault", ["kill9", "stop", "pause", "cancel", "discard", "freeze"])
 def test_peer_breaks_off(servers, pairs, fine, images, fault):
     """The pieces it told of are gone, or not to be had: the other one completes as if alone."""
-    pair = pairs(servers(root=fine, rate=MIB // 2)).start()
+    pair = pairs(servers(root=fine, rate=MIB // 2))
     for node in pair.nodes:
         node.request("V1")
     wait_for(lambda: bytes_from_peer(pair.second) > 0)
@@ -145,7 +137,7 @@ def test_peer_breaks_off(servers, pairs, fine, images, fault):
 
 def test_peer_is_silent_and_helps_again(servers, pairs, fine, images):
     """What does not answer has nothing, and is not left for that."""
-    pair = pairs(servers(root=fine, rate=MIB // 4), download={"stall-timeout": 30}).start()
+    pair = pairs(servers(root=fine, rate=MIB // 4), download={"stall-timeout": 30})
     for node in pair.nodes:
         node.request("V1")
     wait_for(lambda: bytes_from_peer(pair.second) > 0)
@@ -161,7 +153,7 @@ def test_peer_is_silent_and_helps_again(servers, pairs, fine, images):
 
 
 def test_index_holds_complete_images_only(servers, pairs):
-    pair = pairs(servers(rate=MIB // 4)).start()
+    pair = pairs(servers(rate=MIB // 4))
     pair.leader.request("V1")
     wait_verified(pair.leader, "V1", 0.1)
     assert pair.shared(0, "GET", "/index.json").json == {"versions": []}

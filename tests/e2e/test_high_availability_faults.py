@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ha_world import PATIENCE, Pair, Wire, wait_verified
+from ha_world import PATIENCE, Wire, wait_verified
 from repository import MIB, Repository
 from steward import SLOW, another_time, wait_for
 
@@ -16,15 +16,6 @@ pytestmark = pytest.mark.slow
 
 SIZE = 16 * MIB
 FOR_EVER = 600  # patience that a test would not live to see the end of
-
-
-@pytest.fixture
-def pairs(tmp_path, key):
-    with contextlib.ExitStack() as made:
-        def pair(*sources, **options):
-            new = made.enter_context(contextlib.closing(Pair(tmp_path, key, sources, **options)))
-            return new.start()
-        yield pair
 
 
 @pytest.fixture

@@ -6,16 +6,14 @@ import re
 import signal
 import socket
 import sqlite3
-import subprocess
 import threading
 import time
 
 import pytest
 
+from conductor_pair import both_connected, host, outcomes, tunnels
 from onboarding_world import inside
 from steward import SLOW, ctl, wait_for
-from test_conductor_pair import both_connected, database, host, outcomes, pair, \
-    tunnels  # noqa: F401
 from test_onboarding_survives import Helper, check_onboarded
 from wire_router import WireRouter
 
@@ -138,19 +136,9 @@ def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
 
 # A conductor that has begun with a router.
 
-class Sql:
-    def __init__(self, database):  # noqa: F811
-        self.words = database.words("psql", "-h", database.folder, "-p", str(database.port), "-U",
-                                    "postgres", "-AtXq", "-c")
-
-    def __call__(self, statement):
-        return subprocess.run([*self.words, statement], check=True, capture_output=True, text=True,
-                              cwd="/").stdout.split()
-
-
-def test_claim_of_a_conductor_that_died(onboarding, pair, database):  # noqa: F811
+def test_claim_of_a_conductor_that_died(onboarding, pair, database):
     one, two = pair
-    sql = Sql(database)
+    sql = database.sql
     one.configure()
     router = onboarding.router()
     helpers = [Helper(conductor) for conductor in pair]
@@ -192,7 +180,7 @@ def problem(conductor):
     return conductor.get("/v1/status").json["secure-conductor-onboarding"]["registry"]
 
 
-def test_database_that_is_not_there_at_the_start(onboarding, database):  # noqa: F811
+def test_database_that_is_not_there_at_the_start(onboarding, database):
     conductor = onboarding.conductor(registry=database.uri)
     conductor.configure()
     conductor.configure("router2", asset_id="A2")
@@ -231,7 +219,7 @@ def test_database_that_is_not_there_at_the_start(onboarding, database):  # noqa:
     assert sorted(e["router"] for e in conductor.enrolments) == ["router1", "router2"]
 
 
-def test_database_that_was_never_there(onboarding, database):  # noqa: F811
+def test_database_that_was_never_there(onboarding, database):
     """Its tables, too, are made when it comes; the first router to come is told of this conductor."""
     database.stop()
     conductor = onboarding.conductor(registry=database.uri)

@@ -6,13 +6,11 @@ import base64
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
+from secret_search import Secrets, files_below, private_part, read
 from steward import wait_for
-from test_conductor_pair import database  # noqa: F401
-from test_secrets_stay import Secrets, files_below, private_part, read
 from wire_router import read_token
 from wire_tpm import TpmRouter
 
@@ -20,12 +18,9 @@ pytestmark = pytest.mark.slow
 DEBUG = {"STEWARD_DEBUG": "1"}
 
 
-def dump(database):  # noqa: F811
+def dump(database):
     """All that is in the tables, as text: binary as hex."""
-    return subprocess.run(
-        database.words("pg_dump", "-h", database.folder, "-p", str(database.port), "-U", "postgres",
-                       "--inserts", "--column-inserts"),
-        check=True, capture_output=True, cwd="/").stdout
+    return database.ask("pg_dump", "--inserts", "--column-inserts").stdout
 
 
 def keys_of(channel, opened):
@@ -45,7 +40,7 @@ class SessionSecrets(Secrets):
                     **keys_of(channel, opened)}
 
 
-def test_postgresql_holds_only_the_shared_secret(onboarding, database):  # noqa: F811
+def test_postgresql_holds_only_the_shared_secret(onboarding, database):
     tpm = onboarding.tpm()
     conductor = onboarding.conductor(registry=database.uri, environment=DEBUG)
     conductor.configure(**{"mode": "strong", "endorsement-key": tpm.endorsement_key})

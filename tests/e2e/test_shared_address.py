@@ -8,7 +8,6 @@ import pytest
 
 from repository import MIB
 from steward import SLOW, free_port, wait_for
-from test_high_availability_faults import pairs  # noqa: F401
 
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "STEWARD"]
 SERVED = ["/index.json", "/V1/manifest.jws", "/V1/image-16-1.iso", "/V1/pieces",
@@ -153,7 +152,7 @@ def test_ended_downloads_offer_nothing(node):
         assert ask(node.port, "GET", f"/V1/{name}", "Range: bytes=0-1")[0] == 404
 
 
-def test_complete_image_has_no_pieces(servers, pairs, images):  # noqa: F811
+def test_complete_image_has_no_pieces(servers, pairs, images):
     pair = pairs(servers())
     pair.leader.fetch("V1")
     assert pair.shared(0, "GET", "/V1/pieces").status == 404

@@ -50,21 +50,6 @@ def client(tmp_path_factory):
     return Party(tmp_path_factory.mktemp("client"), "router")
 
 
-@pytest.fixture
-def processes():
-    started = []
-
-    def start(*arguments):
-        started.append(subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 def our_server(processes, server):
     process = processes(TOOL, "server", server.chain, server.key)
     return process, process.stdout.readline().split()[1]

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from steward import SLOW
-from test_tls import Party, our_server, processes  # noqa: F401
+from test_tls import Party, our_server
 from tls_adversary import Adversary
 
 
