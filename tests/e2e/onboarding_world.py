@@ -19,10 +19,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certificates import DAY, Authority
 from conductor import provide_tunnel_user
+from device_tpm import DEVICE_KEY_HANDLE, DeviceTpm
 from steward import CONDUCTORD, Daemon, wait_for
-from tpm_emulator import Tpm
 
-EK_HANDLE, DEVICE_KEY_HANDLE = "0x81010001", "0x81010020"
 CLONE_NEWNET = 0x40000000
 numbers = itertools.count()
 
@@ -95,46 +94,6 @@ def inside(network, function, *arguments):
     if isinstance(result[0], OSError):
         raise result[0]
     return result[0]
-
-
-class DeviceTpm(Tpm):
-    """With an EK, as its maker leaves it, and on request a device-ID key."""
-
-    def __init__(self, directory):
-        super().__init__(directory)
-        run("swtpm_setup", "--tpm2", "--tpmstate", self.state, "--createek", "--pcr-banks", "sha256",
-            "--overwrite")
-
-    @property
-    def endorsement_key(self):
-        """What the operator is told to print."""
-        return self.tool("readpublic", "-c", EK_HANDLE, "-f", "der", "-o", "ek.der", "-Q") or \
-            subprocess.run(["base64", "-w0", os.path.join(os.path.dirname(self.socket), "ek.der")],
-                           check=True, capture_output=True, text=True).stdout
-
-    def make_device_key(self):
-        """RSA, for signing only; its public half."""
-        self.tool("createprimary", "-C", "o", "-c", "primary.ctx", "-Q")
-        self.tool("create", "-C", "primary.ctx", "-G", "rsa2048", "-u", "key.pub", "-r", "key.priv",
-                  "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign", "-Q")
-        self.flush()
-        self.tool("load", "-C", "primary.ctx", "-u", "key.pub", "-r", "key.priv", "-c", "key.ctx",
-                  "-Q")
-        self.flush()
-        self.tool("evictcontrol", "-C", "o", "-c", "key.ctx", DEVICE_KEY_HANDLE, "-Q")
-        self.flush()
-        self.tool("readpublic", "-c", DEVICE_KEY_HANDLE, "-f", "pem", "-o", "key.pem", "-Q")
-        with open(os.path.join(os.path.dirname(self.socket), "key.pem"), "rb") as file:
-            return serialization.load_pem_public_key(file.read())
-
-    def sign(self, data):
-        directory = os.path.dirname(self.socket)
-        with open(os.path.join(directory, "data"), "wb") as file:
-            file.write(data)
-        self.tool("sign", "-c", DEVICE_KEY_HANDLE, "-g", "sha256", "-s", "rsassa", "-f", "plain",
-                  "-o", "signature", "data")
-        with open(os.path.join(directory, "signature"), "rb") as file:
-            return file.read()
 
 
 def device_certificate(public_key, issuer_key, issuer, serial_number, usage=True):

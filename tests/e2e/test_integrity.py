@@ -107,7 +107,7 @@ def test_key_and_pin_in_the_tpm(world):
     for attribute in ("writedefine", "written", "writelocked"):
         assert attribute in index.replace("|", " ").split() or attribute in index
     # Written once: neither the handler nor anybody else changes it.
-    world.tpm.tool("nvwrite", hex(NV_INDEX), "-C", "o", "-i", "/etc/passwd", check=False)
+    world.tpm.attempt("nvwrite", hex(NV_INDEX), "-C", "o", "-i", "/etc/passwd")
     assert world.tpm.nv(NV_INDEX)[1] == seal_record.pin(json.loads(world.record))
 
 

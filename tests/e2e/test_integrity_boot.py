@@ -59,7 +59,7 @@ def lockout(world):
                    "authread|authwrite", "0x01500000")
     # The first use of an unorderly DA object takes a try of its own.
     for _ in range(3):
-        world.tpm.tool("nvread", "-P", "wrong", "-s", "8", "0x01500000", check=False)
+        world.tpm.attempt("nvread", "-P", "wrong", "-s", "8", "0x01500000")
 
 
 def foreign_key(world, handle=KEY_HANDLE):

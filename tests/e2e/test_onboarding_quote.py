@@ -5,12 +5,13 @@ import os
 
 import pytest
 
+from device_tpm import PCRS
 from onboarding_world import check_refused
 from steward import wait_for
 from test_onboarding_refused import ask_for_more, change_secret, delete, disable, revoke, \
     take_asset_id
 from wire_router import b64, sha256
-from wire_tpm import PCRS, TpmRouter
+from wire_tpm import TpmRouter
 
 pytestmark = pytest.mark.slow
 
@@ -37,19 +38,19 @@ def test_the_wire_is_as_it_is_written(onboarding, strong, tpm):
 # A quote over other data.
 
 def over_nothing(router):
-    router.quote(b"")
+    router.tpm.quote(b"")
 
 
 def over_another_nonce(router):
-    router.quote(os.urandom(32))
+    router.tpm.quote(os.urandom(32))
 
 
 def over_the_bare_transcript(router):
-    router.quote(router.channel.hash)
+    router.tpm.quote(router.channel.hash)
 
 
 def over_another_point_of_the_transcript(router):
-    router.quote(sha256(b"sco ek", sha256(router.channel.hash)))
+    router.tpm.quote(sha256(b"sco ek", sha256(router.channel.hash)))
 
 
 @pytest.mark.parametrize("make", [
@@ -68,7 +69,7 @@ def test_quote_of_another_handshake(onboarding, strong, tpm):
     PCRs are on the next."""
     token = strong.token()
     first = TpmRouter(onboarding, token, tpm).go_to_attestation()
-    first.quote(first.extra)
+    first.tpm.quote(first.extra)
     recorded = first.attestation
     first.cut()
     before = len(wait_for(strong.refusals, what="the end of the first"))
@@ -81,9 +82,9 @@ def test_quote_of_another_handshake(onboarding, strong, tpm):
 def test_time_instead_of_a_quote(onboarding, strong, tpm):
     """Signed by the AK, over this handshake, and by its form an attestation."""
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
-    router.quote(router.extra)
-    router.run("gettime", "-c", "ak.ctx", "-q", router.extra.hex(), "-o", "signature",
-               "--attestation", "quote")
+    router.tpm.quote(router.extra)
+    router.tpm.run("gettime", "-c", "ak.ctx", "-q", router.extra.hex(), "-o", "signature",
+                   "--attestation", "quote")
     router.tell(router.attestation, "t1")
     assert router.is_refused()
     check_refused(strong, "quote: attests type 0x8019, expected a quote (0x8018)")
@@ -95,7 +96,7 @@ def test_time_instead_of_a_quote(onboarding, strong, tpm):
     "sha256:none", "sha256:0", "sha256:0,1,2,3,4,5,6", "sha256:0,1,2,3,4,5,6,7,8", "sha256:8"])
 def test_quote_of_other_pcrs(onboarding, strong, tpm, selection):
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
-    router.quote(router.extra, selection)
+    router.tpm.quote(router.extra, selection)
     router.tell(router.attestation, "t1")
     assert router.is_refused()
     check_refused(strong, "quote: another PCR selection than sha256 0 to 7")
@@ -105,7 +106,7 @@ def test_quote_of_other_pcrs(onboarding, strong, tpm, selection):
 def test_quote_of_no_selection_or_two(onboarding, strong, tpm, selection, n):
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
     if selection:
-        router.quote(router.extra, selection)
+        router.tpm.quote(router.extra, selection)
     else:
         router.quote_of_nothing(router.extra)
     router.tell(router.attestation, "t1")
@@ -115,7 +116,7 @@ def test_quote_of_no_selection_or_two(onboarding, strong, tpm, selection, n):
 
 def test_other_values_than_quoted(onboarding, strong, tpm):
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
-    router.quote(router.extra)
+    router.tpm.quote(router.extra)
     shown = router.attestation
     shown["pcrs"][7] = b64(os.urandom(32))
     router.tell(shown, "t1")
@@ -126,9 +127,9 @@ def test_other_values_than_quoted(onboarding, strong, tpm):
 def test_pcr_extended_after_the_quote(onboarding, strong, tpm):
     """The values are of now, the quote is of before."""
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
-    router.quote(router.extra)
-    router.run("pcrextend", "7:sha256=" + "cd" * 32)
-    router.run("pcrread", PCRS, "-o", "pcrs")
+    router.tpm.quote(router.extra)
+    router.tpm.run("pcrextend", "7:sha256=" + "cd" * 32)
+    router.tpm.run("pcrread", PCRS, "-o", "pcrs")
     router.tell(router.attestation, "t1")
     assert router.is_refused()
     check_refused(strong, "quote: over other PCR values than shown")
@@ -138,8 +139,8 @@ def test_pcr_extended_after_the_quote(onboarding, strong, tpm):
 
 def test_quote_by_another_key_of_the_same_tpm(onboarding, strong, tpm):
     router = TpmRouter(onboarding, strong.token(), tpm).go_to_attestation()
-    router.make_ak("other")
-    router.quote(router.extra, key="other")
+    router.tpm.make_ak("other")
+    router.tpm.quote(router.extra, key="other")
     router.tell(router.attestation, "t1")
     assert router.is_refused()
     check_refused(strong, "quote: not signed by the AK")
@@ -152,11 +153,9 @@ def test_ek_of_the_right_tpm_and_a_credential_for_another(onboarding, strong, tp
     shown = {**router.proof, "ek": tpm.endorsement_key}
     credential = router.ask(shown, "r1")
     assert credential["type"] == "credential"
-    with pytest.raises(AssertionError, match="activatecredential"):
-        router.activate(credential)
-    other.flush()
+    assert router.activate(credential) is None
     router.channel.set_tpm_secret(bytes(32))
-    router.quote(router.extra)
+    router.tpm.quote(router.extra)
     router.tell(router.attestation, "t1")
     assert router.is_refused()
     check_refused(strong, "wrong MAC t1")
@@ -217,7 +216,7 @@ def test_ek_changed_right_after_the_first_message(onboarding, strong, tpm, chang
     change(strong, None, onboarding)
     credential = router.ask(router.proof, "r1")
     router.channel.set_tpm_secret(router.activate(credential))
-    router.quote(router.extra)
+    router.tpm.quote(router.extra)
     assert router.ask(router.attestation, "t1", "c1")["type"] == "accept"
     router.tell(router.keys, "r2")
     assert router.is_refused()

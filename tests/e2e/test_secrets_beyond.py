@@ -49,11 +49,11 @@ def test_postgresql_holds_only_the_shared_secret(onboarding, database):
     assert router.ask(router.keys, "r2", "c2") == {"type": "done"}
     # A refusal and a failure have their rows and lines, too.
     refused = TpmRouter(onboarding, token, tpm).go_to_attestation()
-    refused.quote(b"")
+    tpm.quote(b"")
     refused.tell(refused.attestation, "t1")
     assert refused.is_refused()
     wait_for(lambda: "over other data" in str(conductor.refusals()), 20, "the refusal")
-    secrets = SessionSecrets(conductor, token, router.channel, router.read("opened"))
+    secrets = SessionSecrets(conductor, token, router.channel, tpm.read("opened"))
     assert len(secrets.all) == 9
 
     # The look itself sees what is there: the shared secret, once, where the model has it.

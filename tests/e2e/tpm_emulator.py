@@ -39,9 +39,10 @@ def receive_message(connection):
 class Tpm:
     def __init__(self, directory, state=None):
         """state: that of another one, to be copied."""
-        self.state = os.path.join(str(directory), "state")
-        self.socket = os.path.join(str(directory), "tpm")
-        os.makedirs(str(directory), exist_ok=True)
+        self.directory = str(directory)
+        self.state = self.path("state")
+        self.socket = self.path("tpm")
+        os.makedirs(self.directory, exist_ok=True)
         self.process = None
         if state:
             self.put_state(state)
@@ -84,13 +85,27 @@ class Tpm:
         self.stop()
         return self.start()
 
-    def tool(self, *words, check=True):
-        """tpm2_WORD, in the directory of the TPM."""
-        result = subprocess.run(["tpm2_" + words[0], *words[1:]], text=True, capture_output=True,
-                                timeout=60 * SLOW, cwd=os.path.dirname(self.socket),
-                                env={**os.environ, "TPM2TOOLS_TCTI": self.tcti})
-        assert not check or result.returncode == 0, f"{words}: {result.stderr}"
+    def attempt(self, *words):
+        """tpm2_WORD, in the directory of the TPM, however it ends."""
+        return subprocess.run(["tpm2_" + words[0], *words[1:]], text=True, capture_output=True,
+                              timeout=60 * SLOW, cwd=self.directory,
+                              env={**os.environ, "TPM2TOOLS_TCTI": self.tcti})
+
+    def tool(self, *words):
+        result = self.attempt(*words)
+        assert result.returncode == 0, f"{words}: {result.stderr}"
         return result.stdout
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()
+
+    def write(self, name, content):
+        with open(self.path(name), "wb") as file:
+            file.write(content)
 
     def command(self, code, body, tag=NO_SESSIONS):
         """Response code and what follows it."""

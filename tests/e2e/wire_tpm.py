@@ -2,16 +2,14 @@
 credential as it should, and then can quote, or sign, whatever it likes."""
 
 import base64
-import os
 import struct
 
+from device_tpm import PCRS
 from tpm_emulator import EMPTY_PASSWORD, SESSIONS
 from wire_router import WireRouter, b64, sha256
 
-EK_HANDLE = "0x81010001"
 AK_HANDLE = 0x81010030  # where the AK is put for a command that tpm2-tools do not make
 QUOTE, ALG_NULL = 0x158, 0x10
-PCRS = "sha256:0,1,2,3,4,5,6,7"
 # tpm2-tools' magic and version, in front of TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET.
 CREDENTIAL_HEADER = b"\xba\xdc\xc0\xde\0\0\0\1"
 
@@ -20,42 +18,17 @@ class TpmRouter(WireRouter):
     def __init__(self, world, token, tpm, **options):
         super().__init__(world, token, **options)
         self.tpm = tpm
-        self.make_ak("ak")
-
-    def make_ak(self, name):
-        self.run("createak", "-C", EK_HANDLE, "-c", name + ".ctx", "-G", "rsa", "-g", "sha256", "-s",
-                 "rsassa", "-u", name, "-n", name + ".name")
-
-    def run(self, *words):
-        """There is no resource manager in front of it: what is loaded goes, sessions stay."""
-        self.tpm.tool(*words)
-        self.tpm.tool("flushcontext", "-t")
-
-    def path(self, name):
-        return os.path.join(os.path.dirname(self.tpm.socket), name)
-
-    def read(self, name):
-        with open(self.path(name), "rb") as file:
-            return file.read()
-
-    def write(self, name, content):
-        with open(self.path(name), "wb") as file:
-            file.write(content)
+        self.tpm.make_ak()
 
     @property
     def proof(self):
-        return {"type": "proof", "ek": self.tpm.endorsement_key, "ak": b64(self.read("ak"))}
+        return {"type": "proof", "ek": self.tpm.endorsement_key, "ak": b64(self.tpm.read("ak"))}
 
     def activate(self, credential):
-        """S, which only this TPM can open."""
-        self.write("credential", CREDENTIAL_HEADER + b"".join(
+        """S, which only this TPM can open; else None."""
+        self.tpm.write("credential", CREDENTIAL_HEADER + b"".join(
             base64.b64decode(credential[name]) for name in ("credential-blob", "secret")))
-        self.tpm.tool("startauthsession", "--policy-session", "-S", "session")
-        self.tpm.tool("policysecret", "-S", "session", "-c", "e")
-        self.run("activatecredential", "-c", "ak.ctx", "-C", EK_HANDLE, "-i", "credential", "-o",
-                 "opened", "-P", "session:session")
-        self.tpm.tool("flushcontext", "session")
-        return self.read("opened")
+        return self.tpm.activate("credential")
 
     def go_to_attestation(self):
         """As it should be, up to before the router's message 5."""
@@ -70,35 +43,29 @@ class TpmRouter(WireRouter):
         """What this quote has to be over: all that was said on this channel."""
         return sha256(b"sco ek", self.channel.hash)
 
-    def quote(self, extra, selection=PCRS, key="ak"):
-        self.write("extra", extra)
-        self.run("quote", "-c", key + ".ctx", "-l", selection, "-q", "extra", "-m", "quote", "-s",
-                 "signature")
-        self.run("pcrread", PCRS, "-o", "pcrs")
-
     def quote_of_nothing(self, extra):
         """A list of no selections, which tpm2_quote does not ask for."""
-        self.run("evictcontrol", "-C", "o", "-c", "ak.ctx", hex(AK_HANDLE))
+        self.tpm.run("evictcontrol", "-C", "o", "-c", "ak.ctx", hex(AK_HANDLE))
         rc, body = self.tpm.command(
             QUOTE, struct.pack(">II", AK_HANDLE, len(EMPTY_PASSWORD)) + EMPTY_PASSWORD
             + struct.pack(">H", len(extra)) + extra + struct.pack(">HI", ALG_NULL, 0), SESSIONS)
         assert rc == 0
         size, attest = struct.unpack(">IH", body[:6])
-        self.write("quote", body[6:6 + attest])
-        self.write("signature", body[6 + attest:4 + size])
-        self.run("pcrread", PCRS, "-o", "pcrs")
+        self.tpm.write("quote", body[6:6 + attest])
+        self.tpm.write("signature", body[6 + attest:4 + size])
+        self.tpm.run("pcrread", PCRS, "-o", "pcrs")
 
     @property
     def attestation(self):
         """Of the quote as it lies there."""
-        values = self.read("pcrs")
+        values = self.tpm.read("pcrs")
         assert len(values) == 8 * 32
-        return {"type": "attestation", "quote": b64(self.read("quote")),
-                "signature": b64(self.read("signature")),
+        return {"type": "attestation", "quote": b64(self.tpm.read("quote")),
+                "signature": b64(self.tpm.read("signature")),
                 "pcrs": [b64(values[n:n + 32]) for n in range(0, len(values), 32)]}
 
     def go_to_keys(self):
         self.go_to_attestation()
-        self.quote(self.extra)
+        self.tpm.quote(self.extra)
         assert self.ask(self.attestation, "t1", "c1")["type"] == "accept"
         return self
