@@ -71,6 +71,11 @@ def the_tunnel(router):
     return router.onboarding["conductors"][0]
 
 
+def the_tunnel_if(router, is_so):
+    tunnel = the_tunnel(router)
+    return tunnel if is_so(tunnel) else None
+
+
 def show(router):
     return ctl(router, "show", "secure-conductor-onboarding", check=0).stdout
 
@@ -98,8 +103,8 @@ def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
 
     conductor.stop()
     refused = "Connection refused"
-    down = wait_for(lambda: refused in ((told_of := the_tunnel(router))["problem"] or "") and told_of,
-                    60, "the problem")
+    down = wait_for(lambda: the_tunnel_if(router, lambda t: refused in (t["problem"] or "")), 60,
+                    "the problem")
     assert up["since"] <= down["since"] <= time.time()
     # The same again, three times, is no news.
     before = told(router)
@@ -108,7 +113,7 @@ def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
     wait_for(lambda: inside(onboarding.network.router, connections_begun, None) >= tries + 3, 60,
              "more tries")
     assert told(router) == before
-    waiting = wait_for(lambda: (told_of := the_tunnel(router))["next-try"] and told_of, 60, "a wait")
+    waiting = wait_for(lambda: the_tunnel_if(router, lambda t: t["next-try"]), 60, "a wait")
     assert waiting["tunnel"] == "waiting" and waiting["since"] == down["since"]
     assert -1 <= waiting["next-try"] - time.time() <= 61
     shown = wait_for(lambda: "next try in" in (shown := show(router)) and shown, 60, "the wait")
