@@ -201,7 +201,7 @@ def test_database_that_is_not_there_at_the_start(onboarding, database):
     wait_for(lambda: problem(conductor)["problem"] not in (None, "not asked yet"), 30, "the problem")
     assert not problem(conductor)["reachable"]
     assert database.folder in problem(conductor)["problem"]
-    assert "this conductor is not registered yet: " in conductor.log
+    wait_for(lambda: "this conductor is not registered yet: " in conductor.log, 30, "the line of it")
     for reply in (conductor.get("/v1/routers"), conductor.get("/v1/enrolments"),
                   conductor.post("/v1/routers/router2/tokens", {}),
                   conductor.call("DELETE", "/v1/routers/router1")):
