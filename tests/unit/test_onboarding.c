@@ -1,61 +1,15 @@
 /* A router's onboarding: what a token does to it, what power cuts leave, and what a boot ends. */
-#include "support.h"
+#include "onboarding_world.h"
 
 #include <sys/stat.h>
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
-#include "onboarding/router/onboarding.h"
-#include "onboarding/router/onboarding_document.h"
-#include "onboarding/router/onboarding_records.h"
 #include "onboarding/router/onboarding_rules.h"
-#include "pki.h"
-
-#define FIRST  "00000000000000000000000000000001"
-#define SECOND "00000000000000000000000000000002"
-#define SECRET "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL"
 
 static const struct pki *pki_of(void **state)
 {
 	return *state;
-}
-
-static char *make_token(const struct pki *pki, const char *jti)
-{
-	static const char *const asset_ids[] = {"A0"};
-	const struct token_claims claims = {
-		.jti = jti,
-		.router = "router1",
-		.asset_ids = asset_ids,
-		.n_asset_ids = 1,
-		.iat = 1767225600,
-		.exp = 1767225600 + 86400,
-		.conductor_certificate = pki->der,
-		.ca_certificate = pki->ca_der,
-		.secret = span_of_string(SECRET),
-	};
-	const struct jws_key key = {.key = pki->key};
-	char *text = NULL;
-	struct err err;
-
-	if (token_sign(&claims, &key, &text, &err) < 0)
-		fail_msg("%s", err.text);
-	return text;
-}
-
-/* Of a conductor that is not there: port 1 of this machine. */
-static char *make_document(const struct pki *pki, const char *jti)
-{
-	char *token = make_token(pki, jti);
-	char *text = NULL;
-
-	assert_true(asprintf(&text,
-			     "{\"mode\":\"conductor-managed\",\"name\":\"router1\","
-			     "\"conductor-hosts\":[\"127.0.0.1\"],"
-			     "\"secure-conductor-onboarding-token\":\"%s\"}",
-			     token) > 0);
-	token_text_free(&token);
-	return text;
 }
 
 /* The rules. */
@@ -138,44 +92,32 @@ static void test_has_it_rebooted(void **state)
 	}
 }
 
+/* One letter a state, in its order: + = allowed. */
+static void test_which_state_follows(void **state)
+{
+	static const char *const rows[] = {
+		/* unconfigured, handshaking, retrying, refused, enrolled, connected, initializing,
+		 * onboarded */
+		[ONBOARDING_UNCONFIGURED] = "-+------", [ONBOARDING_HANDSHAKING] = "-++++---",
+		[ONBOARDING_RETRYING] = "-++++---",     [ONBOARDING_REFUSED] = "-+------",
+		[ONBOARDING_ENROLLED] = "-----+--",     [ONBOARDING_CONNECTED] = "------+-",
+		[ONBOARDING_INITIALIZING] = "------++", [ONBOARDING_ONBOARDED] = "--------",
+	};
+
+	(void)state;
+	for (unsigned from = 0; from < N_ELEMENTS(rows); from++)
+		for (unsigned to = 0; to < N_ELEMENTS(rows); to++)
+			if (onboarding_may_become(from, to) != (rows[from][to] == '+'))
+				fail_msg("from %s to %s", onboarding_state_name(from),
+					 onboarding_state_name(to));
+}
+
 /* On disk. */
-
-static struct onboarding_record make_record(const struct pki *pki, enum onboarding_state state,
-					    const char *jti)
-{
-	char *document = make_document(pki, jti);
-	struct onboarding_record record;
-	struct err err;
-
-	if (onboarding_document_read(&record, span_of_string(document), ONBOARDING_PSK_ONLY, &err) <
-	    0)
-		fail_msg("%s", err.text);
-	record.state = state;
-	free(document);
-	return record;
-}
-
-static bool is_there(const char *folder, const char *name)
-{
-	return access(test_path(folder, name), F_OK) == 0;
-}
-
-static void save(const struct pki *pki, const char *folder, const char *file,
-		 enum onboarding_state state, const char *jti)
-{
-	struct onboarding_record record = make_record(pki, state, jti);
-	struct err err;
-
-	if (state >= ONBOARDING_INITIALIZING)
-		onboarding_record_forget_token(&record);
-	assert_int_equal(onboarding_record_save(&record, folder, file, &err), 0);
-	onboarding_record_release(&record);
-}
 
 static void test_record_comes_back_with_its_token(void **state)
 {
 	char *folder = test_folder();
-	struct onboarding_record record = make_record(pki_of(state), ONBOARDING_RETRYING, FIRST);
+	struct onboarding_record record = router_record(pki_of(state), ONBOARDING_RETRYING, FIRST);
 	struct onboarding_record back;
 	cJSON *shown = onboarding_record_to_json(&record);
 	struct err err;
@@ -235,10 +177,10 @@ static void test_what_power_left(void **state)
 		struct err err;
 
 		if (rows[i].now != ONBOARDING_UNCONFIGURED)
-			save(pki_of(state), folder, ONBOARDING_FILE, rows[i].now, FIRST);
+			router_save(pki_of(state), folder, ONBOARDING_FILE, rows[i].now, FIRST);
 		if (rows[i].next != ONBOARDING_UNCONFIGURED)
-			save(pki_of(state), folder, ONBOARDING_NEXT_FILE, rows[i].next,
-			     rows[i].next_jti);
+			router_save(pki_of(state), folder, ONBOARDING_NEXT_FILE, rows[i].next,
+				    rows[i].next_jti);
 		/* Twice: what was settled stays so. */
 		for (unsigned n = 0; n < 2; n++) {
 			assert_int_equal(onboarding_records_load(&records, folder, &problem, &err),
@@ -247,7 +189,7 @@ static void test_what_power_left(void **state)
 			assert_int_equal(records.now.state, rows[i].loaded_now);
 			assert_int_equal(records.next.state, rows[i].loaded_next);
 			assert_string_equal(records.now.jti, rows[i].now_jti);
-			assert_int_equal(is_there(folder, ONBOARDING_NEXT_FILE),
+			assert_int_equal(router_has(folder, ONBOARDING_NEXT_FILE),
 					 rows[i].loaded_next != ONBOARDING_UNCONFIGURED);
 			onboarding_records_release(&records);
 		}
@@ -259,11 +201,12 @@ static void test_disk_that_takes_nothing(void **state)
 {
 	char *folder = test_folder();
 	struct onboarding_records records;
-	struct onboarding_record what = make_record(pki_of(state), ONBOARDING_HANDSHAKING, SECOND);
+	struct onboarding_record what =
+		router_record(pki_of(state), ONBOARDING_HANDSHAKING, SECOND);
 	struct err problem;
 	struct err err;
 
-	save(pki_of(state), folder, ONBOARDING_FILE, ONBOARDING_RETRYING, FIRST);
+	router_save(pki_of(state), folder, ONBOARDING_FILE, ONBOARDING_RETRYING, FIRST);
 	assert_int_equal(onboarding_records_load(&records, folder, &problem, &err), 0);
 	records.directory = "/nowhere/at/all";
 	assert_true(onboarding_records_replace(&records, &records.now, &what, &err) < 0);
@@ -275,157 +218,51 @@ static void test_disk_that_takes_nothing(void **state)
 
 /* On a loop. */
 
-struct router {
-	uv_loop_t loop;
-	char *folder;
-	struct config_onboarding config;
-	char *command[4];
-	char file[256];
-	char script[512];
-	struct onboarding *onboarding;
-	bool closed;
-};
-
-static void on_changed(void *owner)
-{
-	(void)owner;
-}
-
-static void on_closed(void *owner)
-{
-	((struct router *)owner)->closed = true;
-}
-
-static void start(struct router *r)
-{
-	const struct onboarding_options options = {
-		.loop = &r->loop,
-		.config = &r->config,
-		.asset_id = "A0",
-		.socket = "/nowhere",
-		.directory = r->folder,
-		.config_path = "/nowhere",
-		.changed = on_changed,
-		.owner = r,
-	};
-	struct err err;
-
-	r->closed = false;
-	assert_int_equal(uv_loop_init(&r->loop), 0);
-	if (onboarding_start(&r->onboarding, &options, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-static void stop(struct router *r)
-{
-	onboarding_close(r->onboarding, on_closed, r);
-	if (!r->closed)
-		test_run_until(&r->loop, &r->closed);
-	test_close_loop(&r->loop);
-}
-
-static void make_router(struct router *r)
-{
-	static char shell[] = "sh";
-	static char option[] = "-c";
-	static char mode[] = "psk-only";
-
-	memset(r, 0, sizeof(*r));
-	r->folder = test_folder();
-	(void)snprintf(r->file, sizeof(r->file), "%s/onboarding-config.json", r->folder);
-	(void)snprintf(r->script, sizeof(r->script), "echo >>%s/rebooted", r->folder);
-	r->command[0] = shell;
-	r->command[1] = option;
-	r->command[2] = r->script;
-	r->config.reboot_command = r->command;
-	r->config.n_reboot_command = 3;
-	r->config.secrets_directory = r->folder;
-	r->config.onboarding_file = r->file;
-	r->config.minimum_mode = mode;
-	r->config.port = 1; /* nobody is there */
-}
-
-static const char *text_of(const cJSON *json, const char *name)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(json, name));
-
-	return text ? text : "";
-}
-
-/* "state jti", and of the newer one " next-state next-jti". */
-static void expect(const struct router *r, const char *state, const char *jti, const char *next)
-{
-	cJSON *json = onboarding_to_json(r->onboarding);
-
-	assert_string_equal(text_of(json, "state"), state);
-	assert_string_equal(text_of(json, "jti"), jti);
-	assert_string_equal(text_of(cJSON_GetObjectItem(json, "next"), "jti"), next);
-	cJSON_Delete(json);
-}
-
-static int apply(const struct router *r, const struct pki *pki, const char *jti, struct err *err)
-{
-	char *document = make_document(pki, jti);
-	int rc = onboarding_apply(r->onboarding, span_of_string(document), err);
-
-	free(document);
-	return rc;
-}
-
-static void turn(struct router *r, enum onboarding_state until)
-{
-	for (unsigned i = 0; i < 1000 && onboarding_state(r->onboarding) != until; i++) {
-		(void)uv_run(&r->loop, UV_RUN_NOWAIT);
-		(void)usleep(10000);
-	}
-	assert_int_equal(onboarding_state(r->onboarding), until);
-}
-
 static void test_a_waiting_router_starts_over(void **state)
 {
-	struct router r;
+	struct onboarding_world r;
 	struct err err;
 
-	make_router(&r);
-	start(&r);
-	expect(&r, "unconfigured", "", "");
-	assert_int_equal(apply(&r, pki_of(state), FIRST, &err), 0);
-	expect(&r, "handshaking", FIRST, "");
-	turn(&r, ONBOARDING_RETRYING);
+	router_make(&r, pki_of(state));
+	router_start(&r);
+	router_expect(&r, "unconfigured", "", "");
+	assert_int_equal(router_apply(&r, FIRST, &err), 0);
+	router_expect(&r, "handshaking", FIRST, "");
+	router_turn(&r, ONBOARDING_RETRYING);
 	/* Before its handshake is over, and after. */
-	assert_int_equal(apply(&r, pki_of(state), SECOND, &err), 0);
-	assert_int_equal(apply(&r, pki_of(state), FIRST, &err), 0);
-	expect(&r, "handshaking", FIRST, "");
-	turn(&r, ONBOARDING_RETRYING);
-	stop(&r);
-	start(&r);
-	expect(&r, "retrying", FIRST, "");
-	stop(&r);
+	assert_int_equal(router_apply(&r, SECOND, &err), 0);
+	assert_int_equal(router_apply(&r, FIRST, &err), 0);
+	router_expect(&r, "handshaking", FIRST, "");
+	router_turn(&r, ONBOARDING_RETRYING);
+	router_stop(&r);
+	router_start(&r);
+	router_expect(&r, "retrying", FIRST, "");
+	router_stop(&r);
 	test_folder_remove(r.folder);
 }
 
 static void test_an_onboarded_router_keeps_what_it_has(void **state)
 {
-	struct router r;
+	struct onboarding_world r;
 	struct err err;
 
-	make_router(&r);
-	save(pki_of(state), r.folder, ONBOARDING_FILE, ONBOARDING_ONBOARDED, FIRST);
-	start(&r);
-	assert_int_equal(apply(&r, pki_of(state), FIRST, &err), -EBUSY);
+	router_make(&r, pki_of(state));
+	router_save(pki_of(state), r.folder, ONBOARDING_FILE, ONBOARDING_ONBOARDED, FIRST);
+	router_start(&r);
+	assert_int_equal(router_apply(&r, FIRST, &err), -EBUSY);
 	assert_contains(err.text, "onboarded by this very token already");
 	assert_contains(err.text, FIRST);
-	assert_int_equal(apply(&r, pki_of(state), SECOND, &err), 0);
-	expect(&r, "onboarded", FIRST, SECOND);
+	assert_int_equal(router_apply(&r, SECOND, &err), 0);
+	router_expect(&r, "onboarded", FIRST, SECOND);
 	/* A conductor's word on how it begins is for the newer one, once that is enrolled. */
 	assert_int_equal(onboarding_initialize(r.onboarding, "{}", &err), -EBUSY);
-	stop(&r);
-	start(&r);
-	expect(&r, "onboarded", FIRST, SECOND);
-	assert_int_equal(apply(&r, pki_of(state), FIRST, &err), 0);
-	expect(&r, "onboarded", FIRST, "");
-	assert_false(is_there(r.folder, ONBOARDING_NEXT_FILE));
-	stop(&r);
+	router_stop(&r);
+	router_start(&r);
+	router_expect(&r, "onboarded", FIRST, SECOND);
+	assert_int_equal(router_apply(&r, FIRST, &err), 0);
+	router_expect(&r, "onboarded", FIRST, "");
+	assert_false(router_has(r.folder, ONBOARDING_NEXT_FILE));
+	router_stop(&r);
 	test_folder_remove(r.folder);
 }
 
@@ -445,62 +282,56 @@ static void test_file_at_the_start(void **state)
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		char *document = make_document(pki_of(state), rows[i].file_jti);
-		struct router r;
+		char *document = router_document(pki_of(state), rows[i].file_jti);
+		struct onboarding_world r;
 
-		make_router(&r);
-		save(pki_of(state), r.folder, ONBOARDING_FILE, rows[i].now, FIRST);
+		router_make(&r, pki_of(state));
+		router_save(pki_of(state), r.folder, ONBOARDING_FILE, rows[i].now, FIRST);
 		test_write(r.file, span_of_string(document));
-		start(&r);
-		expect(&r, rows[i].name, rows[i].next[0] ? FIRST : rows[i].file_jti, rows[i].next);
-		assert_false(is_there(r.folder, "onboarding-config.json"));
-		stop(&r);
+		router_start(&r);
+		router_expect(&r, rows[i].name, rows[i].next[0] ? FIRST : rows[i].file_jti,
+			      rows[i].next);
+		assert_false(router_has(r.folder, "onboarding-config.json"));
+		router_stop(&r);
 		free(document);
 		test_folder_remove(r.folder);
 	}
-}
-
-static unsigned reboots(const struct router *r)
-{
-	struct stat st;
-
-	return stat(test_path(r->folder, "rebooted"), &st) == 0 ? (unsigned)st.st_size : 0;
 }
 
 /* Killed after the configuration was written and before the reboot's command: that comes at the
  * start. What it starts anew is onboarded then. */
 static void test_reboot_is_due_until_it_was_commanded(void **state)
 {
-	struct router r;
+	struct onboarding_world r;
 	struct onboarding_record record;
 	char *boot_id;
 	size_t size;
 	struct err err;
 
-	make_router(&r);
-	record = make_record(pki_of(state), ONBOARDING_INITIALIZING, FIRST);
+	router_make(&r, pki_of(state));
+	record = router_record(pki_of(state), ONBOARDING_INITIALIZING, FIRST);
 	onboarding_record_forget_token(&record);
 	assert_int_equal(file_read("/proc/sys/kernel/random/boot_id", 64, &boot_id, &size, &err),
 			 0);
 	(void)snprintf(record.boot_id, sizeof(record.boot_id), "%.36s", boot_id);
 	free(boot_id);
 	assert_int_equal(onboarding_record_save(&record, r.folder, ONBOARDING_FILE, &err), 0);
-	start(&r);
-	stop(&r); /* in time */
-	assert_int_equal(reboots(&r), 0);
-	start(&r);
-	expect(&r, "initializing", FIRST, "");
-	for (unsigned i = 0; i < 1000 && reboots(&r) == 0; i++) {
+	router_start(&r);
+	router_stop(&r); /* in time */
+	assert_int_equal(router_reboots(&r), 0);
+	router_start(&r);
+	router_expect(&r, "initializing", FIRST, "");
+	for (unsigned i = 0; i < 1000 && router_reboots(&r) == 0; i++) {
 		(void)uv_run(&r.loop, UV_RUN_NOWAIT);
 		(void)usleep(10000);
 	}
-	assert_int_equal(reboots(&r), 1);
-	expect(&r, "initializing", FIRST, "");
-	stop(&r);
-	start(&r);
-	expect(&r, "onboarded", FIRST, "");
-	stop(&r);
-	assert_int_equal(reboots(&r), 1);
+	assert_int_equal(router_reboots(&r), 1);
+	router_expect(&r, "initializing", FIRST, "");
+	router_stop(&r);
+	router_start(&r);
+	router_expect(&r, "onboarded", FIRST, "");
+	router_stop(&r);
+	assert_int_equal(router_reboots(&r), 1);
 	onboarding_record_release(&record);
 	test_folder_remove(r.folder);
 }
@@ -510,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_token_does),
 		cmocka_unit_test(test_has_it_rebooted),
+		cmocka_unit_test(test_which_state_follows),
 		cmocka_unit_test(test_record_comes_back_with_its_token),
 		cmocka_unit_test(test_what_power_left),
 		cmocka_unit_test(test_disk_that_takes_nothing),

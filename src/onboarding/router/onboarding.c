@@ -52,14 +52,35 @@ static void tell_state(const struct onboarding *o, const struct onboarding_recor
 			  record->reason[0] ? ": " : "", record->reason);
 }
 
+int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
+		       struct onboarding_record *what, struct err *err)
+{
+	int rc;
+
+	assert(onboarding_may_become(place->state, what->state));
+	rc = onboarding_records_replace(&o->records, place, what, err);
+	if (rc < 0)
+		return rc;
+	tell_state(o, place);
+	o->options.changed(o->options.owner);
+	return 0;
+}
+
+/* On disk first: who hears of it may act on it. */
+static bool enter(struct onboarding *o, struct onboarding_record *record,
+		  enum onboarding_state state, const char *reason)
+{
+	assert(onboarding_may_become(record->state, state));
+	record->state = state;
+	(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
+	return onboarding_keep(o, record);
+}
+
 bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
 			  enum onboarding_state state, const char *reason)
 {
-	bool is_kept;
+	const bool is_kept = enter(o, record, state, reason);
 
-	record->state = state;
-	(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
-	is_kept = onboarding_keep(o, record);
 	tell_state(o, record);
 	o->options.changed(o->options.owner);
 	return is_kept;
@@ -104,13 +125,17 @@ static void end_attempt(struct onboarding *o)
 static void enrol(struct onboarding *o, const struct message_accept *accept)
 {
 	struct onboarding_record *now = &o->records.now;
+	bool is_kept;
 
 	onboarding_records_promote(&o->records);
 	now->n_conductors = accept->n_conductors;
 	memcpy(now->conductors, accept->conductors,
 	       accept->n_conductors * sizeof(accept->conductors[0]));
+	is_kept = enter(o, now, ONBOARDING_ENROLLED, "");
 	links_start(&o->links, now->conductors, now->n_conductors);
-	if (onboarding_set_state(o, now, ONBOARDING_ENROLLED, ""))
+	tell_state(o, now);
+	o->options.changed(o->options.owner);
+	if (is_kept)
 		onboarding_records_drop_next(&o->records);
 }
 
@@ -174,14 +199,11 @@ static int read_document(const struct onboarding *o, struct span configuration,
 static int begin(struct onboarding *o, struct onboarding_record *place,
 		 struct onboarding_record *what, struct err *err)
 {
-	int rc = onboarding_records_replace(&o->records, place, what, err);
+	int rc = onboarding_replace(o, place, what, err);
 
-	if (rc < 0)
-		return rc;
-	tell_state(o, place);
-	o->options.changed(o->options.owner);
-	try_now(o);
-	return 0;
+	if (rc == 0)
+		try_now(o);
+	return rc;
 }
 
 static int take_back(struct onboarding *o)

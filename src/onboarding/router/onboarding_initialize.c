@@ -53,6 +53,19 @@ static void on_reboot_failed(struct reboot *r, const char *reason)
 	(void)onboarding_set_state(o, &o->records.now, ONBOARDING_INITIALIZING, text);
 }
 
+/* Nobody needs the token any more. A reboot that the disk does not know of would come up connected,
+ * with a configuration that its conductor believes taken: no reboot then, and it asks again. */
+static int begin_initialization(struct onboarding *o, struct err *err)
+{
+	struct onboarding_record after = o->records.now;
+
+	after.token = NULL; /* the other's */
+	after.state = ONBOARDING_INITIALIZING;
+	after.reason[0] = '\0';
+	memcpy(after.boot_id, o->boot_id, sizeof(o->boot_id));
+	return onboarding_replace(o, &o->records.now, &after, err);
+}
+
 /* While a newer token is tried a conductor may have enrolled us by it, and not have told us yet:
  * then it means the state that we are not in yet. It asks again. */
 int onboarding_initialize(struct onboarding *o, const char *configuration, struct err *err)
@@ -68,11 +81,10 @@ int onboarding_initialize(struct onboarding *o, const char *configuration, struc
 		return err_set(err, -EBUSY, "this router is %s",
 			       onboarding_state_name(o->records.now.state));
 	rc = write_configuration(o, configuration, err);
+	if (rc == 0)
+		rc = begin_initialization(o, err);
 	if (rc < 0)
 		return rc;
-	onboarding_record_forget_token(&o->records.now);
-	memcpy(o->records.now.boot_id, o->boot_id, sizeof(o->boot_id));
-	(void)onboarding_set_state(o, &o->records.now, ONBOARDING_INITIALIZING, "");
 	reboot_start(&o->reboot);
 	return 0;
 }

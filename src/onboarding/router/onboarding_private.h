@@ -25,7 +25,16 @@ struct onboarding {
 
 /* On disk; where that fails it is told of. Returns whether it is there. */
 bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record);
-/* The one place where a state changes: on disk before anyone acts on it. Returns likewise. */
+
+/* A state changes by one of these alone. Each goes by onboarding_may_become(), writes, and tells
+ * the journal and the owner: */
+
+/* what, with its state, takes the place of one of the two records: on disk, or not at all. what is
+ * the callee's either way. */
+int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
+		       struct onboarding_record *what, struct err *err);
+/* It has happened, whether the disk takes it or not; where it does not a reboot goes on from what
+ * was before. Returns whether it is there. */
 bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
 			  enum onboarding_state state, const char *reason);
 

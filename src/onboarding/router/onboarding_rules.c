@@ -2,6 +2,26 @@
 
 #include <string.h>
 
+bool onboarding_may_become(enum onboarding_state from, enum onboarding_state to)
+{
+	static const unsigned allowed[] = {
+		[ONBOARDING_UNCONFIGURED] = 1u << ONBOARDING_HANDSHAKING,
+		[ONBOARDING_HANDSHAKING] = 1u << ONBOARDING_HANDSHAKING |
+					   1u << ONBOARDING_RETRYING | 1u << ONBOARDING_REFUSED |
+					   1u << ONBOARDING_ENROLLED,
+		[ONBOARDING_RETRYING] = 1u << ONBOARDING_HANDSHAKING | 1u << ONBOARDING_RETRYING |
+					1u << ONBOARDING_REFUSED | 1u << ONBOARDING_ENROLLED,
+		[ONBOARDING_REFUSED] = 1u << ONBOARDING_HANDSHAKING,
+		[ONBOARDING_ENROLLED] = 1u << ONBOARDING_CONNECTED,
+		[ONBOARDING_CONNECTED] = 1u << ONBOARDING_INITIALIZING,
+		[ONBOARDING_INITIALIZING] =
+			1u << ONBOARDING_INITIALIZING | 1u << ONBOARDING_ONBOARDED,
+		[ONBOARDING_ONBOARDED] = 0,
+	};
+
+	return allowed[from] & 1u << to;
+}
+
 bool onboarding_is_enrolled(const struct onboarding_record *record)
 {
 	return record->state >= ONBOARDING_ENROLLED;

@@ -26,6 +26,10 @@ enum onboarding_verdict onboarding_judge(const struct onboarding_record *now,
 bool onboarding_has_taken(const struct onboarding_record *now, const struct onboarding_record *next,
 			  const char *jti);
 
+/* Does a record go from one state to the other by a step of the picture in onboarding_record.h? To
+ * the same state: with another reason, or by another token. */
+bool onboarding_may_become(enum onboarding_state from, enum onboarding_state to);
+
 /* Is a conductor enrolled with, so that there are tunnels? */
 bool onboarding_is_enrolled(const struct onboarding_record *record);
 /* Is its token to be shown to conductors? */
