@@ -197,6 +197,25 @@ static void test_what_power_left(void **state)
 	}
 }
 
+/* What holds goes on, and is not taken for tried. */
+static void test_newer_one_that_makes_no_sense(void **state)
+{
+	char *folder = test_folder();
+	struct onboarding_records records;
+	struct err problem;
+	struct err err;
+
+	router_save(pki_of(state), folder, ONBOARDING_FILE, ONBOARDING_ONBOARDED, FIRST);
+	router_save(pki_of(state), folder, ONBOARDING_NEXT_FILE, ONBOARDING_CONNECTED, SECOND);
+	assert_int_equal(onboarding_records_load(&records, folder, &problem, &err), 0);
+	assert_int_equal(problem.code, -EBADMSG);
+	assert_contains(problem.text, "onboarding-next.json: state: found connected");
+	assert_int_equal(records.now.state, ONBOARDING_ONBOARDED);
+	assert_int_equal(records.next.state, ONBOARDING_UNCONFIGURED);
+	onboarding_records_release(&records);
+	test_folder_remove(folder);
+}
+
 static void test_disk_that_takes_nothing(void **state)
 {
 	char *folder = test_folder();
@@ -344,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_which_state_follows),
 		cmocka_unit_test(test_record_comes_back_with_its_token),
 		cmocka_unit_test(test_what_power_left),
+		cmocka_unit_test(test_newer_one_that_makes_no_sense),
 		cmocka_unit_test(test_disk_that_takes_nothing),
 		cmocka_unit_test(test_a_waiting_router_starts_over),
 		cmocka_unit_test(test_an_onboarded_router_keeps_what_it_has),

@@ -46,10 +46,33 @@ static void test_initialization_that_cannot_be_kept(void **state)
 	test_folder_remove(r.folder);
 }
 
+/* A token that comes back with the next start is not taken back. */
+static void test_token_that_cannot_be_taken_back(void **state)
+{
+	struct onboarding_world r;
+	struct err err;
+
+	router_make(&r, pki_of(state));
+	router_save(r.pki, r.folder, ONBOARDING_FILE, ONBOARDING_ONBOARDED, FIRST);
+	router_save(r.pki, r.folder, ONBOARDING_NEXT_FILE, ONBOARDING_REFUSED, SECOND);
+	router_start(&r);
+	assert_int_equal(unlink(test_path(r.folder, ONBOARDING_NEXT_FILE)), 0);
+	block(&r, ONBOARDING_NEXT_FILE);
+	assert_int_equal(router_apply(&r, FIRST, &err), -EISDIR);
+	assert_contains(err.text, "not taken back: remove");
+	router_expect(&r, "onboarded", FIRST, SECOND);
+	unblock(&r, ONBOARDING_NEXT_FILE);
+	assert_int_equal(router_apply(&r, FIRST, &err), 0);
+	router_expect(&r, "onboarded", FIRST, "");
+	router_stop(&r);
+	test_folder_remove(r.folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_initialization_that_cannot_be_kept),
+		cmocka_unit_test(test_token_that_cannot_be_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, pki_make, pki_end);

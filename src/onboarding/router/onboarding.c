@@ -23,14 +23,19 @@ enum onboarding_state onboarding_state(const struct onboarding *o)
 	return o->records.now.state;
 }
 
+static void tell_disk_problem(const struct err *err)
+{
+	log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err->text},
+		  "the state of the onboarding could not be kept: %s", err->text);
+}
+
 bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record)
 {
 	struct err err;
 
 	if (onboarding_records_save(&o->records, record, &err) == 0)
 		return true;
-	log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
-		  "the state of the onboarding could not be kept: %s", err.text);
+	tell_disk_problem(&err);
 	return false;
 }
 
@@ -125,6 +130,7 @@ static void end_attempt(struct onboarding *o)
 static void enrol(struct onboarding *o, const struct message_accept *accept)
 {
 	struct onboarding_record *now = &o->records.now;
+	struct err err;
 	bool is_kept;
 
 	onboarding_records_promote(&o->records);
@@ -135,8 +141,8 @@ static void enrol(struct onboarding *o, const struct message_accept *accept)
 	links_start(&o->links, now->conductors, now->n_conductors);
 	tell_state(o, now);
 	o->options.changed(o->options.owner);
-	if (is_kept)
-		onboarding_records_drop_next(&o->records);
+	if (is_kept && onboarding_records_drop_next(&o->records, &err) < 0)
+		tell_disk_problem(&err);
 }
 
 static void refuse(struct onboarding *o, const char *reason)
@@ -206,9 +212,12 @@ static int begin(struct onboarding *o, struct onboarding_record *place,
 	return rc;
 }
 
-static int take_back(struct onboarding *o)
+static int take_back(struct onboarding *o, struct err *err)
 {
-	onboarding_records_drop_next(&o->records);
+	int rc = onboarding_records_drop_next(&o->records, err);
+
+	if (rc < 0)
+		return err_wrap(err, "the newer token is not taken back");
 	end_attempt(o);
 	o->options.changed(o->options.owner);
 	return 0;
@@ -229,7 +238,7 @@ int onboarding_apply(struct onboarding *o, struct span configuration, struct err
 		return begin(o, &o->records.next, &new, err);
 	onboarding_record_release(&new);
 	if (verdict == ONBOARDING_TAKES_BACK)
-		return take_back(o);
+		return take_back(o, err);
 	return err_set(err, -EBUSY,
 		       "this router is %s by this very token already (%s); to start over, give it "
 		       "a new one",

@@ -28,9 +28,12 @@ static int settle(struct onboarding_records *r, struct err *err)
 	} else if (strcmp(r->next.jti, r->now.jti) != 0) {
 		return 0;
 	}
-	if (rc == 0)
-		onboarding_records_drop_next(r);
-	return rc;
+	if (rc < 0)
+		return rc;
+	/* What cannot be removed is settled once more at the next start. */
+	(void)onboarding_records_drop_next(r, NULL);
+	onboarding_record_release(&r->next);
+	return 0;
 }
 
 /* What a write that power ended has left: a token may be in it. */
@@ -40,6 +43,20 @@ static void remove_left_over(const char *directory, const char *file)
 
 	(void)snprintf(path, sizeof(path), "%s/%s.new", directory, file);
 	(void)unlink(path);
+}
+
+/* A newer one that has enrolled is what holds, and never lies there. */
+static void load_next(struct onboarding_records *r, struct err *ret_problem)
+{
+	int rc = onboarding_record_load(&r->next, r->directory, ONBOARDING_NEXT_FILE, ret_problem);
+
+	if (is_missing(rc))
+		ret_problem->code = 0;
+	if (rc < 0 || !onboarding_is_enrolled(&r->next))
+		return;
+	(void)err_set(ret_problem, -EBADMSG, "%s/" ONBOARDING_NEXT_FILE ": state: found %s",
+		      r->directory, onboarding_state_name(r->next.state));
+	onboarding_record_release(&r->next);
 }
 
 int onboarding_records_load(struct onboarding_records *ret, const char *directory,
@@ -53,9 +70,7 @@ int onboarding_records_load(struct onboarding_records *ret, const char *director
 	remove_left_over(directory, ONBOARDING_NEXT_FILE);
 	if (rc < 0 && !is_missing(rc))
 		return rc;
-	rc = onboarding_record_load(&r.next, directory, ONBOARDING_NEXT_FILE, ret_problem);
-	if (is_missing(rc))
-		ret_problem->code = 0;
+	load_next(&r, ret_problem);
 	rc = settle(&r, err);
 	if (rc < 0) {
 		onboarding_records_release(&r);
@@ -107,12 +122,17 @@ void onboarding_records_promote(struct onboarding_records *r)
 	memset(&r->next, 0, sizeof(r->next));
 }
 
-void onboarding_records_drop_next(struct onboarding_records *r)
+int onboarding_records_drop_next(struct onboarding_records *r, struct err *err)
 {
 	char path[PATH_MAX];
+	int rc = 0;
 
-	onboarding_record_release(&r->next);
 	(void)snprintf(path, sizeof(path), "%s/" ONBOARDING_NEXT_FILE, r->directory);
-	if (unlink(path) == 0)
-		(void)directory_sync(r->directory, NULL);
+	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
+		rc = err_set_errno(err, -errno, "remove %s", path);
+	else
+		rc = directory_sync(r->directory, err);
+	if (rc == 0)
+		onboarding_record_release(&r->next);
+	return rc;
 }

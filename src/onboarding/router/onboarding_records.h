@@ -35,4 +35,6 @@ int onboarding_records_replace(struct onboarding_records *records, struct onboar
 /* The newer one, if there is one, becomes what holds: in memory. It is to be saved; then, and not
  * before, the newer file goes by onboarding_records_drop_next(). */
 void onboarding_records_promote(struct onboarding_records *records);
-void onboarding_records_drop_next(struct onboarding_records *records);
+/* On disk first. Errors: those of unlink and fsync, also where there was no file; then it is there
+ * still, in memory. */
+int onboarding_records_drop_next(struct onboarding_records *records, struct err *err);
