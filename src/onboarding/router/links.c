@@ -1,12 +1,8 @@
 #include "onboarding/router/links.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/log_events.h"
 #include "core/macros.h"
@@ -17,20 +13,6 @@ void links_init(struct links *links, const struct links_options *options)
 {
 	memset(links, 0, sizeof(*links));
 	links->options = *options;
-}
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &size) < 0)
-		at.sin_port = 0;
-	if (fd >= 0)
-		(void)close(fd);
-	return ntohs(at.sin_port);
 }
 
 static void on_connected(struct tunnel *t)
@@ -61,7 +43,6 @@ static void start_link(struct links *links, size_t i)
 
 	link->links = links;
 	link->conductor = links->wanted[i];
-	link->local_port = free_port();
 	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
 		       o->directory, i + 1);
 	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
@@ -77,7 +58,6 @@ static void start_link(struct links *links, size_t i)
 		.n_host_keys = c->n_ssh_host_keys,
 		.listen_port = c->listen_port,
 		.socket = o->socket,
-		.local_port = link->local_port,
 		.repository_port = c->repository_port,
 	};
 
@@ -135,7 +115,7 @@ void links_start(struct links *links, const struct message_conductor *conductors
 uint16_t links_repository_port(const struct links *links, size_t i)
 {
 	return i < MESSAGE_CONDUCTORS_MAX && links->each[i].state == LINK_OPEN
-		       ? links->each[i].local_port
+		       ? links->each[i].tunnel.local_port
 		       : 0;
 }
 

@@ -13,11 +13,11 @@
 /* Strings are borrowed until closed. */
 struct links_options {
 	uv_loop_t *loop;
-	const char *key_file;  /* of our private key */
-	const char *socket;    /* where the tunnels lead to */
-	const char *directory; /* for known_hosts */
-	void (*connected)(void *owner);
-	void (*changed)(void *owner); /* a tunnel is down */
+	const char *key_file;           /* of our private key */
+	const char *socket;             /* where the tunnels lead to */
+	const char *directory;          /* for known_hosts */
+	void (*connected)(void *owner); /* a tunnel: its port may be another than it was */
+	void (*changed)(void *owner);   /* a tunnel is down */
 	void *owner;
 };
 
@@ -32,7 +32,6 @@ struct link {
 	struct links *links;
 	struct message_conductor conductor;
 	struct tunnel tunnel;
-	uint16_t local_port;
 	char known_hosts[PATH_MAX];
 	struct span host_keys[MESSAGE_HOST_KEYS_MAX];
 };

@@ -11,6 +11,7 @@
 #include "core/macros.h"
 #include "core/printable.h"
 #include "onboarding/router/known_hosts.h"
+#include "onboarding/router/local_port.h"
 
 /* ssh's own limits end what hangs at each step; this, what hangs between them. */
 #define CONNECTING_MS 60000
@@ -30,7 +31,8 @@ const char *tunnel_state_name(enum tunnel_state state)
 static void set_state(struct tunnel *t, enum tunnel_state state)
 {
 	static const unsigned allowed[] = {
-		[TUNNEL_STOPPED] = 1u << TUNNEL_CONNECTING | 1u << TUNNEL_CLOSING,
+		[TUNNEL_STOPPED] =
+			1u << TUNNEL_CONNECTING | 1u << TUNNEL_WAITING | 1u << TUNNEL_CLOSING,
 		[TUNNEL_CONNECTING] =
 			1u << TUNNEL_CONNECTED | 1u << TUNNEL_WAITING | 1u << TUNNEL_CLOSING,
 		[TUNNEL_CONNECTED] = 1u << TUNNEL_WAITING | 1u << TUNNEL_CLOSING,
@@ -237,17 +239,40 @@ static void run_ssh(struct tunnel *t)
 	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
 	(void)snprintf(port, sizeof(port), "%u", o->port);
 	(void)snprintf(remote, sizeof(remote), "localhost:%u:%s", o->listen_port, o->socket);
-	(void)snprintf(local, sizeof(local), "127.0.0.1:%u:localhost:%u", o->local_port,
+	(void)snprintf(local, sizeof(local), "127.0.0.1:%u:localhost:%u", t->local_port,
 		       o->repository_port);
 	process_start(&t->ssh, t->loop, &options);
 }
 
-static void try_to_connect(struct tunnel *t)
+/* What ssh needs, on disks and in tables that may be full. */
+static int prepare(struct tunnel *t, struct err *err)
+{
+	const struct tunnel_options *o = &t->options;
+	int rc = known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys,
+				   err);
+
+	return rc < 0 ? rc : local_port_choose(&t->local_port, t->local_port, err);
+}
+
+static void connect_now(struct tunnel *t)
 {
 	set_state(t, TUNNEL_CONNECTING);
 	t->reason[0] = '\0';
 	(void)uv_timer_start(&t->timer, on_too_long, CONNECTING_MS, 0);
 	run_ssh(t);
+}
+
+static void try_to_connect(struct tunnel *t)
+{
+	struct err err;
+
+	if (prepare(t, &err) == 0) {
+		connect_now(t);
+		return;
+	}
+	set_state(t, TUNNEL_CONNECTING);
+	printable_copy(err.text, t->reason, sizeof(t->reason));
+	become_disconnected(t);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -258,7 +283,12 @@ static void on_retry(uv_timer_t *timer)
 void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options *options,
 		 const struct tunnel_callbacks *callbacks)
 {
-	*t = (struct tunnel){.options = *options, .callbacks = *callbacks, .loop = loop};
+	*t = (struct tunnel){
+		.options = *options,
+		.callbacks = *callbacks,
+		.loop = loop,
+		.local_port = options->local_port,
+	};
 	(void)uv_timer_init(loop, &t->timer);
 }
 
@@ -268,27 +298,34 @@ static bool is_plain_path(const char *path)
 	return path[0] == '/' && strlen(path) < PATH_SIZE && !strpbrk(path, " \t\r\n\"'\\%$~:*?");
 }
 
-static int prepare(const struct tunnel_options *o, struct err *err)
+static int check_paths(const struct tunnel_options *o, struct err *err)
 {
 	const char *const paths[] = {o->key, o->known_hosts, o->socket};
 
 	for (unsigned i = 0; i < N_ELEMENTS(paths); i++)
 		if (!is_plain_path(paths[i]))
 			return err_set(err, -EINVAL, "'%s' cannot be a path of ssh's", paths[i]);
-	return known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys,
-				 err);
+	return 0;
 }
 
 int tunnel_start(struct tunnel *t, struct err *err)
 {
 	struct err why;
-	int rc = prepare(&t->options, &why);
+	int rc = check_paths(&t->options, &why);
 
-	if (rc < 0) {
+	if (rc == 0)
+		rc = prepare(t, &why);
+	if (rc == -EINVAL) {
 		printable_copy(why.text, t->problem, sizeof(t->problem));
 		return err_set(err, rc, "%s", why.text);
 	}
-	try_to_connect(t);
+	if (rc == 0) {
+		connect_now(t);
+		return 0;
+	}
+	/* Once more at once: that try tells what keeps it down, and not inside this call. */
+	set_state(t, TUNNEL_WAITING);
+	(void)uv_timer_start(&t->timer, on_retry, 0, 0);
 	return 0;
 }
 

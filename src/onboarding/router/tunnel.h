@@ -4,6 +4,9 @@
  * conductor to the control socket that this router has for it, and a local port to the conductor's
  * repository. A tunnel that is down is tried again for ever (backoff).
  *
+ * The local port stays the same while nobody else takes it; which it is, is to be asked for when
+ * the tunnel is connected.
+ *
  * It is connected when sshd has granted the port and the local one is taken, so that both
  * directions work; not when ssh has only started.
  * What keeps it down is told when it changes, and can be asked for.
@@ -27,19 +30,20 @@ struct tunnel_options {
 	uint16_t port;
 	const char *user;             /* on the conductor */
 	const char *key;              /* file of our private key */
-	const char *known_hosts;      /* file of this tunnel alone: written at each start */
-	const struct span *host_keys; /* blobs; only tunnel_start() looks at them */
+	const char *known_hosts;      /* file of this tunnel alone: written where it is another */
+	const struct span *host_keys; /* blobs */
 	size_t n_host_keys;
 	uint16_t listen_port;     /* on the conductor, for this router alone */
 	const char *socket;       /* where it leads to: a unix socket, absolute */
-	uint16_t local_port;      /* on 127.0.0.1 */
+	uint16_t local_port;      /* on 127.0.0.1, where it is free; 0 = any */
 	uint16_t repository_port; /* where it leads to, on the conductor */
 };
 
 /*                             forwardings granted          ssh ended
  *  STOPPED ──▶ CONNECTING ─────────────────▶ CONNECTED ───────────────▶ WAITING
- *                 ▲  └────── ssh ended ────────────────────────────────▶ │
- *                 └────────────── after 1, 2, 4 ... 60 s ────────────────┘     any ──▶ CLOSING
+ *     │           ▲  └────── ssh ended, or could not be prepared ──────▶ │ ▲
+ *     │           └────────────── after 1, 2, 4 ... 60 s ────────────────┘ │   any ──▶ CLOSING
+ *     └────────────────── could not be prepared just now ──────────────────┘
  */
 enum tunnel_state {
 	TUNNEL_STOPPED,
@@ -65,19 +69,20 @@ struct tunnel {
 	struct process ssh;
 	uv_timer_t timer; /* of connecting, of a session that lasts, or of waiting */
 	struct backoff backoff;
+	uint16_t local_port; /* on 127.0.0.1, in this try or the next; 0 = none could be had yet */
 	char reason[PROCESS_SAID_SIZE];  /* ssh's last word in this try; "" = none yet */
 	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
 	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
 	void (*closed)(struct tunnel *t);
 };
 
-/* The strings of options are borrowed until closed. */
+/* The strings and keys of options are borrowed until closed. */
 void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options *options,
 		 const struct tunnel_callbacks *callbacks);
 
-/* Pin the host keys, and try from now on. Errors: -EINVAL (a host or key that cannot stand in
- * known_hosts, none at all; a path that ssh would read otherwise), those of writing it: then it is
- * STOPPED still. */
+/* Pin the host keys, take a port, and try from now on; each try does so anew where it could not be
+ * done. -EINVAL: a host or key that cannot stand in known_hosts, none at all; a path that ssh would
+ * read otherwise. Then it is STOPPED still, and no try would help. */
 int tunnel_start(struct tunnel *t, struct err *err);
 
 /* Ends ssh. The callbacks do not come any more. */
