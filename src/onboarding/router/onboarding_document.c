@@ -23,16 +23,26 @@ static bool take_name(const char *name, char ret[TOKEN_NAME_SIZE])
 	return true;
 }
 
-static bool name_from_file(const char *path, char ret[TOKEN_NAME_SIZE])
+/* Only what stands at the end: of "Default string" or "To be filled by O.E.M." no word is a name.
+ */
+static char *trim(char *text)
+{
+	size_t size = strlen(text);
+
+	while (size > 0 && strchr(" \t\r\n", text[size - 1]))
+		size--;
+	text[size] = '\0';
+	return text;
+}
+
+bool onboarding_document_name_from_file(const char *path, char ret[TOKEN_NAME_SIZE])
 {
 	char *text = NULL;
 	size_t size;
 	bool good = file_read(path, 4096, &text, &size, NULL) == 0;
 
-	if (good) {
-		text[strcspn(text, " \n")] = '\0';
-		good = take_name(text, ret);
-	}
+	if (good)
+		good = take_name(trim(text), ret);
 	free(text);
 	return good;
 }
@@ -54,9 +64,9 @@ static int read_name(const cJSON *json, struct onboarding_record *ret, struct er
 			       : err_set(err, -EINVAL, "name: '%s' is not the name of a router",
 					 name);
 	}
-	if (name_from_file(SERIAL_FILE, ret->name) ||
+	if (onboarding_document_name_from_file(SERIAL_FILE, ret->name) ||
 	    (gethostname(host, sizeof(host) - 1) == 0 && take_name(host, ret->name)) ||
-	    name_from_file(UUID_FILE, ret->name))
+	    onboarding_document_name_from_file(UUID_FILE, ret->name))
 		return 0;
 	return err_set(err, -EINVAL, "name: not given, and this machine has none");
 }
@@ -103,15 +113,6 @@ static int read_mode(const cJSON *json, struct onboarding_record *ret, struct er
 		rc = err_set(err, -EINVAL,
 			     "minimum-mode: expected psk-only, weak or strong, found '%s'", mode);
 	return rc;
-}
-
-/* cJSON does not wipe what it frees. */
-static void wipe_token(const cJSON *json)
-{
-	char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, TOKEN_MEMBER));
-
-	if (text)
-		explicit_bzero(text, strlen(text));
 }
 
 static int read_token(const cJSON *json, struct onboarding_record *record, struct err *err)

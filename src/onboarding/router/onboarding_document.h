@@ -15,6 +15,10 @@
 int onboarding_document_read(struct onboarding_record *ret, struct span document,
 			     enum onboarding_mode minimum_mode, struct err *err);
 
+/* The name that a file of the kernel's holds, white space at its end left out. false: it has none
+ * that a router can have, and ret is as it was. */
+bool onboarding_document_name_from_file(const char *path, char ret[TOKEN_NAME_SIZE]);
+
 /* Its conductor-hosts, which the record has under the same name. */
 int onboarding_document_read_hosts(const cJSON *json, struct onboarding_record *ret,
 				   struct err *err);
