@@ -119,6 +119,21 @@ void json_freep(cJSON **json)
 	cJSON_Delete(*json);
 }
 
+static void wipe_strings(cJSON *json)
+{
+	for (cJSON *item = json; item; item = item->next) {
+		if (item->valuestring)
+			explicit_bzero(item->valuestring, strlen(item->valuestring));
+		wipe_strings(item->child);
+	}
+}
+
+void json_wipe_free(cJSON *json)
+{
+	wipe_strings(json);
+	cJSON_Delete(json);
+}
+
 int json_get_string(const cJSON *object, const char *name, size_t max, const char **ret,
 		    struct err *err)
 {

@@ -20,6 +20,9 @@
 /* Parse text of at most max bytes, all of it. Errors: -E2BIG, -EBADMSG, -ENOMEM. */
 int json_parse(cJSON **ret, struct span text, size_t max, struct err *err);
 void json_freep(cJSON **json);
+/* cJSON does not wipe what it frees: with a secret among its strings this is to be called. All of
+ * them are wiped. Takes NULL. */
+void json_wipe_free(cJSON *json);
 
 /* Members that must be there and of that type; messages name the member. -EBADMSG. The string
  * is borrowed, and at least one and at most max characters long. */

@@ -77,7 +77,8 @@ static const struct http_route router_routes[N_ROUTER_ROUTES] = {
 
 /* On conductor.sock. */
 
-/* The body, as JSON text without surprises: two containers and no others. Freed by the caller. */
+/* The body, as JSON text without surprises: two containers and no others. There may be passwords in
+ * it: token_text_free() by the caller. */
 static char *configuration_of(struct http_exchange *x, struct err *err)
 {
 	static const char *const members[] = {"software-update", "high-availability", NULL};
@@ -94,7 +95,7 @@ static char *configuration_of(struct http_exchange *x, struct err *err)
 		if (!text)
 			(void)err_set(err, -ENOMEM, "out of memory");
 	}
-	cJSON_Delete(json);
+	json_wipe_free(json);
 	return text;
 }
 
@@ -107,7 +108,7 @@ static void post_initialize(struct http_exchange *x)
 	char *text = configuration_of(x, &err);
 	int rc = text ? onboarding_initialize(r->onboarding, text, &err) : err.code;
 
-	free(text);
+	token_text_free(&text);
 	if (rc == 0 && again)
 		rc = node_reload(&r->node, &err);
 	reply_state(x, rc, &err);
@@ -120,7 +121,7 @@ static void put_configuration(struct http_exchange *x)
 	char *text = configuration_of(x, &err);
 	int rc = text ? onboarding_configure(r->onboarding, text, &err) : err.code;
 
-	free(text);
+	token_text_free(&text);
 	if (rc == 0)
 		rc = node_reload(&r->node, &err);
 	reply_state(x, rc, &err);

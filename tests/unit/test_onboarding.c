@@ -1,6 +1,7 @@
 /* A router's onboarding: what a token does to it, what power cuts leave, and what a boot ends. */
 #include "onboarding_world.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "core/atomic_file.h"
@@ -138,6 +139,80 @@ static void test_record_comes_back_with_its_token(void **state)
 	cJSON_Delete(shown);
 	onboarding_record_release(&record);
 	onboarding_record_release(&back);
+	test_folder_remove(folder);
+}
+
+/* Of what cJSON frees: blocks that have a part of the token in them still. */
+static char needle[24];
+static unsigned blocks_with_token;
+
+static void free_and_look(void *block)
+{
+	if (block && memmem(block, malloc_usable_size(block), needle, strlen(needle)))
+		blocks_with_token++;
+	free(block);
+}
+
+static void test_token_is_wiped(void **state)
+{
+	cJSON_Hooks hooks = {.malloc_fn = malloc, .free_fn = free_and_look};
+	struct onboarding_record record = router_record(pki_of(state), ONBOARDING_RETRYING, FIRST);
+	struct onboarding_record back;
+	char *folder = test_folder();
+	char *document = router_document(pki_of(state), FIRST);
+	char *text;
+	size_t size;
+	struct err err;
+
+	(void)snprintf(needle, sizeof(needle), "%s", record.token + 100);
+	cJSON_InitHooks(&hooks);
+	assert_int_equal(onboarding_record_save(&record, folder, ONBOARDING_FILE, &err), 0);
+	assert_int_equal(onboarding_record_load(&back, folder, ONBOARDING_FILE, &err), 0);
+	onboarding_record_release(&back);
+	/* And when it makes no sense. */
+	text = test_read(test_path(folder, ONBOARDING_FILE), &size);
+	memcpy(strstr(text, "psk-only"), "psk-onyl", 8);
+	test_write(test_path(folder, ONBOARDING_FILE), span_of_string(text));
+	assert_int_equal(onboarding_record_load(&back, folder, ONBOARDING_FILE, &err), -EBADMSG);
+	memcpy(strstr(document, "127.0.0.1"), "127.0,0.1", 9);
+	assert_int_equal(onboarding_document_read(&back, span_of_string(document),
+						  ONBOARDING_PSK_ONLY, &err),
+			 -EINVAL);
+	cJSON_InitHooks(NULL);
+	assert_int_equal(blocks_with_token, 0);
+	onboarding_record_release(&record);
+	free(text);
+	free(document);
+	test_folder_remove(folder);
+}
+
+/* What boards without a serial number say instead is no name. */
+static void test_name_of_a_serial_number(void **state)
+{
+	static const struct {
+		const char *content;
+		const char *name; /* "" = none */
+	} rows[] = {
+		{"CZ1234567\n", "CZ1234567"},
+		{"CZ1234567 \t\r\n", "CZ1234567"},
+		{"Default string\n", ""},
+		{"To be filled by O.E.M.\n", ""},
+		{" CZ1234567\n", ""},
+		{"\n", ""},
+		{"", ""},
+	};
+	char *folder = test_folder();
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char name[TOKEN_NAME_SIZE] = "";
+
+		test_write(test_path(folder, "serial"), span_of_string(rows[i].content));
+		assert_int_equal(
+			onboarding_document_name_from_file(test_path(folder, "serial"), name),
+			rows[i].name[0] != '\0');
+		assert_string_equal(name, rows[i].name);
+	}
 	test_folder_remove(folder);
 }
 
@@ -362,6 +437,8 @@ int main(void)
 		cmocka_unit_test(test_has_it_rebooted),
 		cmocka_unit_test(test_which_state_follows),
 		cmocka_unit_test(test_record_comes_back_with_its_token),
+		cmocka_unit_test(test_token_is_wiped),
+		cmocka_unit_test(test_name_of_a_serial_number),
 		cmocka_unit_test(test_what_power_left),
 		cmocka_unit_test(test_newer_one_that_makes_no_sense),
 		cmocka_unit_test(test_disk_that_takes_nothing),

@@ -161,8 +161,7 @@ int onboarding_document_read(struct onboarding_record *ret, struct span document
 		rc = onboarding_document_read_hosts(json, &record, err);
 	if (rc == 0)
 		rc = read_token(json, &record, err);
-	wipe_token(json);
-	cJSON_Delete(json);
+	json_wipe_free(json);
 	if (rc < 0)
 		return rc;
 	*ret = record;

@@ -25,7 +25,7 @@ static int write_configuration(struct onboarding *o, const char *configuration, 
 	(void)snprintf(path, sizeof(path), "%s/" ROUTER_FILE, o->options.config->secrets_directory);
 	if (rc == 0)
 		rc = atomic_file_write(path, span_of_string(text), 0600, err);
-	free(text);
+	token_text_free(&text); /* it may have passwords of sources */
 	return rc;
 }
 

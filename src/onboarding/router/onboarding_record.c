@@ -14,6 +14,7 @@
 
 /* A token, eight conductors with their keys, and room. */
 #define RECORD_SIZE_MAX (TOKEN_SIZE_MAX + (64u << 10))
+#define TOKEN_MEMBER    "token"
 
 static const char *const state_names[] = {
 	[ONBOARDING_UNCONFIGURED] = "unconfigured", [ONBOARDING_HANDSHAKING] = "handshaking",
@@ -38,24 +39,47 @@ void onboarding_record_release(struct onboarding_record *record)
 	memset(record, 0, sizeof(*record));
 }
 
-static void add_conductor(cJSON *array, const struct message_conductor *c)
-{
-	cJSON *item = cJSON_CreateObject();
-	cJSON *keys;
+/* They return whether there was memory for it: a record that lacks a member is not to be written.
+ */
 
-	(void)cJSON_AddStringToObject(item, "host", c->host);
-	(void)cJSON_AddNumberToObject(item, "port", c->port);
-	(void)cJSON_AddNumberToObject(item, "listen-port", c->listen_port);
-	(void)cJSON_AddNumberToObject(item, "repository-port", c->repository_port);
-	keys = cJSON_AddArrayToObject(item, "ssh-host-keys");
-	for (unsigned i = 0; i < c->n_ssh_host_keys; i++) {
+static bool add_number(cJSON *json, const char *name, uint16_t number)
+{
+	return cJSON_AddNumberToObject(json, name, number) != NULL;
+}
+
+static bool add_item(cJSON *array, cJSON *item)
+{
+	if (item && cJSON_AddItemToArray(array, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}
+
+static bool add_host_keys(cJSON *json, const struct message_conductor *c)
+{
+	cJSON *keys = cJSON_AddArrayToObject(json, "ssh-host-keys");
+	bool ok = keys != NULL;
+
+	for (unsigned i = 0; ok && i < c->n_ssh_host_keys; i++) {
 		char *text =
 			base64_encode(span_of(c->ssh_host_keys[i].bytes, c->ssh_host_keys[i].size));
 
-		(void)cJSON_AddItemToArray(keys, cJSON_CreateString(text ? text : ""));
+		ok = text && add_item(keys, cJSON_CreateString(text));
 		free(text);
 	}
-	(void)cJSON_AddItemToArray(array, item);
+	return ok;
+}
+
+static bool add_conductor(cJSON *array, const struct message_conductor *c)
+{
+	cJSON *item = cJSON_CreateObject();
+	const bool ok = cJSON_AddStringToObject(item, "host", c->host) &&
+			add_number(item, "port", c->port) &&
+			add_number(item, "listen-port", c->listen_port) &&
+			add_number(item, "repository-port", c->repository_port) &&
+			add_host_keys(item, c);
+
+	return add_item(array, item) && ok;
 }
 
 static int read_host_keys(const cJSON *json, struct message_conductor *ret, struct err *err)
@@ -149,7 +173,8 @@ static void copy_member(const cJSON *json, const char *name, char *ret, size_t s
 /* Not in each state. */
 static int read_optional(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
-	char *token = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "token"));
+	const char *token =
+		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, TOKEN_MEMBER));
 	int rc = json_get_optional_bool(json, "reboot-commanded", &ret->is_reboot_commanded, err);
 
 	if (rc < 0)
@@ -160,7 +185,6 @@ static int read_optional(const cJSON *json, struct onboarding_record *ret, struc
 	if (!token)
 		return 0;
 	ret->token = strdup(token);
-	explicit_bzero(token, strlen(token));
 	return ret->token ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
@@ -201,7 +225,7 @@ int onboarding_record_load(struct onboarding_record *ret, const char *directory,
 	rc = json_parse(&json, span_of(text, size), RECORD_SIZE_MAX, err);
 	if (rc == 0)
 		rc = parse(json, &record, err);
-	cJSON_Delete(json);
+	json_wipe_free(json);
 	token_text_free(&text);
 	if (rc < 0) {
 		onboarding_record_release(&record);
@@ -211,56 +235,71 @@ int onboarding_record_load(struct onboarding_record *ret, const char *directory,
 	return 0;
 }
 
+static bool add_names(cJSON *json, const struct onboarding_record *record)
+{
+	return cJSON_AddStringToObject(json, "state", onboarding_state_name(record->state)) &&
+	       (!record->name[0] || cJSON_AddStringToObject(json, "name", record->name)) &&
+	       (record->reason[0] ? cJSON_AddStringToObject(json, "reason", record->reason)
+				  : cJSON_AddNullToObject(json, "reason")) &&
+	       (!record->jti[0] || cJSON_AddStringToObject(json, "jti", record->jti)) &&
+	       cJSON_AddStringToObject(json, "minimum-mode",
+				       onboarding_mode_name(record->minimum_mode));
+}
+
+static bool add_shown(cJSON *json, const struct onboarding_record *record)
+{
+	bool ok = add_names(json, record);
+	cJSON *array = cJSON_AddArrayToObject(json, "conductor-hosts");
+
+	ok = ok && array;
+	for (size_t i = 0; i < record->n_hosts; i++)
+		ok = ok && add_item(array, cJSON_CreateString(record->hosts[i]));
+	array = cJSON_AddArrayToObject(json, "conductors");
+	ok = ok && array;
+	for (size_t i = 0; i < record->n_conductors; i++)
+		ok = ok && add_conductor(array, &record->conductors[i]);
+	return ok;
+}
+
 cJSON *onboarding_record_to_json(const struct onboarding_record *record)
 {
 	cJSON *json = cJSON_CreateObject();
-	cJSON *array;
 
-	(void)cJSON_AddStringToObject(json, "state", onboarding_state_name(record->state));
-	if (record->name[0])
-		(void)cJSON_AddStringToObject(json, "name", record->name);
-	if (record->reason[0])
-		(void)cJSON_AddStringToObject(json, "reason", record->reason);
-	else
-		(void)cJSON_AddNullToObject(json, "reason");
-	if (record->jti[0])
-		(void)cJSON_AddStringToObject(json, "jti", record->jti);
-	(void)cJSON_AddStringToObject(json, "minimum-mode",
-				      onboarding_mode_name(record->minimum_mode));
-	array = cJSON_AddArrayToObject(json, "conductor-hosts");
-	for (size_t i = 0; i < record->n_hosts; i++)
-		(void)cJSON_AddItemToArray(array, cJSON_CreateString(record->hosts[i]));
-	array = cJSON_AddArrayToObject(json, "conductors");
-	for (size_t i = 0; i < record->n_conductors; i++)
-		add_conductor(array, &record->conductors[i]);
+	(void)add_shown(json, record);
 	return json;
 }
 
 /* What nobody is shown. */
-static void add_private(cJSON *json, const struct onboarding_record *record)
+static bool add_private(cJSON *json, const struct onboarding_record *record)
 {
-	if (record->token)
-		(void)cJSON_AddStringToObject(json, "token", record->token);
-	if (record->boot_id[0])
-		(void)cJSON_AddStringToObject(json, "boot-id", record->boot_id);
-	if (record->is_reboot_commanded)
-		(void)cJSON_AddTrueToObject(json, "reboot-commanded");
+	return (!record->token || cJSON_AddStringToObject(json, TOKEN_MEMBER, record->token)) &&
+	       (!record->boot_id[0] || cJSON_AddStringToObject(json, "boot-id", record->boot_id)) &&
+	       (!record->is_reboot_commanded || cJSON_AddTrueToObject(json, "reboot-commanded"));
+}
+
+/* Into memory that is there: what cJSON_Print() leaves behind as it grows would not be wiped. */
+static char *print(cJSON *json)
+{
+	char *text = malloc(RECORD_SIZE_MAX);
+
+	if (text && !cJSON_PrintPreallocated(json, text, RECORD_SIZE_MAX, true))
+		token_text_free(&text);
+	return text;
 }
 
 int onboarding_record_save(const struct onboarding_record *record, const char *directory,
 			   const char *file, struct err *err)
 {
-	cJSON *json = onboarding_record_to_json(record);
+	cJSON *json = cJSON_CreateObject();
+	const bool is_whole = add_shown(json, record) && add_private(json, record);
 	char path[PATH_MAX];
-	char *text;
+	char *text = is_whole ? print(json) : NULL;
 	int rc;
 
-	add_private(json, record);
-	text = cJSON_Print(json);
 	(void)snprintf(path, sizeof(path), "%s/%s", directory, file);
 	rc = text ? atomic_file_write(path, span_of_string(text), 0600, err)
-		  : err_set(err, -ENOMEM, "out of memory");
+		  : err_set(err, -ENOMEM, "write %s: out of memory", path);
 	token_text_free(&text);
-	cJSON_Delete(json);
+	json_wipe_free(json);
 	return rc;
 }
