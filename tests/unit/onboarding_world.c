@@ -27,17 +27,24 @@ char *router_token(const struct pki *pki, const char *jti, size_t n_asset_ids)
 	return text;
 }
 
-/* Port 1 of this machine, by the world's configuration. */
-char *router_document(const struct pki *pki, const char *jti)
+/* Port 1 of them, by the world's configuration. */
+char *router_document_of(const char *token, const char *hosts)
 {
-	char *token = router_token(pki, jti, 1);
 	char *text = NULL;
 
 	assert_true(asprintf(&text,
 			     "{\"mode\":\"conductor-managed\",\"name\":\"router1\","
-			     "\"conductor-hosts\":[\"127.0.0.1\"],"
+			     "\"conductor-hosts\":[%s],"
 			     "\"secure-conductor-onboarding-token\":\"%s\"}",
-			     token) > 0);
+			     hosts, token) > 0);
+	return text;
+}
+
+char *router_document(const struct pki *pki, const char *jti)
+{
+	char *token = router_token(pki, jti, 1);
+	char *text = router_document_of(token, "\"127.0.0.1\"");
+
 	token_text_free(&token);
 	return text;
 }
@@ -138,10 +145,15 @@ void router_stop(struct onboarding_world *w)
 	test_close_loop(&w->loop);
 }
 
+int router_apply_document(const struct onboarding_world *w, const char *document, struct err *err)
+{
+	return onboarding_apply(w->onboarding, span_of_string(document), err);
+}
+
 int router_apply(const struct onboarding_world *w, const char *jti, struct err *err)
 {
 	char *document = router_document(w->pki, jti);
-	int rc = onboarding_apply(w->onboarding, span_of_string(document), err);
+	int rc = router_apply_document(w, document, err);
 
 	free(document);
 	return rc;

@@ -21,7 +21,7 @@ struct onboarding_world {
 	uv_loop_t loop;
 	char *folder; /* of secrets and state */
 	struct config_onboarding config;
-	const char *asset_id;
+	const char *asset_id; /* A0 */
 	char *command[4];
 	char file[256];        /* the onboarding file; not there */
 	char config_path[256]; /* steward.json */
@@ -34,6 +34,8 @@ struct onboarding_world {
 /* For router1, one or two asset-ids, and a conductor that is not there. Freed by the caller. */
 char *router_token(const struct pki *pki, const char *jti, size_t n_asset_ids);
 char *router_document(const struct pki *pki, const char *jti);
+/* The same with that token, for hosts as they stand in JSON. */
+char *router_document_of(const char *token, const char *hosts);
 /* What such a document makes. */
 struct onboarding_record router_record(const struct pki *pki, enum onboarding_state state,
 				       const char *jti);
@@ -47,6 +49,7 @@ bool router_has(const char *folder, const char *name);
 void router_start(struct onboarding_world *w);
 void router_stop(struct onboarding_world *w);
 int router_apply(const struct onboarding_world *w, const char *jti, struct err *err);
+int router_apply_document(const struct onboarding_world *w, const char *document, struct err *err);
 /* Until that state is there, at most ten seconds. */
 void router_turn(struct onboarding_world *w, enum onboarding_state until);
 /* For so long. */

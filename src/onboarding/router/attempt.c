@@ -13,6 +13,7 @@ struct attempt {
 	struct attempt_options options;
 	struct token token;
 	char hosts[ONBOARDING_HOSTS_MAX][MESSAGE_HOST_SIZE];
+	char reasons[ONBOARDING_HOSTS_MAX][ONBOARDING_REASON_SIZE]; /* of each: told of last */
 	size_t n_hosts;
 	size_t host; /* that is asked now, or next */
 	enum onboarding_mode minimum_mode;
@@ -34,13 +35,16 @@ static void on_timer(uv_timer_t *timer)
 /* The other conductors at once; all of them again later. */
 static void retry_later(struct attempt *a, const char *reason)
 {
+	const bool is_news = strcmp(a->reasons[a->host], reason) != 0;
 	uint32_t random = 0;
 
+	(void)snprintf(a->reasons[a->host], sizeof(a->reasons[0]), "%s", reason);
 	(void)!getrandom(&random, sizeof(random), 0);
 	a->host = (a->host + 1) % a->n_hosts;
 	(void)uv_timer_start(&a->timer, on_timer,
 			     a->host > 0 ? 0 : backoff_next_ms(&a->backoff, random), 0);
-	a->options.told(a->options.owner, SCO_RESULT_RETRY, NULL, reason);
+	if (is_news)
+		a->options.told(a->options.owner, SCO_RESULT_RETRY, NULL, reason);
 }
 
 static void release(struct attempt *a)
@@ -108,22 +112,33 @@ static void handshake(struct attempt *a)
 		a->parts++;
 }
 
-static int read_token(struct attempt *a, const char *text, struct err *err)
+/* ret_asset_id: whose; borrowed of either. */
+static int read_token(struct token *ret, const char *text, const char *configured,
+		      const char **ret_asset_id, struct err *err)
 {
 	int rc;
 
 	if (!text)
-		return err_set(err, -EINVAL, "its token is not on the disk any more");
-	rc = token_parse(&a->token, span_of_string(text), err);
+		return err_set(err, -ENOENT, "its token is not on the disk any more");
+	rc = token_parse(ret, span_of_string(text), err);
 	if (rc < 0)
 		return rc;
-	a->asset_id = a->options.asset_id;
-	if (!a->asset_id && a->token.n_asset_ids == 1)
-		a->asset_id = a->token.asset_ids[0];
-	return a->asset_id ? 0
-			   : err_set(err, -EINVAL,
-				     "the token is for several nodes: configure this one's "
-				     "asset-id");
+	if (!configured && ret->n_asset_ids != 1)
+		return err_set(err, -ENODATA,
+			       "the token is for %zu nodes: configure this one's asset-id, and "
+			       "restart stewardd",
+			       ret->n_asset_ids);
+	*ret_asset_id = configured ? configured : ret->asset_ids[0];
+	return 0;
+}
+
+int attempt_check(const char *asset_id, const struct onboarding_record *record, struct err *err)
+{
+	struct token token = {0};
+	int rc = read_token(&token, record->token, asset_id, &asset_id, err);
+
+	token_release(&token);
+	return rc;
 }
 
 int attempt_start(struct attempt **ret, const struct attempt_options *options,
@@ -136,7 +151,7 @@ int attempt_start(struct attempt **ret, const struct attempt_options *options,
 	if (!a)
 		return err_set(err, -ENOMEM, "out of memory");
 	a->options = *options;
-	rc = read_token(a, record->token, err);
+	rc = read_token(&a->token, record->token, options->asset_id, &a->asset_id, err);
 	if (rc < 0) {
 		release(a);
 		return rc;

@@ -13,7 +13,8 @@
 
 struct attempt;
 
-/* accept: what to connect to, of ENROLLED; borrowed. reason: of the others. After RETRY it goes on
+/* accept: what to connect to, of ENROLLED; borrowed. reason: of the others. RETRY comes for a
+ * conductor when its reason is another than it was the last time, not for each try; it goes on
  * by itself; after the others it only waits to be closed, also inside told. */
 typedef void (*attempt_told_cb)(void *owner, enum sco_result result,
 				const struct message_accept *accept, const char *reason);
@@ -28,9 +29,14 @@ struct attempt_options {
 	void *owner;
 };
 
-/* Of the record: token, hosts, minimum mode; they are copied. told does not come inside. -EINVAL
- * and those of token_parse(): only a new token helps; -ENOMEM. */
+/* Of the record: token, hosts, minimum mode; they are copied. told does not come inside. Errors: as
+ * of attempt_check(). */
 int attempt_start(struct attempt **ret, const struct attempt_options *options,
 		  const struct onboarding_record *record, struct err *err);
+/* Could it be started? -ENOENT: its token is gone, only a new one helps. The rest may pass:
+ * -ENODATA, asset_id is NULL, and the token for several; -ENOMEM; those of token_parse(), which a
+ * record's token has been through before, and which short memory brings too. */
+int attempt_check(const char *asset_id, const struct onboarding_record *record, struct err *err);
+
 /* told does not come any more. */
 void attempt_close(struct attempt *a, void (*closed)(void *owner));

@@ -23,7 +23,7 @@ enum onboarding_state onboarding_state(const struct onboarding *o)
 	return o->records.now.state;
 }
 
-static void tell_disk_problem(const struct err *err)
+void onboarding_tell_disk_problem(const struct err *err)
 {
 	log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err->text},
 		  "the state of the onboarding could not be kept: %s", err->text);
@@ -35,11 +35,11 @@ bool onboarding_keep(const struct onboarding *o, const struct onboarding_record 
 
 	if (onboarding_records_save(&o->records, record, &err) == 0)
 		return true;
-	tell_disk_problem(&err);
+	onboarding_tell_disk_problem(&err);
 	return false;
 }
 
-static void tell_state(const struct onboarding *o, const struct onboarding_record *record)
+static void log_state(const struct onboarding *o, const struct onboarding_record *record)
 {
 	const char *which =
 		record == &o->records.next ? "onboarding by the newer token" : "onboarding";
@@ -57,6 +57,12 @@ static void tell_state(const struct onboarding *o, const struct onboarding_recor
 			  record->reason[0] ? ": " : "", record->reason);
 }
 
+void onboarding_tell_state(const struct onboarding *o, const struct onboarding_record *record)
+{
+	log_state(o, record);
+	o->options.changed(o->options.owner);
+}
+
 int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
 		       struct onboarding_record *what, struct err *err)
 {
@@ -66,14 +72,12 @@ int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
 	rc = onboarding_records_replace(&o->records, place, what, err);
 	if (rc < 0)
 		return rc;
-	tell_state(o, place);
-	o->options.changed(o->options.owner);
+	onboarding_tell_state(o, place);
 	return 0;
 }
 
-/* On disk first: who hears of it may act on it. */
-static bool enter(struct onboarding *o, struct onboarding_record *record,
-		  enum onboarding_state state, const char *reason)
+bool onboarding_enter(struct onboarding *o, struct onboarding_record *record,
+		      enum onboarding_state state, const char *reason)
 {
 	assert(onboarding_may_become(record->state, state));
 	record->state = state;
@@ -84,111 +88,10 @@ static bool enter(struct onboarding *o, struct onboarding_record *record,
 bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
 			  enum onboarding_state state, const char *reason)
 {
-	const bool is_kept = enter(o, record, state, reason);
+	const bool is_kept = onboarding_enter(o, record, state, reason);
 
-	tell_state(o, record);
-	o->options.changed(o->options.owner);
+	onboarding_tell_state(o, record);
 	return is_kept;
-}
-
-/* A token is tried. */
-
-static void try_now(struct onboarding *o);
-
-static void part_closed(struct onboarding *o)
-{
-	assert(o->closing > 0);
-	if (--o->closing > 0)
-		return;
-	onboarding_records_release(&o->records);
-	o->closed(o->owner);
-	free(o);
-}
-
-static void on_attempt_closed(void *owner)
-{
-	struct onboarding *o = owner;
-
-	o->attempt = NULL;
-	o->attempt_is_closing = false;
-	if (o->closing > 0)
-		part_closed(o);
-	else if (onboarding_is_tried(onboarding_records_tried(&o->records)))
-		try_now(o);
-}
-
-static void end_attempt(struct onboarding *o)
-{
-	if (!o->attempt || o->attempt_is_closing)
-		return;
-	o->attempt_is_closing = true;
-	attempt_close(o->attempt, on_attempt_closed);
-}
-
-/* The new tunnels take the place of the old ones, if there are any. The newer file goes last: if
- * power is cut before, it has the token of what holds, and so tells nothing new. */
-static void enrol(struct onboarding *o, const struct message_accept *accept)
-{
-	struct onboarding_record *now = &o->records.now;
-	struct err err;
-	bool is_kept;
-
-	onboarding_records_promote(&o->records);
-	now->n_conductors = accept->n_conductors;
-	memcpy(now->conductors, accept->conductors,
-	       accept->n_conductors * sizeof(accept->conductors[0]));
-	is_kept = enter(o, now, ONBOARDING_ENROLLED, "");
-	links_start(&o->links, now->conductors, now->n_conductors);
-	tell_state(o, now);
-	o->options.changed(o->options.owner);
-	if (is_kept && onboarding_records_drop_next(&o->records, &err) < 0)
-		tell_disk_problem(&err);
-}
-
-static void refuse(struct onboarding *o, const char *reason)
-{
-	struct onboarding_record *record = onboarding_records_tried(&o->records);
-
-	onboarding_record_forget_token(record);
-	(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
-}
-
-static void on_told(void *owner, enum sco_result result, const struct message_accept *accept,
-		    const char *reason)
-{
-	struct onboarding *o = owner;
-	struct onboarding_record *record = onboarding_records_tried(&o->records);
-
-	if (result == SCO_RESULT_RETRY) {
-		if (record->state != ONBOARDING_RETRYING || strcmp(record->reason, reason) != 0)
-			(void)onboarding_set_state(o, record, ONBOARDING_RETRYING, reason);
-		return;
-	}
-	end_attempt(o);
-	if (result == SCO_RESULT_ENROLLED)
-		enrol(o, accept);
-	else
-		refuse(o, reason);
-}
-
-/* One at a time: a TPM has one user. */
-static void try_now(struct onboarding *o)
-{
-	const struct attempt_options options = {
-		.loop = o->options.loop,
-		.config = o->options.config,
-		.asset_id = o->options.asset_id,
-		.key_file = o->key_file,
-		.told = on_told,
-		.owner = o,
-	};
-	struct err err;
-
-	if (o->attempt)
-		end_attempt(o);
-	else if (attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records), &err) <
-		 0)
-		refuse(o, err.text);
 }
 
 /* What an operator, or a conductor, gives it. */
@@ -202,13 +105,19 @@ static int read_document(const struct onboarding *o, struct span configuration,
 	return onboarding_document_read(ret, configuration, least, err);
 }
 
+/* A token that could not be shown is not taken: what is there stays as it is. */
 static int begin(struct onboarding *o, struct onboarding_record *place,
 		 struct onboarding_record *what, struct err *err)
 {
-	int rc = onboarding_replace(o, place, what, err);
+	int rc = attempt_check(o->options.asset_id, what, err);
 
+	if (rc < 0) {
+		onboarding_record_release(what);
+		return rc == -ENODATA ? err_set(err, -EINVAL, "%s", err->text) : rc;
+	}
+	rc = onboarding_replace(o, place, what, err);
 	if (rc == 0)
-		try_now(o);
+		onboarding_try(o);
 	return rc;
 }
 
@@ -218,7 +127,7 @@ static int take_back(struct onboarding *o, struct err *err)
 
 	if (rc < 0)
 		return err_wrap(err, "the newer token is not taken back");
-	end_attempt(o);
+	onboarding_end_attempt(o);
 	o->options.changed(o->options.owner);
 	return 0;
 }
@@ -270,6 +179,16 @@ uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
 
 /* Start and end. */
 
+void onboarding_part_closed(struct onboarding *o)
+{
+	assert(o->closing > 0);
+	if (--o->closing > 0)
+		return;
+	onboarding_records_release(&o->records);
+	o->closed(o->owner);
+	free(o);
+}
+
 /* Placed on disk before the boot. Its token does not stay in the clear. */
 static int take_document(struct onboarding *o, struct span document, struct err *err)
 {
@@ -314,7 +233,7 @@ static void go_on(struct onboarding *o)
 		links_start(&o->links, now->conductors, now->n_conductors);
 	take_file(o);
 	if (!o->attempt && onboarding_is_tried(onboarding_records_tried(&o->records)))
-		try_now(o);
+		onboarding_try(o);
 }
 
 static void on_connected(void *owner)
@@ -386,27 +305,34 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 		       options->config->secrets_directory);
 	init_links(o);
 	onboarding_init_reboot(o);
+	(void)uv_timer_init(options->loop, &o->again);
 	*ret = o;
 	go_on(o);
 	return 0;
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+	onboarding_part_closed(container_of((uv_timer_t *)handle, struct onboarding, again));
+}
+
 static void on_part_closed(void *owner)
 {
-	part_closed(owner);
+	onboarding_part_closed(owner);
 }
 
 static void on_reboot_closed(struct reboot *r)
 {
-	part_closed(container_of(r, struct onboarding, reboot));
+	onboarding_part_closed(container_of(r, struct onboarding, reboot));
 }
 
 void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *owner)
 {
 	o->closed = closed;
 	o->owner = owner;
-	o->closing = o->attempt ? 3 : 2;
+	o->closing = o->attempt ? 4 : 3;
+	uv_close((uv_handle_t *)&o->again, on_timer_closed);
 	reboot_close(&o->reboot, on_reboot_closed);
 	links_close(&o->links, on_part_closed, o);
-	end_attempt(o);
+	onboarding_end_attempt(o);
 }

@@ -14,6 +14,7 @@ struct onboarding {
 	struct onboarding_records records;
 	struct attempt *attempt; /* of the newer of these; NULL = none */
 	bool attempt_is_closing; /* then what is to be tried by then is tried */
+	uv_timer_t again;        /* until one that could not be begun is begun */
 	struct reboot reboot;
 	struct links links;
 	char key_file[PATH_MAX];
@@ -25,6 +26,7 @@ struct onboarding {
 
 /* On disk; where that fails it is told of. Returns whether it is there. */
 bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record);
+void onboarding_tell_disk_problem(const struct err *err);
 
 /* A state changes by one of these alone. Each goes by onboarding_may_become(), writes, and tells
  * the journal and the owner: */
@@ -37,6 +39,15 @@ int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
  * was before. Returns whether it is there. */
 bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
 			  enum onboarding_state state, const char *reason);
+/* The two halves of that, for who has something to do between them. */
+bool onboarding_enter(struct onboarding *o, struct onboarding_record *record,
+		      enum onboarding_state state, const char *reason);
+void onboarding_tell_state(const struct onboarding *o, const struct onboarding_record *record);
+
+/* The token that is to be tried, if one is: at once, or when the attempt with another has ended. */
+void onboarding_try(struct onboarding *o);
+void onboarding_end_attempt(struct onboarding *o);
+void onboarding_part_closed(struct onboarding *o);
 
 /* The boot after the initialization. */
 void onboarding_init_reboot(struct onboarding *o);

@@ -1,0 +1,131 @@
+/* A token is tried: shown to conductors by an attempt, until that ends one way or the other. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "onboarding/router/onboarding_private.h"
+#include "onboarding/router/onboarding_rules.h"
+
+#define AGAIN_MS 10000 /* what could not even be begun */
+
+static void on_attempt_closed(void *owner)
+{
+	struct onboarding *o = owner;
+
+	o->attempt = NULL;
+	o->attempt_is_closing = false;
+	if (o->closing > 0)
+		onboarding_part_closed(o);
+	else if (onboarding_is_tried(onboarding_records_tried(&o->records)))
+		onboarding_try(o);
+}
+
+void onboarding_end_attempt(struct onboarding *o)
+{
+	if (!o->attempt || o->attempt_is_closing)
+		return;
+	o->attempt_is_closing = true;
+	attempt_close(o->attempt, on_attempt_closed);
+}
+
+/* The new tunnels take the place of the old ones, if there are any. The newer file goes last: if
+ * power is cut before, it has the token of what holds, and so tells nothing new. */
+static void enrol(struct onboarding *o, const struct message_accept *accept)
+{
+	struct onboarding_record *now = &o->records.now;
+	struct err err;
+	bool is_kept;
+
+	onboarding_records_promote(&o->records);
+	now->n_conductors = accept->n_conductors;
+	memcpy(now->conductors, accept->conductors,
+	       accept->n_conductors * sizeof(accept->conductors[0]));
+	is_kept = onboarding_enter(o, now, ONBOARDING_ENROLLED, "");
+	links_start(&o->links, now->conductors, now->n_conductors);
+	onboarding_tell_state(o, now);
+	if (is_kept && onboarding_records_drop_next(&o->records, &err) < 0)
+		onboarding_tell_disk_problem(&err);
+}
+
+static void refuse(struct onboarding *o, const char *reason)
+{
+	struct onboarding_record *record = onboarding_records_tried(&o->records);
+
+	onboarding_record_forget_token(record);
+	(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
+}
+
+/* The disk knows that it is tried; why it is not through yet it need not, each time that this is
+ * another. */
+static void retry(struct onboarding *o, const char *reason)
+{
+	struct onboarding_record *record = onboarding_records_tried(&o->records);
+
+	if (record->state != ONBOARDING_RETRYING) {
+		(void)onboarding_set_state(o, record, ONBOARDING_RETRYING, reason);
+	} else if (strcmp(record->reason, reason) != 0) {
+		(void)snprintf(record->reason, sizeof(record->reason), "%s", reason);
+		onboarding_tell_state(o, record);
+	}
+}
+
+static void on_told(void *owner, enum sco_result result, const struct message_accept *accept,
+		    const char *reason)
+{
+	struct onboarding *o = owner;
+
+	if (result == SCO_RESULT_RETRY) {
+		retry(o, reason);
+		return;
+	}
+	onboarding_end_attempt(o);
+	if (result == SCO_RESULT_ENROLLED)
+		enrol(o, accept);
+	else
+		refuse(o, reason);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+	struct onboarding *o = container_of(timer, struct onboarding, again);
+
+	if (onboarding_is_tried(onboarding_records_tried(&o->records)))
+		onboarding_try(o);
+}
+
+/* Memory that is short now, or a configuration that lacks something: no fault of the token, if it
+ * is there. */
+static void cannot_try(struct onboarding *o, int code, const char *reason)
+{
+	if (code == -ENOENT) {
+		refuse(o, reason);
+		return;
+	}
+	retry(o, reason);
+	(void)uv_timer_start(&o->again, on_again, AGAIN_MS, 0);
+}
+
+/* One at a time: a TPM has one user. */
+void onboarding_try(struct onboarding *o)
+{
+	const struct attempt_options options = {
+		.loop = o->options.loop,
+		.config = o->options.config,
+		.asset_id = o->options.asset_id,
+		.key_file = o->key_file,
+		.told = on_told,
+		.owner = o,
+	};
+	struct err err;
+	int rc;
+
+	(void)uv_timer_stop(&o->again);
+	if (o->attempt) {
+		onboarding_end_attempt(o);
+		return;
+	}
+	rc = attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records), &err);
+	if (rc < 0)
+		cannot_try(o, rc, err.text);
+}
