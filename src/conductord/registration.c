@@ -24,7 +24,7 @@ static void run_register(struct work *work)
 	struct registration *r = container_of(work, struct registration, work);
 	const struct config *config = r->conductor->config;
 	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
-	char *key = base64_encode(span_of(r->host_key, sizeof(r->host_key)));
+	char *key = base64_encode(span_of(r->key, sizeof(r->key)));
 
 	(void)snprintf(self.name, sizeof(self.name), "%s", config->name);
 	(void)snprintf(self.host, sizeof(self.host), "%s", config->conductor.address);
@@ -43,10 +43,19 @@ static void on_again(uv_timer_t *timer)
 
 static void tell_problem(struct registration *r)
 {
-	if (!r->told)
+	if (strcmp(r->problem, r->err.text) != 0)
 		log_event(LOG_REGISTRY_PROBLEM, &(struct log_fields){.reason = r->err.text},
 			  "this conductor is not registered yet: %s", r->err.text);
-	r->told = true;
+	(void)snprintf(r->problem, sizeof(r->problem), "%s", r->err.text);
+}
+
+static void registered(struct registration *r)
+{
+	const bool was_late = r->problem[0] != '\0';
+
+	r->problem[0] = '\0';
+	if (was_late)
+		conductor_look_around(r->conductor);
 }
 
 static void on_registered(struct work *work)
@@ -54,14 +63,14 @@ static void on_registered(struct work *work)
 	struct registration *r = container_of(work, struct registration, work);
 
 	r->is_running = false;
-	if (r->err.code < 0) {
+	if (r->err.code < 0)
 		tell_problem(r);
-		if (!r->closed)
-			(void)uv_timer_start(&r->again, on_again, AGAIN_MS, 0);
-	} else if (r->told) {
-		r->told = false;
-		conductor_look_around(r->conductor);
-	}
+	else
+		registered(r);
+	if (r->is_stale)
+		begin(r);
+	else if (r->err.code < 0 && !r->closed)
+		(void)uv_timer_start(&r->again, on_again, AGAIN_MS, 0);
 	node_job_ends(&r->conductor->node);
 }
 
@@ -69,9 +78,11 @@ static void begin(struct registration *r)
 {
 	struct node *n = &r->conductor->node;
 
+	r->is_stale = r->is_running;
 	if (r->is_running || n->stopping)
 		return;
 	r->is_running = true;
+	memcpy(r->key, r->host_key, sizeof(r->key));
 	node_job_begins(n);
 	work_submit(&n->loop, &r->work, run_register, on_registered);
 }

@@ -1,7 +1,8 @@
 /* registration.h - the conductor in its own registry: routers are told of it from then on.
  *
  * A registry that does not answer is asked again every two seconds, since no router can be enrolled
- * before the first time; what keeps it from answering is told once.
+ * before the first time; what keeps it from answering is told once,
+ * and once more when it is something else.
  *
  * Calling sequence: registration_init -> registration_run ... -> registration_close.
  */
@@ -18,11 +19,14 @@ struct conductor;
 
 struct registration {
 	struct conductor *conductor;
+	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
 	struct work work;
 	bool is_running;
-	bool told; /* that it cannot */
+	bool is_stale;     /* another key came meanwhile: once more, with that */
+	char problem[256]; /* told of last; "" = none */
 	uv_timer_t again;
-	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
+	/* The worker's while it runs. */
+	uint8_t key[SSH_KEY_ED25519_SIZE];
 	struct err err;
 	void (*closed)(void *owner);
 	void *owner;

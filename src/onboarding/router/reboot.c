@@ -8,7 +8,8 @@
 
 #define DELAY_MS    500
 #define PATIENCE_MS 30000
-#define END_MS      1000 /* for a command that is told to end */
+#define END_MS      1000   /* for a command that is told to end */
+#define COMING_MS   600000 /* services may take their time to stop */
 
 void reboot_init(struct reboot *r, uv_loop_t *loop, const char *const *command,
 		 const struct reboot_callbacks *callbacks)
@@ -16,6 +17,7 @@ void reboot_init(struct reboot *r, uv_loop_t *loop, const char *const *command,
 	memset(r, 0, sizeof(*r));
 	r->callbacks = callbacks;
 	r->command = command;
+	r->coming_ms = COMING_MS;
 	(void)uv_timer_init(loop, &r->timer);
 }
 
@@ -33,6 +35,18 @@ static void on_said(struct process *process, const char *line)
 		printable_copy(line, r->said, sizeof(r->said));
 }
 
+static void on_not_come(uv_timer_t *timer)
+{
+	struct reboot *r = container_of(timer, struct reboot, timer);
+	char reason[2 * PROCESS_SAID_SIZE];
+
+	(void)snprintf(reason, sizeof(reason),
+		       "%s ended with status 0, and no reboot came within %llu s: %s",
+		       r->command[0], (unsigned long long)(r->coming_ms / 1000),
+		       r->said[0] ? r->said : "it said nothing");
+	r->callbacks->failed(r, reason);
+}
+
 static void on_exited(struct process *process, int exit_status, const struct err *err)
 {
 	struct reboot *r = container_of(process, struct reboot, process);
@@ -43,16 +57,18 @@ static void on_exited(struct process *process, int exit_status, const struct err
 		return;
 	}
 	(void)uv_timer_stop(&r->timer);
-	if (err->code < 0)
+	if (err->code < 0) {
 		(void)snprintf(reason, sizeof(reason), "%s", err->text);
-	else if (r->is_late)
+	} else if (r->is_late) {
 		(void)snprintf(reason, sizeof(reason), "%s did not end within %d s", r->command[0],
 			       PATIENCE_MS / 1000);
-	else if (exit_status != 0)
+	} else if (exit_status != 0) {
 		(void)snprintf(reason, sizeof(reason), "%s ended with status %d: %s", r->command[0],
 			       exit_status, r->said);
-	else
+	} else {
+		(void)uv_timer_start(&r->timer, on_not_come, r->coming_ms, 0);
 		return;
+	}
 	r->callbacks->failed(r, reason);
 }
 
