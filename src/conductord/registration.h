@@ -22,8 +22,8 @@ struct registration {
 	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
 	struct work work;
 	bool is_running;
-	bool is_stale;     /* another key came meanwhile: once more, with that */
-	char problem[256]; /* told of last; "" = none */
+	bool is_stale;               /* another key came meanwhile: once more, with that */
+	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
 	uv_timer_t again;
 	/* The worker's while it runs. */
 	uint8_t key[SSH_KEY_ED25519_SIZE];
