@@ -217,11 +217,14 @@ static void on_clock(struct work *work)
 		log_event(LOG_CLOCK_SET_BACK,
 			  &(struct log_fields){.reason = c->summary.clock_problem},
 			  "%s: nobody is enrolled, and no token issued", c->summary.clock_problem);
+	if (c->look_again)
+		conductor_look_around(c);
 	node_job_ends(&c->node);
 }
 
 void conductor_look_around(struct conductor *c)
 {
+	c->look_again = c->clock_is_looked_at;
 	if (c->clock_is_looked_at || c->node.stopping)
 		return;
 	c->clock_is_looked_at = true;

@@ -37,6 +37,7 @@ struct conductor {
 	bool has_minute;   /* the node was started as far as that */
 	struct work clock;
 	bool clock_is_looked_at;
+	bool look_again;        /* asked for meanwhile, when it may have looked too early */
 	struct summary taken;   /* by the worker */
 	struct summary summary; /* of a minute ago or less */
 	bool told_of_old_ports;

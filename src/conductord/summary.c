@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conductord/identity.h"
 #include "conductord/old_ports.h"
@@ -24,16 +25,21 @@ static void look_at_clock(struct summary *s, struct registry *registry, int64_t 
 {
 	struct err err;
 
-	if (registry_clock_check(registry, now_s, &err) == -ETIME)
+	int rc = registry_clock_check(registry, now_s, &err);
+
+	if (rc == -ETIME)
 		(void)snprintf(s->clock_problem, sizeof(s->clock_problem), "%s", err.text);
+	else if (rc == 0)
+		s->clock_problem[0] = '\0';
 }
 
 void summary_take(struct summary *ret, struct registry *registry,
 		  const struct config_conductor *config, const char *router, int64_t now_s)
 {
-	struct summary s = {.at_s = now_s, .old_ports = old_ports_listen()};
+	struct summary s = {.at_s = now_s, .old_ports = old_ports_listen(), .counts = ret->counts};
 	struct err err = {0};
 
+	memcpy(s.clock_problem, ret->clock_problem, sizeof(s.clock_problem));
 	look_at_certificate(&s, config);
 	look_at_clock(&s, registry, now_s);
 	if (registry_counts_read(registry, router, now_s, &s.counts, &err) < 0)

@@ -27,8 +27,8 @@ struct summary {
 	bool old_ports;                           /* something listens there */
 };
 
-/* Of one router, or of all (NULL). Blocks. What cannot be had is told by it. What the clock shows
- * is remembered. */
+/* Of one router, or of all (NULL). Blocks. What cannot be had is told by it, and is then what it
+ * was in ret before: zeroed, or an earlier one. What the clock shows is remembered. */
 void summary_take(struct summary *ret, struct registry *registry,
 		  const struct config_conductor *config, const char *router, int64_t now_s);
 
