@@ -8,7 +8,7 @@
 
 #include "core/macros.h"
 
-#define ANSWER_MAX ((size_t)4 << 20)
+#define ANSWER_MAX ((size_t)1 << 20)
 
 static const struct http_access no_access = {.connect_timeout_s = 10};
 

@@ -5,16 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "onboarding/conductor/registry_nodes.h"
 
-void router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x)
+int router_nodes_mean(struct router_nodes *ret, const char *router, const char *only,
+		      struct err *err)
 {
-	const char *only = http_exchange_query(x, "node");
-
-	(void)snprintf(ret->router, sizeof(ret->router), "%s",
-		       http_exchange_parameter(x, "router"));
+	if (!token_name_is_valid(router))
+		return err_set(err, -EINVAL, "router: '%s' is not the name of a router", router);
+	if (only && !token_name_is_valid(only))
+		return err_set(err, -EINVAL, "node: '%s' is not the name of a node", only);
+	(void)snprintf(ret->router, sizeof(ret->router), "%s", router);
 	(void)snprintf(ret->only, sizeof(ret->only), "%s", only ? only : "");
 	ret->n = 0;
+	return 0;
+}
+
+int router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x, struct err *err)
+{
+	return router_nodes_mean(ret, http_exchange_parameter(x, "router"),
+				 http_exchange_query(x, "node"), err);
 }
 
 int router_nodes_list(struct registry *registry, struct router_nodes *nodes, struct err *err)
@@ -44,20 +54,41 @@ unsigned router_nodes_status(int rc)
 	return rc == -ENOENT ? 404 : 503;
 }
 
+static void add_error(cJSON *json, const char *error)
+{
+	(void)cJSON_AddNullToObject(json, "answer");
+	(void)cJSON_AddStringToObject(json, "error", error);
+}
+
+static void add_refusal(cJSON *json, int status, const cJSON *said)
+{
+	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(said, "detail"));
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "it answers HTTP %d, and does not say why", status);
+	add_error(json, detail ? detail : text);
+}
+
 /* A problem document's detail, or the whole answer. */
 static void add_answer(cJSON *json, const struct router_answer *answer)
 {
-	cJSON *said = cJSON_ParseWithLength((const char *)answer->body.bytes, answer->body.size);
+	cJSON *said = NULL;
+	struct err err;
+	int rc = 0;
 
+	if (answer->body.size > 0)
+		rc = json_parse(&said, answer->body, ROUTER_ANSWER_MAX, &err);
+	if (rc < 0) {
+		(void)err_wrap(&err, "its answer, HTTP %d, cannot be read", answer->status);
+		add_error(json, err.text);
+		return;
+	}
 	if (answer->status < 300) {
 		(void)cJSON_AddItemToObject(json, "answer", said ? said : cJSON_CreateNull());
 		(void)cJSON_AddNullToObject(json, "error");
 		return;
 	}
-	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(said, "detail"));
-
-	(void)cJSON_AddNullToObject(json, "answer");
-	(void)cJSON_AddStringToObject(json, "error", detail ? detail : "it answers nonsense");
+	add_refusal(json, answer->status, said);
 	cJSON_Delete(said);
 }
 
@@ -68,11 +99,9 @@ cJSON *router_node_told(const struct router_node *node, const struct router_answ
 	(void)cJSON_AddStringToObject(json, "node", node->name);
 	(void)cJSON_AddBoolToObject(json, "connected", answer->status > 0);
 	(void)cJSON_AddNumberToObject(json, "status", answer->status);
-	if (answer->status > 0) {
+	if (answer->status > 0)
 		add_answer(json, answer);
-	} else {
-		(void)cJSON_AddNullToObject(json, "answer");
-		(void)cJSON_AddStringToObject(json, "error", answer->err.text);
-	}
+	else
+		add_error(json, answer->err.text);
 	return json;
 }

@@ -11,6 +11,8 @@
 
 #define ROUTER_NODES_MAX TOKEN_ASSET_IDS_MAX /* a router has no more */
 
+#define ROUTER_ANSWER_MAX ((size_t)256 << 10)
+
 struct router_node {
 	char name[TOKEN_NAME_SIZE];
 	uint16_t listen_port; /* of its tunnel */
@@ -23,13 +25,17 @@ struct router_nodes {
 	size_t n;
 };
 
-/* By the exchange: {router} of its path, and ?node=. */
-void router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x);
+/* only: NULL = all. -EINVAL: one of them cannot be a name. */
+int router_nodes_mean(struct router_nodes *ret, const char *router, const char *only,
+		      struct err *err);
+/* The same by the exchange: {router} of its path, and ?node=. */
+int router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x, struct err *err);
 
 /* Blocks. -ENOENT: there is none such; those of the registry. */
 int router_nodes_list(struct registry *registry, struct router_nodes *nodes, struct err *err);
 /* The status of HTTP for such an error. */
 unsigned router_nodes_status(int rc);
 
-/* {"node","connected","status","answer","error"}: answer is what it says, or null with an error. */
+/* {"node","connected","status","answer","error"}: answer is what it says, or null with an error.
+ * At most ROUTER_ANSWER_MAX bytes of it are looked at: it is parsed on the loop. */
 cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer);

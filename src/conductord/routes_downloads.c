@@ -81,7 +81,9 @@ static void ask_node(struct round *round, size_t i)
 		.method = round->method,
 		.path = round->path,
 		.body = round->body,
-		.timeout_ms = ROUTER_CALL_ASK_MS,
+		/* An order is answered when it is on the router's disk. */
+		.timeout_ms = strcmp(round->method, "GET") == 0 ? ROUTER_CALL_ASK_MS
+								: ROUTER_CALL_CHANGE_MS,
 	};
 	struct router_answer none = {0};
 
@@ -122,30 +124,33 @@ static void on_gone(void *kept)
 }
 
 /* action: what follows the version in the path: "", or "/pause". */
-static int fill(struct round *round, struct http_exchange *x, const char *action)
+static int fill(struct round *round, struct http_exchange *x, const char *action, struct err *err)
 {
 	const char *given = http_exchange_parameter(x, "version");
 	const char *version = given && given[0] ? given : NULL;
 	const struct span body = http_exchange_body(x);
+	int rc = router_nodes_meant(&round->nodes, x, err);
 
-	router_nodes_meant(&round->nodes, x);
+	if (rc < 0)
+		return rc;
 	(void)snprintf(round->method, sizeof(round->method), "%s", http_exchange_method(x));
 	if (version && !manifest_name_is_valid(version))
-		return -EINVAL;
+		return err_set(err, -EINVAL, "that is not the name of a version");
 	(void)snprintf(round->path, sizeof(round->path), "/v1/downloads%s%s%s", version ? "/" : "",
 		       version ? version : "", action);
 	round->body = strndup((const char *)body.bytes, body.size);
-	return round->body ? 0 : -ENOMEM;
+	return round->body ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static void ask_all(struct http_exchange *x, const char *action)
 {
 	struct conductor *c = conductor_of(http_exchange_owner(x));
 	struct round *round = calloc(1, sizeof(*round));
+	struct err err;
+	int rc = round ? fill(round, x, action, &err) : err_set(&err, -ENOMEM, "out of memory");
 
-	if (!round || fill(round, x, action) < 0) {
-		http_reply_problem(x, round ? 400 : 500,
-				   round ? "that is not the name of a version" : "out of memory");
+	if (rc < 0) {
+		http_reply_problem(x, rc == -ENOMEM ? 500 : 400, "%s", err.text);
 		free(round);
 		return;
 	}

@@ -62,6 +62,8 @@ static void on_gone(void *kept)
 	struct watch *watch = kept;
 
 	watch->x = NULL;
+	if (watch->is_listing) /* nodes are the worker's, and none has a timer yet */
+		return;
 	for (size_t i = 0; i < watch->nodes.n; i++)
 		if (watch->watched[i].is_open)
 			uv_close((uv_handle_t *)&watch->watched[i].timer, on_timer_closed);
@@ -166,7 +168,8 @@ void routes_router_watch(struct http_exchange *x)
 {
 	struct conductor *c = conductor_of(http_exchange_owner(x));
 	const char *version = http_exchange_parameter(x, "version");
-	struct watch *watch = NULL;
+	struct watch *watch;
+	struct err err;
 
 	if (!manifest_name_is_valid(version)) {
 		http_reply_problem(x, 400, "that is not the name of a version");
@@ -177,10 +180,14 @@ void routes_router_watch(struct http_exchange *x)
 		http_reply_problem(x, 500, "out of memory");
 		return;
 	}
+	if (router_nodes_meant(&watch->nodes, x, &err) < 0) {
+		http_reply_problem(x, 400, "%s", err.text);
+		free(watch);
+		return;
+	}
 	watch->conductor = c;
 	watch->x = x;
 	(void)snprintf(watch->path, sizeof(watch->path), "/v1/downloads/%s", version);
-	router_nodes_meant(&watch->nodes, x);
 	http_exchange_keep(x, watch, on_gone);
 	node_job_begins(&c->node);
 	watch->is_listing = true;
