@@ -287,14 +287,17 @@ static void on_tunnels_closed(struct tunnels *t)
 	part_closed(container_of(t, struct conductor, tunnels));
 }
 
-/* Handshakes on workers write keys: the keys outlive them. */
-static void on_sco_closed(void *owner)
+/* Handshakes on workers write keys, and visits look them up: the keys outlive both. */
+static void let_keys_go(struct conductor *c)
 {
-	struct conductor *c = owner;
-
-	if (c->has_keys)
+	if (--c->keys_users == 0 && c->has_keys)
 		keys_close(&c->keys, part_closed, c);
-	part_closed(c);
+}
+
+static void on_keys_user_closed(void *owner)
+{
+	let_keys_go(owner);
+	part_closed(owner);
 }
 
 static void stopping(struct node *n)
@@ -318,14 +321,14 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 	registration_close(&c->registration, part_closed, c);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
+	c->keys_users = 1u + (c->sco ? 1 : 0) + (c->visits ? 1 : 0);
 	if (c->sco)
-		sco_close(c->sco, on_sco_closed, c);
-	else if (c->has_keys)
-		keys_close(&c->keys, part_closed, c);
+		sco_close(c->sco, on_keys_user_closed, c);
 	c->sco = NULL;
 	if (c->visits)
-		visits_close(c->visits, part_closed, c);
+		visits_close(c->visits, on_keys_user_closed, c);
 	c->visits = NULL;
+	let_keys_go(c);
 	if (c->has_tunnels)
 		tunnels_close(&c->tunnels, on_tunnels_closed);
 }

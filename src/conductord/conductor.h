@@ -25,6 +25,7 @@ struct conductor {
 	bool has_tunnels;
 	struct keys keys;
 	bool has_keys;
+	unsigned keys_users; /* while we close: that are not closed yet */
 	struct sco *sco;
 	struct visits *visits;
 	struct router_call *calls; /* to routers, that are not over yet */

@@ -9,13 +9,9 @@
 #include "core/macros.h"
 #include "onboarding/conductor/registry_enrolment.h"
 
-static bool is_among(const struct authorized_key *keys, size_t n, const struct authorized_key *key)
+static bool is_same(const struct authorized_key *a, const struct authorized_key *b)
 {
-	for (size_t i = 0; i < n; i++)
-		if (keys[i].listen_port == key->listen_port &&
-		    memcmp(keys[i].blob, key->blob, sizeof(key->blob)) == 0)
-			return true;
-	return false;
+	return a->listen_port == b->listen_port && memcmp(a->blob, b->blob, sizeof(a->blob)) == 0;
 }
 
 /* Both are in the order of their ports. */
@@ -25,20 +21,37 @@ static bool are_same(const struct keys *k, const struct authorized_key *keys, si
 	       (n == 0 || memcmp(k->written, keys, n * sizeof(*keys)) == 0);
 }
 
-static int note_removed(struct keys *k, const struct authorized_key *now, size_t n)
+static int note_removed(struct keys *k, const struct authorized_key *key)
 {
-	struct authorized_key *larger;
+	struct authorized_key *larger = realloc(k->removed, (k->n_removed + 1) * sizeof(*larger));
 
-	for (size_t i = 0; i < k->n_written; i++) {
-		if (is_among(now, n, &k->written[i]))
-			continue;
-		larger = realloc(k->removed, (k->n_removed + 1) * sizeof(*larger));
-		if (!larger)
-			return -ENOMEM;
-		k->removed = larger;
-		k->removed[k->n_removed++] = k->written[i];
-	}
+	if (!larger)
+		return -ENOMEM;
+	k->removed = larger;
+	k->removed[k->n_removed++] = *key;
 	return 0;
+}
+
+/* Both in one walk: whose key is gone, and, since one among thousands has come, what is known of
+ * the others already. */
+static int compare(struct keys *k, const struct authorized_key *now, size_t n,
+		   struct keys_fingerprint *fingerprints)
+{
+	size_t was = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		while (rc == 0 && was < k->n_written &&
+		       k->written[was].listen_port < now[i].listen_port)
+			rc = note_removed(k, &k->written[was++]);
+		if (was < k->n_written && is_same(&k->written[was], &now[i]))
+			fingerprints[i] = k->fingerprints[was++];
+		else
+			authorized_key_fingerprint(now[i].blob, fingerprints[i].text);
+	}
+	while (rc == 0 && was < k->n_written)
+		rc = note_removed(k, &k->written[was++]);
+	return rc;
 }
 
 static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n, struct err *err)
@@ -64,16 +77,23 @@ static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n,
 /* With the lock. The file first: a session that is ended must not come back. */
 static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, struct err *err)
 {
-	int rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port, err);
+	struct keys_fingerprint *fingerprints = calloc(n + 1, sizeof(*fingerprints));
+	int rc = fingerprints ? 0 : err_set(err, -ENOMEM, "out of memory");
 
 	if (rc == 0)
-		rc = note_removed(k, keys, n);
+		rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port,
+					   err);
+	if (rc == 0 && compare(k, keys, n, fingerprints) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc < 0) {
+		free(fingerprints);
 		free(keys);
 		return rc;
 	}
 	free(k->written);
+	free(k->fingerprints);
 	k->written = keys;
+	k->fingerprints = fingerprints;
 	k->n_written = n;
 	k->was_written = true;
 	(void)uv_async_send(&k->wake);
@@ -93,6 +113,29 @@ int keys_sync(struct keys *k, struct err *err)
 	else if (rc == 0)
 		rc = write_keys(k, keys, n, err);
 	uv_mutex_unlock(&k->lock);
+	return rc;
+}
+
+static uint16_t port_of(struct keys *k, const char *fingerprint)
+{
+	uint16_t port = 0;
+
+	uv_mutex_lock(&k->lock);
+	for (size_t i = 0; i < k->n_written && port == 0; i++)
+		if (strcmp(k->fingerprints[i].text, fingerprint) == 0)
+			port = k->written[i].listen_port;
+	uv_mutex_unlock(&k->lock);
+	return port;
+}
+
+/* sshd may have read a file that an earlier conductord wrote. */
+int keys_find(struct keys *k, const char *fingerprint, uint16_t *ret_port, struct err *err)
+{
+	uint16_t port = port_of(k, fingerprint);
+	int rc = port ? 0 : keys_sync(k, err);
+
+	if (rc == 0)
+		*ret_port = port ? port : port_of(k, fingerprint);
 	return rc;
 }
 
@@ -173,6 +216,7 @@ static void handle_closed(struct keys *k)
 		return;
 	uv_mutex_destroy(&k->lock);
 	free(k->written);
+	free(k->fingerprints);
 	free(k->removed);
 	k->closed(k->closed_owner);
 }

@@ -27,11 +27,16 @@ struct keys_options {
 	void *owner;
 };
 
+struct keys_fingerprint {
+	char text[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+};
+
 struct keys {
 	struct keys_options options;
 
 	uv_mutex_t lock; /* what workers share: */
 	struct authorized_key *written;
+	struct keys_fingerprint *fingerprints; /* of each of them */
 	size_t n_written;
 	bool was_written;
 	struct authorized_key *removed;
@@ -44,7 +49,7 @@ struct keys {
 	bool look_again; /* asked for while one was under way, which may have read too early */
 	bool closing;
 	unsigned handles;
-	char problem[256]; /* told of last; "" = none */
+	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
 	struct err err;
 	void (*closed)(void *owner);
 	void *closed_owner;
@@ -54,7 +59,10 @@ void keys_init(struct keys *k, const struct keys_options *options);
 
 /* Bring the file up to date; once it returns sshd knows. On a worker. */
 int keys_sync(struct keys *k, struct err *err);
-/* The same, from the loop: at once, as far as one can. */
+/* Who has logged in by this key: the port of the node's tunnel, without the registry where the key
+ * is in the file; 0 = nobody's. On a worker. Errors: those of keys_sync(). */
+int keys_find(struct keys *k, const char *fingerprint, uint16_t *ret_port, struct err *err);
+/* The same as keys_sync(), from the loop: at once, as far as one can. */
 void keys_look(struct keys *k);
 
 void keys_close(struct keys *k, void (*closed)(void *owner), void *owner);

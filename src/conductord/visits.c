@@ -8,14 +8,13 @@
 
 #include "conductord/conductor.h"
 #include "conductord/router_call.h"
+#include "conductord/visit_rules.h"
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "onboarding/conductor/registry_enrolment.h"
 #include "onboarding/conductor/registry_initialization.h"
 #include "onboarding/conductor/registry_routers.h"
 
-#define RETRY_MS          500
-#define TRIES_MAX         60
 #define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
 
 /*
@@ -25,17 +24,17 @@
 struct visit {
 	struct visits *visits;
 	struct visit *next;
-	/* Who: a key, or all nodes of a router. One node a visit, the others get visits of their
-	 * own. */
-	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
-	char router[TOKEN_NAME_SIZE];
+	/* Who: a key, and once its node is found that. */
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = it began with the node */
+	char router[TOKEN_NAME_SIZE];                      /* "" = not found yet */
 	char node[TOKEN_NAME_SIZE];
 	uint16_t listen_port;
 	bool initializes;
 	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
 	unsigned tries;      /* of the registry */
-	unsigned calls;      /* that the router was not ready for */
+	unsigned calls;      /* that were in vain */
+	char problem[256];   /* of the router, told of last */
 	work_cb asks;        /* the registry: what the worker does, or will do again */
 	uv_timer_t timer;
 	struct work work;
@@ -121,36 +120,42 @@ static void ask_later(struct visit *visit)
 
 /* On a worker: who is it, and what is due? */
 
-static bool is_meant(const struct visit *visit, const struct registry_enrolment *row)
+/* The port says which node; the key says whether it is still enrolled with that. */
+static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
 {
+	struct conductor *c = visit->visits->conductor;
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	uint16_t port = 0;
+	int rc = keys_find(&c->keys, visit->fingerprint, &port, err);
 
-	if (!visit->fingerprint[0])
-		return strcmp(row->router, visit->router) == 0 &&
-		       strcmp(row->node, visit->node) == 0;
-	authorized_key_fingerprint(row->ssh_key, fingerprint);
-	return strcmp(fingerprint, visit->fingerprint) == 0;
+	if (rc == -ENOENT) /* of the file: that is no answer */
+		return err_set(err, -EIO, "%s", err->text);
+	if (rc == 0 && port == 0)
+		rc = err_set(err, -ENOENT, "nobody's key");
+	if (rc == 0)
+		rc = registry_enrolment_at(c->registry, port, ret, err);
+	if (rc < 0)
+		return rc;
+	authorized_key_fingerprint(ret->ssh_key, fingerprint);
+	return strcmp(fingerprint, visit->fingerprint) == 0
+		       ? 0
+		       : err_set(err, -ENOENT, "enrolled by another key meanwhile");
 }
 
-static int find_node(struct visit *visit, bool *ret_found, struct err *err)
+/* -ENOENT: nobody is enrolled so. */
+static int find_node(struct visit *visit, struct err *err)
 {
-	struct registry_enrolment *rows = NULL;
-	size_t n = 0;
-	int rc = registry_enrolments_list(visit->visits->conductor->registry,
-					  visit->fingerprint[0] ? NULL : visit->router, &rows, &n,
-					  err);
+	struct registry_enrolment row;
+	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->conductor->registry,
+							  visit->router, visit->node, &row, err)
+				  : find_by_key(visit, &row, err);
 
-	*ret_found = false;
-	for (size_t i = 0; rc == 0 && i < n && !*ret_found; i++) {
-		if (!is_meant(visit, &rows[i]))
-			continue;
-		memcpy(visit->router, rows[i].router, sizeof(visit->router));
-		memcpy(visit->node, rows[i].node, sizeof(visit->node));
-		visit->listen_port = rows[i].listen_port;
-		*ret_found = true;
-	}
-	free(rows);
-	return rc;
+	if (rc < 0)
+		return rc;
+	memcpy(visit->router, row.router, sizeof(visit->router));
+	memcpy(visit->node, row.node, sizeof(visit->node));
+	visit->listen_port = row.listen_port;
+	return 0;
 }
 
 static int prepare(struct visit *visit, struct err *err)
@@ -159,12 +164,12 @@ static int prepare(struct visit *visit, struct err *err)
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 	enum registry_claim claim;
 	int64_t revision;
-	bool found;
-	int rc = find_node(visit, &found, err);
+	int rc = find_node(visit, err);
 
 	free(visit->configuration);
 	visit->configuration = NULL;
-	if (rc < 0 || !found)
+	visit->is_anothers = false;
+	if (rc < 0)
 		return rc;
 	rc = registry_initialization_claim(registry, visit->router, visit->node, &origin, &claim,
 					   err);
@@ -207,48 +212,51 @@ static void finished(struct visit *visit)
 	end_visit(visit);
 }
 
-/* Its tunnel is not up yet; or it is, and the router itself has not heard of it. */
-static bool is_not_ready(const struct router_answer *answer)
+static void tell_answer(struct visit *visit, const struct router_answer *answer)
 {
-	return answer->status == 0 || answer->status == 409;
+	char reason[sizeof(visit->problem)];
+
+	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
+		       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
+	if (strcmp(reason, visit->problem) != 0)
+		tell_problem(visit, reason);
+	(void)snprintf(visit->problem, sizeof(visit->problem), "%s", reason);
 }
 
 /* What is due then the registry says anew: it may have been enrolled again meanwhile, or have got
  * another configuration. */
-static void on_not_ready(struct visit *visit, const struct router_answer *answer)
+static void call_again(struct visit *visit, const struct router_answer *answer)
 {
 	log_debug("router %s, node %s: %s", visit->router, visit->node,
-		  answer->status == 0 ? answer->err.text : "it does not know yet");
-	if (!visit->visits->closing && ++visit->calls < TRIES_MAX)
-		(void)uv_timer_start(&visit->timer, on_ask_again, RETRY_MS, 0);
-	else
-		end_visit(visit);
+		  answer->status == 0 ? answer->err.text : "it is not ready");
+	if (answer->status >= 500)
+		tell_answer(visit, answer);
+	(void)uv_timer_start(&visit->timer, on_ask_again, visit_wait_ms(visit->calls), 0);
 }
 
-static void on_refused(struct visit *visit, const struct router_answer *answer)
+static void on_taken(struct visit *visit)
 {
-	char reason[256];
-
-	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
-		       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
-	tell_problem(visit, reason);
-	end_visit(visit);
-}
-
-static void on_answered(void *owner, const struct router_answer *answer)
-{
-	struct visit *visit = owner;
-
-	if (is_not_ready(answer)) {
-		on_not_ready(visit, answer);
-	} else if (answer->status >= 300) {
-		on_refused(visit, answer);
-	} else if (visit->initializes && !visit->visits->closing) {
+	if (visit->initializes) {
 		visit->tries = 0;
 		ask(visit, run_finish);
 	} else {
 		end_visit(visit);
 	}
+}
+
+static void on_answered(void *owner, const struct router_answer *answer)
+{
+	struct visit *visit = owner;
+	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
+
+	if (next == VISIT_REFUSED)
+		tell_answer(visit, answer);
+	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->visits->closing)
+		end_visit(visit);
+	else if (next == VISIT_AGAIN)
+		call_again(visit, answer);
+	else
+		on_taken(visit);
 }
 
 static void call(struct visit *visit)
@@ -289,26 +297,35 @@ static void on_asked(struct work *work)
 		finished(visit);
 }
 
-/* It will ask what we would. */
-static bool is_waiting_to_prepare(struct visits *v, const char *fingerprint, const char *router,
-				  const char *node)
+/* What else it is a worker may be writing. */
+static bool is_waiting_to_prepare(const struct visit *visit)
 {
-	for (const struct visit *visit = v->first; visit; visit = visit->next)
-		if (visit->asks == run_prepare &&
-		    uv_is_active((const uv_handle_t *)&visit->timer) &&
-		    strcmp(visit->fingerprint, fingerprint) == 0 &&
-		    (fingerprint[0] ||
-		     (strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0)))
-			return true;
-	return false;
+	return visit->asks == run_prepare && uv_is_active((const uv_handle_t *)&visit->timer);
 }
 
-static void begin(struct visits *v, const char *fingerprint, const char *router, const char *node)
+static bool is_of(const struct visit *visit, const char *fingerprint, const char *router,
+		  const char *node)
 {
-	struct visit *visit = NULL;
+	if (fingerprint[0])
+		return strcmp(visit->fingerprint, fingerprint) == 0;
+	return strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0;
+}
 
-	if (!v->closing && !is_waiting_to_prepare(v, fingerprint, router, node))
-		visit = calloc(1, sizeof(*visit));
+/* It will ask what we would. NULL = there is none. */
+static struct visit *find_waiting(struct visits *v, const char *fingerprint, const char *router,
+				  const char *node)
+{
+	for (struct visit *visit = v->first; visit; visit = visit->next)
+		if (is_waiting_to_prepare(visit) && is_of(visit, fingerprint, router, node))
+			return visit;
+	return NULL;
+}
+
+static void make_visit(struct visits *v, const char *fingerprint, const char *router,
+		       const char *node)
+{
+	struct visit *visit = calloc(1, sizeof(*visit));
+
 	if (!visit)
 		return;
 	visit->visits = v;
@@ -319,6 +336,20 @@ static void begin(struct visits *v, const char *fingerprint, const char *router,
 	visit->next = v->first;
 	v->first = visit;
 	ask(visit, run_prepare);
+}
+
+static void begin(struct visits *v, const char *fingerprint, const char *router, const char *node)
+{
+	struct visit *waiting = find_waiting(v, fingerprint, router, node);
+
+	if (v->closing)
+		return;
+	if (!waiting) {
+		make_visit(v, fingerprint, router, node);
+		return;
+	}
+	waiting->calls = 0;
+	(void)uv_timer_start(&waiting->timer, on_ask_again, 0, 0);
 }
 
 void visits_of_key(struct visits *v, const char *fingerprint)

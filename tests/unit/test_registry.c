@@ -483,8 +483,10 @@ static void test_initialization(struct registry_world *w)
 	(void)world_enrol(w->r, &proof, &decision);
 	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
 	assert_int_equal(claim(other, 300), REGISTRY_CLAIM_OTHERS);
+	/* It asks all the while, and is no nearer to it. */
 	assert_int_equal(claim(w->r, 300), REGISTRY_CLAIM_OURS);
-	assert_int_equal(claim(other, 601), REGISTRY_CLAIM_OURS); /* c0 died of it */
+	assert_int_equal(claim(other, 301), REGISTRY_CLAIM_OURS);
+	assert_int_equal(claim(w->r, 302), REGISTRY_CLAIM_OTHERS);
 	assert_int_equal(registry_initialization_finish(w->r, "r0", "n0", &world_origin, &err),
 			 -ENOENT);
 	assert_ok(registry_initialization_finish(other, "r0", "n0", &world_origin, &err), &err);
@@ -492,6 +494,8 @@ static void test_initialization(struct registry_world *w)
 	assert_int_equal(claim(other, 9999), REGISTRY_CLAIM_FINISHED);
 	(void)world_enrol(w->r, &proof, &decision); /* a new handshake waits for it again */
 	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
+	assert_int_equal(claim(w->r, 301), REGISTRY_CLAIM_OURS); /* anybody's: it is the first */
+	assert_int_equal(claim(other, 302), REGISTRY_CLAIM_OTHERS);
 	registry_close(other);
 }
 

@@ -137,6 +137,7 @@ static void test_new_same_and_renewed(struct registry_world *w)
 	struct registry_enrolment *rows;
 	struct registry_decision decision;
 	struct err err;
+	struct registry_enrolment one;
 	size_t n;
 
 	world_configure(w->r, ONBOARDING_WEAK);
@@ -158,6 +159,12 @@ static void test_new_same_and_renewed(struct registry_world *w)
 	assert_int_equal(rows[0].enrolled_s, WORLD_NOW_S);
 	assert_string_equal(rows[0].address, "192.0.2.1");
 	assert_int_equal(rows[0].listen_port, REGISTRY_PORT_FIRST);
+	assert_ok(registry_enrolment_at(w->r, REGISTRY_PORT_FIRST, &one, &err), &err);
+	assert_memory_equal(&one, &rows[0], sizeof(one));
+	assert_ok(registry_enrolment_of(w->r, "r0", "n0", &one, &err), &err);
+	assert_memory_equal(&one, &rows[0], sizeof(one));
+	assert_int_equal(registry_enrolment_at(w->r, REGISTRY_PORT_FIRST + 1, &one, &err), -ENOENT);
+	assert_int_equal(registry_enrolment_of(w->r, "r0", "n1", &one, &err), -ENOENT);
 	free(rows);
 	assert_int_equal(world_count_audit(w->r, REGISTRY_ENROLLED), 3);
 }

@@ -100,6 +100,13 @@ struct registry_enrolment {
 int registry_enrolments_list(struct registry *r, const char *router,
 			     struct registry_enrolment **ret, size_t *ret_n, struct err *err);
 
+/* Of one node, by the port of its tunnel or by its name: looked up, however many there are.
+ * -ENOENT: nobody is enrolled there. */
+int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
+			  struct err *err);
+int registry_enrolment_of(struct registry *r, const char *router, const char *node,
+			  struct registry_enrolment *ret, struct err *err);
+
 /* Who may log in, and forward which port. */
 struct registry_authorized_key {
 	char router[TOKEN_NAME_SIZE];

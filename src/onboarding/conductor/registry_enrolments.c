@@ -1,4 +1,5 @@
 /* Who is enrolled: the lists of registry_enrolment.h. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,11 @@ static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
 	memcpy(ret, bytes.bytes, size);
 	return true;
 }
+
+#define ENROLMENTS                                                                                 \
+	"SELECT e.router, e.node, e.pin, e.pin_digest, e.ssh_key, e.pcrs, e.jti,"                  \
+	" e.enrolled, e.address, n.listen_port"                                                    \
+	" FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
 
 static void read_enrolment(struct query *q, void *row)
 {
@@ -49,10 +55,7 @@ int registry_enrolments_list(struct registry *r, const char *router,
 			     struct registry_enrolment **ret, size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT e.router, e.node, e.pin, e.pin_digest, e.ssh_key, e.pcrs, e.jti,"
-		       " e.enrolled, e.address, n.listen_port"
-		       " FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
-		       " WHERE $1 IS NULL OR e.router = $1",
+		.sql = ENROLMENTS " WHERE $1 IS NULL OR e.router = $1",
 		.values = {value_text(router)},
 		.n_values = 1,
 		.row_size = sizeof(**ret),
@@ -67,6 +70,47 @@ int registry_enrolments_list(struct registry *r, const char *router,
 	*ret = list.rows;
 	*ret_n = list.n;
 	return 0;
+}
+
+/* list: finds one, or none. */
+static int find_one(struct registry *r, struct registry_listing *list,
+		    struct registry_enrolment *ret, struct err *err)
+{
+	int rc;
+
+	list->row_size = sizeof(*ret);
+	list->read = read_enrolment;
+	rc = registry_list(r, list, err);
+	if (rc == 0 && list->n > 0)
+		*ret = *(const struct registry_enrolment *)list->rows;
+	else if (rc == 0)
+		rc = err_set(err, -ENOENT, "nobody is enrolled there");
+	free(list->rows);
+	return rc;
+}
+
+int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
+			  struct err *err)
+{
+	struct registry_listing list = {
+		.sql = ENROLMENTS " WHERE n.listen_port = $1",
+		.values = {value_integer(listen_port)},
+		.n_values = 1,
+	};
+
+	return find_one(r, &list, ret, err);
+}
+
+int registry_enrolment_of(struct registry *r, const char *router, const char *node,
+			  struct registry_enrolment *ret, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = ENROLMENTS " WHERE e.router = $1 AND e.node = $2",
+		.values = {value_text(router), value_text(node)},
+		.n_values = 2,
+	};
+
+	return find_one(r, &list, ret, err);
 }
 
 static void read_authorized_key(struct query *q, void *row)

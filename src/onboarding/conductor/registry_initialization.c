@@ -51,9 +51,8 @@ static int find_claim(struct registry_session *session, struct claim_work *w, st
 		w->claim = REGISTRY_CLAIM_FINISHED;
 		return 1;
 	}
-	if (strcmp(conductor, session->conductor) == 0)
-		return 0;
-	w->claim = REGISTRY_CLAIM_OTHERS;
+	w->claim = strcmp(conductor, session->conductor) == 0 ? REGISTRY_CLAIM_OURS
+							      : REGISTRY_CLAIM_OTHERS;
 	return w->origin->time_s - query_integer(&q, 1) <= REGISTRY_CLAIM_S;
 }
 

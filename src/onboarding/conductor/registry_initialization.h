@@ -1,7 +1,8 @@
 /* registry_initialization.h - a router that is connected is initialized by one conductor.
  *
  * Who claims it sends the configuration and says when that is done. A claim that was not finished
- * within five minutes is anybody's again: its conductor may have died. Each enrolment begins anew.
+ * within five minutes is anybody's again: its conductor may have died, or its line hang. Asking
+ * again does not renew it before that, and writes nothing. Each enrolment begins anew.
  */
 #pragma once
 
