@@ -78,6 +78,21 @@ static void test_all_are_enrolled(struct registry_world *w)
 	}
 }
 
+/* What stands in a request from before is none of this answer. */
+static void test_one_alone(struct registry_world *w)
+{
+	struct batch b;
+
+	make_batch(&b, w->r);
+	b.requests[0].err.code = -EIO;
+	registry_enrol_all(w->r, b.requests, 1);
+	assert_verdict(&b.requests[0], REGISTRY_VERDICT_NEW);
+	b.proofs[0].ssh_key = span_of_string("no key");
+	registry_enrol_all(w->r, b.requests, 1);
+	assert_int_equal(b.requests[0].err.code, -EINVAL);
+	assert_int_equal(b.requests[0].decision.listen_port, 0);
+}
+
 /* One is refused, one is no proof at all. */
 static void test_one_does_not_stop_the_others(struct registry_world *w)
 {
@@ -224,6 +239,7 @@ int main(void)
 {
 	static const struct registry_test tests[] = {
 		REGISTRY_TEST(test_all_are_enrolled),
+		REGISTRY_TEST(test_one_alone),
 		REGISTRY_TEST(test_one_does_not_stop_the_others),
 		REGISTRY_TEST(test_they_are_judged_in_their_turn),
 		REGISTRY_TEST(test_failing_at_each_call),

@@ -327,7 +327,7 @@ static void test_malformed(struct registry_world *w)
 {
 	struct registry_proof good = world_proof(ONBOARDING_WEAK, 0);
 	struct registry_proof proof = good;
-	struct registry_decision decision;
+	struct registry_decision decision = {.listen_port = 7};
 	uint8_t key[SSH_KEY_ED25519_SIZE + 1] = {0};
 	struct err err;
 
@@ -337,6 +337,7 @@ static void test_malformed(struct registry_world *w)
 #define REFUSES(words)                                                                             \
 	assert_int_equal(registry_enrol(w->r, &proof, &world_origin, &decision, &err), -EINVAL);   \
 	assert_contains(err.text, words);                                                          \
+	assert_int_equal(decision.listen_port, 7);                                                 \
 	proof = good
 	proof.ssh_key = span_of(key, good.ssh_key.size + 1);
 	REFUSES("no ssh-ed25519 key");

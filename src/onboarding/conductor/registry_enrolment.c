@@ -358,7 +358,7 @@ static int enrol_batch(struct registry_session *session, void *work, struct err 
 	for (size_t i = 0; i < batch->n && rc == 0; i++) {
 		struct registry_enrolment_request *request = &batch->requests[i];
 
-		request->err = (struct err){0};
+		request->err = (struct err){0}; /* of a transaction that is done again */
 		if (check_proof(request->proof, &request->err) == 0)
 			rc = enrol_among(session, request, err);
 	}
@@ -370,6 +370,10 @@ void registry_enrol_all(struct registry *r, struct registry_enrolment_request *r
 	struct enrol_batch batch = {.requests = requests, .n = n};
 	struct err err = {0};
 
+	for (size_t i = 0; i < n; i++) {
+		requests[i].err = (struct err){0};
+		requests[i].decision = (struct registry_decision){0};
+	}
 	if (n == 1 && check_proof(requests[0].proof, &requests[0].err) < 0)
 		return;
 	if (registry_write(r, enrol_batch, &batch, &err) == 0)
@@ -385,8 +389,9 @@ int registry_enrol(struct registry *r, const struct registry_proof *proof,
 	struct registry_enrolment_request request = {.proof = proof, .origin = origin};
 
 	registry_enrol_all(r, &request, 1);
-	*ret = request.decision;
-	if (request.err.code < 0 && err)
+	if (request.err.code == 0)
+		*ret = request.decision;
+	else if (err)
 		*err = request.err;
 	return request.err.code;
 }

@@ -74,7 +74,8 @@ struct registry_enrolment_request {
 	const struct registry_proof *proof;
 	const struct registry_origin *origin;
 	struct registry_decision decision; /* out */
-	struct err err; /* out: its code is what registry_enrol() would have returned */
+	struct err
+		err; /* out: its code is what registry_enrol() would have returned; 0 = decided */
 };
 
 /* The same for several in one transaction, which reaches the disk once for all of them: each is
