@@ -16,7 +16,6 @@
 #include "core/macros.h"
 #include "core/work.h"
 
-#define READ_SIZE           4096
 /* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
 #define VERIFIED_TIMEOUT_MS 120000
 
@@ -162,9 +161,6 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (broken)
 		sco_handshake_break(&session->handshake, broken);
 	give_ticket_back(session);
-	if (h->outcome == SCO_ENROLLED && s->options.enrolled)
-		s->options.enrolled(s->options.owner, h->steps->hello.router,
-				    h->steps->record.node);
 	/* An enrolment, and a refusal by the commit, have their line in the audit. */
 	if (h->outcome == SCO_ENROLLED || h->denied)
 		conclude(session);

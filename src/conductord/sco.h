@@ -22,8 +22,6 @@ struct sco_options {
 	void (*ssh_show_out)(void *owner, admission_ticket ticket);
 	/* On a worker: keys that may log in have changed. */
 	int (*sync_keys)(void *owner, struct err *err);
-	/* Somebody was enrolled. */
-	void (*enrolled)(void *owner, const char *router, const char *node);
 	void *owner;
 };
 

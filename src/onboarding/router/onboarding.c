@@ -14,9 +14,8 @@
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
 
-#define KEY_FILE          "conductor-key"
-#define BOOT_ID_FILE      "/proc/sys/kernel/random/boot_id"
-#define DOCUMENT_SIZE_MAX (128u << 10)
+#define KEY_FILE     "conductor-key"
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 enum onboarding_state onboarding_state(const struct onboarding *o)
 {
@@ -209,7 +208,7 @@ static void take_file(struct onboarding *o)
 	struct err err = {0};
 	char *text = NULL;
 	size_t size;
-	int rc = file_read(path, DOCUMENT_SIZE_MAX, &text, &size, &err);
+	int rc = file_read(path, ONBOARDING_DOCUMENT_MAX, &text, &size, &err);
 
 	if (rc == -ENOENT)
 		return;

@@ -10,10 +10,9 @@
 #include "core/json.h"
 #include "core/macros.h"
 
-#define TOKEN_MEMBER      "secure-conductor-onboarding-token"
-#define DOCUMENT_SIZE_MAX (128u << 10)
-#define SERIAL_FILE       "/sys/class/dmi/id/product_serial"
-#define UUID_FILE         "/sys/class/dmi/id/product_uuid"
+#define TOKEN_MEMBER "secure-conductor-onboarding-token"
+#define SERIAL_FILE  "/sys/class/dmi/id/product_serial"
+#define UUID_FILE    "/sys/class/dmi/id/product_uuid"
 
 static bool take_name(const char *name, char ret[TOKEN_NAME_SIZE])
 {
@@ -147,7 +146,7 @@ int onboarding_document_read(struct onboarding_record *ret, struct span document
 		.minimum_mode = minimum_mode,
 	};
 	cJSON *json = NULL;
-	int rc = json_parse(&json, document, DOCUMENT_SIZE_MAX, err);
+	int rc = json_parse(&json, document, ONBOARDING_DOCUMENT_MAX, err);
 
 	if (rc == 0 && !cJSON_IsObject(json))
 		rc = err_set(err, -EINVAL, "expected a JSON object");

@@ -10,6 +10,8 @@
 
 #include "onboarding/router/onboarding_record.h"
 
+#define ONBOARDING_DOCUMENT_MAX (128u << 10) /* bytes */
+
 /* What there is to try: HANDSHAKING, with hosts, token and jti. The caller releases it.
  * minimum_mode: where the document has none. -EINVAL and those of token_parse(): what is wrong. */
 int onboarding_document_read(struct onboarding_record *ret, struct span document,

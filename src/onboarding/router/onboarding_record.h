@@ -1,9 +1,9 @@
 /* onboarding_record.h - what a router keeps of its onboarding on disk, in the encrypted secrets: a
  * reboot at any point goes on from there.
  *
- *	onboarding.json         what holds: state, conductors, what was asked for, and the token
- *until nobody needs it any more onboarding-next.json    a newer token, beside what holds, until a
- *conductor has enrolled it
+ *	onboarding.json       what holds: state, conductors, what was asked for; and its token,
+ *	                      until nobody needs that any more
+ *	onboarding-next.json  a newer token beside it, until a conductor has enrolled us by it
  *
  * Each is written whole or not at all, its token with it: a power cut leaves the old or the new.
  */
