@@ -145,7 +145,7 @@ static int find_by_key(const struct visit *visit, struct registry_enrolment *ret
 /* -ENOENT: nobody is enrolled so. */
 static int find_node(struct visit *visit, struct err *err)
 {
-	struct registry_enrolment row;
+	struct registry_enrolment row = {0};
 	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->conductor->registry,
 							  visit->router, visit->node, &row, err)
 				  : find_by_key(visit, &row, err);
