@@ -316,7 +316,7 @@ def test_watch_draws_both_in_place(fleet):
         assert [row.split()[0] for row in rows] == ["node0", "node1"]
         assert all(len(row.rstrip("\r\n")) < 100 for row in rows), rows
     assert all("complete" in row for row in frames[-1].split("\r\033[K")[1:])
-    assert "█" in drawn and "MiB/s" in drawn
+    assert "█" in drawn and "iB/s" in drawn
 
 
 @pytest.mark.parametrize("node", ["node0", "node1"])
