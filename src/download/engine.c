@@ -4,14 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/macros.h"
 #include "download/engine_private.h"
-
-/* Paused, queued and waiting for the peer do not count (download.md, "Time out"). */
-static bool time_counts(const struct engine *e)
-{
-	return engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER;
-}
 
 struct engine_action *engine_add_action(struct engine_actions *out, enum engine_action_type type)
 {
@@ -153,14 +146,14 @@ void engine_go_on(struct engine *e, struct engine_actions *out)
 static void account_time(struct engine *e, uint64_t now_ms)
 {
 	assert(now_ms >= e->last_ms);
-	if (time_counts(e))
+	if (engine_time_counts(e))
 		e->used_ms += now_ms - e->last_ms;
 	e->last_ms = now_ms;
 }
 
 static bool is_timed_out(const struct engine *e)
 {
-	return e->limits.timeout_ms > 0 && time_counts(e) && e->state != ENGINE_FINISHING &&
+	return e->limits.timeout_ms > 0 && engine_time_counts(e) && e->state != ENGINE_FINISHING &&
 	       e->used_ms >= e->limits.timeout_ms;
 }
 
@@ -293,11 +286,6 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	}
 }
 
-static bool may_retry(const struct engine *e)
-{
-	return e->state == ENGINE_WAITING_RETRY && e->recorded_attempt == e->attempt;
-}
-
 /* Whatever happened: what follows from how things stand now. */
 static void proceed(struct engine *e, struct engine_actions *out)
 {
@@ -305,7 +293,7 @@ static void proceed(struct engine *e, struct engine_actions *out)
 		engine_begin_discovery(e, out);
 	if (e->state == ENGINE_WAITING_PEER)
 		engine_weigh_waiting(e, out);
-	if (may_retry(e) && e->last_ms >= e->retry_at_ms)
+	if (engine_may_retry(e) && e->last_ms >= e->retry_at_ms)
 		engine_begin_discovery(e, out);
 	if (e->state == ENGINE_DISCOVERING)
 		engine_weigh_answers(e, out);
@@ -360,47 +348,4 @@ void engine_step(struct engine *e, const struct engine_event *event, uint64_t no
 	if (is_timed_out(e))
 		engine_stop(e, ENGINE_FAILED, "timeout", ret_actions);
 	proceed(e, ret_actions);
-}
-
-uint64_t engine_deadline(const struct engine *e, uint64_t now_ms)
-{
-	if (e->limits.timeout_ms == 0)
-		return ENGINE_NEVER;
-	if (e->used_ms >= e->limits.timeout_ms)
-		return now_ms;
-	return now_ms + (e->limits.timeout_ms - e->used_ms);
-}
-
-static uint64_t earlier_if_ahead(const struct engine *e, uint64_t wake, uint64_t at)
-{
-	return at > e->last_ms && at < wake ? at : wake;
-}
-
-uint64_t engine_next_wake(const struct engine *e)
-{
-	uint64_t wake = ENGINE_NEVER;
-
-	if (time_counts(e) && e->state != ENGINE_FINISHING)
-		wake = engine_deadline(e, e->last_ms);
-	if (may_retry(e))
-		wake = MIN(wake, e->retry_at_ms);
-	if (e->state == ENGINE_WAITING_PEER)
-		wake = MIN(wake, engine_patience_ends(e));
-	if (e->state == ENGINE_DISCOVERING)
-		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
-	if (e->state != ENGINE_DOWNLOADING)
-		return wake;
-	if (e->active == SOURCE_NOBODY) {
-		wake = earlier_if_ahead(e, wake, e->asked_ms + FAILOVER_GRACE_MS);
-		wake = earlier_if_ahead(e, wake, e->ended_ms + PARTNER_PATIENCE_MS);
-	}
-	for (unsigned i = 0; i < e->n_sources; i++) {
-		const struct source *s = &e->sources[i];
-
-		if (!source_is_usable(s))
-			continue;
-		wake = earlier_if_ahead(e, wake, s->skip_until_ms);
-		wake = earlier_if_ahead(e, wake, s->rest_until_ms);
-	}
-	return wake;
 }

@@ -1,10 +1,10 @@
 /* engine_private.h - what the files of the engine share.
  *
- * engine.c takes events and has the time; engine_state.c knows which state follows which;
- * engine_attempt.c ends attempts; engine_discovery.c weighs the sources' answers;
- * engine_requests.c fills the slots and judges what came; engine_sequence.c waits for the HA peer,
- * and engine_partner.c takes from it what it has, while it is downloading itself. "Now" is
- * e->last_ms, set at the beginning of each step.
+ * engine.c takes events; engine_time.c says when it wants to be called without one; engine_state.c
+ * knows which state follows which; engine_attempt.c ends attempts; engine_discovery.c weighs the
+ * sources' answers; engine_requests.c fills the slots and judges what came; engine_sequence.c waits
+ * for the HA peer, and engine_partner.c takes from it what it has, while it is downloading itself.
+ * "Now" is e->last_ms, set at the beginning of each step.
  */
 #pragma once
 
@@ -25,6 +25,11 @@ void engine_finish(struct engine *e, struct engine_actions *out);
 
 /* From wherever the download was left: look at the disk, check it, and then ask around. */
 void engine_go_on(struct engine *e, struct engine_actions *out);
+
+/* Of the timeout. */
+bool engine_time_counts(const struct engine *e);
+/* Is a retry awaited that the disk knows of? */
+bool engine_may_retry(const struct engine *e);
 
 /* Is it the peer's turn? */
 bool engine_must_wait(const struct engine *e);
