@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "core/macros.h"
+#include "onboarding/conductor/registry_routers.h"
 
 static unsigned status_of(int code)
 {
@@ -78,14 +79,33 @@ static void on_gone(void *kept)
 	((struct registry_job *)kept)->x = NULL;
 }
 
+/* What names something is never cut: what does not fit names nothing here. */
+static int copy_name(const char *value, const char *name, char *ret, size_t size, struct err *err)
+{
+	if (value && (size_t)snprintf(ret, size, "%s", value) >= size) {
+		ret[0] = '\0';
+		return err_set(err, -EINVAL, "%s: '%s' is too long: at most %zu characters", name,
+			       value, size - 1);
+	}
+	return 0;
+}
+
 static int copy_parameter(struct http_exchange *x, const char *name, char *ret, size_t size,
 			  struct err *err)
 {
-	const char *value = http_exchange_parameter(x, name);
+	return copy_name(http_exchange_parameter(x, name), name, ret, size, err);
+}
 
-	if (value && (size_t)snprintf(ret, size, "%s", value) >= size)
-		return err_set(err, -EINVAL, "%s: '%s' is too long", name, value);
-	return 0;
+/* ?router=, where the path has none: "" is not "all". */
+static int read_router(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	const char *asked = http_exchange_query(x, "router");
+	int rc = copy_parameter(x, "router", job->router, sizeof(job->router), err);
+
+	if (rc < 0 || job->router[0] || !asked)
+		return rc;
+	rc = copy_name(asked, "router", job->router, sizeof(job->router), err);
+	return rc < 0 ? rc : registry_check_name("router", job->router, err);
 }
 
 static int read_number(struct http_exchange *x, const char *name, int64_t *ret, struct err *err)
@@ -97,7 +117,7 @@ static int read_number(struct http_exchange *x, const char *name, int64_t *ret, 
 		return 0;
 	errno = 0;
 	*ret = strtoll(text, &end, 10);
-	if (errno || *end || end == text || *ret < 0)
+	if (errno || *end || text[0] < '0' || text[0] > '9')
 		return err_set(err, -EINVAL, "%s: expected a number, found '%s'", name, text);
 	return 0;
 }
@@ -117,11 +137,8 @@ static int read_body(struct http_exchange *x, struct registry_job *job, struct e
 
 static int fill(struct http_exchange *x, struct registry_job *job, struct err *err)
 {
-	int rc = copy_parameter(x, "router", job->router, sizeof(job->router), err);
+	int rc = read_router(x, job, err);
 
-	if (rc == 0 && !job->router[0] && http_exchange_query(x, "router"))
-		(void)snprintf(job->router, sizeof(job->router), "%s",
-			       http_exchange_query(x, "router"));
 	if (rc == 0)
 		rc = copy_parameter(x, "node", job->node, sizeof(job->node), err);
 	if (rc == 0)

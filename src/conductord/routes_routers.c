@@ -52,52 +52,52 @@ static int show_router(struct registry_job *job, struct err *err)
 	return job->json ? 0 : err_set(err, -ENOENT, "there is no router %s", job->router);
 }
 
-static int set_mode(struct registry_job *job, struct err *err)
+static int read_mode(const cJSON *body, struct registry_router_changes *ret, struct err *err)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "mode");
-	enum onboarding_mode mode;
 	const char *name;
 	int rc;
 
-	if (!item)
+	ret->sets_mode = cJSON_GetObjectItemCaseSensitive(body, "mode");
+	if (!ret->sets_mode)
 		return 0;
-	rc = json_get_string(job->body, "mode", 16, &name, err);
+	rc = json_get_string(body, "mode", 16, &name, err);
 	if (rc < 0)
 		return rc;
-	if (!onboarding_mode_from_name(name, &mode))
+	if (!onboarding_mode_from_name(name, &ret->mode))
 		return err_set(err, -EINVAL,
 			       "mode: expected disabled, psk-only, weak or strong, found '%s'",
 			       name);
-	job->keys_changed = true;
-	return registry_router_set_mode(job->conductor->registry, job->router, mode, &job->origin,
-					err);
+	return 0;
 }
 
 /* "" makes one. */
-static int set_secret(struct registry_job *job, struct err *err)
+static int read_secret(const cJSON *body, struct registry_router_changes *ret, struct err *err)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "pre-shared-secret");
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "pre-shared-secret");
 	const char *secret = cJSON_GetStringValue(item);
 
-	if (!item)
-		return 0;
-	if (!secret)
+	ret->sets_secret = item;
+	if (item && !secret)
 		return err_set(err, -EINVAL, "pre-shared-secret: expected a string");
-	return registry_router_set_secret(job->conductor->registry, job->router,
-					  secret[0] ? secret : NULL, &job->origin, err);
+	ret->secret = secret && secret[0] ? secret : NULL;
+	return 0;
 }
 
+/* All is read before anything is written, and written in one transaction. */
 static int put_router(struct registry_job *job, struct err *err)
 {
 	static const char *const members[] = {"mode", "pre-shared-secret", NULL};
+	struct registry_router_changes changes = {0};
 	int rc = json_refuse_others(job->body, members, err);
 
 	if (rc == 0)
-		rc = registry_router_add(job->conductor->registry, job->router, &job->origin, err);
+		rc = read_secret(job->body, &changes, err);
 	if (rc == 0)
-		rc = set_secret(job, err);
+		rc = read_mode(job->body, &changes, err);
+	job->keys_changed = rc == 0 && changes.sets_mode;
 	if (rc == 0)
-		rc = set_mode(job, err);
+		rc = registry_router_put(job->conductor->registry, job->router, &changes,
+					 &job->origin, err);
 	return rc == 0 ? show_router(job, err) : rc;
 }
 
@@ -123,47 +123,48 @@ static int show_node(struct registry_job *job, struct err *err)
 }
 
 /* null takes it away. */
-static int set_asset_id(struct registry_job *job, struct err *err)
+static int read_asset_id(const cJSON *body, struct registry_node_changes *ret, struct err *err)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "asset-id");
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "asset-id");
 
-	if (!item)
-		return 0;
-	if (!cJSON_IsString(item) && !cJSON_IsNull(item))
+	ret->sets_asset_id = item;
+	ret->asset_id = cJSON_GetStringValue(item);
+	if (item && !cJSON_IsString(item) && !cJSON_IsNull(item))
 		return err_set(err, -EINVAL, "asset-id: expected a string or null");
-	return registry_node_set_asset_id(job->conductor->registry, job->router, job->node,
-					  cJSON_GetStringValue(item), &job->origin, err);
+	return 0;
 }
 
-static int set_endorsement_key(struct registry_job *job, struct err *err)
+/* ret_key: of what ret borrows; freed by the caller. */
+static int read_endorsement_key(const cJSON *body, struct registry_node_changes *ret,
+				uint8_t **ret_key, struct err *err)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(job->body, "endorsement-key");
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "endorsement-key");
 	const char *text = cJSON_GetStringValue(item);
-	uint8_t *bytes = NULL;
 	size_t size = 0;
-	int rc = 0;
 
-	if (!item)
-		return 0;
-	if (!text && !cJSON_IsNull(item))
+	ret->sets_endorsement_key = item;
+	if (item && !text && !cJSON_IsNull(item))
 		return err_set(err, -EINVAL, "endorsement-key: expected base64 or null");
-	if (text && base64_decode(span_of_string(text), &bytes, &size) < 0)
+	if (text && base64_decode(span_of_string(text), ret_key, &size) < 0)
 		return err_set(err, -EINVAL, "endorsement-key: expected base64");
-	rc = registry_node_set_endorsement_key(job->conductor->registry, job->router, job->node,
-					       span_of(bytes, size), &job->origin, err);
-	free(bytes);
-	return rc;
+	ret->endorsement_key = span_of(*ret_key, size);
+	return 0;
 }
 
 static int put_node(struct registry_job *job, struct err *err)
 {
 	static const char *const members[] = {"asset-id", "endorsement-key", NULL};
+	_cleanup_(free_rows) uint8_t *key = NULL;
+	struct registry_node_changes changes = {0};
 	int rc = json_refuse_others(job->body, members, err);
 
 	if (rc == 0)
-		rc = set_asset_id(job, err);
+		rc = read_asset_id(job->body, &changes, err);
 	if (rc == 0)
-		rc = set_endorsement_key(job, err);
+		rc = read_endorsement_key(job->body, &changes, &key, err);
+	if (rc == 0)
+		rc = registry_node_put(job->conductor->registry, job->router, job->node, &changes,
+				       &job->origin, err);
 	return rc == 0 ? show_node(job, err) : rc;
 }
 

@@ -1,6 +1,7 @@
 #include "core/http_exchange.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,6 +96,42 @@ unsigned http_exchange_route(struct http_exchange *x, char allow[64])
 		add_allowed(allow, route->method);
 	}
 	return allow[0] ? 405 : 404;
+}
+
+struct query_check {
+	struct http_exchange *x;
+	struct err *err;
+	int rc;
+};
+
+/* One that stands twice would be read as whichever comes first, by another program as the last. */
+static enum MHD_Result check_argument(void *user, enum MHD_ValueKind kind, const char *name,
+				      const char *value)
+{
+	struct query_check *check = user;
+	const char *first = MHD_lookup_connection_value(check->x->connection, kind, name);
+
+	if (!value)
+		check->rc = err_set(check->err, -EINVAL, "%s: it has no value", name);
+	else if (first != value)
+		check->rc = err_set(check->err, -EINVAL, "%s: it stands twice", name);
+	return check->rc < 0 ? MHD_NO : MHD_YES;
+}
+
+int http_exchange_check_names(struct http_exchange *x, struct err *err)
+{
+	struct query_check check = {.x = x, .err = err};
+
+	for (unsigned i = 0; i < PARAMETERS_MAX && x->values[i]; i++)
+		if (strlen(x->values[i]) > PARAMETER_SIZE_MAX)
+			return err_set(err, -EINVAL,
+				       "%.*s: a name of %zu bytes, and none has more than %d",
+				       (int)x->parameters[i].size,
+				       (const char *)x->parameters[i].bytes, strlen(x->values[i]),
+				       PARAMETER_SIZE_MAX);
+	(void)MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, check_argument,
+					&check);
+	return check.rc;
 }
 
 void *http_exchange_owner(const struct http_exchange *x)

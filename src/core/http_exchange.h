@@ -5,8 +5,10 @@
 
 #include "core/http_server.h"
 
-#define PARAMETERS_MAX 2
-#define GROUPS_MAX     256
+#define PARAMETERS_MAX     2
+#define PARAMETER_SIZE_MAX 128 /* the longest name there is: a version's, or a file's of an image  \
+				*/
+#define GROUPS_MAX         256
 
 struct http_server {
 	struct http_listener listener;
@@ -63,5 +65,7 @@ void http_server_kick(struct http_server *server);
 
 /* Find the route; 0, or the status of a refusal, with allow filled for 405. */
 unsigned http_exchange_route(struct http_exchange *x, char allow[64]);
+/* Does what was asked name what it names once, and whole? Of a route that was found. -EINVAL. */
+int http_exchange_check_names(struct http_exchange *x, struct err *err);
 void http_exchange_free(struct http_exchange *x);
 void http_exchange_resume(struct http_exchange *x);

@@ -150,6 +150,7 @@ static void judge_head(struct http_exchange *x, const char *method)
 {
 	char allow[64];
 	unsigned refusal = http_exchange_route(x, allow);
+	struct err err;
 
 	if (refusal == 405) {
 		http_reply_problem(x, 405, "%s is not for %s, only %s", method, x->url, allow);
@@ -161,6 +162,8 @@ static void judge_head(struct http_exchange *x, const char *method)
 				   x->route->change == HTTP_CHANGES
 					   ? "root or a member of the control group"
 					   : "a member of the read group");
+	} else if (http_exchange_check_names(x, &err) < 0) {
+		http_reply_problem(x, 400, "%s", err.text);
 	} else if (!x->route->upload && content_length(x) > body_max(x)) {
 		http_reply_problem(x, 413, "a body of more than %zu bytes", body_max(x));
 	} else {

@@ -105,7 +105,7 @@ int command_configure_secret(const struct invocation *invocation)
 	if (strcmp(secret, "-") == 0) {
 		if (!fgets(line, sizeof(line), stdin))
 			line[0] = '\0';
-		line[strcspn(line, "\n")] = '\0';
+		line[strcspn(line, "\n")] = '\0'; /* one that is longer is none: 48 characters */
 		secret = line;
 	}
 	if (!secret[0]) {
@@ -144,8 +144,12 @@ static int edit(const struct invocation *invocation, enum config_change change, 
 	size_t n = 0;
 	struct err err;
 
+	if (invocation->n_rest >= EDIT_WORDS_MAX) {
+		(void)fprintf(stderr, "stewardctl: more than %d words\n", EDIT_WORDS_MAX);
+		return EXIT_USAGE;
+	}
 	words[n++] = invocation->command->words[5];
-	for (int i = 0; i < invocation->n_rest && n < EDIT_WORDS_MAX; i++)
+	for (int i = 0; i < invocation->n_rest; i++)
 		words[n++] = invocation->rest[i];
 	if (config_edit_router(change, old, n, words, ret, &err) == 0)
 		return EXIT_DONE;

@@ -12,7 +12,7 @@
 struct command_place {
 	bool is_through_conductor;
 	char downloads[COMMAND_PATH_SIZE / 2]; /* where they are on the control socket */
-	char query[COMMAND_PATH_SIZE / 4];     /* which node is meant, "" = all */
+	char query[COMMAND_PATH_SIZE / 2];     /* which node is meant, "" = all */
 	/* Nodes that could not be asked, or refused, when all were asked last. */
 	char refused[COMMAND_NODES_MAX][64];
 	size_t n_refused;

@@ -55,6 +55,10 @@ static void get_onboarding(struct http_exchange *x)
 	const char *asked = http_exchange_query(x, "router");
 	const char *name = router_of_exchange(x)->config->name;
 
+	if (asked && !token_name_is_valid(asked)) {
+		http_reply_problem(x, 400, "router: '%s' is not the name of a router", asked);
+		return;
+	}
 	if (asked && strcmp(asked, name) != 0) {
 		http_reply_problem(x, 404, "this is router %s", name);
 		return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "postgres.h"
+#include "registry_calls.h"
 #include "support.h"
 
 #include "onboarding/conductor/registry_driver.h"

@@ -1,5 +1,6 @@
 /* What is one database's alone: SQLite's file, PostgreSQL's URI and TLS. */
 #include "postgres.h"
+#include "registry_calls.h"
 #include "support.h"
 
 #include <openssl/pem.h>

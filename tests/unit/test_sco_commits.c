@@ -1,4 +1,5 @@
 /* Handshakes that come to their commit at the same time: what they are told, and when. */
+#include "registry_calls.h"
 #include "support.h"
 
 #include <stdlib.h>

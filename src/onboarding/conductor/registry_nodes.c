@@ -10,6 +10,7 @@
 #include "core/macros.h"
 #include "onboarding/conductor/registry_audit.h"
 #include "onboarding/conductor/registry_routers.h"
+#include "onboarding/conductor/registry_tokens.h"
 #include "onboarding/conductor/registry_transaction.h"
 
 #define ENDORSEMENT_BITS_MIN 2048
@@ -18,8 +19,7 @@ struct node_work {
 	const struct registry_origin *origin;
 	const char *router;
 	const char *node;
-	const char *asset_id;
-	struct span key;
+	struct registry_node_changes changes;
 };
 
 static int check_names(const struct node_work *w, struct err *err)
@@ -130,9 +130,9 @@ static int check_asset_id_is_free(struct registry_session *session, const struct
 	char what[TOKEN_NAME_SIZE + 16];
 	int rc;
 
-	(void)snprintf(what, sizeof(what), "asset-id %s", w->asset_id);
+	(void)snprintf(what, sizeof(what), "asset-id %s", w->changes.asset_id);
 	rc = query_open(&q, session, err, "SELECT router, name FROM nodes WHERE asset_id = $1",
-			value_text(w->asset_id));
+			value_text(w->changes.asset_id));
 	return rc < 0 ? rc : refuse_other(&q, w, what, err);
 }
 
@@ -155,36 +155,53 @@ static int check_asset_ids_fit(struct registry_session *session, const struct no
 	return 0;
 }
 
-static int set_asset_id(struct registry_session *session, void *work, struct err *err)
+/* 1 = it had another one, which is now none of it. Its tokens stay dead also when somebody gives it
+ * back. */
+static int loses_asset_id(struct registry_session *session, const struct node_work *w,
+			  struct err *err)
 {
-	const struct node_work *w = work;
-	char reason[TOKEN_NAME_SIZE + 16];
+	_cleanup_(query_close) struct query q = {0};
+	const char *asset_id = w->changes.asset_id;
 	int rc;
 
-	rc = ensure(session, w, err);
-	if (rc == 0 && w->asset_id)
-		rc = check_asset_id_is_free(session, w, err);
+	rc = query_open(&q, session, err,
+			"SELECT 1 FROM nodes WHERE router = $1 AND name = $2"
+			" AND asset_id IS NOT NULL AND asset_id <> $3",
+			value_text(w->router), value_text(w->node),
+			value_text(asset_id ? asset_id : ""));
+	return rc < 0 ? rc : query_next(&q, err);
+}
+
+static int change_asset_id(struct registry_session *session, const struct node_work *w,
+			   struct err *err)
+{
+	int rc = loses_asset_id(session, w, err);
+
+	if (rc == 1)
+		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
 	if (rc == 0)
 		rc = query_run(session, err,
 			       "UPDATE nodes SET asset_id = $3 WHERE router = $1 AND name = $2",
-			       value_text(w->router), value_text(w->node), value_text(w->asset_id));
-	if (rc == 0)
-		rc = check_asset_ids_fit(session, w, err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(reason, sizeof(reason), "asset-id %s", w->asset_id ? w->asset_id : "none");
-	return note(session, w, REGISTRY_CONFIGURED, reason, err);
+			       value_text(w->router), value_text(w->node),
+			       value_text(w->changes.asset_id));
+	return rc < 0 ? rc : check_asset_ids_fit(session, w, err);
 }
 
-int registry_node_set_asset_id(struct registry *r, const char *router, const char *node,
-			       const char *asset_id, const struct registry_origin *origin,
-			       struct err *err)
+static int set_asset_id(struct registry_session *session, const struct node_work *w,
+			struct err *err)
 {
-	struct node_work w = {
-		.origin = origin, .router = router, .node = node, .asset_id = asset_id};
-	int rc = asset_id ? registry_check_name("asset-id", asset_id, err) : 0;
+	const char *asset_id = w->changes.asset_id;
+	char reason[TOKEN_NAME_SIZE + 16];
+	int rc = 0;
 
-	return rc < 0 ? rc : write_node(r, set_asset_id, &w, err);
+	if (asset_id)
+		rc = check_asset_id_is_free(session, w, err);
+	if (rc == 0)
+		rc = change_asset_id(session, w, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(reason, sizeof(reason), "asset-id %s", asset_id ? asset_id : "none");
+	return note(session, w, REGISTRY_CONFIGURED, reason, err);
 }
 
 /* Whole, of the one encoding there is (keys are compared by bytes), and what MakeCredential can
@@ -214,39 +231,52 @@ static int check_endorsement_key(struct span key, struct err *err)
 	return rc;
 }
 
-static int set_key(struct registry_session *session, void *work, struct err *err)
+static int set_key(struct registry_session *session, const struct node_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
-	const struct node_work *w = work;
+	const struct span key = w->changes.endorsement_key;
 	int rc;
 
-	rc = ensure(session, w, err);
-	if (rc == 0)
-		rc = query_open(&q, session, err,
-				"SELECT router, name FROM nodes WHERE endorsement_key = $1",
-				value_bytes(w->key));
+	rc = query_open(&q, session, err,
+			"SELECT router, name FROM nodes WHERE endorsement_key = $1",
+			value_bytes(key));
 	if (rc == 0)
 		rc = refuse_other(&q, w, "this endorsement key", err);
 	if (rc == 0)
 		rc = query_run(session, err,
 			       "UPDATE nodes SET endorsement_key = $3"
 			       " WHERE router = $1 AND name = $2",
-			       value_text(w->router), value_text(w->node), value_bytes(w->key));
+			       value_text(w->router), value_text(w->node), value_bytes(key));
 	if (rc < 0)
 		return rc;
 	return note(session, w, REGISTRY_CONFIGURED,
-		    w->key.size > 0 ? "endorsement key set" : "endorsement key none", err);
+		    key.size > 0 ? "endorsement key set" : "endorsement key none", err);
 }
 
-int registry_node_set_endorsement_key(struct registry *r, const char *router, const char *node,
-				      struct span key, const struct registry_origin *origin,
-				      struct err *err)
+static int put(struct registry_session *session, void *work, struct err *err)
 {
-	struct node_work w = {.origin = origin, .router = router, .node = node, .key = key};
+	const struct node_work *w = work;
+	int rc = ensure(session, w, err);
 
-	if (key.size > 0 && check_endorsement_key(key, err) < 0)
+	if (rc == 0 && w->changes.sets_asset_id)
+		rc = set_asset_id(session, w, err);
+	if (rc == 0 && w->changes.sets_endorsement_key)
+		rc = set_key(session, w, err);
+	return rc;
+}
+
+int registry_node_put(struct registry *r, const char *router, const char *node,
+		      const struct registry_node_changes *changes,
+		      const struct registry_origin *origin, struct err *err)
+{
+	struct node_work w = {
+		.origin = origin, .router = router, .node = node, .changes = *changes};
+	const struct span key = changes->endorsement_key;
+	int rc = changes->asset_id ? registry_check_name("asset-id", changes->asset_id, err) : 0;
+
+	if (rc == 0 && key.size > 0 && check_endorsement_key(key, err) < 0)
 		return err_wrap(err, "endorsement key of %s of %s", node, router);
-	return write_node(r, set_key, &w, err);
+	return rc < 0 ? rc : write_node(r, put, &w, err);
 }
 
 static int delete_node(struct registry_session *session, void *work, struct err *err)
@@ -258,9 +288,12 @@ static int delete_node(struct registry_session *session, void *work, struct err 
 	if (rc == 0)
 		rc = query_run(session, err, "DELETE FROM nodes WHERE router = $1 AND name = $2",
 			       value_text(w->router), value_text(w->node));
+	if (rc == 0)
+		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
 	if (rc < 0)
 		return rc;
-	return note(session, w, REGISTRY_DELETED, "node and its enrolment", err);
+	return note(session, w, REGISTRY_DELETED,
+		    "node and its enrolment, the router's tokens revoked", err);
 }
 
 int registry_node_delete(struct registry *r, const char *router, const char *node,
@@ -282,10 +315,7 @@ static int reset_node(struct registry_session *session, void *work, struct err *
 			       "DELETE FROM enrolments WHERE router = $1 AND node = $2",
 			       value_text(w->router), value_text(w->node));
 	if (rc == 0)
-		rc = query_run(session, err,
-			       "UPDATE tokens SET revoked = $2"
-			       " WHERE router = $1 AND revoked IS NULL",
-			       value_text(w->router), value_integer(w->origin->time_s));
+		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
 	if (rc < 0)
 		return rc;
 	return note(session, w, REGISTRY_NODE_RESET, "pin removed, the router's tokens revoked",

@@ -29,19 +29,24 @@ struct registry_node {
 	bool enrolled;
 };
 
-/* asset_id: NULL takes it away. -EEXIST: another node's; -E2BIG: a token holds no more than
- * TOKEN_ASSET_IDS_MAX of a router. Tokens of the router issued before die of the change. */
-int registry_node_set_asset_id(struct registry *r, const char *router, const char *node,
-			       const char *asset_id, const struct registry_origin *origin,
-			       struct err *err);
+/* What a node is to have from now on; what is not set stays as it is. */
+struct registry_node_changes {
+	bool sets_asset_id;
+	const char *asset_id; /* NULL takes it away */
+	bool sets_endorsement_key;
+	struct span endorsement_key; /* DER SubjectPublicKeyInfo; size 0 takes it away */
+};
 
-/* key: DER SubjectPublicKeyInfo of an RSA key of at least 2048 bits, size 0 takes it away. -EEXIST:
- * another node's. */
-int registry_node_set_endorsement_key(struct registry *r, const char *router, const char *node,
-				      struct span key, const struct registry_origin *origin,
-				      struct err *err);
+/* All of it, or nothing. asset_id: -EEXIST: another node's; -E2BIG: a token holds no more than
+ * TOKEN_ASSET_IDS_MAX of a router. The router's tokens are revoked when the
+ * node loses one.
+ * endorsement_key: of an RSA key of at least 2048 bits; -EEXIST: another node's. */
+int registry_node_put(struct registry *r, const char *router, const char *node,
+		      const struct registry_node_changes *changes,
+		      const struct registry_origin *origin, struct err *err);
 
-/* -ENOENT. The last node leaves its router there. */
+/* With its enrolment, and with the router's tokens: each of them names it. -ENOENT. The last node
+ * leaves its router there. */
 int registry_node_delete(struct registry *r, const char *router, const char *node,
 			 const struct registry_origin *origin, struct err *err);
 

@@ -8,13 +8,13 @@
 #include "core/macros.h"
 #include "onboarding/conductor/pre_shared_secret.h"
 #include "onboarding/conductor/registry_audit.h"
+#include "onboarding/conductor/registry_tokens.h"
 #include "onboarding/conductor/registry_transaction.h"
 
 struct router_work {
 	const struct registry_origin *origin;
 	const char *router;
-	enum onboarding_mode mode;
-	const char *secret;
+	struct registry_router_changes changes;
 	const char *configuration;
 	int64_t revision;
 	char *copy; /* out */
@@ -64,13 +64,6 @@ static int note(struct registry_session *session, const struct router_work *w,
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
-static int add(struct registry_session *session, void *work, struct err *err)
-{
-	const struct router_work *w = work;
-
-	return registry_router_ensure(session, w->router, err);
-}
-
 static int write_router(struct registry *r, registry_work_cb run, struct router_work *w,
 			struct err *err)
 {
@@ -79,91 +72,121 @@ static int write_router(struct registry *r, registry_work_cb run, struct router_
 	return rc < 0 ? rc : registry_write(r, run, w, err);
 }
 
-int registry_router_add(struct registry *r, const char *router,
-			const struct registry_origin *origin, struct err *err)
+/* 1 = it has this one already. */
+static int has_secret(struct registry_session *session, const char *router, const char *secret,
+		      struct err *err)
 {
-	struct router_work w = {.origin = origin, .router = router};
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
 
-	return write_router(r, add, &w, err);
+	rc = query_open(&q, session, err, "SELECT 1 FROM routers WHERE name = $1 AND secret = $2",
+			value_text(router), value_text(secret));
+	return rc < 0 ? rc : query_next(&q, err);
 }
 
 static int store_secret(struct registry_session *session, const struct router_work *w,
-			bool only_if_none, struct err *err)
+			const char *secret, struct err *err)
+{
+	int rc = has_secret(session, w->router, secret, err);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = query_run(session, err, "UPDATE routers SET secret = $2 WHERE name = $1",
+		       value_text(w->router), value_text(secret));
+	/* Those of the old one stay dead when it is set again. */
+	return rc < 0 ? rc : registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+}
+
+static int make_secret(struct registry_session *session, const struct router_work *w,
+		       struct err *err)
 {
 	char made[TOKEN_SECRET_SIZE + 1] = "";
-	int rc = 0;
+	int rc = pre_shared_secret_make(made, err);
 
-	if (!w->secret)
-		rc = pre_shared_secret_make(made, err);
 	if (rc == 0)
-		rc = query_run(session, err,
-			       "UPDATE routers SET secret = $2 WHERE name = $1"
-			       " AND ($3 = 0 OR secret IS NULL)",
-			       value_text(w->router), value_text(w->secret ? w->secret : made),
-			       value_integer(only_if_none));
+		rc = store_secret(session, w, made, err);
 	explicit_bzero(made, sizeof(made));
 	return rc;
 }
 
-static int set_mode(struct registry_session *session, void *work, struct err *err)
+static int set_secret(struct registry_session *session, const struct router_work *w,
+		      struct err *err)
 {
-	const struct router_work *w = work;
+	const char *secret = w->changes.secret;
+	int rc = secret ? store_secret(session, w, secret, err) : make_secret(session, w, err);
+
+	if (rc < 0)
+		return rc;
+	return note(session, w, REGISTRY_CONFIGURED,
+		    secret ? "pre-shared secret set" : "pre-shared secret made", err);
+}
+
+static int make_secret_if_none(struct registry_session *session, const struct router_work *w,
+			       struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT 1 FROM routers WHERE name = $1 AND secret IS NULL",
+			value_text(w->router));
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc <= 0)
+		return rc;
+	query_close(&q);
+	return make_secret(session, w, err);
+}
+
+static int set_mode(struct registry_session *session, const struct router_work *w, struct err *err)
+{
+	const enum onboarding_mode mode = w->changes.mode;
 	enum onboarding_mode old;
 	char reason[64];
 	int rc;
 
-	rc = registry_router_ensure(session, w->router, err);
-	if (rc == 0)
-		rc = registry_router_mode(session, w->router, &old, err);
+	rc = registry_router_mode(session, w->router, &old, err);
 	if (rc == 0)
 		rc = query_run(session, err, "UPDATE routers SET mode = $2 WHERE name = $1",
-			       value_text(w->router), value_text(onboarding_mode_name(w->mode)));
-	if (rc == 0 && w->mode != ONBOARDING_DISABLED)
-		rc = store_secret(session, w, true, err);
+			       value_text(w->router), value_text(onboarding_mode_name(mode)));
+	if (rc == 0 && mode != ONBOARDING_DISABLED)
+		rc = make_secret_if_none(session, w, err);
 	/* Who was let in by less than is asked now is not let in by it. */
-	if (rc == 0 && (w->mode == ONBOARDING_DISABLED || w->mode > old))
+	if (rc == 0 && (mode == ONBOARDING_DISABLED || mode > old))
 		rc = query_run(session, err, "DELETE FROM enrolments WHERE router = $1",
 			       value_text(w->router));
 	if (rc != 0)
 		return rc;
-	(void)snprintf(reason, sizeof(reason), "mode %s, was %s", onboarding_mode_name(w->mode),
+	(void)snprintf(reason, sizeof(reason), "mode %s, was %s", onboarding_mode_name(mode),
 		       onboarding_mode_name(old));
 	return note(session, w, REGISTRY_CONFIGURED, reason, err);
 }
 
-int registry_router_set_mode(struct registry *r, const char *router, enum onboarding_mode mode,
-			     const struct registry_origin *origin, struct err *err)
-{
-	struct router_work w = {.origin = origin, .router = router, .mode = mode};
-
-	return write_router(r, set_mode, &w, err);
-}
-
-static int set_secret(struct registry_session *session, void *work, struct err *err)
+static int put(struct registry_session *session, void *work, struct err *err)
 {
 	const struct router_work *w = work;
-	int rc;
+	int rc = registry_router_ensure(session, w->router, err);
 
-	rc = registry_router_ensure(session, w->router, err);
-	if (rc == 0)
-		rc = store_secret(session, w, false, err);
-	if (rc < 0)
-		return rc;
-	return note(session, w, REGISTRY_CONFIGURED,
-		    w->secret ? "pre-shared secret set" : "pre-shared secret made", err);
+	if (rc == 0 && w->changes.sets_secret)
+		rc = set_secret(session, w, err);
+	if (rc == 0 && w->changes.sets_mode)
+		rc = set_mode(session, w, err);
+	return rc;
 }
 
-int registry_router_set_secret(struct registry *r, const char *router, const char *secret,
-			       const struct registry_origin *origin, struct err *err)
+int registry_router_put(struct registry *r, const char *router,
+			const struct registry_router_changes *changes,
+			const struct registry_origin *origin, struct err *err)
 {
-	struct router_work w = {.origin = origin, .router = router, .secret = secret};
+	struct router_work w = {.origin = origin, .router = router, .changes = *changes};
+	const char *secret = changes->secret;
 
 	if (secret && !token_secret_is_valid(span_of_string(secret)))
 		return err_set(err, -EINVAL,
 			       "router %s: a pre-shared secret is 48 characters of A-Za-z0-9, "
 			       "and not %zu or other ones",
 			       router, strlen(secret));
-	return write_router(r, set_secret, &w, err);
+	return write_router(r, put, &w, err);
 }
 
 static int get_configuration(struct registry_session *session, void *work, struct err *err)

@@ -25,18 +25,21 @@ struct registry_router {
 	int64_t n_enrolled;
 };
 
-/* Make it, if it is not there. */
-int registry_router_add(struct registry *r, const char *router,
+/* What a router is to have from now on; what is not set stays as it is. */
+struct registry_router_changes {
+	bool sets_mode;
+	enum onboarding_mode mode;
+	bool sets_secret;
+	const char *secret; /* 48 characters [A-Za-z0-9]; NULL = make one */
+};
+
+/* All of it, or nothing; a router that is not there is made also when nothing is set. The first
+ * mode but disabled makes a secret, if there is none. Disabling and a higher mode end the router's
+ * enrolments: its keys are no longer among registry_authorized_keys(). Another secret revokes the
+ * tokens that were issued before. */
+int registry_router_put(struct registry *r, const char *router,
+			const struct registry_router_changes *changes,
 			const struct registry_origin *origin, struct err *err);
-
-/* The first mode but disabled makes a secret, if there is none. Disabling and a higher mode end the
- * router's enrolments: its keys are no longer among registry_authorized_keys(). */
-int registry_router_set_mode(struct registry *r, const char *router, enum onboarding_mode mode,
-			     const struct registry_origin *origin, struct err *err);
-
-/* secret: 48 characters [A-Za-z0-9]; NULL = make one. Tokens issued before die with the old one. */
-int registry_router_set_secret(struct registry *r, const char *router, const char *secret,
-			       const struct registry_origin *origin, struct err *err);
 
 /* The router's own configuration, JSON text as the caller has validated it. revision: the one that
  * was edited, so that nobody's change is lost (-EBUSY); 0 = there was none. */

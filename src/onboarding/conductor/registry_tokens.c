@@ -215,6 +215,14 @@ int registry_token_revoke(struct registry *r, const char *jti, const struct regi
 	return registry_write(r, revoke_token, &w, err);
 }
 
+int registry_tokens_revoke_all(struct registry_session *session, const char *router, int64_t now_s,
+			       struct err *err)
+{
+	return query_run(session, err,
+			 "UPDATE tokens SET revoked = $2 WHERE router = $1 AND revoked IS NULL",
+			 value_text(router), value_integer(now_s));
+}
+
 static void read_token(struct query *q, void *row)
 {
 	struct registry_token *token = row;

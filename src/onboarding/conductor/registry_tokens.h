@@ -69,6 +69,9 @@ int registry_token_find(struct registry *r, const char *jti, struct registry_tok
 struct registry_session;
 int registry_claims_read(struct registry_session *session, const char *router,
 			 struct registry_claims *ret, struct err *err);
+/* All of a router's that are not revoked yet. */
+int registry_tokens_revoke_all(struct registry_session *session, const char *router, int64_t now_s,
+			       struct err *err);
 /* All of them, as the registry remembers what a token held: "A0 A1". */
 #define REGISTRY_ASSET_IDS_SIZE ((size_t)TOKEN_ASSET_IDS_MAX * TOKEN_NAME_SIZE)
 void registry_claims_asset_ids(const struct registry_claims *claims,

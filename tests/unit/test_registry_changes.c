@@ -1,0 +1,190 @@
+/* A change is all or nothing, and what is deleted takes all that it has given with it: on both
+ * databases. */
+#include "registry_world.h"
+
+#include "core/macros.h"
+
+#define A0    "A0"
+#define OTHER "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfe"
+
+static struct registry_candidate look_up(struct registry_world *w, const char *asset_id)
+{
+	struct registry_question question = world_question("r0", asset_id, WORLD_JTI);
+	struct registry_candidate candidate;
+	struct err err;
+
+	assert_ok(registry_lookup(w->r, &question, WORLD_NOW_S, &candidate, &err), &err);
+	return candidate;
+}
+
+static void set_asset_id(struct registry_world *w, const char *node, const char *asset_id)
+{
+	struct err err;
+
+	assert_ok(registry_node_set_asset_id(w->r, "r0", node, asset_id, &world_origin, &err),
+		  &err);
+}
+
+/* Is the token dead, for the device that has it and for one that is half through a handshake? */
+static void assert_token_is_dead(struct registry_world *w, const char *asset_id)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 1);
+	struct registry_candidate candidate = look_up(w, asset_id);
+	struct registry_decision decision;
+
+	assert_true(candidate.token_is_known);
+	assert_true(candidate.token_is_revoked);
+	proof.asset_id = asset_id;
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_TOKEN_REVOKED);
+}
+
+static void test_a_node_takes_its_tokens(struct registry_world *w)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
+	struct registry_decision decision;
+	struct registry_authorized_key *keys;
+	struct err err;
+	size_t n;
+
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
+	assert_ok(registry_node_delete(w->r, "r0", "n0", &world_origin, &err), &err);
+	assert_int_equal(world_count_enrolments(w->r), 0);
+	assert_ok(registry_authorized_keys(w->r, &keys, &n, &err), &err);
+	assert_int_equal(n, 0);
+	free(keys);
+	set_asset_id(w, "n0", A0);
+	assert_token_is_dead(w, A0);
+}
+
+/* The same device under another node's name, and another device under the same. */
+static void test_a_renamed_node_takes_its_tokens(struct registry_world *w)
+{
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	assert_ok(registry_node_delete(w->r, "r0", "n0", &world_origin, &err), &err);
+	set_asset_id(w, "n9", A0);
+	assert_token_is_dead(w, A0);
+}
+
+static void test_an_asset_id_takes_its_tokens(struct registry_world *w)
+{
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	set_asset_id(w, "n0", A0); /* what is there already changes nothing */
+	assert_false(look_up(w, A0).token_is_revoked);
+	set_asset_id(w, "n0", NULL);
+	set_asset_id(w, "n0", A0);
+	assert_token_is_dead(w, A0);
+}
+
+static void test_a_second_nodes_asset_id_too(struct registry_world *w)
+{
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	set_asset_id(w, "n1", "A1");
+	set_asset_id(w, "n1", NULL);
+	assert_token_is_dead(w, A0);
+}
+
+static void test_a_secret_takes_its_tokens(struct registry_world *w)
+{
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	assert_ok(registry_router_set_secret(w->r, "r0", WORLD_SECRET, &world_origin, &err), &err);
+	assert_false(look_up(w, A0).token_is_revoked);
+	assert_ok(registry_router_set_secret(w->r, "r0", OTHER, &world_origin, &err), &err);
+	assert_ok(registry_router_set_secret(w->r, "r0", WORLD_SECRET, &world_origin, &err), &err);
+	assert_token_is_dead(w, A0);
+}
+
+/* Tokens of another router are none of it. */
+static void test_others_tokens_stay(struct registry_world *w)
+{
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	world_configure_router(w->r, "r1", "B0", "00000000000000000000000000000001",
+			       ONBOARDING_PSK_ONLY);
+	assert_ok(registry_node_delete(w->r, "r1", "n0", &world_origin, &err), &err);
+	assert_ok(registry_router_delete(w->r, "r1", &world_origin, &err), &err);
+	assert_false(look_up(w, A0).token_is_revoked);
+	assert_true(look_up(w, A0).token_is_known);
+}
+
+static struct registry_node only_node(struct registry_world *w)
+{
+	struct registry_node *rows;
+	struct registry_node node;
+	struct err err;
+	size_t n;
+
+	assert_ok(registry_nodes_list(w->r, "r0", &rows, &n, &err), &err);
+	assert_int_equal(n, 1);
+	node = rows[0];
+	free(rows);
+	return node;
+}
+
+/* Each second half is refused, by its form or by what others have: the first is not done either. */
+static void test_a_node_is_put_whole(struct registry_world *w)
+{
+	const struct registry_node_changes rows[] = {
+		{true, "A9", true, span_of_string("no key")},
+		{true, "A9", true, world_endorsement_key(1)}, /* r1's */
+		{true, "B0", true, world_endorsement_key(0)}, /* r1's */
+		{true, "a b", true, world_endorsement_key(0)},
+	};
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_STRONG);
+	world_configure_router(w->r, "r1", "B0", "00000000000000000000000000000001",
+			       ONBOARDING_STRONG);
+	assert_ok(registry_node_set_endorsement_key(w->r, "r1", "n0", world_endorsement_key(1),
+						    &world_origin, &err),
+		  &err);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		int rc = registry_node_put(w->r, "r0", "n0", &rows[i], &world_origin, &err);
+
+		assert_true(rc == -EINVAL || rc == -EEXIST);
+		assert_string_equal(only_node(w).asset_id, A0);
+		assert_int_equal(only_node(w).endorsement_key_size, 0);
+		assert_false(look_up(w, A0).token_is_revoked);
+		/* Nor is there a node that was to be made. */
+		rc = registry_node_put(w->r, "r9", "n9", &rows[i], &world_origin, &err);
+		assert_true(rc == -EINVAL || rc == -EEXIST);
+		assert_int_equal(registry_router_delete(w->r, "r9", &world_origin, &err), -ENOENT);
+	}
+}
+
+static void test_both_halves_are_put(struct registry_world *w)
+{
+	const struct registry_node_changes node = {true, "A9", true, world_endorsement_key(0)};
+	const struct registry_router_changes router = {
+		.sets_mode = true, .mode = ONBOARDING_WEAK, .sets_secret = true, .secret = OTHER};
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_STRONG);
+	assert_ok(registry_node_put(w->r, "r0", "n0", &node, &world_origin, &err), &err);
+	assert_string_equal(only_node(w).asset_id, "A9");
+	assert_int_equal(only_node(w).endorsement_key_size, world_endorsement_key(0).size);
+	assert_ok(registry_router_put(w->r, "r0", &router, &world_origin, &err), &err);
+	assert_int_equal(look_up(w, "A9").claims.mode, ONBOARDING_WEAK);
+	assert_memory_equal(look_up(w, "A9").claims.secret, OTHER, TOKEN_SECRET_SIZE);
+}
+
+int main(void)
+{
+	static const struct registry_test tests[] = {
+		REGISTRY_TEST(test_a_node_takes_its_tokens),
+		REGISTRY_TEST(test_a_renamed_node_takes_its_tokens),
+		REGISTRY_TEST(test_an_asset_id_takes_its_tokens),
+		REGISTRY_TEST(test_a_second_nodes_asset_id_too),
+		REGISTRY_TEST(test_a_secret_takes_its_tokens),
+		REGISTRY_TEST(test_others_tokens_stay),
+		REGISTRY_TEST(test_a_node_is_put_whole),
+		REGISTRY_TEST(test_both_halves_are_put),
+	};
+
+	return registry_world_main(tests, N_ELEMENTS(tests));
+}
