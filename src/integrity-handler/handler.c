@@ -12,6 +12,7 @@
 #include "core/macros.h"
 #include "core/notify.h"
 #include "integrity/emergency.h"
+#include "integrity/findings.h"
 #include "integrity/integrity.h"
 #include "integrity/status.h"
 
@@ -117,6 +118,22 @@ static int request_reseal(const struct config *config, struct failure *f)
 	return integrity_reseal(&config->integrity, f);
 }
 
+/* What they protect is not known, but it would be lost. */
+static void name_unnamed_pins(const struct config_integrity *config)
+{
+	TPM2_HANDLE pins[PINS_MAX];
+	struct failure ignored = {0};
+	size_t n = 0;
+
+	/* A TPM that does not tell does not undefine either. */
+	if (findings_unnamed_pins(config, pins, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		(void)printf("  and what the pin at NV index 0x%08x protects, which no "
+			     "configuration names\n",
+			     pins[i]);
+}
+
 /* What cannot be undone is asked for by name. */
 static int confirm(const struct config *config, struct failure *f)
 {
@@ -134,6 +151,7 @@ static int confirm(const struct config *config, struct failure *f)
 	(void)printf("This destroys what is in the encrypted directories, for good:\n");
 	for (size_t i = 0; i < config->integrity.n_directories; i++)
 		(void)printf("  %s\n", config->integrity.directories[i]);
+	name_unnamed_pins(&config->integrity);
 	(void)printf("Type the router's name (%s) to go on: ", name);
 	(void)fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))

@@ -1,22 +1,60 @@
 #include "integrity/boot.h"
 
+static bool is_pinned(const struct boot_findings *found)
+{
+	return found->tpm == BOOT_TPM_ANSWERS && pin_is_written(found->pin);
+}
+
+static bool is_unnamed(const struct boot_findings *found)
+{
+	return found->tpm == BOOT_TPM_ANSWERS && found->pin_unnamed;
+}
+
+/* A TPM that fails says no more than one that was taken out: the boot goes on without secrets. */
+static enum boot_action decide_not_enabled(const struct boot_findings *found)
+{
+	if (found->record != RECORD_NONE || is_pinned(found))
+		return BOOT_NOT_ENABLED;
+	return is_unnamed(found) ? BOOT_PIN_UNNAMED : BOOT_NOTHING;
+}
+
+static enum boot_action decide_half_made(const struct boot_findings *found)
+{
+	if (found->tpm == BOOT_TPM_ABSENT)
+		return BOOT_NO_TPM;
+	if (found->tpm == BOOT_TPM_FAILS)
+		return BOOT_PIN_UNREAD;
+	if (is_pinned(found))
+		return found->pin_matches ? BOOT_FINISH : BOOT_RECORD_CHANGED;
+	if (found->pin_unnamed)
+		return BOOT_PIN_UNNAMED;
+	return found->not_mounted ? BOOT_CANNOT : BOOT_ENABLE;
+}
+
+static enum boot_action decide_no_record(const struct boot_findings *found)
+{
+	const bool ruled_out =
+		found->tpm == BOOT_TPM_ANSWERS && !is_pinned(found) && !found->pin_unnamed;
+
+	if (found->not_mounted)
+		return ruled_out ? BOOT_CANNOT : BOOT_NOT_MOUNTED;
+	if (found->tpm == BOOT_TPM_FAILS)
+		return BOOT_PIN_UNREAD;
+	if (is_pinned(found))
+		return BOOT_RECORD_REMOVED;
+	return is_unnamed(found) ? BOOT_PIN_UNNAMED : BOOT_ENABLE;
+}
+
 enum boot_action boot_decide(const struct boot_findings *found)
 {
-	const bool pinned =
-		found->tpm_answers && (found->pin == PIN_WRITTEN || found->pin == PIN_LOCKED);
-
 	if (!found->enabled)
-		return pinned || found->record != RECORD_NONE ? BOOT_NOT_ENABLED : BOOT_NOTHING;
+		return decide_not_enabled(found);
 	switch (found->record) {
 	case RECORD_WHOLE:
 		return BOOT_UNLOCK;
 	case RECORD_NEW:
-		if (!found->tpm_answers)
-			return BOOT_NO_TPM;
-		if (pinned)
-			return found->pin_matches ? BOOT_FINISH : BOOT_RECORD_CHANGED;
-		return BOOT_ENABLE;
+		return decide_half_made(found);
 	default:
-		return pinned ? BOOT_RECORD_REMOVED : BOOT_ENABLE;
+		return decide_no_record(found);
 	}
 }

@@ -21,13 +21,11 @@
 /* What journalctl and the consoles show, but for the line breaks. */
 static void compose(const struct failure *f, char ret[TEXT_SIZE])
 {
-	(void)snprintf(
-		ret, TEXT_SIZE,
-		"Steward could not unlock the encrypted directories: %s (%s).\n"
-		"Networking stays blocked. This system must be reprovisioned: clean install, "
-		"or RMA.\n"
-		"A factory reset is not possible. See: journalctl -u integrity-handler\n",
-		f->err.text, integrity_step_name(f->step));
+	(void)snprintf(ret, TEXT_SIZE,
+		       "Steward could not unlock the encrypted directories: %s (%s).\n"
+		       "Networking stays blocked. %s\n"
+		       "See: journalctl -u integrity-handler\n",
+		       f->err.text, integrity_step_name(f->step), integrity_cause_advice(f->cause));
 }
 
 /* Break lines at spaces, so that none is wider than a console's. */

@@ -26,6 +26,7 @@ static struct enabling *enabling_new(const struct config_integrity *config, stru
 	e->config = config;
 	e->policy.bank = tpm_bank(config->pcr_bank);
 	seal_record_known_names(config->record_directory, e->known);
+	e->n_named = findings_named_indices(config, e->named);
 	return e;
 }
 
@@ -53,21 +54,6 @@ static int undo_directories(const struct config_integrity *config, struct failur
 			return rc;
 	}
 	return remove_record_new(config, f);
-}
-
-int enable_undo(const struct config_integrity *config, struct failure *f)
-{
-	struct enabling *e = enabling_new(config, f);
-	bool pin_written;
-	int rc;
-
-	if (!e)
-		return f->err.code;
-	rc = enable_keys_undo(e, &pin_written, f);
-	if (rc == 0)
-		rc = undo_directories(config, f);
-	apart_free(e, sizeof(*e));
-	return rc;
 }
 
 static int make_directories(struct enabling *e, struct seal_record *record, struct failure *f)
@@ -175,6 +161,8 @@ static int give_up(struct enabling *e, int rc, struct failure *f)
 
 	if (f->cause == CAUSE_RECORD_LOST)
 		return rc;
+	/* Its key may be in the TPM by now. */
+	seal_record_known_names(e->config->record_directory, e->known);
 	if (enable_keys_undo(e, &pin_written, &ignored) == 0)
 		(void)undo_directories(e->config, &ignored);
 	if (pin_written)
@@ -188,6 +176,8 @@ static int enable_with(struct enabling *e, struct failure *f)
 	struct seal_record record = {0};
 	int rc = enable_keys_make(e, f);
 
+	if (rc == -EEXIST)
+		return rc;
 	if (rc < 0) {
 		f->err.code = -EOPNOTSUPP;
 		return -EOPNOTSUPP;

@@ -21,8 +21,3 @@ int enable(const struct config_integrity *config, struct failure *f);
 
 /* record.json.new is there and the pin matches it: lock the pin, and rename. */
 int enable_finish(const struct config_integrity *config, struct failure *f);
-
-/* Remove what an interrupted enablement left: our keys, an unwritten pin, empty encrypted
- * directories, record.json.new. Never a directory that has something in it: -ENOTEMPTY with
- * CAUSE_RECORD_LOST. */
-int enable_undo(const struct config_integrity *config, struct failure *f);

@@ -16,7 +16,8 @@ static int with_tpm(struct enabling *e,
 		    struct failure *f)
 {
 	struct tpm t;
-	int rc = tpm_open(&t, e->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+	/* Who wanted to wait for it has done so. */
+	int rc = tpm_open(&t, e->config->tcti, 0, &f->err);
 
 	if (rc < 0) {
 		f->tpm_rc = t.last_rc;
@@ -28,6 +29,32 @@ static int with_tpm(struct enabling *e,
 	return rc;
 }
 
+static bool is_half_made(const struct enabling *e, const TPM2B_NAME *name)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < N_ELEMENTS(e->known); i++)
+		known |= tpm_name_equal(&e->known[i], name);
+	return known;
+}
+
+/* record.json.new is on the disk before its key is in the TPM. One that it does not name may be all
+ * that opens what cannot be seen now. */
+static int evict_half_made(struct tpm *t, struct enabling *e, TPM2_HANDLE handle, struct failure *f)
+{
+	TPM2B_NAME name;
+
+	if (tpm_find(t, handle, NULL, NULL, &name, &f->err) < 0)
+		return failure_because(f, CAUSE_TPM_ERROR);
+	if (!is_half_made(e, &name))
+		return failure_set(
+			f, CAUSE_RECORD_REMOVED, -EEXIST,
+			"the TPM has a wrapping key of Steward's at 0x%08x, but there is "
+			"no record of it in %s",
+			handle, e->config->record_directory);
+	return wrapping_key_evict(t, handle, &f->err) < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
 static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
 {
 	for (unsigned i = 0; i < KEY_HANDLES; i++) {
@@ -36,12 +63,47 @@ static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
 		int rc = wrapping_key_owner(t, handle, e->known, N_ELEMENTS(e->known), &e->policy,
 					    &owner, &f->err);
 
-		if (rc == 0 && owner == KEY_OURS)
-			rc = wrapping_key_evict(t, handle, &f->err);
 		if (rc < 0)
 			return failure_because(f, CAUSE_TPM_ERROR);
+		if (owner == KEY_OURS)
+			rc = evict_half_made(t, e, handle, f);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
+}
+
+/* Once more, in the same breath with what is done: the TPM that tells it now may be one that did
+ * not answer when it was asked before. -EEXIST. */
+static int check_no_pin(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	TPM2_HANDLE unnamed[1];
+	size_t n = 0;
+	struct pin pin;
+
+	if (pin_read(t, e->config->nv_index, NULL, &pin, &f->err) < 0 ||
+	    pin_find_others(t, e->named, e->n_named, unnamed, 1, &n, &f->err) < 0) {
+		(void)failure_because(f, CAUSE_TPM_ERROR);
+		return -EEXIST;
+	}
+	if (pin_is_written(pin.state))
+		return failure_set(f, CAUSE_RECORD_REMOVED, -EEXIST,
+				   "the pin at NV index 0x%08x is written", e->config->nv_index);
+	if (n > 0)
+		return failure_set(f, CAUSE_PIN_UNNAMED, -EEXIST,
+				   "the TPM has a pin of Steward's at NV index 0x%08x, and no "
+				   "configuration names that",
+				   unnamed[0]);
+	return 0;
+}
+
+static int remove_half_made(struct tpm *t, struct enabling *e, struct failure *f)
+{
+	int rc = evict_ours(t, e, f);
+
+	if (rc == 0 && pin_undefine_unwritten(t, e->config->nv_index, &f->err) < 0)
+		rc = failure_because(f, CAUSE_TPM_ERROR);
+	return rc;
 }
 
 static int unwrap(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct pcr_policy *policy,
@@ -108,14 +170,16 @@ static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
 
 static int make(struct tpm *t, struct enabling *e, struct failure *f)
 {
-	int rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
+	int rc = check_no_pin(t, e, f);
 
 	if (rc == 0)
-		rc = evict_ours(t, e, f);
-	if (rc == 0 && pin_undefine(t, e->config->nv_index, &f->err) < 0)
+		rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
+	if (rc == 0)
+		rc = remove_half_made(t, e, f);
+	if (rc == 0 && make_keys(t, e, &f->err) < 0) {
+		f->err.code = -EOPNOTSUPP;
 		rc = failure_because(f, CAUSE_TPM_ERROR);
-	if (rc == 0 && make_keys(t, e, &f->err) < 0)
-		rc = failure_because(f, CAUSE_TPM_ERROR);
+	}
 	return rc;
 }
 
@@ -149,16 +213,9 @@ static int commit(struct tpm *t, struct enabling *e, struct failure *f)
 
 static int undo(struct tpm *t, struct enabling *e, struct failure *f)
 {
-	struct pin pin;
+	int rc = check_no_pin(t, e, f);
 
-	if (pin_read(t, e->config->nv_index, NULL, &pin, &f->err) < 0)
-		return failure_because(f, CAUSE_TPM_ERROR);
-	if (pin.state == PIN_WRITTEN || pin.state == PIN_LOCKED)
-		return failure_set(f, CAUSE_RECORD_REMOVED, -EEXIST,
-				   "the pin at NV index 0x%08x is written", e->config->nv_index);
-	if (pin_undefine(t, e->config->nv_index, &f->err) < 0)
-		return failure_because(f, CAUSE_TPM_ERROR);
-	return evict_ours(t, e, f);
+	return rc < 0 ? rc : remove_half_made(t, e, f);
 }
 
 static int make_in_child(void *shared, struct failure *f)

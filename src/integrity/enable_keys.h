@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/config.h"
+#include "integrity/findings.h"
 #include "integrity/seal_record.h"
 
 /* Shared with the children: from apart_alloc(). */
@@ -10,6 +11,8 @@ struct enabling {
 	const struct config_integrity *config;
 	const struct seal_record *record; /* to commit to */
 	TPM2B_NAME known[SEAL_KNOWN_NAMES];
+	TPM2_HANDLE named[NAMED_INDICES_MAX]; /* where pins may be */
+	size_t n_named;
 	struct wrapping_key key;
 	struct pcr_policy policy;
 	TPM2B_NAME ek_name;
@@ -19,13 +22,16 @@ struct enabling {
 };
 
 /* Can the TPM take part? Then remove what is half made in it, and make key and FEK: both are
- * proven by wrapping and unwrapping once. Nothing of it is persistent but the SRK. -EOPNOTSUPP. */
+ * proven by wrapping and unwrapping once. Nothing of it is persistent but the SRK. -EEXIST: the
+ * TPM has a pin that is written or a key that record.json.new does not name, or does not tell: an
+ * event, and nothing is changed. Anything else: it cannot. */
 int enable_keys_make(struct enabling *e, struct failure *f);
 
 /* Unwrap what the record holds and compare; make the key persistent; write and lock the pin. */
 int enable_keys_commit(struct enabling *e, struct failure *f);
 
-/* Evict our keys and undefine the pin unless it is written: *ret_pin_written. */
+/* Evict what record.json.new names and undefine the pin, unless it is written or another one is:
+ * *ret_pin_written. */
 int enable_keys_undo(struct enabling *e, bool *ret_pin_written, struct failure *f);
 
 /* A fresh policy session salted to srk unwraps record's FEK with the key behind handle, and it is

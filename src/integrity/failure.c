@@ -1,5 +1,6 @@
 #include "integrity/failure.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -8,27 +9,99 @@ static const char *const step_names[N_STEPS] = {
 	[STEP_PASS] = "pass",   [STEP_UNLOCK] = "unlock", [STEP_ENABLE] = "enable",
 };
 
-static const char *const cause_names[N_CAUSES] = {
-	[CAUSE_NONE] = "none",
-	[CAUSE_NO_TPM] = "no TPM",
-	[CAUSE_ANOTHER_TPM] = "another TPM",
-	[CAUSE_TPM_CLEARED] = "TPM cleared",
-	[CAUSE_KEY_REPLACED] = "wrapping key replaced",
-	[CAUSE_RECORD_CHANGED] = "record changed or forged",
-	[CAUSE_RECORD_REMOVED] = "record removed",
-	[CAUSE_RECORD_LOST] = "record and pin lost",
-	[CAUSE_PCR_MISMATCH] = "PCR mismatch",
-	[CAUSE_DIRECTORY_PLAIN] = "directory plain",
-	[CAUSE_DIRECTORY_FOREIGN] = "directory foreign",
-	[CAUSE_DIRECTORY_SYMLINK] = "directory a symlink",
-	[CAUSE_DIRECTORY_MISSING] = "directory missing",
-	[CAUSE_METADATA_MISSING] = "fscrypt's metadata missing",
-	[CAUSE_FSCRYPT_MISSING] = "fscrypt missing",
-	[CAUSE_FSCRYPT_REFUSED] = "fscrypt refused",
-	[CAUSE_CONFIGURATION] = "configuration",
-	[CAUSE_REQUIRED] = "required, but not possible",
-	[CAUSE_TPM_ERROR] = "TPM error",
-	[CAUSE_SYSTEM] = "system error",
+#define REPROVISION                                                                                \
+	"This system must be reprovisioned: clean install, or RMA. A factory reset is not "        \
+	"possible."
+#define OR_REPROVISION                                                                             \
+	"Without one this system must be reprovisioned: clean install, or RMA. A factory reset "   \
+	"is "                                                                                      \
+	"not possible."
+#define ZEROIZE "'stewardctl request configuration-integrity zeroize'"
+#define RESEAL  "'stewardctl request configuration-integrity reseal'"
+
+static const struct {
+	const char *name;
+	const char *advice;
+} causes[N_CAUSES] = {
+	[CAUSE_NONE] = {"none", ""},
+	[CAUSE_NO_TPM] = {"no TPM",
+			  "Switch the TPM on in the firmware's setup, or see why its driver does "
+			  "not find it. Nothing is lost."},
+	[CAUSE_TPM_IN_USE] = {"TPM in use",
+			      "End the program that holds the TPM's device, or configure the "
+			      "kernel's resource manager: device:/dev/tpmrm0. Nothing is lost."},
+	[CAUSE_TPM_SILENT] = {"TPM silent",
+			      "Switch the machine off and on again: a reset may not reset the TPM. "
+			      "Nothing is lost."},
+	[CAUSE_TPM_AUTHORIZATION] = {"TPM authorization set",
+				     "Make the hierarchy's authorization empty again "
+				     "(tpm2_changeauth). Nothing is lost."},
+	[CAUSE_ANOTHER_TPM] = {"another TPM", "If this disk belongs to another machine, put it "
+					      "back there. If not: " REPROVISION},
+	[CAUSE_TPM_CLEARED] = {"TPM cleared", REPROVISION},
+	[CAUSE_KEY_REPLACED] = {"wrapping key replaced", REPROVISION},
+	[CAUSE_RECORD_CHANGED] =
+		{"record changed or forged",
+		 "Put record.json back from a copy of after the last reseal. " OR_REPROVISION},
+	[CAUSE_RECORD_REMOVED] =
+		{"record removed",
+		 "Put record.json back from a copy of after the last reseal. If this is a clean "
+		 "install and nothing of the old one is wanted: " ZEROIZE "."},
+	[CAUSE_RECORD_LOST] = {"record and pin lost", REPROVISION},
+	[CAUSE_PIN_UNNAMED] = {"unnamed pin",
+			       "Configure the nv-index that it has, since somebody may "
+			       "have changed that. If nothing of what it protects is "
+			       "wanted: " ZEROIZE "."},
+	[CAUSE_NOT_MOUNTED] = {"not mounted",
+			       "Mend the filesystem or its disk, and mount it. Nothing is lost."},
+	[CAUSE_PCR_MISMATCH] =
+		{"PCR mismatch",
+		 "Start the firmware and the software that it was sealed for; then " RESEAL
+		 " if what was measured now is to hold. Nothing is lost."},
+	[CAUSE_PCR_BANK] = {"PCR bank gone",
+			    "Switch the bank on again in the firmware's setup, or with "
+			    "tpm2_pcrallocate. Nothing is lost."},
+	[CAUSE_DIRECTORY_PLAIN] = {"directory plain",
+				   "What is in it was not sealed here. If the sealed "
+				   "directory is elsewhere, put it back; if not: " REPROVISION},
+	[CAUSE_DIRECTORY_FOREIGN] =
+		{"directory foreign",
+		 "If the sealed directory is elsewhere, put it back; if not: " REPROVISION},
+	[CAUSE_DIRECTORY_SYMLINK] = {"directory a symlink",
+				     "Put the directory itself in the place of the link."},
+	[CAUSE_DIRECTORY_MISSING] =
+		{"directory missing",
+		 "If the sealed directory is elsewhere, put it back; if not: " REPROVISION},
+	[CAUSE_DIRECTORY_ADDED] =
+		{"directory added",
+		 "Make it absent or empty, on a filesystem that encrypts, or take it "
+		 "out of the configuration. Nothing is lost."},
+	[CAUSE_METADATA_MISSING] = {"fscrypt's metadata missing",
+				    "Put .fscrypt back from a copy. " OR_REPROVISION},
+	[CAUSE_FSCRYPT_NOT_SET_UP] =
+		{"fscrypt not set up",
+		 "Run 'fscrypt setup'; where /etc is not kept from boot to boot, "
+		 "have fscrypt.conf in the image. Nothing is lost."},
+	[CAUSE_FSCRYPT_MISSING] = {"fscrypt missing",
+				   "Install the package fscrypt. Nothing is lost."},
+	[CAUSE_FSCRYPT_REFUSED] =
+		{"fscrypt refused",
+		 "See what it says. If what it keeps in .fscrypt is damaged, put that back from a "
+		 "copy. " OR_REPROVISION},
+	[CAUSE_CONFIGURATION] = {"configuration",
+				 "Correct it: 'integrity-handler --check' says what is "
+				 "read. Nothing is lost."},
+	[CAUSE_REQUIRED] = {"required, but not possible",
+			    "Mend what the reason says, or do not require it. Nothing is lost."},
+	[CAUSE_TPM_ERROR] = {"TPM error",
+			     "Switch the machine off and on again. If it stays, the TPM is "
+			     "broken. " REPROVISION},
+	[CAUSE_READ_ONLY] = {"filesystem read-only",
+			     "Mount it writable; if the kernel made it read-only, check the disk. "
+			     "Nothing is lost."},
+	[CAUSE_FULL] = {"filesystem full",
+			"Make room: bytes (df) or inodes (df -i). Nothing is lost."},
+	[CAUSE_SYSTEM] = {"system error", "Mend what the reason says. Nothing is lost."},
 };
 
 const char *integrity_step_name(enum integrity_step step)
@@ -38,7 +111,28 @@ const char *integrity_step_name(enum integrity_step step)
 
 const char *integrity_cause_name(enum integrity_cause cause)
 {
-	return cause_names[cause];
+	return causes[cause].name;
+}
+
+const char *integrity_cause_advice(enum integrity_cause cause)
+{
+	return causes[cause].advice;
+}
+
+/* Of what the system refuses, two are common enough to have their own words. */
+static enum integrity_cause refine(enum integrity_cause cause, int code)
+{
+	if (cause != CAUSE_SYSTEM)
+		return cause;
+	switch (code) {
+	case -EROFS:
+		return CAUSE_READ_ONLY;
+	case -ENOSPC:
+	case -EDQUOT:
+		return CAUSE_FULL;
+	default:
+		return CAUSE_SYSTEM;
+	}
 }
 
 int failure_set(struct failure *f, enum integrity_cause cause, int code, const char *format, ...)
@@ -49,12 +143,12 @@ int failure_set(struct failure *f, enum integrity_cause cause, int code, const c
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	f->cause = cause;
-	return err_set(&f->err, code, "%s: %s", cause_names[cause], text);
+	f->cause = refine(cause, code);
+	return err_set(&f->err, code, "%s: %s", causes[f->cause].name, text);
 }
 
 int failure_because(struct failure *f, enum integrity_cause cause)
 {
-	f->cause = cause;
-	return err_wrap(&f->err, "%s", cause_names[cause]);
+	f->cause = refine(cause, f->err.code);
+	return err_wrap(&f->err, "%s", causes[f->cause].name);
 }

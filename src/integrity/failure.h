@@ -20,28 +20,39 @@ enum integrity_step {
 	N_STEPS
 };
 
-/* The table of causes (integrity.md, "Integrity event"). */
+/* The table of causes: docs/integrity.md, "Causes". Its words are in failure.c, and what is said of
+ * them in the journal in packaging/steward.catalog; a test compares these. */
 enum integrity_cause {
 	CAUSE_NONE,
 	CAUSE_NO_TPM,
+	CAUSE_TPM_IN_USE,        /* another program holds its device */
+	CAUSE_TPM_SILENT,        /* took a command, and answers no more */
+	CAUSE_TPM_AUTHORIZATION, /* of a hierarchy of its is set, expected an empty one */
 	CAUSE_ANOTHER_TPM,
 	CAUSE_TPM_CLEARED,
 	CAUSE_KEY_REPLACED,
 	CAUSE_RECORD_CHANGED,
 	CAUSE_RECORD_REMOVED,
 	CAUSE_RECORD_LOST, /* encrypted directories with neither record nor pin */
+	CAUSE_PIN_UNNAMED, /* a pin of ours at an index that no configuration names */
+	CAUSE_NOT_MOUNTED, /* the filesystem that a path is to be on */
 	CAUSE_PCR_MISMATCH,
+	CAUSE_PCR_BANK, /* the TPM does not have it any more */
 	CAUSE_DIRECTORY_PLAIN,
 	CAUSE_DIRECTORY_FOREIGN,
 	CAUSE_DIRECTORY_SYMLINK,
 	CAUSE_DIRECTORY_MISSING,
+	CAUSE_DIRECTORY_ADDED, /* to the configuration, and cannot be taken in */
 	CAUSE_METADATA_MISSING,
+	CAUSE_FSCRYPT_NOT_SET_UP, /* its configuration in /etc */
 	CAUSE_FSCRYPT_MISSING,
 	CAUSE_FSCRYPT_REFUSED,
 	CAUSE_CONFIGURATION, /* says "not enabled", but a record or a pin is there; or is refused */
 	CAUSE_REQUIRED,      /* cannot take part, and the configuration says "required" */
 	CAUSE_TPM_ERROR,     /* answers, but not as a TPM does */
-	CAUSE_SYSTEM,        /* the disk, memory, rights */
+	CAUSE_READ_ONLY,     /* CAUSE_SYSTEM becomes these two by its errno */
+	CAUSE_FULL,
+	CAUSE_SYSTEM, /* the disk, memory, rights */
 	N_CAUSES
 };
 
@@ -54,6 +65,10 @@ struct failure {
 
 const char *integrity_step_name(enum integrity_step step);
 const char *integrity_cause_name(enum integrity_cause cause);
+
+/* What an operator is to do about it: sentences. Only where it is true do they say that the system
+ * must be reprovisioned. */
+const char *integrity_cause_advice(enum integrity_cause cause);
 
 /* Fill cause and err ("<cause>: <format>"); return code, a negative errno. */
 int failure_set(struct failure *f, enum integrity_cause cause, int code, const char *format, ...)

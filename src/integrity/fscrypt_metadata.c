@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/macros.h"
+#include "integrity/mounts.h"
 
 #define POLICY_FILE_MAX_BYTES 65536
 #define CONF_MAX_BYTES        65536
@@ -28,65 +28,9 @@ static void free_string(char **string)
 	free(*string);
 }
 
-/* Up to "/": of an absolute path without symbolic links. */
-static void go_up(char *path)
-{
-	char *slash = strrchr(path, '/');
-
-	if (slash == path)
-		slash++;
-	*slash = '\0';
-}
-
-/* path, or the nearest above it that is there, without symbolic links. */
-static int nearest(const char *path, char *ret)
-{
-	char above[PATH_MAX];
-
-	if (path[0] != '/')
-		return -EINVAL;
-	if ((size_t)snprintf(above, sizeof(above), "%s", path) >= sizeof(above))
-		return -ENAMETOOLONG;
-	while (!realpath(above, ret)) {
-		if (errno != ENOENT || above[1] == '\0')
-			return -errno;
-		go_up(above);
-	}
-	return 0;
-}
-
-/* Up while the device stays the same, and not the mount: a part of the filesystem may be mounted
- * over itself, as systemd does where a unit may write only to some folders. */
-static int find_mount(char *path)
-{
-	struct stat at;
-	struct stat above;
-	char parent[PATH_MAX];
-
-	if (stat(path, &at) < 0)
-		return -errno;
-	while (path[1] != '\0') {
-		(void)snprintf(parent, sizeof(parent), "%s", path);
-		go_up(parent);
-		if (stat(parent, &above) < 0)
-			return -errno;
-		if (above.st_dev != at.st_dev)
-			return 0;
-		memcpy(path, parent, strlen(parent) + 1);
-	}
-	return 0;
-}
-
 int fscrypt_metadata_find(struct fscrypt_metadata *m, const char *path, struct failure *f)
 {
-	int rc = nearest(path, m->mount);
-
-	if (rc == 0)
-		rc = find_mount(m->mount);
-	if (rc < 0)
-		return failure_set(f, CAUSE_SYSTEM, rc, "find the filesystem of %s: %s", path,
-				   strerror(-rc));
-	return 0;
+	return mount_of(path, m->mount, f);
 }
 
 /* "/" has its slash already. */
@@ -176,7 +120,7 @@ int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy,
 	int rc;
 
 	if (access(FSCRYPT_CONF, F_OK) < 0)
-		return failure_set(f, CAUSE_METADATA_MISSING, -ENOENT,
+		return failure_set(f, CAUSE_FSCRYPT_NOT_SET_UP, -ENOENT,
 				   FSCRYPT_CONF " is not there");
 	if (!fscrypt_metadata_is_set_up(m))
 		return failure_set(f, CAUSE_METADATA_MISSING, -ENOENT,

@@ -12,9 +12,9 @@
 #include "core/macros.h"
 #include "core/secret.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
-#include "integrity/boot.h"
 #include "integrity/enable.h"
+#include "integrity/findings.h"
+#include "integrity/mounts.h"
 #include "integrity/reseal.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/unlock.h"
@@ -48,80 +48,17 @@ static int enter(const struct config_integrity *config, int *ret_fd, struct fail
 	int rc;
 
 	secret_protect_process();
-	rc = directory_provide(config->record_directory, 0700, f);
+	/* Nothing is made where a filesystem is to be mounted over it. */
+	rc = access(config->record_directory, F_OK) == 0 ? 0
+							 : mount_check(config->record_directory, f);
+	if (rc == 0)
+		rc = directory_provide(config->record_directory, 0700, f);
 	if (rc < 0)
 		return rc;
 	*ret_fd = open(config->record_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX) < 0)
 		return failure_set(f, CAUSE_SYSTEM, -errno, "lock %s: %s", config->record_directory,
 				   strerror(errno));
-	return 0;
-}
-
-/* What is found: the record's files, and the TPM's pin where it decides something. */
-
-struct probe {
-	const struct config_integrity *config;
-	const struct seal_record *record_new; /* NULL = none that can be read */
-	struct boot_findings found;
-};
-
-static int read_pin(void *shared, struct failure *f)
-{
-	struct probe *p = shared;
-	uint8_t expected[PIN_SIZE];
-	struct pin pin;
-	struct tpm t;
-	/* Where nothing was ever enabled nobody waits for a TPM. */
-	unsigned wait_ms = p->found.enabled || p->record_new ? TPM_DEVICE_WAIT_MS : 0;
-	int rc = tpm_open(&t, p->config->tcti, wait_ms, &f->err);
-
-	if (rc < 0)
-		return rc;
-	rc = pin_read(&t, p->config->nv_index, NULL, &pin, &f->err);
-	if (rc == 0) {
-		p->found.tpm_answers = true;
-		p->found.pin = pin.state;
-		p->found.pin_matches = p->record_new &&
-				       seal_record_pin(p->record_new, expected) == 0 &&
-				       memcmp(pin.digest, expected, PIN_SIZE) == 0;
-	}
-	tpm_close(&t);
-	return rc;
-}
-
-static enum boot_record find_record(const struct config_integrity *config)
-{
-	if (seal_record_exists(config->record_directory, SEAL_RECORD_FILE))
-		return RECORD_WHOLE;
-	if (seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
-		return RECORD_NEW;
-	return RECORD_NONE;
-}
-
-static int find(const struct config_integrity *config, struct boot_findings *ret, struct failure *f)
-{
-	struct seal_record record_new = {0};
-	struct failure of_tpm = {0};
-	struct probe *p;
-
-	ret->enabled = is_enabled(config);
-	ret->record = find_record(config);
-	if (ret->record == RECORD_WHOLE)
-		return 0;
-	p = apart_alloc(sizeof(*p), f);
-	if (!p)
-		return f->err.code;
-	p->config = config;
-	p->found = *ret;
-	if (ret->record == RECORD_NEW && seal_record_load(&record_new, config->record_directory,
-							  SEAL_RECORD_NEW_FILE, NULL) == 0)
-		p->record_new = &record_new;
-	if (apart_run(read_pin, p, &of_tpm) < 0)
-		log_debug("no pin is read: %s", of_tpm.err.text);
-	*ret = p->found;
-	apart_free(p, sizeof(*p));
-	seal_record_release(&record_new);
 	return 0;
 }
 
@@ -191,23 +128,69 @@ static int finish_and_unlock(const struct config_integrity *config, struct integ
 	return unlock_by_record(config, ret, f);
 }
 
-static int act(const struct config_integrity *config, const struct boot_findings *found,
+static int nothing(const struct config_integrity *config, const struct findings *found,
+		   struct integrity *ret)
+{
+	if (found->boot.tpm == BOOT_TPM_FAILS)
+		log_event(LOG_INTEGRITY_FINDING, NULL,
+			  "nothing is to be encrypted, but the TPM does not tell whether something "
+			  "was: %s",
+			  found->of_tpm.err.text);
+	ret->state = INTEGRITY_OFF;
+	(void)snprintf(ret->reason, sizeof(ret->reason), "%s",
+		       config->enabled ? "no directory is configured"
+				       : "the configuration says enabled: false");
+	return 0;
+}
+
+static int not_mounted(const struct findings *found, int code, struct failure *f)
+{
+	*f = found->of_mount;
+	f->step = STEP_LOCATE;
+	f->err.code = code;
+	return code;
+}
+
+static int pin_unread(const struct findings *found, struct failure *f)
+{
+	*f = found->of_tpm;
+	f->step = STEP_LOCATE;
+	return f->err.code;
+}
+
+static int pin_unnamed(const struct config_integrity *config, const struct findings *found,
+		       struct failure *f)
+{
+	f->step = STEP_START;
+	return failure_set(
+		f, CAUSE_PIN_UNNAMED, -EEXIST,
+		"the TPM has a pin of Steward's at NV index 0x%08x, and no configuration "
+		"names that: this one has 0x%08x",
+		found->unnamed[0], config->nv_index);
+}
+
+static int act(const struct config_integrity *config, const struct findings *found,
 	       struct integrity *ret, struct failure *f)
 {
 	f->step = STEP_LOCATE;
-	switch (boot_decide(found)) {
+	switch (boot_decide(&found->boot)) {
 	case BOOT_NOTHING:
-		ret->state = INTEGRITY_OFF;
-		(void)snprintf(ret->reason, sizeof(ret->reason), "%s",
-			       config->enabled ? "no directory is configured"
-					       : "the configuration says enabled: false");
-		return 0;
+		return nothing(config, found, ret);
 	case BOOT_UNLOCK:
 		return unlock_by_record(config, ret, f);
 	case BOOT_FINISH:
 		return finish_and_unlock(config, ret, f);
 	case BOOT_ENABLE:
 		return enable_first(config, ret, f);
+	case BOOT_CANNOT:
+		(void)not_mounted(found, -EOPNOTSUPP, f);
+		return unsupported(config, ret, f);
+	case BOOT_NOT_MOUNTED:
+		return not_mounted(found, -ENOENT, f);
+	case BOOT_PIN_UNREAD:
+		return pin_unread(found, f);
+	case BOOT_PIN_UNNAMED:
+		return pin_unnamed(config, found, f);
 	case BOOT_NO_TPM:
 		return failure_set(f, CAUSE_NO_TPM, -ENODEV,
 				   "the TPM at %s does not answer, and there is a record",
@@ -217,7 +200,7 @@ static int act(const struct config_integrity *config, const struct boot_findings
 		return failure_set(f, CAUSE_CONFIGURATION, -EINVAL,
 				   "it says that nothing is encrypted, but there is a %s: it may "
 				   "have been changed",
-				   found->record != RECORD_NONE ? "record" : "pin in the TPM");
+				   found->boot.record != RECORD_NONE ? "record" : "pin in the TPM");
 	case BOOT_RECORD_REMOVED:
 		return failure_set(f, CAUSE_RECORD_REMOVED, -ENOENT,
 				   "the TPM has a pin at NV index 0x%08x, but there is no %s/%s",
@@ -230,20 +213,38 @@ static int act(const struct config_integrity *config, const struct boot_findings
 	}
 }
 
+static bool needs_lock(enum boot_action action)
+{
+	return action == BOOT_UNLOCK || action == BOOT_FINISH;
+}
+
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f)
 {
-	struct boot_findings found = {0};
 	_cleanup_(close_fd) int lock = -1;
-	int rc = 0;
+	struct failure of_lock = {.step = STEP_ENABLE};
+	struct findings found = {0};
+	int lock_rc = 0;
+	int rc;
 
 	memset(ret, 0, sizeof(*ret));
 	memset(f, 0, sizeof(*f));
 	if (is_enabled(config))
-		rc = enter(config, &lock, f);
-	if (rc == 0)
-		rc = find(config, &found, f);
-	return rc < 0 ? rc : act(config, &found, ret, f);
+		lock_rc = enter(config, &lock, &of_lock);
+	rc = findings_gather(config, &found, f);
+	if (rc < 0)
+		return rc;
+	if (lock_rc < 0 && needs_lock(boot_decide(&found.boot))) {
+		*f = of_lock;
+		return lock_rc;
+	}
+	/* There is no record directory, and none can be made: a system that cannot take part. */
+	if (lock_rc < 0 && boot_decide(&found.boot) == BOOT_ENABLE) {
+		*f = of_lock;
+		f->err.code = -EOPNOTSUPP;
+		return unsupported(config, ret, f);
+	}
+	return act(config, &found, ret, f);
 }
 
 /* By hand. */
@@ -259,16 +260,16 @@ static int begin(const struct config_integrity *config, int *ret_lock, struct fa
 
 int integrity_enable(const struct config_integrity *config, struct failure *f)
 {
-	struct boot_findings found = {0};
 	_cleanup_(close_fd) int lock = -1;
 	struct integrity state = {0};
+	struct findings found = {0};
 	int rc = begin(config, &lock, f);
 
 	if (rc == 0)
-		rc = find(config, &found, f);
+		rc = findings_gather(config, &found, f);
 	if (rc < 0)
 		return rc;
-	if (found.record == RECORD_WHOLE)
+	if (found.boot.record == RECORD_WHOLE)
 		return failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
 				   "the directories are encrypted already");
 	rc = act(config, &found, &state, f);
@@ -305,8 +306,10 @@ int integrity_zeroize(const struct config_integrity *config, struct failure *f)
 	struct seal_record record = {0};
 	struct err unreadable;
 	bool readable;
-	int rc = begin(config, &lock, f);
+	int rc;
 
+	memset(f, 0, sizeof(*f));
+	rc = enter(config, &lock, f);
 	if (rc < 0)
 		return rc;
 	readable = seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE,

@@ -30,7 +30,9 @@ const char *integrity_state_name(enum integrity_state state);
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f);
 
-/* What the operator asks for by hand. -EALREADY: is enabled; -ENOENT: is not. */
+/* What the operator asks for by hand. -EALREADY: is enabled; -ENOENT: is not. Zeroize also destroys
+ * what a configuration that is switched off has left, and pins that no configuration names: who
+ * asks for it has been told which (findings.h). */
 int integrity_enable(const struct config_integrity *config, struct failure *f);
 int integrity_reseal(const struct config_integrity *config, struct failure *f);
 int integrity_zeroize(const struct config_integrity *config, struct failure *f);

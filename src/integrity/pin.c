@@ -10,6 +10,11 @@
 	 TPMA_NV_NO_DA)
 #define ATTRIBUTES_OF_STATE (TPMA_NV_WRITTEN | TPMA_NV_WRITELOCKED)
 
+bool pin_is_written(enum pin_state state)
+{
+	return state == PIN_WRITTEN || state == PIN_LOCKED;
+}
+
 static int find(struct tpm *t, TPM2_HANDLE index, ESYS_TR *ret, struct pin *ret_pin,
 		struct err *err)
 {
@@ -46,7 +51,7 @@ int pin_read(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session,
 	TSS2_RC tss_rc;
 	int rc = find(t, index, &nv, ret, err);
 
-	if (rc < 0 || (ret->state != PIN_WRITTEN && ret->state != PIN_LOCKED))
+	if (rc < 0 || (!pin_is_written(ret->state)))
 		return rc;
 	if (session)
 		tpm_session_encrypts(session, TPM_ENCRYPT_RESPONSE);
@@ -124,7 +129,7 @@ int pin_lock(struct tpm *t, TPM2_HANDLE index, struct err *err)
 	return lock(t, index, nv, err);
 }
 
-int pin_undefine(struct tpm *t, TPM2_HANDLE index, struct err *err)
+static int undefine(struct tpm *t, TPM2_HANDLE index, bool written_too, struct err *err)
 {
 	struct pin pin;
 	ESYS_TR nv;
@@ -133,9 +138,82 @@ int pin_undefine(struct tpm *t, TPM2_HANDLE index, struct err *err)
 
 	if (rc < 0 || pin.state == PIN_ABSENT || pin.state == PIN_FOREIGN)
 		return rc;
+	if (pin_is_written(pin.state) && !written_too)
+		return err_set(err, -EEXIST, "the pin at NV index 0x%08x is written", index);
 	tss_rc = TPM_CALL(t, Esys_NV_UndefineSpace(t->esys, ESYS_TR_RH_OWNER, nv, ESYS_TR_PASSWORD,
 						   ESYS_TR_NONE, ESYS_TR_NONE));
 	if (tss_rc != TSS2_RC_SUCCESS)
 		return tpm_fail(t, tss_rc, err, "undefine the pin at NV index 0x%08x", index);
+	return 0;
+}
+
+int pin_undefine(struct tpm *t, TPM2_HANDLE index, struct err *err)
+{
+	return undefine(t, index, true, err);
+}
+
+int pin_undefine_unwritten(struct tpm *t, TPM2_HANDLE index, struct err *err)
+{
+	return undefine(t, index, false, err);
+}
+
+static int list_indices(struct tpm *t, TPM2_HANDLE from, TPML_HANDLE *ret, bool *ret_more,
+			struct err *err)
+{
+	TPMS_CAPABILITY_DATA *capability = NULL;
+	TPMI_YES_NO more = 0;
+	TSS2_RC rc = TPM_CALL(t, Esys_GetCapability(t->esys, ESYS_TR_NONE, ESYS_TR_NONE,
+						    ESYS_TR_NONE, TPM2_CAP_HANDLES, from,
+						    TPM2_MAX_CAP_HANDLES, &more, &capability));
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "list what is in the TPM's NV memory");
+	*ret = capability->data.handles;
+	*ret_more = more;
+	Esys_Free(capability);
+	return 0;
+}
+
+static bool is_named(TPM2_HANDLE index, const TPM2_HANDLE *named, size_t n_named)
+{
+	for (size_t i = 0; i < n_named; i++)
+		if (named[i] == index)
+			return true;
+	return false;
+}
+
+int pin_find_others(struct tpm *t, const TPM2_HANDLE *named, size_t n_named, TPM2_HANDLE *ret,
+		    size_t max, size_t *ret_n, struct err *err)
+{
+	TPM2_HANDLE from = TPM2_NV_INDEX_FIRST;
+	TPML_HANDLE found = {0};
+	bool more = true;
+	size_t n = 0;
+
+	while (more) {
+		int rc = list_indices(t, from, &found, &more, err);
+
+		if (rc < 0)
+			return rc;
+		/* One that says there is more, and gives none, would go on for ever. */
+		if (found.count == 0)
+			break;
+		for (UINT32 i = 0; i < found.count; i++) {
+			struct pin pin;
+			ESYS_TR nv;
+
+			if (found.handle[i] < from)
+				return err_set(err, -EBADMSG, "the TPM lists its NV indices twice");
+			from = found.handle[i] + 1;
+			if (is_named(found.handle[i], named, n_named))
+				continue;
+			rc = find(t, found.handle[i], &nv, &pin, err);
+			if (rc < 0)
+				return rc;
+			if (pin_is_written(pin.state) && n < max)
+				ret[n++] = found.handle[i];
+		}
+	}
+	*ret_n = n;
 	return 0;
 }

@@ -7,9 +7,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/tpm.h"
 
 #define PIN_SIZE 32
+
+/* Directories that are added later get a pin over all of them at the next index, which takes the
+ * place of the one before without that being touched: so many there can be. */
+#define PIN_CHAIN_MAX 8
 
 enum pin_state {
 	PIN_ABSENT,
@@ -18,6 +24,8 @@ enum pin_state {
 	PIN_LOCKED,
 	PIN_FOREIGN, /* something else lies at the index */
 };
+
+bool pin_is_written(enum pin_state state);
 
 struct pin {
 	enum pin_state state;
@@ -35,5 +43,15 @@ int pin_write(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session
 /* Lock one that is written. */
 int pin_lock(struct tpm *t, TPM2_HANDLE index, struct err *err);
 
-/* Nothing there, or something foreign: nothing to do. */
+/* Undefine one that power failed on before it was written. Nothing there, or something foreign:
+ * nothing to do. -EEXIST: it is written, and stays. */
+int pin_undefine_unwritten(struct tpm *t, TPM2_HANDLE index, struct err *err);
+
+/* Whatever is in it: only for who was asked by a person. Otherwise as above. */
 int pin_undefine(struct tpm *t, TPM2_HANDLE index, struct err *err);
+
+/* The indices of all pins that are written, but for those in named: what has our attributes and
+ * size, wherever it lies. *ret_n is at most max. */
+#define PINS_MAX 32
+int pin_find_others(struct tpm *t, const TPM2_HANDLE *named, size_t n_named, TPM2_HANDLE *ret,
+		    size_t max, size_t *ret_n, struct err *err);

@@ -8,6 +8,7 @@
 #include "integrity/apart.h"
 #include "integrity/classify.h"
 #include "integrity/fek.h"
+#include "integrity/mounts.h"
 #include "integrity/stopwatch.h"
 
 /* Shared with the child that speaks to the TPM. */
@@ -100,6 +101,9 @@ static int check_directories(const struct seal_record *record, bool *ret_present
 		bool present = false;
 		int rc = fscrypt_check(directory->path, directory->identifier, &present, f);
 
+		/* A mount point is there all the same, and plain. */
+		if (rc < 0 && mount_check(directory->path, f) < 0)
+			return -ENOENT;
 		if (rc < 0)
 			return rc;
 		*ret_present &= present;

@@ -220,3 +220,14 @@ int wrapping_key_owner(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *know
 	*ret = ours && has_template(&public.publicArea) ? KEY_OURS : KEY_FOREIGN;
 	return 0;
 }
+
+int wrapping_key_is_like_ours(struct tpm *t, TPM2_HANDLE handle, bool *ret, struct err *err)
+{
+	TPM2B_PUBLIC public;
+	int rc = tpm_find(t, handle, NULL, &public, NULL, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	*ret = rc == 0 && has_template(&public.publicArea);
+	return 0;
+}

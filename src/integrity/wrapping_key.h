@@ -66,3 +66,7 @@ enum key_owner { KEY_ABSENT, KEY_OURS, KEY_FOREIGN };
  * policy: one more that a key of ours may have. */
 int wrapping_key_owner(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *known, size_t n_known,
 		       const struct pcr_policy *policy, enum key_owner *ret, struct err *err);
+
+/* Whether it has the template of ours, whatever its policy: to be believed only where a person has
+ * asked for its end. Nothing there: it is not. */
+int wrapping_key_is_like_ours(struct tpm *t, TPM2_HANDLE handle, bool *ret, struct err *err);

@@ -12,12 +12,15 @@
 #include "core/atomic_file.h"
 #include "core/macros.h"
 #include "integrity/apart.h"
+#include "integrity/findings.h"
 #include "integrity/sealed_directory.h"
 
 /* What the child does to the TPM. */
 struct erasure {
 	const struct config_integrity *config;
 	TPM2B_NAME known[SEAL_KNOWN_NAMES];
+	bool has_record;
+	TPM2_HANDLE record_handle;
 	bool pin_too;
 };
 
@@ -49,22 +52,51 @@ static int lock_if_encrypted(const char *path, struct failure *f)
 	return rc == 0 && found.state == FSCRYPT_UNLOCKED ? fscrypt_lock(path, f) : rc;
 }
 
-static int erase(struct tpm *t, const struct erasure *e, struct err *err)
+static int evict(struct tpm *t, const struct erasure *e, TPM2_HANDLE handle, struct err *err)
 {
 	static const struct pcr_policy no_pcrs = {0};
+	enum key_owner owner;
+	bool like_ours = false;
+	int rc = wrapping_key_owner(t, handle, e->known, N_ELEMENTS(e->known), &no_pcrs, &owner,
+				    err);
 
-	for (unsigned i = 0; !e->pin_too && i < KEY_HANDLES; i++) {
-		const TPM2_HANDLE handle = e->config->key_handle + i;
-		enum key_owner owner;
-		int rc = wrapping_key_owner(t, handle, e->known, N_ELEMENTS(e->known), &no_pcrs,
-					    &owner, err);
+	/* Without a record its Name is not known, and for PCRs of then nor is its policy. */
+	if (rc == 0 && owner == KEY_FOREIGN && !e->has_record)
+		rc = wrapping_key_is_like_ours(t, handle, &like_ours, err);
+	if (rc == 0 && (owner == KEY_OURS || like_ours))
+		rc = wrapping_key_evict(t, handle, err);
+	return rc;
+}
 
-		if (rc == 0 && owner == KEY_OURS)
-			rc = wrapping_key_evict(t, handle, err);
-		if (rc < 0)
-			return rc;
-	}
-	return e->pin_too ? pin_undefine(t, e->config->nv_index, err) : 0;
+/* At the configured handles, and where the record says: somebody may have configured others since.
+ */
+static int evict_all(struct tpm *t, const struct erasure *e, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < KEY_HANDLES; i++)
+		rc = evict(t, e, e->config->key_handle + i, err);
+	return rc == 0 && e->has_record ? evict(t, e, e->record_handle, err) : rc;
+}
+
+static int undefine_all(struct tpm *t, const struct erasure *e, struct err *err)
+{
+	TPM2_HANDLE named[NAMED_INDICES_MAX];
+	TPM2_HANDLE unnamed[PINS_MAX];
+	size_t n = findings_named_indices(e->config, named);
+	size_t n_unnamed = 0;
+	int rc = pin_find_others(t, named, n, unnamed, PINS_MAX, &n_unnamed, err);
+
+	for (size_t i = 0; rc == 0 && i < n_unnamed; i++)
+		rc = pin_undefine(t, unnamed[i], err);
+	for (unsigned i = 0; rc == 0 && i < PIN_CHAIN_MAX; i++)
+		rc = pin_undefine(t, e->config->nv_index + i, err);
+	return rc;
+}
+
+static int erase(struct tpm *t, const struct erasure *e, struct err *err)
+{
+	return e->pin_too ? undefine_all(t, e, err) : evict_all(t, e, err);
 }
 
 static int erase_in_child(void *shared, struct failure *f)
@@ -81,7 +113,8 @@ static int erase_in_child(void *shared, struct failure *f)
 	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
 }
 
-static int erase_in_tpm(const struct config_integrity *config, bool pin_too, struct failure *f)
+static int erase_in_tpm(const struct config_integrity *config, const struct seal_record *record,
+			bool pin_too, struct failure *f)
 {
 	struct erasure *e = apart_alloc(sizeof(*e), f);
 	int rc;
@@ -90,6 +123,8 @@ static int erase_in_tpm(const struct config_integrity *config, bool pin_too, str
 		return f->err.code;
 	e->config = config;
 	e->pin_too = pin_too;
+	e->has_record = record != NULL;
+	e->record_handle = record ? record->key_handle : 0;
 	seal_record_known_names(config->record_directory, e->known);
 	rc = apart_run(erase_in_child, e, f);
 	apart_free(e, sizeof(*e));
@@ -146,13 +181,13 @@ int zeroize(const struct config_integrity *config, const struct seal_record *rec
 	int rc = for_each_directory(config, record, lock_if_encrypted, f);
 
 	if (rc == 0)
-		rc = erase_in_tpm(config, false, f);
+		rc = erase_in_tpm(config, record, false, f);
 	if (rc == 0)
 		rc = destroy_file(config, SEAL_RECORD_NEW_FILE, f);
 	if (rc == 0)
 		rc = destroy_file(config, SEAL_RECORD_FILE, f);
 	if (rc == 0)
-		rc = erase_in_tpm(config, true, f);
+		rc = erase_in_tpm(config, record, true, f);
 	if (rc == 0)
 		rc = for_each_directory(config, record, sealed_directory_destroy, f);
 	return rc;

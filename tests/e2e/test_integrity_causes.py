@@ -9,12 +9,21 @@ import pytest
 import seal_record
 from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, TEXT,
                              Machine)
-from steward import SLOW
+from steward import ROOT, SLOW
 
 WRAPPING_KEY = ["-C", "0x81000001", "-u", "key.pub", "-r", "key.priv", "-G", "rsa2048:oaep-sha256:null",
                 "-a", "fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|noda|decrypt"]
-TAIL = ("Networking stays blocked. This system must be reprovisioned: clean install, or RMA. "
-        "A factory reset is not possible. See: journalctl -u integrity-handler")
+
+
+def documented_causes():
+    """Of docs/integrity.md: what is to be done about each."""
+    with open(os.path.join(ROOT, "docs/integrity.md")) as file:
+        table = file.read().split("\n## Causes\n")[1].split("\n|---|---|---|\n")[1]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return {name: advice for name, _, advice in rows}
+
+
+ADVICE = documented_causes()
 
 
 def check_message(outcome, cause, step):
@@ -27,7 +36,8 @@ def check_message(outcome, cause, step):
     assert reason in entry["MESSAGE"] and f"({step})" in entry["MESSAGE"]
     assert " ".join(outcome.console.split()) == (
         "*** SYSTEM INTEGRITY COMPROMISED *** Steward could not unlock the encrypted "
-        f"directories: {reason} ({step}). {TAIL}")
+        f"directories: {reason} ({step}). Networking stays blocked. {ADVICE[cause]} "
+        "See: journalctl -u integrity-handler")
     assert max(map(len, outcome.console.splitlines())) <= 88
     if os.path.exists("/sys/class/tty/tty0/active"):
         assert outcome.terminal == outcome.console

@@ -203,7 +203,7 @@ static void test_configuration(void **state)
 	world_shell("cd " FOLDER "; mkdir -p upper work; mount -t overlay -o lowerdir=/etc,"
 		    "upperdir=upper,workdir=work overlay /etc; rm -f /etc/fscrypt.conf");
 	assert_failed(w, fscrypt_unlock(DIRECTORY, w->identifier, &w->fek, &w->f), -ENOENT,
-		      CAUSE_METADATA_MISSING, "/etc/fscrypt.conf is not there");
+		      CAUSE_FSCRYPT_NOT_SET_UP, "/etc/fscrypt.conf is not there");
 	must(w, fscrypt_setup(DIRECTORY, &w->f));
 	must(w, fscrypt_unlock(DIRECTORY, w->identifier, &w->fek, &w->f));
 	world_shell("sed -i 's/AES_256_XTS/AES_128_CBC/; s/AES_256_CTS/AES_128_CTS/' "

@@ -130,10 +130,53 @@ static void test_half_made(void **state)
 	tpm_must(w, pin_lock(&w->t, INDEX, &w->err));
 	tpm_must(w, pin_undefine(&w->t, INDEX, &w->err));
 	(void)define(w, OURS, PIN_SIZE, false);
-	tpm_must(w, pin_undefine(&w->t, INDEX, &w->err));
+	tpm_must(w, pin_undefine_unwritten(&w->t, INDEX, &w->err));
 	assert_pin(w, PIN_ABSENT, NULL);
 	tpm_must(w, pin_lock(&w->t, INDEX, &w->err));
 	assert_pin(w, PIN_ABSENT, NULL);
+}
+
+/* Only a person has one undefined that is written. */
+static void test_written_stays(void **state)
+{
+	struct tpm_world *w = *state;
+	ESYS_TR nv = define(w, OURS, PIN_SIZE, false);
+
+	assert_int_equal(write_as(w, ESYS_TR_RH_OWNER, nv, digest), TSS2_RC_SUCCESS);
+	for (int i = 0; i < 2; i++) {
+		tpm_refused(w, pin_undefine_unwritten(&w->t, INDEX, &w->err), -EEXIST,
+			    "is written");
+		assert_pin(w, i == 0 ? PIN_WRITTEN : PIN_LOCKED, digest);
+		tpm_must(w, pin_lock(&w->t, INDEX, &w->err));
+	}
+	tpm_must(w, pin_undefine(&w->t, INDEX, &w->err));
+}
+
+static void test_others(void **state)
+{
+	static const TPM2_HANDLE named[] = {0x01800000, INDEX};
+	struct tpm_world *w = *state;
+	TPM2_HANDLE found[2] = {0};
+	struct tpm_object session;
+	size_t n = 9;
+
+	tpm_must(w, pin_find_others(&w->t, named, N_ELEMENTS(named), found, 2, &n, &w->err));
+	assert_int_equal(n, 0);
+	start_session(w, TPM2_SE_HMAC, &session);
+	for (unsigned i = 0; i < 4; i++)
+		tpm_must(w, pin_write(&w->t, INDEX - 1 + i, &session, digest, &w->err));
+	tpm_flush(&session);
+	tpm_must(w, pin_find_others(&w->t, named, N_ELEMENTS(named), found, 2, &n, &w->err));
+	assert_int_equal(n, 2); /* of three */
+	assert_int_equal(found[0], INDEX - 1);
+	assert_int_equal(found[1], INDEX + 1);
+	for (unsigned i = 0; i < 4; i++)
+		tpm_must(w, pin_undefine(&w->t, INDEX - 1 + i, &w->err));
+	/* Nor what is foreign, or not written yet. */
+	(void)define(w, OURS, PIN_SIZE, false);
+	tpm_must(w, pin_find_others(&w->t, NULL, 0, found, 2, &n, &w->err));
+	assert_int_equal(n, 0);
+	tpm_must(w, pin_undefine(&w->t, INDEX, &w->err));
 }
 
 static void test_foreign(void **state)
@@ -198,8 +241,11 @@ static void test_owner_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_tpm(test_its_life), with_tpm(test_locked_for_good), with_tpm(test_half_made),
-		with_tpm(test_foreign),  with_tpm(test_owner_refuses),
+		with_tpm(test_its_life),      with_tpm(test_locked_for_good),
+		with_tpm(test_half_made),     with_tpm(test_foreign),
+		with_tpm(test_owner_refuses), with_tpm(test_written_stays),
+		with_tpm(test_owner_refuses), with_tpm(test_others),
+		with_tpm(test_owner_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, tpm_world_make, tpm_world_end);

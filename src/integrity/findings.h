@@ -1,0 +1,33 @@
+/* findings.h - what is there at boot, before anything is done about it (boot.h decides).
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/boot.h"
+#include "integrity/failure.h"
+
+struct findings {
+	struct boot_findings boot;
+	struct failure of_tpm;         /* why its pins were not read */
+	struct failure of_mount;       /* what is not mounted */
+	TPM2_HANDLE unnamed[PINS_MAX]; /* where pins are that no configuration names */
+	size_t n_unnamed;
+};
+
+/* Where there is a record.json nothing else is looked at: unlocking by it finds out. -ENOMEM. */
+int findings_gather(const struct config_integrity *config, struct findings *ret, struct failure *f);
+
+/* The NV indices that the configurations of this machine name: this one, and those of the router
+ * and the conductor if they are enabled. */
+#define NAMED_INDICES_MAX (3 * PIN_CHAIN_MAX)
+size_t findings_named_indices(const struct config_integrity *config,
+			      TPM2_HANDLE ret[NAMED_INDICES_MAX]);
+
+/* How long a device is waited for that is not there yet: none is where nothing waits for it to be
+ * opened, unless the firmware says that there is a TPM. */
+unsigned findings_patience_ms(bool has_something);
+
+/* The pins that no configuration names, for who is to be told of them. -ENODEV and others with f
+ * filled. */
+int findings_unnamed_pins(const struct config_integrity *config, TPM2_HANDLE ret[PINS_MAX],
+			  size_t *ret_n, struct failure *f);
