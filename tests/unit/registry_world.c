@@ -129,6 +129,14 @@ enum registry_verdict world_enrol(struct registry *r, const struct registry_proo
 	return ret->verdict;
 }
 
+const struct registry_patience *world_patience(void)
+{
+	static struct registry_patience patience = {.wake = -1};
+
+	registry_patience_begin(&patience, 60000);
+	return &patience;
+}
+
 size_t world_count_enrolments(struct registry *r)
 {
 	struct registry_enrolment *rows;

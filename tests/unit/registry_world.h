@@ -69,6 +69,9 @@ struct registry_proof world_proof(enum onboarding_mode mode, unsigned number);
 enum registry_verdict world_enrol(struct registry *r, const struct registry_proof *proof,
 				  struct registry_decision *ret);
 
+/* Of a connection that a test makes itself: a minute from now. */
+const struct registry_patience *world_patience(void);
+
 size_t world_count_enrolments(struct registry *r);
 size_t world_count_audit(struct registry *r, enum registry_outcome outcome);
 

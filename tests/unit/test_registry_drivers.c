@@ -165,6 +165,28 @@ static void test_who_needs_tls(void **state)
 		{"postgresql:///steward?hostaddr=127.0.0.1", LOCAL},
 		{"postgresql:///steward?service=elsewhere", REFUSED},
 		{"postgresql:///steward?nonsense=1", REFUSED},
+		/* Where it goes counts, whatever the name says. */
+		{"postgresql://localhost/steward?hostaddr=192.0.2.1", TLS},
+		{"postgresql://localhost/steward?hostaddr=192.0.2.1&sslmode=disable", REFUSED},
+		{"postgresql:///steward?host=localhost&hostaddr=2001:db8::1&sslmode=prefer",
+		 REFUSED},
+		{"postgresql:///steward?host=/run/postgresql&hostaddr=192.0.2.1&sslmode=disable",
+		 REFUSED},
+		{"postgresql:///steward?host=@abstract&hostaddr=192.0.2.1&sslmode=allow", REFUSED},
+		{"postgresql:///steward?host=@abstract", LOCAL},
+		{"postgresql://localhost,localhost/steward?hostaddr=127.0.0.1,192.0.2.1"
+		 "&sslmode=disable",
+		 REFUSED},
+		{"postgresql://localhost,localhost/steward?hostaddr=127.0.0.1,::1&sslmode=disable",
+		 LOCAL},
+		{"postgresql://localhost,127.0.0.1:5433/steward?sslmode=disable", LOCAL},
+		{"postgresql://localhost/steward?hostaddr=127.0.0.1,192.0.2.1", REFUSED},
+		{"postgresql://localhost,localhost/steward?hostaddr=127.0.0.1", REFUSED},
+		{"postgresql://localhost,,db.example/steward", REFUSED},
+		{"postgresql:///steward?hostaddr=::ffff:127.0.0.1", LOCAL},
+		{"postgresql:///steward?hostaddr=::ffff:192.0.2.1&sslmode=disable", REFUSED},
+		{"postgresql://127.0.0.1.5/steward?sslmode=disable", REFUSED}, /* a name */
+		{"postgresql://localhost:1,localhost:2,localhost:3/steward", LOCAL},
 	};
 	struct err err;
 	bool tls;
@@ -177,10 +199,45 @@ static void test_who_needs_tls(void **state)
 		    (rc == 0 && tls != (rows[i].expected == TLS)))
 			fail_msg("%s", rows[i].uri);
 	}
-	(void)setenv("PGHOST", "db.example", 1);
-	assert_int_equal(registry_postgresql_needs_tls("postgresql:///steward", &tls, &err), 0);
-	assert_true(tls);
-	(void)unsetenv("PGHOST");
+}
+
+/* What libpq takes from elsewhere, as it takes it: only what the URI leaves open. */
+static void test_who_needs_tls_by_the_environment(void **state)
+{
+	static const struct {
+		const char *name, *value, *uri;
+		bool tls;
+	} rows[] = {
+		{"PGHOST", "db.example", "postgresql:///steward", true},
+		{"PGHOST", "db.example", "postgresql://localhost/steward", false},
+		{"PGHOST", "/run/postgresql", "postgresql:///steward", false},
+		{"PGHOSTADDR", "192.0.2.1", "postgresql:///steward", true},
+		{"PGHOSTADDR", "192.0.2.1", "postgresql://localhost/steward", true},
+		{"PGHOSTADDR", "192.0.2.1", "postgresql:///steward?host=/run/postgresql", true},
+		{"PGHOSTADDR", "192.0.2.1", "postgresql://localhost/steward?hostaddr=::1", false},
+		{"PGHOSTADDR", "127.0.0.1", "postgresql://localhost/steward", false},
+		{"PGSERVICE", "far", "postgresql:///steward", true},
+		{"PGSERVICE", "far", "postgresql://localhost/steward", true}, /* its hostaddr */
+		{"PGSERVICE", "near", "postgresql:///steward", false},
+	};
+	char *folder = test_folder();
+	const char *path = test_path(folder, "services");
+	struct err err;
+	bool tls;
+
+	(void)state;
+	test_write(path, span_of_string("[far]\nhost=db.example\nhostaddr=192.0.2.1\n"
+					"[near]\nhost=/run/postgresql\n"));
+	(void)setenv("PGSERVICEFILE", path, 1);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		(void)setenv(rows[i].name, rows[i].value, 1);
+		assert_int_equal(registry_postgresql_needs_tls(rows[i].uri, &tls, &err), 0);
+		if (tls != rows[i].tls)
+			fail_msg("%s=%s: %s", rows[i].name, rows[i].value, rows[i].uri);
+		(void)unsetenv(rows[i].name);
+	}
+	(void)unsetenv("PGSERVICEFILE");
+	test_folder_remove(folder);
 }
 
 /* Not even when it is no URI. */
@@ -290,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_registry),
 		cmocka_unit_test(test_file_is_wal_and_sound),
 		cmocka_unit_test(test_who_needs_tls),
+		cmocka_unit_test(test_who_needs_tls_by_the_environment),
 		cmocka_unit_test(test_password_is_in_no_message),
 		cmocka_unit_test(test_server_elsewhere),
 	};

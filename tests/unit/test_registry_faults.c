@@ -350,7 +350,7 @@ static void make_old(struct registry_world *w, unsigned version)
 	struct err err;
 
 	empty_database(w);
-	assert_ok(w->driver->connect(&session.connection, w->uri, &err), &err);
+	assert_ok(w->driver->connect(&session.connection, w->uri, world_patience(), &err), &err);
 	assert_ok(registry_schema_upgrade(&session, version, &err), &err);
 	if (version >= 1)
 		assert_ok(
@@ -399,7 +399,7 @@ static void test_newer_schema_is_refused(struct registry_world *w)
 	struct registry_session session = {.driver = w->driver, .conductor = "c0"};
 	struct err err;
 
-	assert_ok(w->driver->connect(&session.connection, w->uri, &err), &err);
+	assert_ok(w->driver->connect(&session.connection, w->uri, world_patience(), &err), &err);
 	assert_ok(w->driver->execute(session.connection,
 				     "INSERT INTO schema_versions (version) VALUES (99)", &err),
 		  &err);

@@ -27,7 +27,11 @@
  * -ENOTSUP (a newer schema). Any other one means that the registry cannot be asked now
  * (-ECONNRESET, -ENOSPC, -EAGAIN …): whoever was to be let in by its answer is not.
  *
- * Calling sequence: registry_open -> registry_check -> … -> registry_close.
+ * Nothing waits for a database longer than 5 seconds, all of a call together. After one that was
+ * not answered (-ECONNRESET, -ETIMEDOUT) others fail at once, for a second at a time
+ * (registry_health.h).
+ *
+ * Calling sequence: registry_open -> registry_check -> … -> registry_stop -> registry_close.
  */
 #pragma once
 
@@ -36,6 +40,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "onboarding/conductor/registry_health.h"
 
 #define REGISTRY_ADDRESS_SIZE 64 /* of an address as text, with the final zero */
 
@@ -53,6 +58,14 @@ int registry_open(struct registry **ret, const char *uri, const char *conductor,
 
 /* Can it be used? Makes and upgrades the tables. */
 int registry_check(struct registry *r, struct err *err);
+
+/* Does it not answer, since when (uv_hrtime, in ms) and why? From any thread; does not block. */
+bool registry_is_out(struct registry *r, struct registry_outage *ret);
+/* If so: ask it whether it does again. */
+void registry_look_again(struct registry *r);
+
+/* From any thread: calls that are under way, and all later ones, end at once with -ECANCELED. */
+void registry_stop(struct registry *r);
 
 /* Takes NULL. No other call may be under way. */
 void registry_close(struct registry *r);

@@ -9,6 +9,8 @@
  *   -ECONNRESET  the connection is gone   -ENOENT  a foreign key to nothing
  *   -ENOSPC      no room on the disk      -EBADMSG the file is no database, or damaged
  *   -EACCES      not allowed to           -ENOMEM, -EIO the rest
+ *   -ETIMEDOUT   it hangs, or somebody has it locked, until patience was over
+ *   -ECANCELED   given up: this conductor stops
  *
  * Messages name the database's own words, and never a value that was bound.
  *
@@ -21,6 +23,7 @@
 
 #include "core/err.h"
 #include "core/span.h"
+#include "onboarding/conductor/registry_patience.h"
 
 enum registry_type { REGISTRY_NULL, REGISTRY_INTEGER, REGISTRY_TEXT, REGISTRY_BYTES };
 
@@ -39,10 +42,14 @@ struct registry_driver {
 	const char *name;
 	const char *begin_read;  /* opens a transaction that sees one state of everything */
 	const char *begin_write; /* and one as if no other ran at the same time */
+	/* An answer that was not waited for may come yet: the connection is of no use any more. */
+	bool answers_may_come_late;
 
 	/* May this URI be used? Touches nothing. -EINVAL. */
 	int (*check_uri)(const char *uri, struct err *err);
-	int (*connect)(struct registry_connection **ret, const char *uri, struct err *err);
+	/* patience: borrowed; what all calls of this connection go by. */
+	int (*connect)(struct registry_connection **ret, const char *uri,
+		       const struct registry_patience *patience, struct err *err);
 	void (*disconnect)(struct registry_connection *connection);
 
 	/* Statements without parameters, whose rows nobody wants. */

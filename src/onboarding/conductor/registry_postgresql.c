@@ -8,14 +8,22 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "onboarding/conductor/registry_postgresql_link.h"
+#include "onboarding/conductor/registry_postgresql_uri.h"
 
 #define PARAMETERS_MAX 16
+/* What the server does with a statement that nobody waits for any more. For one transaction: a pool
+ * between us gives its connections to others. */
+#define LIMITS                                                                                     \
+	"SET LOCAL statement_timeout = 10000;"                                                     \
+	"SET LOCAL idle_in_transaction_session_timeout = 30000"
 
 /* Of the catalog pg_type; every server of this protocol keeps them. */
 enum { OID_BYTES = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25 };
 
 struct registry_connection {
 	PGconn *connection;
+	const struct registry_patience *patience;
 };
 
 struct registry_statement {
@@ -32,79 +40,16 @@ struct registry_statement {
 	int row;
 };
 
-/* Where an option stands: in the URI, else in what libpq takes from its environment. */
-static const char *option(const PQconninfoOption *options, const char *name)
-{
-	for (; options && options->keyword; options++)
-		if (strcmp(options->keyword, name) == 0)
-			return options->val && options->val[0] ? options->val : NULL;
-	return NULL;
-}
-
-static bool host_is_local(const char *host, size_t size)
-{
-	static const char *const names[] = {"localhost", "::1"};
-
-	if (size == 0 || host[0] == '/' || host[0] == '@')
-		return true;
-	for (unsigned i = 0; i < N_ELEMENTS(names); i++)
-		if (strlen(names[i]) == size && memcmp(host, names[i], size) == 0)
-			return true;
-	/* Digits and dots alone: 127.evil.example is a name. */
-	return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= size;
-}
-
-static bool hosts_are_local(const char *hosts)
-{
-	for (;;) {
-		size_t size = strcspn(hosts, ",");
-
-		if (!host_is_local(hosts, size))
-			return false;
-		if (hosts[size] == '\0')
-			return true;
-		hosts += size + 1;
-	}
-}
-
-static int judge(const PQconninfoOption *given, const PQconninfoOption *defaults, bool *ret,
-		 struct err *err)
-{
-	const char *host = option(given, "host");
-	const char *address = option(given, "hostaddr");
-	const char *sslmode = option(given, "sslmode");
-
-	if (option(given, "service"))
-		return err_set(err, -EINVAL, "service= is not taken here: write the host itself");
-	if (!host && !address) {
-		host = option(defaults, "host");
-		address = option(defaults, "hostaddr");
-	}
-	/* A name is what the certificate is checked against, whatever address it has. */
-	*ret = !hosts_are_local(host ? host : address ? address : "");
-	if (*ret && sslmode && strcmp(sslmode, "verify-full") != 0)
-		return err_set(err, -EINVAL,
-			       "sslmode=%s for %s, which is not on this machine: it must be "
-			       "verify-full",
-			       sslmode, host ? host : address);
-	return 0;
-}
-
 int registry_postgresql_needs_tls(const char *uri, bool *ret, struct err *err)
 {
-	PQconninfoOption *defaults = PQconndefaults();
-	PQconninfoOption *given = PQconninfoParse(uri, NULL);
-	int rc;
+	struct postgresql_uri parsed;
+	int rc = postgresql_uri_parse(&parsed, uri, err);
 
-	/* libpq's own message would quote the URI, and with it a password. */
-	if (!given)
-		rc = err_set(err, -EINVAL,
-			     "no URI as libpq takes it: postgresql://[user@]host/database");
-	else
-		rc = judge(given, defaults, ret, err);
-	PQconninfoFree(defaults);
-	PQconninfoFree(given);
-	return rc < 0 ? err_wrap(err, "registry postgresql:") : 0;
+	if (rc < 0)
+		return rc;
+	*ret = parsed.needs_tls;
+	postgresql_uri_release(&parsed);
+	return 0;
 }
 
 static int check_uri(const char *uri, struct err *err)
@@ -143,16 +88,6 @@ static int code_of(const char *state)
 	return -EIO;
 }
 
-/* libpq's messages end with a newline, and some are several lines. */
-static void one_line(const char *message, char *ret, size_t size)
-{
-	(void)snprintf(ret, size, "%s", message);
-	for (size_t n = strlen(ret); n > 0 && ret[n - 1] == '\n'; n--)
-		ret[n - 1] = '\0';
-	for (char *at = ret; (at = strpbrk(at, "\n\t")) != NULL; at++)
-		*at = ' ';
-}
-
 /* Only the primary message: the detail of a unique violation quotes the value. */
 static int fail(const struct registry_connection *connection, const PGresult *result,
 		struct err *err)
@@ -166,16 +101,23 @@ static int fail(const struct registry_connection *connection, const PGresult *re
 
 	if (PQstatus(connection->connection) != CONNECTION_OK)
 		code = -ECONNRESET;
-	one_line(primary ? primary : PQerrorMessage(connection->connection), text, sizeof(text));
+	postgresql_link_message(primary ? primary : PQerrorMessage(connection->connection), text,
+				sizeof(text));
 	return err_set(err, code, "PostgreSQL: %s", text);
 }
 
 static int execute(struct registry_connection *connection, const char *sql, struct err *err)
 {
-	PGresult *result = PQexec(connection->connection, sql);
-	ExecStatusType status = PQresultStatus(result);
-	int rc = 0;
+	PGresult *result;
+	ExecStatusType status;
+	int rc;
 
+	rc = postgresql_link_finish(connection->connection,
+				    PQsendQuery(connection->connection, sql), connection->patience,
+				    &result, err);
+	if (rc < 0)
+		return rc;
+	status = PQresultStatus(result);
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
 		rc = fail(connection, result, err);
 	else if (strcmp(sql, "COMMIT") == 0 && strcmp(PQcmdStatus(result), "COMMIT") != 0)
@@ -190,54 +132,18 @@ static void disconnect(struct registry_connection *connection)
 	free(connection);
 }
 
-static void ignore_notice(void *owner, const PGresult *result)
+static int connect_server(struct registry_connection **ret, const char *uri,
+			  const struct registry_patience *patience, struct err *err)
 {
-	(void)owner;
-	(void)result;
-}
-
-static PGconn *connect_database(const char *uri, bool needs_tls)
-{
-	/* "dbname" is expanded where it stands: what follows it wins, what precedes is overruled.
-	 */
-	const char *const names[] = {"connect_timeout",
-				     "dbname",
-				     "client_encoding",
-				     "tcp_user_timeout",
-				     "gssencmode",
-				     needs_tls ? "sslmode" : NULL,
-				     NULL};
-	const char *const values[] = {"5", uri, "UTF8", "10000", "disable", "verify-full", NULL};
-
-	return PQconnectdbParams(names, values, 1);
-}
-
-static int connect_server(struct registry_connection **ret, const char *uri, struct err *err)
-{
-	struct registry_connection *connection;
-	bool needs_tls;
-	char text[512];
+	struct registry_connection *connection = calloc(1, sizeof(*connection));
 	int rc;
 
-	rc = registry_postgresql_needs_tls(uri, &needs_tls, err);
-	if (rc < 0)
-		return rc;
-	connection = calloc(1, sizeof(*connection));
 	if (!connection)
 		return err_set(err, -ENOMEM, "out of memory");
-	connection->connection = connect_database(uri, needs_tls);
-	if (PQstatus(connection->connection) != CONNECTION_OK) {
-		one_line(PQerrorMessage(connection->connection), text, sizeof(text));
-		rc = err_set(err, -ECONNRESET, "PostgreSQL: %s", text);
-	} else {
-		(void)PQsetNoticeReceiver(connection->connection, ignore_notice, NULL);
-		rc = execute(connection,
-			     "SET statement_timeout = 10000;"
-			     "SET idle_in_transaction_session_timeout = 30000",
-			     err);
-	}
+	connection->patience = patience;
+	rc = postgresql_link_open(&connection->connection, uri, patience, err);
 	if (rc < 0) {
-		disconnect(connection);
+		free(connection);
 		return rc;
 	}
 	*ret = connection;
@@ -294,16 +200,22 @@ static void bind(struct registry_statement *statement, unsigned parameter,
 
 static int run(struct registry_statement *statement, struct err *err)
 {
+	PGconn *connection = statement->connection->connection;
 	int formats[PARAMETERS_MAX];
 	ExecStatusType status;
+	int rc;
 
 	if (statement->rc < 0)
 		return err_set_errno(err, statement->rc, "PostgreSQL: bind");
 	for (int i = 0; i < statement->n; i++)
 		formats[i] = statement->types[i] != OID_TEXT;
-	statement->result =
-		PQexecParams(statement->connection->connection, statement->sql, statement->n,
-			     statement->types, statement->values, statement->sizes, formats, 1);
+	rc = postgresql_link_finish(connection,
+				    PQsendQueryParams(connection, statement->sql, statement->n,
+						      statement->types, statement->values,
+						      statement->sizes, formats, 1),
+				    statement->connection->patience, &statement->result, err);
+	if (rc < 0)
+		return rc;
 	status = PQresultStatus(statement->result);
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		return fail(statement->connection, statement->result, err);
@@ -376,8 +288,9 @@ static void finish(struct registry_statement *statement)
 
 const struct registry_driver registry_postgresql = {
 	.name = "PostgreSQL",
-	.begin_read = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY",
-	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE",
+	.begin_read = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;" LIMITS,
+	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE;" LIMITS,
+	.answers_may_come_late = true,
 	.check_uri = check_uri,
 	.connect = connect_server,
 	.disconnect = disconnect,

@@ -2,8 +2,8 @@
  *
  * By libpq; any engine that speaks PostgreSQL's protocol and its serializable transactions
  * serves. Unless the server is on this machine the connection is TLS with the server's name
- * checked (sslmode=verify-full), and a URI that asks for less is refused. A server that cannot be
- * reached is given up after 5 seconds, a statement after 10.
+ * checked (sslmode=verify-full), and a URI that asks for less is refused. Nothing waits for it
+ * longer than its patience.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 extern const struct registry_driver registry_postgresql;
 
 /* What check_uri decides: must the connection be TLS with the server's name checked? Local is a
- * unix socket, "localhost", 127.0.0.0/8 and ::1; of several hosts all must be. The environment
- * (PGHOST …) is asked as libpq asks it. -EINVAL: no URI of libpq's, one with service=, or one that
- * asks for less than is needed. */
+ * unix socket, "localhost", 127.0.0.0/8 and ::1, the address before the name; of several hosts all
+ * must be. The environment (PGHOST, PGHOSTADDR …) is asked as libpq asks it. -EINVAL: no URI of
+ * libpq's, one with service=, or one that asks for less than is needed. */
 int registry_postgresql_needs_tls(const char *uri, bool *ret, struct err *err);

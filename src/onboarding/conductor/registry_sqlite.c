@@ -9,16 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
 
-#define SCHEME          "sqlite:"
-#define BUSY_TIMEOUT_MS 5000 /* another process holds the write lock for one transaction */
-#define SWITCH_RETRY_US 10000
-#define STATEMENTS_MAX  64 /* that are kept prepared */
+#define SCHEME         "sqlite:"
+#define LOCK_RETRY_MS  10    /* while another process holds it */
+#define STEPS_AT_ONCE  10000 /* of SQLite's machine, between two looks at the clock */
+#define STATEMENTS_MAX 64    /* that are kept prepared */
 
 struct registry_statement {
 	struct registry_connection *connection;
@@ -31,6 +30,7 @@ struct registry_statement {
 /* Reading and planning a statement costs more than running it. */
 struct registry_connection {
 	sqlite3 *database;
+	const struct registry_patience *patience;
 	struct registry_statement kept[STATEMENTS_MAX];
 	unsigned n_kept;
 };
@@ -43,7 +43,8 @@ static int code_of(int extended)
 		return -EAGAIN;
 	case SQLITE_CONSTRAINT_FOREIGNKEY:
 		return -ENOENT;
-	case SQLITE_BUSY: /* it was waited for already: BUSY_TIMEOUT_MS */
+	case SQLITE_BUSY: /* it was waited for already: wait_for_lock() */
+	case SQLITE_INTERRUPT:
 		return -ETIMEDOUT;
 	default:
 		break;
@@ -70,8 +71,11 @@ static int code_of(int extended)
 
 static int fail(const struct registry_connection *connection, struct err *err)
 {
-	return err_set(err, code_of(sqlite3_extended_errcode(connection->database)), "SQLite: %s",
-		       sqlite3_errmsg(connection->database));
+	int code = code_of(sqlite3_extended_errcode(connection->database));
+
+	if (code == -ETIMEDOUT && registry_patience_is_given_up(connection->patience))
+		return registry_patience_lost(connection->patience, "SQLite", err);
+	return err_set(err, code, "SQLite: %s", sqlite3_errmsg(connection->database));
 }
 
 static int check_uri(const char *uri, struct err *err)
@@ -135,26 +139,44 @@ static void disconnect(struct registry_connection *connection)
 	free(connection);
 }
 
-static int64_t now_ms(void)
+/* Somebody else holds a lock: 1 = try again. */
+static int wait_for_lock(void *owner, int n)
 {
-	struct timespec now;
+	const struct registry_patience *patience = owner;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	(void)n;
+	(void)registry_patience_wait(patience, -1, 0, LOCK_RETRY_MS);
+	return registry_patience_left_ms(patience) > 0;
+}
+
+/* While a statement runs: 1 = it has done so for long enough. */
+static int look_at_clock(void *owner)
+{
+	return registry_patience_left_ms(owner) == 0;
 }
 
 /* Two that switch a new file at once would wait for each other: SQLite lets one fail instead, at
  * once. */
 static int switch_to_wal(struct registry_connection *connection, struct err *err)
 {
-	const int64_t end = now_ms() + BUSY_TIMEOUT_MS;
 	int rc = execute_text(connection, "PRAGMA journal_mode = WAL", err);
 
-	while (rc == -ETIMEDOUT && now_ms() < end) {
-		(void)usleep(SWITCH_RETRY_US);
+	while (rc == -ETIMEDOUT && registry_patience_left_ms(connection->patience) > 0) {
+		(void)registry_patience_wait(connection->patience, -1, 0, LOCK_RETRY_MS);
 		rc = execute_text(connection, "PRAGMA journal_mode = WAL", err);
 	}
 	return rc;
+}
+
+/* SQLite takes no const; it only passes it on. */
+static void *patience_of(const struct registry_connection *connection)
+{
+	union {
+		const struct registry_patience *patience;
+		void *passed;
+	} from = {.patience = connection->patience};
+
+	return from.passed;
 }
 
 static int prepare_connection(struct registry_connection *connection, struct err *err)
@@ -162,7 +184,9 @@ static int prepare_connection(struct registry_connection *connection, struct err
 	int rc;
 
 	(void)sqlite3_extended_result_codes(connection->database, 1);
-	(void)sqlite3_busy_timeout(connection->database, BUSY_TIMEOUT_MS);
+	(void)sqlite3_busy_handler(connection->database, wait_for_lock, patience_of(connection));
+	sqlite3_progress_handler(connection->database, STEPS_AT_ONCE, look_at_clock,
+				 patience_of(connection));
 	rc = switch_to_wal(connection, err);
 	if (rc < 0)
 		return rc;
@@ -172,7 +196,8 @@ static int prepare_connection(struct registry_connection *connection, struct err
 			    err);
 }
 
-static int connect_file(struct registry_connection **ret, const char *uri, struct err *err)
+static int connect_file(struct registry_connection **ret, const char *uri,
+			const struct registry_patience *patience, struct err *err)
 {
 	/* Who uses the registry takes turns already. */
 	static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
@@ -186,6 +211,7 @@ static int connect_file(struct registry_connection **ret, const char *uri, struc
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
 		return err_set(err, -ENOMEM, "out of memory");
+	connection->patience = patience;
 	if (sqlite3_open_v2(path, &connection->database, flags, NULL) != SQLITE_OK)
 		rc = connection->database ? fail(connection, err)
 					  : err_set(err, -ENOMEM, "out of memory");

@@ -1,0 +1,39 @@
+/* registry_patience.h - how long a call of the registry may take, and what ends it before.
+ *
+ * A database that hangs answers neither yes nor no: whatever waits for one waits here, with a
+ * deadline of our own, and until somebody else gives all of it up (registry_stop()).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+struct registry_patience {
+	uint64_t began_ms; /* both of registry_now_ms() */
+	uint64_t until_ms;
+	int wake;      /* an eventfd: readable once it is given up */
+	bool given_up; /* by any thread */
+};
+
+/* Of a clock that only goes on. */
+uint64_t registry_now_ms(void);
+
+int registry_patience_init(struct registry_patience *p, struct err *err);
+void registry_patience_release(struct registry_patience *p);
+
+/* A call begins. */
+void registry_patience_begin(struct registry_patience *p, uint64_t ms);
+/* How long one may still wait; 0 = it is over, and registry_patience_lost() says why. */
+int registry_patience_left_ms(const struct registry_patience *p);
+/* -ETIMEDOUT or -ECANCELED. who: the database. */
+int registry_patience_lost(const struct registry_patience *p, const char *who, struct err *err);
+
+/* Wait until fd (-1 = none) is ready for events of poll(), or for ms at most. 1 = ready, 0 = not
+ * within that time, or it is over. */
+int registry_patience_wait(const struct registry_patience *p, int fd, short events, int ms);
+
+/* From any thread, for good: who waits stops waiting, and nobody begins to. */
+void registry_patience_give_up(struct registry_patience *p);
+bool registry_patience_is_given_up(const struct registry_patience *p);
