@@ -13,7 +13,9 @@
 #include "core/err.h"
 #include "core/span.h"
 
-#define CERTIFICATE_CHAIN_MAX 8 /* that a peer may show */
+#include "onboarding/peer_chain.h"
+
+#define CERTIFICATE_CHAIN_MAX PEER_CHAIN_MAX
 
 struct certificate_rules {
 	const char *what; /* begins messages: "client certificate" */

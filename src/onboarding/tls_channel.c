@@ -11,6 +11,7 @@
 
 #include "core/macros.h"
 #include "onboarding/byte_queue.h"
+#include "onboarding/certificate_pem.h"
 #include "onboarding/tls_crypto.h"
 #include "onboarding/transcript.h"
 
@@ -23,8 +24,10 @@ struct tls_context {
 struct tls_channel {
 	WOLFSSL *wolfssl;
 	bool is_server;
+	bool chain_is_told; /* the peer has shown all, or nothing, and shows no more */
 	struct byte_queue received;
 	struct byte_queue pending;
+	struct peer_chain peer;
 };
 
 static pthread_once_t initialized = PTHREAD_ONCE_INIT;
@@ -35,12 +38,25 @@ static void initialize(void)
 	initialize_rc = wolfSSL_Init() == WOLFSSL_SUCCESS ? tls_crypto_register() : -EIO;
 }
 
-/* Chains are judged elsewhere: see the header. */
+/* Told of each certificate that a peer shows, the last one first and the leaf at the end, and once
+ * of none; at the first the chain is kept, which stands whole beside. Whose it is, is judged
+ * elsewhere: see the header. */
 static int take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
 {
+	struct tls_channel *c = store->userCtx;
+	struct span certificates[TLS_CHAIN_MAX + 1];
+	size_t n = MIN((size_t)store->totalCerts, N_ELEMENTS(certificates));
+
 	(void)verified;
-	(void)store;
-	return 1;
+	if (c->chain_is_told) /* of another chain, in the same handshake or after it */
+		return 0;
+	c->chain_is_told = store->error_depth == 0;
+	if (n > 0 && c->peer.n == 0 && c->peer.err.code == 0) {
+		for (size_t i = 0; i < n; i++)
+			certificates[i] = span_of(store->certs[i].buffer, store->certs[i].length);
+		(void)peer_chain_keep(&c->peer, certificates, n);
+	}
+	return c->peer.err.code == 0;
 }
 
 static int take_received(WOLFSSL *wolfssl, char *ret, int size, void *owner)
@@ -104,11 +120,27 @@ static int trust_signer(WOLFSSL *wolfssl, unsigned char *signature, unsigned int
 	return 0;
 }
 
+/* What a peer will not keep is no chain to show. */
+static int check_own_chain(struct span pem, struct err *err)
+{
+	struct certificate_chain chain = {0};
+	int rc = certificate_chain_read(&chain, pem);
+
+	if (rc < 0)
+		return err_set(err, rc, "TLS: expected a certificate chain in PEM");
+	rc = peer_chain_check("TLS: our own certificate", chain.certificates, chain.n, err);
+	certificate_chain_release(&chain);
+	return rc;
+}
+
 static int use_identity(struct tls_context *context, const struct tls_identity *identity,
 			struct err *err)
 {
 	WOLFSSL_CTX *wolfssl = context->wolfssl;
+	int rc = check_own_chain(identity->chain, err);
 
+	if (rc < 0)
+		return rc;
 	context->signer = identity->signer;
 	wolfSSL_CTX_SetRsaPssSignCb(wolfssl, sign);
 	wolfSSL_CTX_SetRsaPssSignCheckCb(wolfssl, trust_signer);
@@ -193,13 +225,26 @@ void tls_context_free(struct tls_context *context)
 	free(context);
 }
 
+/* wolfSSL keeps CA certificates that peers send: each channel has its own place for them, that goes
+ * with it. */
+static bool use_own_store(WOLFSSL *wolfssl)
+{
+	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
+
+	if (store && wolfSSL_set0_verify_cert_store(wolfssl, store) == WOLFSSL_SUCCESS)
+		return true;
+	wolfSSL_X509_STORE_free(store);
+	return false;
+}
+
 static bool prepare(struct tls_channel *c, const struct tls_context *context)
 {
 	char alpn[] = TLS_ALPN;
 
 	c->wolfssl = wolfSSL_new(context->wolfssl);
-	if (!c->wolfssl)
+	if (!c->wolfssl || !use_own_store(c->wolfssl))
 		return false;
+	wolfSSL_SetCertCbCtx(c->wolfssl, c);
 	wolfSSL_SetIOReadCtx(c->wolfssl, c);
 	wolfSSL_SetIOWriteCtx(c->wolfssl, c);
 	if (context->signer)
@@ -233,6 +278,7 @@ void tls_channel_free(struct tls_channel *c)
 	wolfSSL_free(c->wolfssl);
 	byte_queue_release(&c->received);
 	byte_queue_release(&c->pending);
+	peer_chain_release(&c->peer);
 	free(c);
 }
 
@@ -260,6 +306,8 @@ static int explain(struct tls_channel *c, int result, const char *what, struct e
 		return -EAGAIN;
 	if (code == WOLFSSL_ERROR_ZERO_RETURN)
 		return err_set(err, -EPIPE, "TLS: the peer has closed");
+	if (c->peer.err.code < 0)
+		return err_set(err, -EPROTO, "TLS %s: %s", what, c->peer.err.text);
 	return err_set(err, -EPROTO, "TLS %s: %s", what,
 		       wolfSSL_ERR_reason_error_string((unsigned long)code));
 }
@@ -276,12 +324,41 @@ static int check_alpn(struct tls_channel *c, struct err *err)
 	return 0;
 }
 
+/* What wolfSSL holds for the peer's certificate is the leaf that was kept. It has no copy of some,
+ * of Ed25519 keys for one: then what it told of stands alone. */
+static int check_leaf(struct tls_channel *c, struct err *err)
+{
+	WOLFSSL_X509 *proved = wolfSSL_get_peer_certificate(c->wolfssl);
+	int size = 0;
+	const unsigned char *der = proved ? wolfSSL_X509_get_der(proved, &size) : NULL;
+	struct span leaf = c->peer.certificates[0];
+	bool same = (c->chain_is_told || c->peer.n == 0) &&
+		    (!proved || (c->peer.n > 0 && der && leaf.size == (size_t)size &&
+				 memcmp(leaf.bytes, der, leaf.size) == 0));
+
+	wolfSSL_X509_free(proved);
+	return same ? 0
+		    : err_set(err, -EPROTO,
+			      "TLS handshake: the certificates that were shown could not be kept");
+}
+
+/* A session of before proves nothing about who is here now; none is offered or kept. */
+static int check_session(struct tls_channel *c, struct err *err)
+{
+	if (wolfSSL_session_reused(c->wolfssl))
+		return err_set(err, -EPROTO, "TLS handshake: a session was resumed");
+	return check_leaf(c, err);
+}
+
 int tls_channel_advance(struct tls_channel *c, struct err *err)
 {
 	int result = c->is_server ? wolfSSL_accept(c->wolfssl) : wolfSSL_connect(c->wolfssl);
+	int rc;
 
-	return result == WOLFSSL_SUCCESS ? check_alpn(c, err)
-					 : explain(c, result, "handshake", err);
+	if (result != WOLFSSL_SUCCESS)
+		return explain(c, result, "handshake", err);
+	rc = check_alpn(c, err);
+	return rc == 0 ? check_session(c, err) : rc;
 }
 
 int tls_channel_read(struct tls_channel *c, uint8_t *ret, size_t size, size_t *ret_size,
@@ -325,12 +402,6 @@ int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], st
 
 size_t tls_channel_peer_chain(struct tls_channel *c, struct span ret[TLS_CHAIN_MAX])
 {
-	WOLFSSL_X509_CHAIN *chain = wolfSSL_get_peer_chain(c->wolfssl);
-	int n = chain ? wolfSSL_get_chain_count(chain) : 0;
-	size_t found = 0;
-
-	for (int i = 0; i < MIN(n, TLS_CHAIN_MAX); i++)
-		ret[found++] = span_of(wolfSSL_get_chain_cert(chain, i),
-				       (size_t)wolfSSL_get_chain_length(chain, i));
-	return found;
+	memcpy(ret, c->peer.certificates, c->peer.n * sizeof(ret[0]));
+	return c->peer.n;
 }

@@ -6,6 +6,9 @@
  * it is, the handshake's two sides judge themselves, by rules TLS does not know (onboarding.md,
  * "The handshake, on port 930").
  *
+ * Of what a peer shows only peer_chain.h's bounds are judged here: a chain that cannot be kept
+ * whole ends the handshake, and so does a key that is not computed with.
+ *
  * A context is made once and shared, by threads too. A channel belongs to one thread at a time, and
  * its calls do not wait for the peer; but tls_channel_advance() computes, and signs through the
  * context's signer: it belongs on the thread pool.
@@ -21,9 +24,10 @@
 
 #include "core/err.h"
 #include "core/span.h"
+#include "onboarding/peer_chain.h"
 
 #define TLS_ALPN          "steward-sco/1"
-#define TLS_CHAIN_MAX     8                  /* certificates of a peer that are kept */
+#define TLS_CHAIN_MAX     PEER_CHAIN_MAX
 #define TLS_WAITING_MAX   ((size_t)64 << 10) /* bytes that may wait in each direction */
 #define TLS_EXPORTER_SIZE 32
 
@@ -78,5 +82,7 @@ void tls_channel_shut(struct tls_channel *c);
  * is then freed, as 1,000 channels may wait. -EPROTO. */
 int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], struct err *err);
 
-/* What the peer showed, DER, the leaf first, as long as the channel; how many. 0 = nothing. */
+/* What the peer showed, DER, as long as the channel: the leaf first, whose key CertificateVerify
+ * was checked with, and all that came after it; how many. 0 = it showed nothing. After
+ * tls_channel_advance() returned 0. */
 size_t tls_channel_peer_chain(struct tls_channel *c, struct span ret[TLS_CHAIN_MAX]);

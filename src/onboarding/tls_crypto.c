@@ -18,6 +18,8 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include "core/macros.h"
+#include "onboarding/key_bounds.h"
+#include "onboarding/signature_check.h"
 
 #define SCALAR_SIZE 32
 #define POINT_SIZE  (1 + 2 * SCALAR_SIZE) /* uncompressed: 4, x, y */
@@ -115,9 +117,68 @@ static int exchange(ecc_key *key, ecc_key *peer, uint8_t *ret, word32 *ret_size)
 	return rc;
 }
 
+static int recover(struct span signature, RsaKey *key, uint8_t *ret, word32 *ret_size)
+{
+	uint8_t n[KEY_BOUNDS_RSA_MAX / 8];
+	uint8_t e[KEY_BOUNDS_EXPONENT_SIZE_MAX];
+	word32 n_size = sizeof(n);
+	word32 e_size = sizeof(e);
+	size_t size = *ret_size;
+
+	if (wc_RsaFlattenPublicKey(key, e, &e_size, n, &n_size) != 0 ||
+	    signature_recover(span_of(n, n_size), span_of(e, e_size), signature, ret, &size) < 0)
+		return WC_KEY_SIZE_E;
+	*ret_size = (word32)size;
+	return 0;
+}
+
+/* NULL = a curve that nothing is computed on. */
+static const char *curve_name(int curve)
+{
+	switch (curve) {
+	case ECC_SECP256R1:
+		return "P-256";
+	case ECC_SECP384R1:
+		return "P-384";
+	case ECC_SECP521R1:
+		return "P-521";
+	default:
+		return NULL;
+	}
+}
+
+static int verify(struct span digest, struct span signature, ecc_key *key, int *ret_good)
+{
+	const char *curve = curve_name(wc_ecc_get_curve_id(key->idx));
+	uint8_t point[SIGNATURE_POINT_MAX];
+	word32 point_size = sizeof(point);
+
+	if (!curve)
+		return ECC_CURVE_OID_E;
+	if (wc_ecc_export_x963(key, point, &point_size) != 0)
+		return ECC_BAD_ARG_E;
+	*ret_good = signature_is_ecdsa(curve, span_of(point, point_size), digest, signature);
+	return 0;
+}
+
+static int answer_rsa(wc_CryptoInfo *operation)
+{
+	if (operation->pk.rsa.type != RSA_PUBLIC_DECRYPT)
+		return CRYPTOCB_UNAVAILABLE;
+	return recover(span_of(operation->pk.rsa.in, operation->pk.rsa.inLen),
+		       operation->pk.rsa.key, operation->pk.rsa.out, operation->pk.rsa.outLen);
+}
+
 static int answer_key(wc_CryptoInfo *operation)
 {
 	switch (operation->pk.type) {
+	case WC_PK_TYPE_RSA:
+		return answer_rsa(operation);
+	case WC_PK_TYPE_ECDSA_VERIFY:
+		return verify(
+			span_of(operation->pk.eccverify.hash, operation->pk.eccverify.hashlen),
+			span_of(operation->pk.eccverify.sig, operation->pk.eccverify.siglen),
+			operation->pk.eccverify.key, operation->pk.eccverify.res);
 	case WC_PK_TYPE_EC_KEYGEN:
 		return generate(operation->pk.eckg.key, operation->pk.eckg.curveId);
 	case WC_PK_TYPE_ECDH:

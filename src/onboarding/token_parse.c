@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/macros.h"
 #include "onboarding/certificate.h"
+#include "onboarding/key_bounds.h"
 #include "onboarding/token.h"
 
 static int split(struct span text, struct span *ret_payload, struct token *token, struct err *err)
@@ -154,7 +155,9 @@ static int read_payload(struct token *token, const cJSON *payload, struct err *e
 
 static EVP_PKEY *key_of(struct span der)
 {
-	X509 *certificate = certificate_read(der);
+	X509 *certificate = key_bounds_check_certificate("token", der, NULL) == 0
+				    ? certificate_read(der)
+				    : NULL;
 	EVP_PKEY *key = certificate ? X509_get_pubkey(certificate) : NULL;
 
 	X509_free(certificate);

@@ -22,6 +22,25 @@ def pem_key(key):
                              serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
+def signed_by(key, issuer, public_key, comment=b""):
+    """A certificate for any public key, DER; with a comment as long as it may be."""
+    now = datetime.datetime.utcnow()
+    comments = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), comment)
+    return (x509.CertificateBuilder().subject_name(name(issuer)).issuer_name(name(issuer))
+            .public_key(public_key).serial_number(x509.random_serial_number())
+            .not_valid_before(now - DAY).not_valid_after(now + 30 * DAY)
+            .add_extension(comments, False).sign(key, hashes.SHA256())
+            .public_bytes(serialization.Encoding.DER))
+
+
+def self_signed(key, subject, size):
+    """Of just so many bytes, DER."""
+    comment = 300
+    while len(made := signed_by(key, subject, key.public_key(), bytes(comment))) != size:
+        comment += size - len(made)
+    return made
+
+
 class Authority:
     def __init__(self, directory, label):
         self.directory = str(directory)

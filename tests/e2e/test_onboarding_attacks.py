@@ -8,6 +8,7 @@ import threading
 import pytest
 from OpenSSL import SSL
 
+from certificates import Authority, pem_key, self_signed
 from onboarding_world import check_refused, inside
 from steward import wait_for
 from wire_router import ALPN, TIMEOUT_S, Channel, WireRouter, new_context
@@ -88,6 +89,54 @@ def test_relay_with_the_conductors_own_key(onboarding, conductor, relays):
     router.wait_for_state("refused", "retrying")
     assert any(b'"type":"proof"' in data for data in relay.carried)
     check_refused(conductor, "wrong MAC r1")
+
+
+class Refuser:
+    """Shows a certificate of its own, too large for wolfSSL to keep, and the conductor's after it;
+    and refuses whatever comes."""
+
+    def __init__(self, world, certificate):
+        own = Authority(world.directory, "refuser")
+        leaf = ssl.DER_cert_to_PEM_cert(self_signed(own.key, "refuser", 3000))
+        with open(certificate) as file:
+            chain = own.write("chain", (leaf + file.read()).encode())
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(chain, own.write("key", pem_key(own.key)))
+        self.context.set_alpn_protocols([ALPN.decode()])
+        self.heard = b""
+        self.listener = inside(world.network.router, socket.create_server, ("127.0.0.1", 930))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                with self.context.wrap_socket(peer, server_side=True) as tls:
+                    self.heard += tls.recv(65536)
+                    text = b'{"type":"error","reason":"refused"}'
+                    tls.sendall(struct.pack(">I", len(text)) + text)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_refused_by_who_has_not_the_conductors_key(onboarding, conductor):
+    """It costs no token: the router goes on, and the conductor itself takes it."""
+    refuser = Refuser(onboarding, conductor.certificate)
+    router = onboarding.router()
+    try:
+        router.onboard(conductor.token(), hosts=["127.0.0.1", onboarding.network.address])
+        router.become_onboarded()
+    finally:
+        refuser.close()
+    assert "3000 bytes of number 1 in its chain, at most 2047" in router.log
+    assert refuser.heard == b""  # it is not even told of the token
 
 
 def test_replayed_messages(onboarding, conductor):

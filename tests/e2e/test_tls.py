@@ -6,7 +6,10 @@ import re
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
+from certificates import self_signed
 from steward import BUILD, SLOW, wait_for
 
 TOOL = os.path.join(BUILD, "tests", "tools", "tls_tool")
@@ -83,6 +86,23 @@ def test_our_server(processes, server, client, shows):
     assert out.splitlines() == lines
 
 
+@pytest.mark.parametrize("kind", [
+    ["rsa:4096"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+    ["ed25519"]])
+def test_kinds_of_keys(processes, server, tmp_path, kind):
+    """All that are computed with, each with a good signature and a good channel."""
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-subj", "/CN=router",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    process, port = our_server(processes, server)
+    theirs = their_client(port, "-cert", certificate, "-key", key)
+    out, err = process.communicate(timeout=30 * SLOW)
+    assert process.returncode == 0, err
+    assert f"exporter {exporter(theirs.stdout)}" in out
+    assert out.count("peer ") == 1
+
+
 @pytest.mark.parametrize("shows", [False, True])
 def test_our_client(processes, server, client, ca, shows):
     process = processes("openssl", "s_server", "-accept", "127.0.0.1:0", "-cert",
@@ -140,6 +160,40 @@ def test_our_client_refuses(processes, server, options, reason):
     _, err = ours.communicate(timeout=30 * SLOW)
     assert ours.returncode == 1
     assert reason in err
+
+
+@pytest.mark.parametrize("size, reason", [
+    (3000, "3000 bytes of number 1 in its chain, at most 2047"),
+    (2048, "2048 bytes of number 1 in its chain, at most 2047"),
+])
+def test_our_client_and_a_thief(processes, server, client, tmp_path, size, reason):
+    """Its own certificate is too large to be kept by wolfSSL; what comes second is another's."""
+    with open(client.key, "rb") as file:
+        key = serialization.load_pem_private_key(file.read(), None)
+    own = tmp_path / "own.pem"
+    own.write_bytes(x509.load_der_x509_certificate(self_signed(key, "thief", size)).public_bytes(
+        serialization.Encoding.PEM))
+    process = processes("openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", str(own), "-key",
+                        client.key, "-cert_chain", server.certificate, "-tls1_3", "-alpn",
+                        "steward-sco/1")
+    port = next(line for line in process.stdout if line.startswith("ACCEPT")).split(":")[1].strip()
+    ours = processes(TOOL, "client", port)
+    out, err = ours.communicate(timeout=30 * SLOW)
+    assert ours.returncode == 1 and out == ""
+    assert reason in err
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_own_chain_that_no_peer_keeps(processes, client, tmp_path, side):
+    with open(client.key, "rb") as file:
+        key = serialization.load_pem_private_key(file.read(), None)
+    own = tmp_path / "own.pem"
+    own.write_bytes(x509.load_der_x509_certificate(self_signed(key, "large", 2048)).public_bytes(
+        serialization.Encoding.PEM))
+    ours = processes(TOOL, side, *(["1"] if side == "client" else []), str(own), client.key)
+    _, err = ours.communicate(timeout=30 * SLOW)
+    assert ours.returncode == 1
+    assert "our own certificate: 2048 bytes of number 1 in its chain, at most 2047" in err
 
 
 def test_no_resumption(processes, server, tmp_path):

@@ -2,13 +2,19 @@
 taken in TLS, nothing but CertificateVerify stands between a thief of a certificate and a router's
 place."""
 
+import secrets
+import struct
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
+
+from certificates import self_signed, signed_by
 
 from steward import SLOW
 from test_tls import Party, our_server
-from tls_adversary import Adversary
+from tls_adversary import Adversary, sized
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +134,88 @@ def test_thief(processes, parties, how):
     assert heard is None and code == 1
     assert "exporter" not in out
     assert "TLS handshake: " in err
+
+
+def large(thief, size):
+    return self_signed(key(thief), "thief", size)
+
+
+def large_leaf_before(adversary, victim, thief):
+    """What wolfSSL keeps in its session begins with the victim's, and the proof is good."""
+    adversary.show(large(thief, 3000), der(victim))
+    adversary.prove(key(thief))
+
+
+def leaf_of_two_kibibytes_before(adversary, victim, thief):
+    adversary.show(large(thief, 2048), der(victim))
+    adversary.prove(key(thief))
+
+
+def large_one_between(adversary, victim, thief):
+    adversary.show(der(thief), large(thief, 3000), der(victim))
+    adversary.prove(key(thief))
+
+
+def too_many(adversary, victim, thief):
+    adversary.show(*[der(thief)] * 9)
+    adversary.prove(key(thief))
+
+
+def more_than_are_read(adversary, victim, thief):
+    adversary.show(*[der(thief)] * 10, der(victim))
+    adversary.prove(key(thief))
+
+
+def an_empty_one(adversary, victim, thief):
+    adversary.show(der(thief), b"", der(victim))
+    adversary.prove(key(thief))
+
+
+def bytes_after_the_leaf(adversary, victim, thief):
+    adversary.show(der(thief) + b"\0", der(victim))
+    adversary.prove(key(thief))
+
+
+def shows_key(public, scheme=0x0804, size=512):
+    """A certificate with it, and for a proof what is none."""
+    def show(adversary, victim, thief):
+        adversary.show(signed_by(key(thief), "thief", public()))
+        adversary.say(15, struct.pack(">H", scheme) + sized(b"\1" * size, 2))
+    return show
+
+
+def rsa_key(bits, exponent):
+    modulus = secrets.randbits(bits) | 1 << bits - 1 | 1
+    return lambda: rsa.RSAPublicNumbers(exponent, modulus).public_key()
+
+
+def curve(kind):
+    return lambda: ec.generate_private_key(kind).public_key()
+
+
+@pytest.mark.parametrize("how, reason", [
+    (large_leaf_before, "3000 bytes of number 1 in its chain, at most 2047"),
+    (leaf_of_two_kibibytes_before, "2048 bytes of number 1 in its chain, at most 2047"),
+    (large_one_between, "3000 bytes of number 2 in its chain, at most 2047"),
+    (too_many, "more than 8 certificates in its chain"),
+    (more_than_are_read, "more than 8 certificates in its chain"),
+    (an_empty_one, "TLS handshake: "),
+    (bytes_after_the_leaf, "number 1 of the chain: the peer's certificate: no certificate in DER"),
+    (shows_key(rsa_key(2048, secrets.randbits(2000) | 1 << 1999 | 1)),
+     "an RSA exponent of 2000 bits"),
+    (shows_key(rsa_key(4096, 2 ** 64 - 1)), "an RSA exponent of 64 bits"),
+    (shows_key(rsa_key(2048, 2 ** 32 + 1)), "an RSA exponent of 33 bits"),
+    (shows_key(rsa_key(4104, 65537)), "TLS handshake: "),
+    (shows_key(rsa_key(1024, 65537)), "TLS handshake: "),
+    (shows_key(curve(ec.BrainpoolP512R1), 0x0603, 137), "on a curve that is not taken"),
+    (shows_key(lambda: ed448.Ed448PrivateKey.generate().public_key(), 0x0808, 114),
+     "a kind of key that is not taken"),
+    (shows_key(lambda: dsa.generate_private_key(1024).public_key(), 0x0402, 46),
+     "TLS handshake: "),
+])
+def test_beyond_the_bounds(processes, parties, how, reason):
+    """Of a chain that is not kept whole nothing is, and a dear key is not computed with."""
+    heard, code, out, err = run(processes, parties, how)
+    assert heard is None and code == 1
+    assert "exporter" not in out
+    assert reason in err, err

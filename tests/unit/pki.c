@@ -1,6 +1,9 @@
 #include "pki.h"
 #include "support.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
@@ -9,6 +12,30 @@ EVP_PKEY *pki_key(unsigned bits)
 	EVP_PKEY *key = EVP_RSA_gen(bits);
 
 	assert_non_null(key);
+	return key;
+}
+
+EVP_PKEY *pki_public_key(int bits, const char *exponent)
+{
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *n = BN_new();
+	BIGNUM *e = NULL;
+	OSSL_PARAM *parameters;
+	EVP_PKEY *key = NULL;
+
+	assert_int_equal(BN_rand(n, bits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
+	assert_true(BN_hex2bn(&e, exponent) > 0);
+	(void)OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n);
+	(void)OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e);
+	parameters = OSSL_PARAM_BLD_to_param(builder);
+	(void)EVP_PKEY_fromdata_init(context);
+	assert_int_equal(EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters), 1);
+	OSSL_PARAM_free(parameters);
+	OSSL_PARAM_BLD_free(builder);
+	EVP_PKEY_CTX_free(context);
+	BN_free(n);
+	BN_free(e);
 	return key;
 }
 
@@ -57,6 +84,37 @@ X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *is
 			      subject->extended_usage);
 	assert_true(X509_sign(certificate, issuer ? issuer_key : key, EVP_sha256()) > 0);
 	return certificate;
+}
+
+static X509 *commented(EVP_PKEY *key, const char *comment)
+{
+	static const struct pki_subject subject = {.common_name = "of some size"};
+	X509 *certificate = pki_certificate(&subject, key, NULL, NULL);
+
+	add_extension(certificate, certificate, NID_netscape_comment, comment);
+	assert_true(X509_sign(certificate, key, EVP_sha256()) > 0);
+	return certificate;
+}
+
+X509 *pki_certificate_of_size(EVP_PKEY *key, size_t size)
+{
+	char *comment = calloc(1, size);
+
+	assert_non_null(comment);
+	memset(comment, 'x', 150); /* from here on lengths take as many bytes as they will */
+	for (;;) {
+		X509 *certificate = commented(key, comment);
+		size_t got = (size_t)i2d_X509(certificate, NULL);
+		size_t n = strlen(comment);
+
+		if (got == size) {
+			free(comment);
+			return certificate;
+		}
+		assert_true(got < size && n < size - 1);
+		memset(comment + n, 'x', size - got > 8 ? size - got - 8 : 1);
+		X509_free(certificate);
+	}
 }
 
 struct span pki_der(X509 *certificate)

@@ -19,9 +19,15 @@ struct pki_subject {
 /* A new RSA key; aborts the test where there is none. */
 EVP_PKEY *pki_key(unsigned bits);
 
+/* A public RSA key whose private half nobody has: of any size, and of any exponent, in hex. */
+EVP_PKEY *pki_public_key(int bits, const char *exponent);
+
 /* For key, signed by issuer's; issuer NULL = by itself. */
 X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *issuer,
 		      EVP_PKEY *issuer_key);
+
+/* For an RSA key, signed by itself, of just so many bytes. */
+X509 *pki_certificate_of_size(EVP_PKEY *key, size_t size);
 
 /* DER, which pki_der_free() frees. */
 struct span pki_der(X509 *certificate);

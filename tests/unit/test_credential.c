@@ -293,6 +293,7 @@ static void test_eks_refused(void **state)
 	static const uint8_t secret[32];
 	struct soft_tpm small = {.ek = pki_key(1024)};
 	struct soft_tpm curve = {.ek = EVP_EC_gen("P-256")};
+	struct soft_tpm dear = {.ek = pki_public_key(2048, "100000000000000000001")};
 	struct message_credential credential;
 	struct message_bytes ek;
 	struct err err = {0};
@@ -302,6 +303,9 @@ static void test_eks_refused(void **state)
 	assert_int_equal(credential_make(&credential, span(&ek), name, span_of(secret, 32), &err),
 			 -EINVAL);
 	assert_contains(err.text, "EK: expected an RSA key of 2048 to 4096 bits");
+	soft_tpm_read_ek(&dear, &ek);
+	assert_int_equal(credential_make(&credential, span(&ek), name, span_of(secret, 32), &err),
+			 -EINVAL);
 	soft_tpm_read_ek(&curve, &ek);
 	assert_int_equal(credential_make(&credential, span(&ek), name, span_of(secret, 32), &err),
 			 -EINVAL);
@@ -314,6 +318,7 @@ static void test_eks_refused(void **state)
 		-EINVAL);
 	soft_tpm_release(&small);
 	soft_tpm_release(&curve);
+	EVP_PKEY_free(dear.ek);
 }
 
 int main(void)

@@ -1,5 +1,8 @@
 /* The registry's operations, each on both databases. */
+#include "pki.h"
 #include "registry_world.h"
+
+#include <openssl/x509.h>
 
 #include "core/macros.h"
 #include "onboarding/conductor/registry_clock.h"
@@ -152,6 +155,14 @@ static void test_asset_ids_fit_a_token(struct registry_world *w)
 
 static void test_endorsement_keys(struct registry_world *w)
 {
+	static const struct {
+		int bits;
+		const char *exponent;
+		const char *reason;
+	} dear[] = {
+		{1024, "10001", "n0 of r1: it: an RSA modulus of 1024 bits"},
+		{3072, "100000001", "n0 of r1: it: an RSA exponent of 33 bits"},
+	};
 	struct span key = world_endorsement_key(0);
 	struct registry_node *rows;
 	uint8_t longer[1024];
@@ -175,6 +186,19 @@ static void test_endorsement_keys(struct registry_world *w)
 							   &world_origin, &err),
 			 -EINVAL);
 	assert_contains(err.text, "endorsement key of n0 of r1: no public key in DER");
+	for (unsigned i = 0; i < N_ELEMENTS(dear); i++) {
+		EVP_PKEY *unfit = pki_public_key(dear[i].bits, dear[i].exponent);
+		uint8_t *der = NULL;
+		int size = i2d_PUBKEY(unfit, &der);
+
+		assert_int_equal(registry_node_set_endorsement_key(w->r, "r1", "n0",
+								   span_of(der, (size_t)size),
+								   &world_origin, &err),
+				 -EINVAL);
+		assert_contains(err.text, dear[i].reason);
+		OPENSSL_free(der);
+		EVP_PKEY_free(unfit);
+	}
 	assert_ok(registry_nodes_list(w->r, NULL, &rows, &n, &err), &err);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].endorsement_key_size, key.size);

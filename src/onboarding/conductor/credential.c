@@ -9,13 +9,12 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "onboarding/key_bounds.h"
 
 #define SEED_SIZE   32 /* of EK's nameAlg, SHA-256 */
 #define AES_SIZE    16
 #define INNER_SIZE  (2 + CREDENTIAL_SECRET_SIZE) /* TPM2B_DIGEST */
 #define DIGEST_SIZE 32
-#define RSA_MIN     2048
-#define RSA_MAX     4096
 
 static void free_key(EVP_PKEY **key)
 {
@@ -122,10 +121,12 @@ static int write_seed(struct message_bytes *ret, EVP_PKEY *ek, const uint8_t see
 static EVP_PKEY *read_ek(struct span der)
 {
 	const uint8_t *at = der.bytes;
-	EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)der.size);
+	EVP_PKEY *key;
 
-	if (key && at == der.bytes + der.size && EVP_PKEY_is_a(key, "RSA") &&
-	    EVP_PKEY_get_bits(key) >= RSA_MIN && EVP_PKEY_get_bits(key) <= RSA_MAX)
+	if (key_bounds_check("EK", der, NULL) < 0)
+		return NULL;
+	key = d2i_PUBKEY(NULL, &at, (long)der.size);
+	if (key && at == der.bytes + der.size && EVP_PKEY_is_a(key, "RSA"))
 		return key;
 	EVP_PKEY_free(key);
 	return NULL;
@@ -140,7 +141,7 @@ int credential_make(struct message_credential *ret, struct span ek,
 
 	if (!key)
 		return err_set(err, -EINVAL, "EK: expected an RSA key of %d to %d bits in DER",
-			       RSA_MIN, RSA_MAX);
+			       KEY_BOUNDS_RSA_MIN, KEY_BOUNDS_RSA_MAX);
 	if (RAND_priv_bytes(seed, sizeof(seed)) != 1)
 		return err_set(err, -EIO, "no random numbers");
 	rc = write_blob(&ret->blob, seed, name, secret);

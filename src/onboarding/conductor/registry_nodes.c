@@ -12,8 +12,7 @@
 #include "onboarding/conductor/registry_routers.h"
 #include "onboarding/conductor/registry_tokens.h"
 #include "onboarding/conductor/registry_transaction.h"
-
-#define ENDORSEMENT_BITS_MIN 2048
+#include "onboarding/key_bounds.h"
 
 struct node_work {
 	const struct registry_origin *origin;
@@ -210,6 +209,7 @@ static int check_endorsement_key(struct span key, struct err *err)
 {
 	const uint8_t *at = key.bytes;
 	uint8_t *again = NULL;
+	struct err why;
 	EVP_PKEY *parsed;
 	int size;
 	int rc = 0;
@@ -217,15 +217,16 @@ static int check_endorsement_key(struct span key, struct err *err)
 	if (key.size > REGISTRY_KEY_MAX)
 		return err_set(err, -EINVAL, "%zu bytes, and at most %u are taken", key.size,
 			       REGISTRY_KEY_MAX);
+	if (key_bounds_check("it", key, &why) == -EKEYREJECTED)
+		return err_set(err, -EINVAL, "%s", why.text);
 	parsed = d2i_PUBKEY(NULL, &at, (long)key.size);
 	size = parsed ? i2d_PUBKEY(parsed, &again) : 0;
 	if (size < 0 || (size_t)size != key.size || memcmp(again, key.bytes, key.size) != 0)
 		rc = err_set(err, -EINVAL,
 			     "no public key in DER, as 'tpm2_readpublic -f DER' "
 			     "writes it");
-	else if (EVP_PKEY_get_base_id(parsed) != EVP_PKEY_RSA ||
-		 EVP_PKEY_get_bits(parsed) < ENDORSEMENT_BITS_MIN)
-		rc = err_set(err, -EINVAL, "no RSA key of at least %d bits", ENDORSEMENT_BITS_MIN);
+	else if (EVP_PKEY_get_base_id(parsed) != EVP_PKEY_RSA)
+		rc = err_set(err, -EINVAL, "no RSA key of at least %d bits", KEY_BOUNDS_RSA_MIN);
 	OPENSSL_free(again);
 	EVP_PKEY_free(parsed);
 	return rc;

@@ -1,0 +1,24 @@
+/* certificate_pem.h - the certificates of a PEM file, as they go over the wire.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/span.h"
+#include "onboarding/peer_chain.h"
+
+/* In DER, in their order. */
+struct certificate_chain {
+	struct span certificates[PEER_CHAIN_MAX + 1]; /* one more tells of too many */
+	size_t n;
+};
+
+/* All of it, up to one more than a peer may show. -EINVAL: none, or one that is malformed; -ENOMEM.
+ */
+int certificate_chain_read(struct certificate_chain *ret, struct span pem);
+void certificate_chain_release(struct certificate_chain *chain);
+
+/* After libcrypto's PEM reader gave nothing: did no further block begin, and not one that is
+ * malformed? */
+bool certificate_pem_is_at_end(void);

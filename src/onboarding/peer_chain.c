@@ -1,0 +1,64 @@
+#include "onboarding/peer_chain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "onboarding/key_bounds.h"
+
+int peer_chain_check(const char *what, const struct span *certificates, size_t n, struct err *err)
+{
+	if (n == 0)
+		return err_set(err, -EBADMSG, "%s: there is none", what);
+	if (n > PEER_CHAIN_MAX)
+		return err_set(err, -E2BIG, "%s: more than %d certificates in its chain", what,
+			       PEER_CHAIN_MAX);
+	for (size_t i = 0; i < n; i++) {
+		int rc;
+
+		if (certificates[i].size > PEER_CHAIN_CERTIFICATE_MAX)
+			return err_set(err, -E2BIG,
+				       "%s: %zu bytes of number %zu in its chain, at most %d are "
+				       "taken",
+				       what, certificates[i].size, i + 1,
+				       PEER_CHAIN_CERTIFICATE_MAX);
+		rc = key_bounds_check_certificate(what, certificates[i], err);
+		if (rc < 0)
+			return err_wrap(err, "number %zu of the chain", i + 1);
+	}
+	return 0;
+}
+
+static int copy(struct peer_chain *chain, const struct span *certificates, size_t n)
+{
+	size_t size = 0;
+	uint8_t *at;
+
+	for (size_t i = 0; i < n; i++)
+		size += certificates[i].size;
+	chain->bytes = malloc(MAX(size, 1));
+	if (!chain->bytes)
+		return err_set(&chain->err, -ENOMEM, "out of memory");
+	at = chain->bytes;
+	for (size_t i = 0; i < n; i++) {
+		memcpy(at, certificates[i].bytes, certificates[i].size);
+		chain->certificates[i] = span_of(at, certificates[i].size);
+		at += certificates[i].size;
+	}
+	chain->n = n;
+	return 0;
+}
+
+int peer_chain_keep(struct peer_chain *chain, const struct span *certificates, size_t n)
+{
+	int rc = peer_chain_check("the peer's certificate", certificates, n, &chain->err);
+
+	return rc < 0 ? rc : copy(chain, certificates, n);
+}
+
+void peer_chain_release(struct peer_chain *chain)
+{
+	free(chain->bytes);
+	memset(chain, 0, sizeof(*chain));
+}
