@@ -30,20 +30,6 @@ static struct enabling *enabling_new(const struct config_integrity *config, stru
 	return e;
 }
 
-static int remove_record_new(const struct config_integrity *config, struct failure *f)
-{
-	char path[PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "%s/" SEAL_RECORD_NEW_FILE, config->record_directory);
-	if (unlink(path) < 0)
-		return errno == ENOENT ? 0
-				       : failure_set(f, CAUSE_SYSTEM, -errno, "remove %s: %s", path,
-						     strerror(errno));
-	if (directory_sync(config->record_directory, &f->err) < 0)
-		return failure_because(f, CAUSE_SYSTEM);
-	return 0;
-}
-
 /* The record goes last: it names the keys that are ours. */
 static int undo_directories(const struct config_integrity *config, struct failure *f)
 {
@@ -53,7 +39,9 @@ static int undo_directories(const struct config_integrity *config, struct failur
 		if (rc < 0)
 			return rc;
 	}
-	return remove_record_new(config, f);
+	if (seal_record_remove_new(config->record_directory, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
 }
 
 static int make_directories(struct enabling *e, struct seal_record *record, struct failure *f)
@@ -122,15 +110,7 @@ static int write_record(const struct config_integrity *config, const struct seal
 
 static int publish_record(const struct config_integrity *config, struct failure *f)
 {
-	char from[PATH_MAX];
-	char to[PATH_MAX];
-
-	(void)snprintf(from, sizeof(from), "%s/" SEAL_RECORD_NEW_FILE, config->record_directory);
-	(void)snprintf(to, sizeof(to), "%s/" SEAL_RECORD_FILE, config->record_directory);
-	if (rename(from, to) < 0)
-		return failure_set(f, CAUSE_SYSTEM, -errno, "rename %s to %s: %s", from, to,
-				   strerror(errno));
-	if (directory_sync(config->record_directory, &f->err) < 0)
+	if (seal_record_publish(config->record_directory, &f->err) < 0)
 		return failure_because(f, CAUSE_SYSTEM);
 	return 0;
 }

@@ -83,6 +83,32 @@ static int make_key(struct tpm *t, ESYS_TR srk, struct resealing *r,
 	return rc;
 }
 
+/* What an interrupted reseal left there is named by a record. Anything else may be all that opens
+ * the directories of another record. */
+static int make_room(struct tpm *t, const struct resealing *r, const TPM2B_NAME *known,
+		     struct failure *f)
+{
+	const TPM2_HANDLE handle = other_handle(r->config, r->old);
+	TPM2B_NAME name;
+	int rc = tpm_find(t, handle, NULL, NULL, &name, &f->err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0) {
+		rc = -EEXIST;
+		for (size_t i = 0; i < SEAL_KNOWN_NAMES; i++)
+			if (tpm_name_equal(&known[i], &name))
+				rc = 0;
+		if (rc < 0)
+			return failure_set(f, CAUSE_RECORD_REMOVED, rc,
+					   "the TPM has a wrapping key of Steward's at 0x%08x, "
+					   "where the new one is to be, that no record in %s names",
+					   handle, r->config->record_directory);
+		rc = wrapping_key_evict(t, handle, &f->err);
+	}
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
 static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
 {
 	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
@@ -91,9 +117,7 @@ static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
 	f->step = STEP_ENABLE;
 	seal_record_known_names(r->config->record_directory, known);
 	rc = ability_of_tpm(t, r->config, known, N_ELEMENTS(known), &r->new.policy, f);
-	if (rc == 0 && wrapping_key_evict(t, other_handle(r->config, r->old), &f->err) < 0)
-		rc = failure_because(f, CAUSE_TPM_ERROR);
-	return rc;
+	return rc == 0 ? make_room(t, r, known, f) : rc;
 }
 
 static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
@@ -110,9 +134,9 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 	if (rc < 0)
 		return rc;
 	rc = make_key(t, srk, r, fek, &f->err);
+	/* Renamed and not written again: what names the new key is never half there. */
 	if (rc == 0)
-		rc = seal_record_save(&r->new, r->config->record_directory, SEAL_RECORD_FILE,
-				      &f->err);
+		rc = seal_record_publish(r->config->record_directory, &f->err);
 	if (rc == 0)
 		rc = wrapping_key_evict(t, r->old->key_handle, &f->err);
 	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;

@@ -288,3 +288,28 @@ int seal_record_save(const struct seal_record *r, const char *directory, const c
 		return err_set(err, -ENOMEM, "out of memory");
 	return rc < 0 ? rc : atomic_file_write(path, span_of_string(text), 0600, err);
 }
+
+int seal_record_publish(const char *directory, struct err *err)
+{
+	char from[PATH_MAX];
+	char to[PATH_MAX];
+	int rc = path_of(directory, SEAL_RECORD_NEW_FILE, from, err);
+
+	if (rc == 0)
+		rc = path_of(directory, SEAL_RECORD_FILE, to, err);
+	if (rc == 0 && rename(from, to) < 0)
+		rc = err_set_errno(err, -errno, "rename %s to %s", from, to);
+	return rc == 0 ? directory_sync(directory, err) : rc;
+}
+
+int seal_record_remove_new(const char *directory, struct err *err)
+{
+	char path[PATH_MAX];
+	int rc = path_of(directory, SEAL_RECORD_NEW_FILE, path, err);
+
+	if (rc < 0)
+		return rc;
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0 : err_set_errno(err, -errno, "remove %s", path);
+	return directory_sync(directory, err);
+}

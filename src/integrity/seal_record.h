@@ -68,3 +68,8 @@ void seal_record_known_names(const char *directory, TPM2B_NAME ret[SEAL_KNOWN_NA
 
 int seal_record_save(const struct seal_record *r, const char *directory, const char *file,
 		     struct err *err);
+
+/* record.json.new takes the place of record.json, for good. */
+int seal_record_publish(const char *directory, struct err *err);
+/* Remove record.json.new, for good; nothing there: nothing to do. */
+int seal_record_remove_new(const char *directory, struct err *err);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/log.h"
+#include "core/log_events.h"
 #include "core/macros.h"
 #include "integrity/apart.h"
 #include "integrity/classify.h"
@@ -16,6 +16,9 @@ struct unsealing {
 	const struct config_integrity *config;
 	const struct seal_record *record;
 	bool locate_only;
+	TPM2B_NAME left[SEAL_KNOWN_NAMES]; /* Names of keys that a reseal may have left behind */
+	bool left_is_gone;                 /* none is there (any more) */
+	bool evicted_left;
 	uint8_t fek[FSCRYPT_FEK_SIZE];
 };
 
@@ -60,18 +63,68 @@ static int unseal(struct tpm *t, struct unsealing *u, const struct tpm_object *s
 	return rc < 0 ? seal_classify(t, u->config, u->record, rc, f) : 0;
 }
 
+static bool is_left(const struct unsealing *u, const TPM2B_NAME *name)
+{
+	for (size_t i = 0; i < N_ELEMENTS(u->left); i++)
+		if (tpm_name_equal(&u->left[i], name))
+			return true;
+	return false;
+}
+
+/* At a handle of ours, and not what the record needs: the key that a reseal replaced, or that one
+ * was about to use. 0 = there is none, or it is not known. */
+static TPM2_HANDLE find_left(struct tpm *t, struct unsealing *u)
+{
+	bool known = true;
+
+	if (u->left[0].size == 0)
+		return 0;
+	for (unsigned i = 0; i < KEY_HANDLES; i++) {
+		const TPM2_HANDLE handle = u->config->key_handle + i;
+		TPM2B_NAME name;
+		int rc;
+
+		if (handle == u->record->key_handle)
+			continue;
+		rc = tpm_find(t, handle, NULL, NULL, &name, NULL);
+		if (rc == 0 && is_left(u, &name))
+			return handle;
+		known &= rc == 0 || rc == -ENOENT;
+	}
+	u->left_is_gone = known;
+	return 0;
+}
+
+/* Only once the record's own key has opened: until then the other may be needed. While it is there
+ * an older record opens, whatever PCRs this one wants. */
+static void evict_left(struct tpm *t, struct unsealing *u, TPM2_HANDLE handle)
+{
+	struct err err;
+
+	if (wrapping_key_evict(t, handle, &err) < 0)
+		log_debug("%s", err.text);
+	else
+		u->left_is_gone = u->evicted_left = true;
+}
+
 static int locate_and_unseal(struct tpm *t, struct unsealing *u, struct stopwatch *watch,
 			     struct failure *f)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	TPM2_HANDLE left;
 	int rc = locate(t, u, &session, f);
 
 	stopwatch_step(watch, "locate", t->spent_ns);
-	if (rc < 0 || u->locate_only)
+	if (rc < 0)
 		return rc;
+	left = find_left(t, u);
+	if (u->locate_only && !left)
+		return 0;
 	f->step = STEP_UNSEAL;
 	rc = unseal(t, u, &session, f);
 	stopwatch_step(watch, "unseal", t->spent_ns);
+	if (rc == 0 && left)
+		evict_left(t, u, left);
 	return rc;
 }
 
@@ -155,6 +208,38 @@ static int unlock_each(const struct seal_record *record, const struct secret *fe
 	return 0;
 }
 
+/* The record's own key is none of them. */
+static void name_left(struct unsealing *u)
+{
+	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
+	size_t n = 0;
+
+	/* Once in a reseal's life only, and after one: nothing else leaves a key. */
+	if (u->record->previous_key_name.size == 0 &&
+	    !seal_record_exists(u->config->record_directory, SEAL_RECORD_NEW_FILE))
+		return;
+	seal_record_known_names(u->config->record_directory, known);
+	for (size_t i = 0; i < N_ELEMENTS(known); i++)
+		if (known[i].size > 0 && !tpm_name_equal(&known[i], &u->record->key_name))
+			u->left[n++] = known[i];
+}
+
+/* What it named is gone, or never came. */
+static void tidy_up(const struct unsealing *u)
+{
+	const char *directory = u->config->record_directory;
+	struct err err;
+
+	if (u->evicted_left)
+		log_event(LOG_INTEGRITY_RECOVERED, NULL,
+			  "a reseal was interrupted: the key that is not the record's is removed "
+			  "from the TPM");
+	/* As long as it is there the key has a name. */
+	if (u->left_is_gone && seal_record_exists(directory, SEAL_RECORD_NEW_FILE) &&
+	    seal_record_remove_new(directory, &err) < 0)
+		log_debug("%s", err.text);
+}
+
 static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f)
 {
 	const struct secret fek = {.bytes = u->fek, .size = FSCRYPT_FEK_SIZE};
@@ -164,8 +249,12 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	int rc;
 
 	u->locate_only = directories_rc < 0 || present;
+	if (directories_rc == 0)
+		name_left(u);
 	f->step = STEP_LOCATE;
 	rc = apart_run(in_child, u, f);
+	if (rc == 0 && directories_rc == 0)
+		tidy_up(u);
 	if (rc == 0 && directories_rc < 0) {
 		*f = of_directories;
 		rc = directories_rc;

@@ -129,6 +129,7 @@ class LyingTpm:
         self.socket.bind(self.path)
         self.socket.listen()
         os.symlink(tpm.socket + ".ctrl", self.path + ".ctrl")
+        self.refused = None  # the code of commands that do not reach it: NV unavailable
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.tell_the_truth()
         self.thread.start()
@@ -168,6 +169,9 @@ class LyingTpm:
         if not command:
             return False
         self.codes.append(struct.unpack(">I", command[6:10])[0])
+        if self.codes[-1] == self.refused:
+            client.sendall(with_code(0x923)(None))
+            return True
         tpm.sendall(command)
         answer = receive_message(tpm)
         n = len(self.codes)

@@ -100,8 +100,8 @@ ENABLE = Operation(
     f"fsync {os.path.dirname(RECORD)}")
 RESEAL = Operation(
     ["--request", "reseal"], "", "TPM2_RSA_Decrypt", "TPM2_Create", "TPM2_RSA_Decrypt",
-    "TPM2_EvictControl", f"fsync {RECORD}", f"rename {RECORD}",
-    f"fsync {os.path.dirname(RECORD)}", "TPM2_EvictControl")
+    f"rename {NEW}", "TPM2_EvictControl", f"rename {RECORD}", f"fsync {os.path.dirname(RECORD)}",
+    "TPM2_EvictControl")
 ZEROIZE = Operation(
     ["--request", "zeroize"], "router1\n", "remove-key", "remove-key", "TPM2_EvictControl",
     f"pwrite64 {RECORD}", f"fsync {RECORD}", f"unlink {RECORD}", "TPM2_NV_UndefineSpace",
@@ -223,6 +223,7 @@ def test_reseal(machine, world, directory, written, part):
         copy.insert(world)
         outcome = world.handler()
         assert outcome.code == 0 and has_data(world), f"{copy}: {outcome}"
+        is_whole(world, copy)
         outcome = world.request("reseal")
         assert outcome.code == 0, f"{copy}: {outcome}"
         is_whole(world, copy)
@@ -295,6 +296,7 @@ def test_killed_while_resealing(machine, world, directory, part):
     for found in killed_at_each_change(world, lambda: unlock(machine, world), directory, part,
                                        RESEAL):
         assert world.handler().code == 0 and has_data(world), found
+        is_whole(world, found)
         outcome = world.request("reseal")
         assert outcome.code == 0, f"{found}: {outcome}"
         is_whole(world, found)
