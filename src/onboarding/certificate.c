@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/macros.h"
 
@@ -51,6 +53,11 @@ static bool read_intermediates(STACK_OF(X509) * ret, const struct span *chain, s
 	return true;
 }
 
+static int count_crls(const struct certificate_rules *rules)
+{
+	return rules->crls ? sk_X509_CRL_num(rules->crls) : 0;
+}
+
 static X509_STORE *make_store(const struct certificate_rules *rules)
 {
 	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
@@ -60,13 +67,14 @@ static X509_STORE *make_store(const struct certificate_rules *rules)
 
 	for (int i = 0; good && i < sk_X509_num(rules->trusted); i++)
 		good = X509_STORE_add_cert(store, sk_X509_value(rules->trusted, i)) == 1;
-	good = good && (!rules->crl || X509_STORE_add_crl(store, rules->crl) == 1);
+	for (int i = 0; good && i < count_crls(rules); i++)
+		good = X509_STORE_add_crl(store, sk_X509_CRL_value(rules->crls, i)) == 1;
 	if (!good) {
 		X509_STORE_free(store);
 		return NULL;
 	}
-	if (rules->crl)
-		flags |= X509_V_FLAG_CRL_CHECK;
+	if (rules->crls)
+		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
 	if (rules->ignore_dates)
 		flags |= X509_V_FLAG_NO_CHECK_TIME;
 	else
@@ -74,6 +82,69 @@ static X509_STORE *make_store(const struct certificate_rules *rules)
 	X509_VERIFY_PARAM_set_auth_level(parameters, AUTH_LEVEL);
 	(void)X509_VERIFY_PARAM_set_flags(parameters, flags);
 	return store;
+}
+
+/* The end of a chain is trusted as it is: nobody has to vouch for it. Where there is a CRL of its
+ * issuer all the same, it counts, though the issuer's key may not be known. */
+static int judge_error(int verified, X509_STORE_CTX *verification)
+{
+	int last = sk_X509_num(X509_STORE_CTX_get0_chain(verification)) - 1;
+
+	if (verified || X509_STORE_CTX_get_error_depth(verification) != last)
+		return verified;
+	switch (X509_STORE_CTX_get_error(verification)) {
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
+	case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
+	case X509_V_ERR_CRL_SIGNATURE_FAILURE:
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+		X509_STORE_CTX_set_error(verification, X509_V_OK);
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* As RFC 2253 writes it; freed by the caller. NULL = out of memory. */
+static char *text_of(const X509_NAME *name)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes = NULL;
+	char *text = NULL;
+	long size;
+
+	if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0) {
+		size = BIO_get_mem_data(bio, &bytes);
+		text = strndup(bytes, (size_t)size);
+	}
+	BIO_free(bio);
+	return text;
+}
+
+static int explain(const struct certificate_rules *rules, X509_STORE_CTX *verification,
+		   struct err *err)
+{
+	int error = X509_STORE_CTX_get_error(verification);
+	X509 *certificate = X509_STORE_CTX_get_current_cert(verification);
+	char *issuer = certificate ? text_of(X509_get_issuer_name(certificate)) : NULL;
+	char *subject = certificate ? text_of(X509_get_subject_name(certificate)) : NULL;
+	const char *what = X509_verify_cert_error_string(error);
+
+	if (error == X509_V_ERR_UNABLE_TO_GET_CRL)
+		(void)err_set(err, -EKEYREJECTED,
+			      "%s: there is no CRL of CA %s, which has certified %s", rules->what,
+			      issuer ? issuer : "?", subject ? subject : "?");
+	else if (error == X509_V_ERR_CRL_HAS_EXPIRED || error == X509_V_ERR_CRL_NOT_YET_VALID)
+		(void)err_set(err, -EKEYREJECTED, "%s: %s: that of CA %s", rules->what, what,
+			      issuer ? issuer : "?");
+	else if (error == X509_V_ERR_CERT_REVOKED)
+		(void)err_set(err, -EKEYREJECTED, "%s: %s: %s by CA %s", rules->what, what,
+			      subject ? subject : "?", issuer ? issuer : "?");
+	else
+		(void)err_set(err, -EKEYREJECTED, "%s: %s", rules->what, what);
+	free(issuer);
+	free(subject);
+	return -EKEYREJECTED;
 }
 
 static int verify(const struct certificate_rules *rules, X509 *leaf, STACK_OF(X509) * intermediates,
@@ -86,23 +157,23 @@ static int verify(const struct certificate_rules *rules, X509 *leaf, STACK_OF(X5
 	    X509_STORE_CTX_init(verification, store, leaf, intermediates) != 1 ||
 	    X509_STORE_CTX_set_purpose(verification, rules->purpose) != 1)
 		return err_set(err, -ENOMEM, "%s: out of memory", rules->what);
-	if (X509_verify_cert(verification) != 1)
-		return err_set(
-			err, -EKEYREJECTED, "%s: %s", rules->what,
-			X509_verify_cert_error_string(X509_STORE_CTX_get_error(verification)));
-	return 0;
+	X509_STORE_CTX_set_verify_cb(verification, judge_error);
+	return X509_verify_cert(verification) == 1 ? 0 : explain(rules, verification, err);
 }
 
 int certificate_verify(const struct certificate_rules *rules, const struct span *chain, size_t n,
 		       struct err *err)
 {
-	_cleanup_(free_certificate) X509 *leaf = n > 0 ? certificate_read(chain[0]) : NULL;
+	_cleanup_(free_certificate) X509 *leaf = NULL;
 	_cleanup_(free_certificates) STACK_OF(X509) *intermediates = sk_X509_new_null();
+	int rc = peer_chain_check(rules->what, chain, n, err);
 
+	if (rc < 0)
+		return rc;
+	leaf = certificate_read(chain[0]);
 	if (!intermediates)
 		return err_set(err, -ENOMEM, "%s: out of memory", rules->what);
-	if (!leaf || n > CERTIFICATE_CHAIN_MAX || !read_intermediates(intermediates, chain, n))
-		return err_set(err, -EBADMSG, "%s: malformed, or more than %d in its chain",
-			       rules->what, CERTIFICATE_CHAIN_MAX);
+	if (!leaf || !read_intermediates(intermediates, chain, n))
+		return err_set(err, -EBADMSG, "%s: malformed", rules->what);
 	return verify(rules, leaf, intermediates, err);
 }

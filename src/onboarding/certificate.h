@@ -20,8 +20,12 @@
 struct certificate_rules {
 	const char *what; /* begins messages: "client certificate" */
 	const STACK_OF(X509) * trusted;
-	X509_CRL *crl; /* NULL = none */
-	int purpose;   /* X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER */
+	/* NULL = none is looked for. Else each CA that has certified one of the chain must have one
+	 * here, and none of the chain be in it; the trusted one that the chain ends at may do
+	 * without one of its own issuer's.
+	 */
+	const STACK_OF(X509_CRL) * crls;
+	int purpose; /* X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER */
 	bool ignore_dates;
 	uint64_t now_s; /* else */
 };

@@ -1,6 +1,7 @@
 #include "onboarding/peer_chain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,23 +10,22 @@
 
 int peer_chain_check(const char *what, const struct span *certificates, size_t n, struct err *err)
 {
+	struct err why;
+
 	if (n == 0)
 		return err_set(err, -EBADMSG, "%s: there is none", what);
 	if (n > PEER_CHAIN_MAX)
 		return err_set(err, -E2BIG, "%s: more than %d certificates in its chain", what,
 			       PEER_CHAIN_MAX);
 	for (size_t i = 0; i < n; i++) {
-		int rc;
+		char place[40];
 
+		(void)snprintf(place, sizeof(place), "number %zu of the chain", i + 1);
 		if (certificates[i].size > PEER_CHAIN_CERTIFICATE_MAX)
-			return err_set(err, -E2BIG,
-				       "%s: %zu bytes of number %zu in its chain, at most %d are "
-				       "taken",
-				       what, certificates[i].size, i + 1,
-				       PEER_CHAIN_CERTIFICATE_MAX);
-		rc = key_bounds_check_certificate(what, certificates[i], err);
-		if (rc < 0)
-			return err_wrap(err, "number %zu of the chain", i + 1);
+			return err_set(err, -E2BIG, "%s: %s: %zu bytes, at most %d are taken", what,
+				       place, certificates[i].size, PEER_CHAIN_CERTIFICATE_MAX);
+		if (key_bounds_check_certificate(place, certificates[i], &why) < 0)
+			return err_set(err, why.code, "%s: %s", what, why.text);
 	}
 	return 0;
 }

@@ -135,7 +135,7 @@ def test_refused_by_who_has_not_the_conductors_key(onboarding, conductor):
         router.become_onboarded()
     finally:
         refuser.close()
-    assert "3000 bytes of number 1 in its chain, at most 2047" in router.log
+    assert "number 1 of the chain: 3000 bytes, at most 2047" in router.log
     assert refuser.heard == b""  # it is not even told of the token
 
 

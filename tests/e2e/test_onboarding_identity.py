@@ -213,6 +213,25 @@ def test_revoked_certificate(onboarding, maker):
     check_refused(conductor, "revoked")
 
 
+def test_crls_of_two_makers(onboarding, maker):
+    """Of one file, each for its own; and who should have one and has not is told."""
+    second, third = (Maker(onboarding.directory, name) for name in ("second", "third"))
+    good, revoked, unknown = second.device("A0"), second.device("A0"), third.device("A0")
+    crls = [maker.revoke(maker.device("A9")[0]), second.revoke(revoked[0])]
+    authorities = b"".join(pem(m.certificate) for m in (maker, second, third))
+    conductor = onboarding.conductor(**{
+        "device-id-ca": maker.write("all", authorities),
+        "device-id-crl": maker.write("crls", b"".join(open(c, "rb").read() for c in crls))})
+    conductor.configure(mode="strong")
+    for device, reason in ((revoked, "certificate revoked"),
+                           (unknown, "there is no CRL of CA CN=third, which has certified")):
+        before = len(conductor.refusals())
+        assert come_with(onboarding, conductor.token(), maker, device).is_refused()
+        check_refused(conductor, reason, before)
+    assert come_with(onboarding, conductor.token(), maker, good).channel.receive("c1")[
+        "type"] == "accept"
+
+
 def test_intermediate_of_an_earlier_peer(onboarding, maker):
     """Whoever shakes hands first leaves nothing behind that the next can stand on."""
     conductor = by_certificate(onboarding, maker)

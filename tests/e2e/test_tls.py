@@ -163,8 +163,8 @@ def test_our_client_refuses(processes, server, options, reason):
 
 
 @pytest.mark.parametrize("size, reason", [
-    (3000, "3000 bytes of number 1 in its chain, at most 2047"),
-    (2048, "2048 bytes of number 1 in its chain, at most 2047"),
+    (3000, "number 1 of the chain: 3000 bytes, at most 2047"),
+    (2048, "number 1 of the chain: 2048 bytes, at most 2047"),
 ])
 def test_our_client_and_a_thief(processes, server, client, tmp_path, size, reason):
     """Its own certificate is too large to be kept by wolfSSL; what comes second is another's."""
@@ -193,7 +193,7 @@ def test_own_chain_that_no_peer_keeps(processes, client, tmp_path, side):
     ours = processes(TOOL, side, *(["1"] if side == "client" else []), str(own), client.key)
     _, err = ours.communicate(timeout=30 * SLOW)
     assert ours.returncode == 1
-    assert "our own certificate: 2048 bytes of number 1 in its chain, at most 2047" in err
+    assert "our own certificate: number 1 of the chain: 2048 bytes, at most 2047" in err
 
 
 def test_no_resumption(processes, server, tmp_path):

@@ -194,13 +194,13 @@ def curve(kind):
 
 
 @pytest.mark.parametrize("how, reason", [
-    (large_leaf_before, "3000 bytes of number 1 in its chain, at most 2047"),
-    (leaf_of_two_kibibytes_before, "2048 bytes of number 1 in its chain, at most 2047"),
-    (large_one_between, "3000 bytes of number 2 in its chain, at most 2047"),
+    (large_leaf_before, "number 1 of the chain: 3000 bytes, at most 2047"),
+    (leaf_of_two_kibibytes_before, "number 1 of the chain: 2048 bytes, at most 2047"),
+    (large_one_between, "number 2 of the chain: 3000 bytes, at most 2047"),
     (too_many, "more than 8 certificates in its chain"),
     (more_than_are_read, "more than 8 certificates in its chain"),
     (an_empty_one, "TLS handshake: "),
-    (bytes_after_the_leaf, "number 1 of the chain: the peer's certificate: no certificate in DER"),
+    (bytes_after_the_leaf, "the peer's certificate: number 1 of the chain: no certificate in DER"),
     (shows_key(rsa_key(2048, secrets.randbits(2000) | 1 << 1999 | 1)),
      "an RSA exponent of 2000 bits"),
     (shows_key(rsa_key(4096, 2 ** 64 - 1)), "an RSA exponent of 64 bits"),

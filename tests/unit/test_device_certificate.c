@@ -4,6 +4,7 @@
 
 #include <openssl/pem.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/macros.h"
 #include "onboarding/certificate.h"
@@ -150,7 +151,7 @@ static void test_issuers(void **state)
 		{{foreign}, 1, "signature failure"},
 		{{foreign, w->foreign}, 2, "client certificate: "}, /* its CA comes along */
 		{{by_device, issued, w->issuing}, 3, "CA"},
-		{{small}, 1, "key too weak"},
+		{{small}, 1, "RSA modulus of 1024 bits"},
 	};
 
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
@@ -171,27 +172,54 @@ static void test_issuers(void **state)
 	EVP_PKEY_free(small_key);
 }
 
-static void write_crl(const struct world *w, X509 *revoked, long expires_s)
+/* Adds one to crl.pem. revoked may be NULL. */
+static void add_crl(const struct world *w, X509 *issuer, EVP_PKEY *key, X509 *revoked,
+		    long expires_s)
 {
 	X509_CRL *crl = X509_CRL_new();
-	X509_REVOKED *entry = X509_REVOKED_new();
 	ASN1_TIME *last = X509_gmtime_adj(NULL, -7200);
 	ASN1_TIME *next = X509_gmtime_adj(NULL, expires_s);
-	FILE *file = fopen(test_path(w->folder, "crl.pem"), "we");
+	FILE *file = fopen(test_path(w->folder, "crl.pem"), "ae");
 
 	(void)X509_CRL_set_version(crl, 1);
-	(void)X509_CRL_set_issuer_name(crl, X509_get_subject_name(w->ca));
+	(void)X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
 	(void)X509_CRL_set1_lastUpdate(crl, last);
 	(void)X509_CRL_set1_nextUpdate(crl, next);
-	(void)X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
-	(void)X509_REVOKED_set_revocationDate(entry, last);
-	assert_int_equal(X509_CRL_add0_revoked(crl, entry), 1);
-	assert_true(X509_CRL_sign(crl, w->ca_key, EVP_sha256()) > 0);
+	if (revoked) {
+		X509_REVOKED *entry = X509_REVOKED_new();
+
+		(void)X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked));
+		(void)X509_REVOKED_set_revocationDate(entry, last);
+		assert_int_equal(X509_CRL_add0_revoked(crl, entry), 1);
+	}
+	assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
 	assert_int_equal(PEM_write_X509_CRL(file, crl), 1);
 	(void)fclose(file);
 	ASN1_TIME_free(last);
 	ASN1_TIME_free(next);
 	X509_CRL_free(crl);
+}
+
+static void load(const struct world *w, struct device_ca *ret, const char *authorities)
+{
+	struct err err = {0};
+
+	if (device_ca_load(ret, test_path(w->folder, authorities), test_path(w->folder, "crl.pem"),
+			   &err) < 0)
+		fail_msg("%s", err.text);
+	(void)unlink(test_path(w->folder, "crl.pem"));
+}
+
+/* expected: NULL = it is taken. */
+static void expect(const struct device_ca *ca, X509 **chain, size_t n, const char *expected)
+{
+	struct err err = {0};
+	int rc = check(ca, chain, n, &err);
+
+	if (rc != (expected ? -EKEYREJECTED : 0))
+		fail_msg("%d: %s", rc, err.text);
+	if (expected)
+		assert_contains(err.text, expected);
 }
 
 static void test_revoked(void **state)
@@ -200,26 +228,114 @@ static void test_revoked(void **state)
 	X509 *revoked = pki_certificate(&device, w->key, w->ca, w->ca_key);
 	X509 *good = pki_certificate(&device, w->key, w->ca, w->ca_key);
 	struct device_ca ca;
-	struct err err = {0};
 
-	write_crl(w, revoked, 3600);
-	assert_int_equal(device_ca_load(&ca, test_path(w->folder, "ca.pem"),
-					test_path(w->folder, "crl.pem"), &err),
-			 0);
-	assert_int_equal(check(&ca, &revoked, 1, &err), -EKEYREJECTED);
-	assert_contains(err.text, "client certificate: certificate revoked");
-	if (check(&ca, &good, 1, &err) < 0)
-		fail_msg("%s", err.text);
+	add_crl(w, w->ca, w->ca_key, revoked, 3600);
+	load(w, &ca, "ca.pem");
+	expect(&ca, &revoked, 1, "client certificate: certificate revoked: ");
+	expect(&ca, &good, 1, NULL);
 	device_ca_release(&ca);
-	write_crl(w, revoked, -60);
-	assert_int_equal(device_ca_load(&ca, test_path(w->folder, "ca.pem"),
-					test_path(w->folder, "crl.pem"), &err),
-			 0);
-	assert_int_equal(check(&ca, &good, 1, &err), -EKEYREJECTED); /* who knows? */
-	assert_contains(err.text, "CRL has expired");
+	add_crl(w, w->ca, w->ca_key, revoked, -60);
+	load(w, &ca, "ca.pem");
+	expect(&ca, &good, 1, "CRL has expired: that of CA CN=maker"); /* who knows? */
 	device_ca_release(&ca);
 	X509_free(good);
 	X509_free(revoked);
+}
+
+/* Each CA has its own, wherever in the file it stands. */
+static void test_crls_of_two_makers(void **state)
+{
+	static const struct pki_subject second = {.common_name = "second", .ca = true};
+	struct world *w = *state;
+	X509 *other = pki_certificate(&second, w->foreign_key, NULL, NULL);
+	X509 *first_device = pki_certificate(&device, w->key, w->ca, w->ca_key);
+	X509 *good = pki_certificate(&device, w->key, other, w->foreign_key);
+	X509 *revoked = pki_certificate(&device, w->key, other, w->foreign_key);
+	FILE *file = fopen(test_path(w->folder, "both.pem"), "we");
+	struct device_ca ca;
+
+	assert_int_equal(PEM_write_X509(file, w->ca), 1);
+	assert_int_equal(PEM_write_X509(file, other), 1);
+	(void)fclose(file);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	add_crl(w, other, w->foreign_key, revoked, 3600);
+	load(w, &ca, "both.pem");
+	expect(&ca, &first_device, 1, NULL);
+	expect(&ca, &good, 1, NULL);
+	expect(&ca, &revoked, 1, "certificate revoked");
+	device_ca_release(&ca);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	load(w, &ca, "both.pem");
+	expect(&ca, &first_device, 1, NULL);
+	expect(&ca, &good, 1,
+	       "client certificate: there is no CRL of CA CN=second, which has certified "
+	       "serialNumber=A0,CN=router");
+	device_ca_release(&ca);
+	X509_free(other);
+	X509_free(first_device);
+	X509_free(good);
+	X509_free(revoked);
+}
+
+static void test_crls_of_a_chain(void **state)
+{
+	struct world *w = *state;
+	X509 *leaf = pki_certificate(&device, w->key, w->issuing, w->issuing_key);
+	X509 *chain[] = {leaf, w->issuing};
+	struct device_ca ca;
+
+	add_crl(w, w->issuing, w->issuing_key, NULL, 3600);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	load(w, &ca, "ca.pem");
+	expect(&ca, chain, 2, NULL);
+	device_ca_release(&ca);
+	add_crl(w, w->issuing, w->issuing_key, NULL, 3600);
+	add_crl(w, w->ca, w->ca_key, w->issuing, 3600); /* the second one */
+	load(w, &ca, "ca.pem");
+	expect(&ca, chain, 2, "certificate revoked: CN=issuing by CA CN=maker");
+	device_ca_release(&ca);
+	add_crl(w, w->issuing, w->issuing_key, NULL, 3600);
+	load(w, &ca, "ca.pem");
+	expect(&ca, chain, 2, "no CRL of CA CN=maker, which has certified CN=issuing");
+	device_ca_release(&ca);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	load(w, &ca, "ca.pem");
+	expect(&ca, chain, 2, "no CRL of CA CN=issuing, which has certified");
+	device_ca_release(&ca);
+	add_crl(w, w->issuing, w->foreign_key, NULL, 3600); /* not by its key */
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	load(w, &ca, "ca.pem");
+	expect(&ca, chain, 2, "CRL signature failure");
+	device_ca_release(&ca);
+	X509_free(leaf);
+}
+
+/* A trusted CA that is not its own issuer: its issuer owes it nothing, but may revoke it. */
+static void test_crls_where_an_intermediate_is_trusted(void **state)
+{
+	struct world *w = *state;
+	X509 *leaf = pki_certificate(&device, w->key, w->issuing, w->issuing_key);
+	struct device_ca ca;
+
+	write_pem(w, "issuing.pem", w->issuing);
+	add_crl(w, w->issuing, w->issuing_key, NULL, 3600);
+	load(w, &ca, "issuing.pem");
+	expect(&ca, &leaf, 1, NULL);
+	device_ca_release(&ca);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	load(w, &ca, "issuing.pem");
+	expect(&ca, &leaf, 1, "no CRL of CA CN=issuing");
+	device_ca_release(&ca);
+	add_crl(w, w->issuing, w->issuing_key, leaf, 3600);
+	load(w, &ca, "issuing.pem");
+	expect(&ca, &leaf, 1, "certificate revoked");
+	device_ca_release(&ca);
+	add_crl(w, w->issuing, w->issuing_key, NULL, 3600);
+	add_crl(w, w->ca, w->ca_key, w->issuing, 3600);
+	load(w, &ca, "issuing.pem");
+	expect(&ca, &leaf, 1, "certificate revoked: CN=issuing by CA CN=maker");
+	device_ca_release(&ca);
+	X509_free(leaf);
 }
 
 static void test_malformed(void **state)
@@ -236,10 +352,11 @@ static void test_malformed(void **state)
 	assert_int_equal(device_certificate_check(&w->trusted, chain, 0, "A0", 0, &err), -EBADMSG);
 	assert_int_equal(
 		device_certificate_check(&w->trusted, chain, N_ELEMENTS(chain), "A0", 0, &err),
-		-EBADMSG);
+		-E2BIG);
+	assert_contains(err.text, "client certificate: more than 8 certificates in its chain");
 	chain[1].size--;
 	assert_int_equal(device_certificate_check(&w->trusted, chain, 2, "A0", 0, &err), -EBADMSG);
-	assert_contains(err.text, "client certificate: malformed, or more than 8 in its chain");
+	assert_contains(err.text, "client certificate: number 2 of the chain: no certificate");
 	for (chain[0].size = 0; chain[0].size < der.size; chain[0].size++) {
 		assert_int_equal(device_certificate_check(&w->trusted, chain, 1, "A0", 0, &err),
 				 -EBADMSG);
@@ -254,6 +371,7 @@ static void test_files(void **state)
 {
 	struct world *w = *state;
 	const char *nothing = test_path(w->folder, "nothing.pem");
+	FILE *file;
 	struct device_ca ca = {0};
 	struct err err = {0};
 
@@ -263,16 +381,31 @@ static void test_files(void **state)
 	assert_contains(err.text, "nothing.pem: expected certificates in PEM");
 	assert_int_equal(device_ca_load(&ca, test_path(w->folder, "ca.pem"), nothing, &err),
 			 -EINVAL);
-	assert_contains(err.text, "nothing.pem: expected a CRL in PEM");
+	assert_contains(err.text, "nothing.pem: expected CRLs in PEM");
 	assert_null(ca.certificates);
+	add_crl(w, w->ca, w->ca_key, NULL, 3600);
+	file = fopen(test_path(w->folder, "crl.pem"), "ae");
+	(void)fputs("-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n", file);
+	(void)fclose(file);
+	assert_int_equal(device_ca_load(&ca, test_path(w->folder, "ca.pem"),
+					test_path(w->folder, "crl.pem"), &err),
+			 -EINVAL);
+	assert_contains(err.text, "crl.pem: expected CRLs in PEM, number 2 is malformed");
+	assert_null(ca.certificates);
+	(void)unlink(test_path(w->folder, "crl.pem"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_subjects), cmocka_unit_test(test_issuers),
-		cmocka_unit_test(test_revoked),  cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_subjects),
+		cmocka_unit_test(test_issuers),
+		cmocka_unit_test(test_revoked),
+		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_crls_of_two_makers),
+		cmocka_unit_test(test_crls_of_a_chain),
+		cmocka_unit_test(test_crls_where_an_intermediate_is_trusted),
 	};
 
 	return cmocka_run_group_tests(tests, make, end);

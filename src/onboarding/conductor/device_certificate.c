@@ -1,6 +1,7 @@
 #include "onboarding/conductor/device_certificate.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
@@ -9,49 +10,72 @@
 
 #include "core/macros.h"
 #include "onboarding/certificate.h"
+#include "onboarding/certificate_pem.h"
+#include "onboarding/key_bounds.h"
 
 static void free_certificate(X509 **certificate)
 {
 	X509_free(*certificate);
 }
 
-static int load_certificates(STACK_OF(X509) * certificates, const char *path, struct err *err)
-{
-	FILE *file = fopen(path, "re");
-	X509 *certificate;
+/* One more of the file onto the stack; false = there is none, or no memory for it. */
+typedef bool (*take_one)(FILE *file, void *stack);
 
-	if (!file)
-		return err_set_errno(err, -errno, "open %s", path);
-	while ((certificate = PEM_read_X509(file, NULL, NULL, NULL)) != NULL)
-		if (sk_X509_push(certificates, certificate) == 0) {
-			X509_free(certificate);
-			break;
-		}
-	(void)fclose(file);
-	if (sk_X509_num(certificates) < 1)
-		return err_set(err, -EINVAL, "%s: expected certificates in PEM", path);
-	return 0;
+static bool take_certificate(FILE *file, void *stack)
+{
+	X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+
+	if (certificate && sk_X509_push(stack, certificate) > 0)
+		return true;
+	X509_free(certificate);
+	return false;
 }
 
-static int load_crl(X509_CRL **ret, const char *path, struct err *err)
+static bool take_crl(FILE *file, void *stack)
+{
+	X509_CRL *crl = PEM_read_X509_CRL(file, NULL, NULL, NULL);
+
+	if (crl && sk_X509_CRL_push(stack, crl) > 0)
+		return true;
+	X509_CRL_free(crl);
+	return false;
+}
+
+static int load(void *stack, take_one take, const char *what, const char *path, struct err *err)
 {
 	FILE *file = fopen(path, "re");
+	unsigned n = 0;
+	bool is_whole;
 
 	if (!file)
 		return err_set_errno(err, -errno, "open %s", path);
-	*ret = PEM_read_X509_CRL(file, NULL, NULL, NULL);
+	ERR_clear_error();
+	while (take(file, stack))
+		n++;
+	is_whole = certificate_pem_is_at_end();
 	(void)fclose(file);
-	return *ret ? 0 : err_set(err, -EINVAL, "%s: expected a CRL in PEM", path);
+	if (n == 0)
+		return err_set(err, -EINVAL, "%s: expected %s in PEM", path, what);
+	if (!is_whole)
+		return err_set(err, -EINVAL, "%s: expected %s in PEM, number %u is malformed", path,
+			       what, n + 1);
+	return 0;
 }
 
 int device_ca_load(struct device_ca *ret, const char *path, const char *crl_path, struct err *err)
 {
-	struct device_ca ca = {.certificates = sk_X509_new_null()};
-	int rc = ca.certificates ? load_certificates(ca.certificates, path, err)
-				 : err_set(err, -ENOMEM, "out of memory");
+	struct device_ca ca = {
+		.certificates = sk_X509_new_null(),
+		.crls = crl_path ? sk_X509_CRL_new_null() : NULL,
+	};
+	int rc = 0;
 
+	if (!ca.certificates || (crl_path && !ca.crls))
+		rc = err_set(err, -ENOMEM, "out of memory");
+	if (rc == 0)
+		rc = load(ca.certificates, take_certificate, "certificates", path, err);
 	if (rc == 0 && crl_path)
-		rc = load_crl(&ca.crl, crl_path, err);
+		rc = load(ca.crls, take_crl, "CRLs", crl_path, err);
 	if (rc < 0)
 		device_ca_release(&ca);
 	else
@@ -62,7 +86,7 @@ int device_ca_load(struct device_ca *ret, const char *path, const char *crl_path
 void device_ca_release(struct device_ca *ca)
 {
 	sk_X509_pop_free(ca->certificates, X509_free);
-	X509_CRL_free(ca->crl);
+	sk_X509_CRL_pop_free(ca->crls, X509_CRL_free);
 	memset(ca, 0, sizeof(*ca));
 }
 
@@ -104,16 +128,19 @@ static int check_serial_number(X509 *leaf, const char *asset_id, struct err *err
 int device_certificate_check(const struct device_ca *ca, const struct span *chain, size_t n,
 			     const char *asset_id, uint64_t now_s, struct err *err)
 {
-	_cleanup_(free_certificate) X509 *leaf = n > 0 ? certificate_read(chain[0]) : NULL;
+	_cleanup_(free_certificate) X509 *leaf = NULL;
 	const struct certificate_rules rules = {
 		.what = "client certificate",
 		.trusted = ca->certificates,
-		.crl = ca->crl,
+		.crls = ca->crls,
 		.purpose = X509_PURPOSE_SSL_CLIENT,
 		.now_s = now_s,
 	};
-	int rc;
+	int rc = peer_chain_check(rules.what, chain, n, err);
 
+	if (rc < 0)
+		return rc;
+	leaf = certificate_read(chain[0]);
 	if (!leaf)
 		return err_set(err, -EBADMSG, "client certificate: malformed");
 	rc = check_usage(leaf, err);
@@ -124,7 +151,10 @@ int device_certificate_check(const struct device_ca *ca, const struct span *chai
 
 int device_certificate_key_digest(struct span der, uint8_t ret[32], struct err *err)
 {
-	_cleanup_(free_certificate) X509 *certificate = certificate_read(der);
+	_cleanup_(free_certificate) X509 *certificate =
+		key_bounds_check_certificate("client certificate", der, NULL) == 0
+			? certificate_read(der)
+			: NULL;
 	unsigned char *spki = NULL;
 	int size = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki) : -1;
 	bool good = size > 0 && EVP_Digest(spki, (size_t)size, ret, NULL, EVP_sha256(), NULL) == 1;
