@@ -5,5 +5,5 @@
 
 #include "core/http_server.h"
 
-#define N_CONDUCTOR_ROUTES 25
+#define N_CONDUCTOR_ROUTES 26
 extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

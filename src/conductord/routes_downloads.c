@@ -1,5 +1,6 @@
-/* Downloads of a router's nodes, asked and ordered through their tunnels: of all, or of ?node=. A
- * node that is not connected is told as such, and holds up nobody. */
+/* Downloads of a router's nodes, and their signed PCR policies, asked and ordered through their
+ * tunnels: of all, or of ?node=. A node that is not connected is told as such, and holds up nobody.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +124,9 @@ static void on_gone(void *kept)
 	((struct round *)kept)->x = NULL;
 }
 
-/* action: what follows the version in the path: "", or "/pause". */
-static int fill(struct round *round, struct http_exchange *x, const char *action, struct err *err)
+/* what: "downloads"; action: what follows the version in the path: "", or "/pause". */
+static int fill(struct round *round, struct http_exchange *x, const char *what, const char *action,
+		struct err *err)
 {
 	const char *given = http_exchange_parameter(x, "version");
 	const char *version = given && given[0] ? given : NULL;
@@ -136,18 +138,19 @@ static int fill(struct round *round, struct http_exchange *x, const char *action
 	(void)snprintf(round->method, sizeof(round->method), "%s", http_exchange_method(x));
 	if (version && !manifest_name_is_valid(version))
 		return err_set(err, -EINVAL, "that is not the name of a version");
-	(void)snprintf(round->path, sizeof(round->path), "/v1/downloads%s%s%s", version ? "/" : "",
+	(void)snprintf(round->path, sizeof(round->path), "/v1/%s%s%s%s", what, version ? "/" : "",
 		       version ? version : "", action);
 	round->body = strndup((const char *)body.bytes, body.size);
 	return round->body ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static void ask_all(struct http_exchange *x, const char *action)
+static void ask_all(struct http_exchange *x, const char *what, const char *action)
 {
 	struct conductor *c = conductor_of(http_exchange_owner(x));
 	struct round *round = calloc(1, sizeof(*round));
 	struct err err;
-	int rc = round ? fill(round, x, action, &err) : err_set(&err, -ENOMEM, "out of memory");
+	int rc = round ? fill(round, x, what, action, &err)
+		       : err_set(&err, -ENOMEM, "out of memory");
 
 	if (rc < 0) {
 		http_reply_problem(x, rc == -ENOMEM ? 500 : 400, "%s", err.text);
@@ -163,20 +166,25 @@ static void ask_all(struct http_exchange *x, const char *action)
 
 void routes_router_downloads(struct http_exchange *x)
 {
-	ask_all(x, "");
+	ask_all(x, "downloads", "");
 }
 
 void routes_router_pause(struct http_exchange *x)
 {
-	ask_all(x, "/pause");
+	ask_all(x, "downloads", "/pause");
 }
 
 void routes_router_resume(struct http_exchange *x)
 {
-	ask_all(x, "/resume");
+	ask_all(x, "downloads", "/resume");
 }
 
 void routes_router_cancel(struct http_exchange *x)
 {
-	ask_all(x, "/cancel");
+	ask_all(x, "downloads", "/cancel");
+}
+
+void routes_router_policy(struct http_exchange *x)
+{
+	ask_all(x, "integrity/policy", "");
 }

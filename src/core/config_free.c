@@ -39,6 +39,8 @@ static void free_integrity(struct config_integrity *integrity)
 	free(integrity->tcti);
 	free(integrity->record_directory);
 	free(integrity->pcr_bank);
+	free(integrity->policy_key);
+	free(integrity->policy_directory);
 }
 
 static void free_onboarding(struct config_onboarding *onboarding)

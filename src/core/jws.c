@@ -33,7 +33,7 @@ static int hex_digest(struct span bytes, char ret[JWS_KID_SIZE])
 	return 0;
 }
 
-static int set_kid(struct jws_key *key)
+int jws_key_set_kid(struct jws_key *key)
 {
 	unsigned char *der = NULL;
 	int size = i2d_PUBKEY(key->key, &der);
@@ -73,7 +73,7 @@ static int load(struct jws_key *ret, const char *path, pem_read read_pem, const 
 		return err_set(err, -EINVAL, "%s: expected an RSA key of %d to %d bits", path,
 			       RSA_BITS_MIN, RSA_BITS_MAX);
 	}
-	if (set_kid(&key) < 0) {
+	if (jws_key_set_kid(&key) < 0) {
 		jws_key_release(&key);
 		return err_set(err, -ENOMEM, "%s: out of memory", path);
 	}

@@ -25,6 +25,8 @@ struct jws_key {
 /* PEM files. Errors: the file's own; -EINVAL if it holds no RSA key of a size we take. */
 int jws_key_load_public(struct jws_key *ret, const char *path, struct err *err);
 int jws_key_load_private(struct jws_key *ret, const char *path, struct err *err);
+/* Of a key that came otherwise than out of a file. -ENOMEM. */
+int jws_key_set_kid(struct jws_key *key);
 void jws_key_release(struct jws_key *key);
 
 /* Verify a compact JWS and give its payload as parsed JSON (an object; nesting is bounded by

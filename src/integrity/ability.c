@@ -164,6 +164,9 @@ static int check_pcrs(struct tpm *t, const struct config_integrity *config, stru
 	memset(ret, 0, sizeof(*ret));
 	ret->bank = tpm_bank(config->pcr_bank);
 	ret->mask = config->pcrs;
+	if (config->policy_key && policy_authority_load(config->policy_key, config->policy_nv_index,
+							&ret->authority, &f->err) < 0)
+		return not_able_because(f);
 	if (!ret->mask)
 		return 0;
 	if (tpm_pcr_read(t, ret->bank, ret->mask, &ret->values, &f->err) < 0)

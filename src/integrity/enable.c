@@ -164,7 +164,12 @@ static int enable_with(struct enabling *e, struct failure *f)
 	}
 	rc = seal(e, &record, f);
 	seal_record_release(&record);
-	return rc < 0 ? give_up(e, rc, f) : publish_record(e->config, f);
+	if (rc < 0)
+		return give_up(e, rc, f);
+	rc = publish_record(e->config, f);
+	if (rc == 0 && policy_opened_save(e->config, &e->opened, &f->err) < 0)
+		rc = failure_because(f, CAUSE_SYSTEM);
+	return rc;
 }
 
 int enable(const struct config_integrity *config, struct failure *f)

@@ -8,6 +8,7 @@
 #include "integrity/ability.h"
 #include "integrity/apart.h"
 #include "integrity/fek.h"
+#include "integrity/policy_choose.h"
 
 #define TRIAL_LABEL "trial"
 
@@ -115,8 +116,7 @@ static int unwrap(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct pcr_poli
 	int rc = tpm_session_start(t, srk, TPM2_SE_POLICY, &session, err);
 
 	if (rc == 0)
-		rc = fek_unwrap(t, key, &session, policy->bank, policy->mask, wrapped, label, again,
-				err);
+		rc = fek_unwrap(t, key, &session, policy, wrapped, label, again, err);
 	if (rc == 0 && CRYPTO_memcmp(again, fek, FSCRYPT_FEK_SIZE) != 0)
 		rc = err_set(err, -EPROTO, "the TPM unwraps another key than was wrapped");
 	return rc;
@@ -176,6 +176,10 @@ static int make(struct tpm *t, struct enabling *e, struct failure *f)
 		rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
 	if (rc == 0)
 		rc = remove_half_made(t, e, f);
+	if (rc == 0 && policy_prepare(t, e->config, &e->policy, &e->by, &e->opened, f) < 0) {
+		f->err.code = -EOPNOTSUPP;
+		return -EOPNOTSUPP;
+	}
 	if (rc == 0 && make_keys(t, e, &f->err) < 0) {
 		f->err.code = -EOPNOTSUPP;
 		rc = failure_because(f, CAUSE_TPM_ERROR);

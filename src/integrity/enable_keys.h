@@ -4,6 +4,7 @@
 
 #include "core/config.h"
 #include "integrity/findings.h"
+#include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
 /* Shared with the children: from apart_alloc(). */
@@ -15,6 +16,8 @@ struct enabling {
 	size_t n_named;
 	struct wrapping_key key;
 	struct pcr_policy policy;
+	struct signed_policy by;     /* what policy.by points to */
+	struct policy_opened opened; /* the same, for who asks */
 	TPM2B_NAME ek_name;
 	uint8_t srk[SRK_SIZE_MAX];
 	size_t srk_size;

@@ -61,6 +61,10 @@ static const struct {
 	[CAUSE_PCR_BANK] = {"PCR bank gone",
 			    "Switch the bank on again in the firmware's setup, or with "
 			    "tpm2_pcrallocate. Nothing is lost."},
+	[CAUSE_NO_POLICY] = {"no signed policy fits",
+			     "Start what was signed; or sign what is measured now, as the journal "
+			     "tells it, with 'stewardctl create configuration-integrity policy'. "
+			     "Nothing is lost."},
 	[CAUSE_DIRECTORY_PLAIN] = {"directory plain",
 				   "What is in it was not sealed here. If the sealed "
 				   "directory is elsewhere, put it back; if not: " REPROVISION},

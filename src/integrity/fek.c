@@ -90,9 +90,9 @@ static int decrypt(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
 			       FSCRYPT_FEK_SIZE);
 }
 
-int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session, TPM2_ALG_ID bank,
-	       uint32_t pcrs, const uint8_t wrapped[WRAPPED_SIZE], const char *label,
-	       uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err)
+int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
+	       const struct pcr_policy *policy, const uint8_t wrapped[WRAPPED_SIZE],
+	       const char *label, uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err)
 {
 	TPM2B_PUBLIC_KEY_RSA cipher = {.size = WRAPPED_SIZE};
 	TPM2B_DATA label_with_zero = {.size = (UINT16)(strlen(label) + 1)};
@@ -107,7 +107,7 @@ int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session, TPM
 			(void)TPM_CALL(t, Esys_PolicyRestart(t->esys, session->handle, ESYS_TR_NONE,
 							     ESYS_TR_NONE, ESYS_TR_NONE));
 		tpm_session_encrypts(session, TPM_ENCRYPT_BOTH);
-		rc = wrapping_key_authorize(t, session, bank, pcrs, err);
+		rc = wrapping_key_authorize(t, session, policy, err);
 		if (rc == 0)
 			rc = decrypt(t, key, session, &cipher, &label_with_zero, ret, err);
 	}

@@ -22,6 +22,6 @@ int fek_wrap(const TPM2B_PUBLIC *key, const uint8_t fek[FSCRYPT_FEK_SIZE], const
 	     uint8_t ret[WRAPPED_SIZE], struct err *err);
 
 /* session: a salted policy session, fresh. Once more a few times if a PCR moves meanwhile. */
-int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session, TPM2_ALG_ID bank,
-	       uint32_t pcrs, const uint8_t wrapped[WRAPPED_SIZE], const char *label,
-	       uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err);
+int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
+	       const struct pcr_policy *policy, const uint8_t wrapped[WRAPPED_SIZE],
+	       const char *label, uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err);

@@ -15,6 +15,7 @@
 #include "integrity/enable.h"
 #include "integrity/findings.h"
 #include "integrity/mounts.h"
+#include "integrity/policy_choose.h"
 #include "integrity/reseal.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/unlock.h"
@@ -64,21 +65,50 @@ static int enter(const struct config_integrity *config, int *ret_fd, struct fail
 
 /* What is done about it. */
 
+/* Everything is open: what is not done now is done by the next boot. */
+static void settle_policy(const struct config_integrity *config, struct unlock_by *by)
+{
+	struct failure f = {0};
+
+	if (by->policy.ends_older && by->opened.count < by->policy.generation) {
+		if (policy_end_older(config, &by->policy, &by->opened.count, &f) == 0)
+			log_event(LOG_INTEGRITY_POLICIES_ENDED, NULL,
+				  "policies older than generation %llu open nothing any more",
+				  (unsigned long long)by->opened.count);
+		else
+			log_event(LOG_INTEGRITY_NOT_SETTLED,
+				  &(struct log_fields){.reason = f.err.text},
+				  "old policies are not ended: %s", f.err.text);
+	}
+	if (policy_store_prune(config, by->opened.count, &f.err) < 0 ||
+	    policy_opened_save(config, &by->opened, &f.err) < 0)
+		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
+			  "the policies beside the record are not as they should be: %s",
+			  f.err.text);
+}
+
 static int unlock_by_record(const struct config_integrity *config, struct integrity *ret,
 			    struct failure *f)
 {
 	struct seal_record record = {0};
+	struct unlock_by by = {0};
 	bool already = false;
 	int rc;
 
 	if (seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err) < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
-	rc = unlock_directories(config, &record, &already, f);
+	rc = unlock_directories(config, &record, &already, &by, f);
 	for (size_t i = 0; rc == 0 && !already && i < record.n_directories; i++)
 		log_event(LOG_INTEGRITY_UNLOCKED, NULL, "%s is unlocked",
 			  record.directories[i].path);
 	if (rc == 0 && already)
 		log_debug("all directories are unlocked already");
+	if (rc == 0 && by.opened.name[0]) {
+		log_event(LOG_INTEGRITY_POLICY, NULL,
+			  "opened under the policy '%s' of generation %llu", by.opened.name,
+			  (unsigned long long)by.opened.generation);
+		settle_policy(config, &by);
+	}
 	seal_record_release(&record);
 	if (rc == 0)
 		ret->state = INTEGRITY_UNLOCKED;

@@ -9,12 +9,15 @@
 #include "integrity/classify.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
+#include "integrity/policy_choose.h"
 
 struct resealing {
 	const struct config_integrity *config;
 	const struct seal_record *old;
 	struct seal_record new; /* its directories are the old one's */
 	struct wrapping_key key;
+	struct signed_policy by;     /* what new.policy.by points to */
+	struct policy_opened opened; /* the same, for who asks */
 };
 
 static TPM2_HANDLE other_handle(const struct config_integrity *config,
@@ -28,6 +31,9 @@ static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
 		    uint8_t ret_fek[FSCRYPT_FEK_SIZE], struct failure *f)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	struct pcr_policy policy = r->old->policy;
+	struct policy_opened opened;
+	struct signed_policy by;
 	char label[SEAL_RECORD_LABEL_SIZE];
 	TPM2B_NAME name;
 	ESYS_TR key;
@@ -40,9 +46,14 @@ static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
 		rc = -ENOENT;
 	if (rc == 0)
 		rc = seal_record_label(r->old, label);
+	if (rc == 0 && policy.authority.is_set) {
+		rc = policy_choose(t, r->config, &policy, &by, &opened, f);
+		if (rc < 0)
+			return rc;
+	}
 	if (rc == 0)
-		rc = fek_unwrap(t, key, &session, r->old->policy.bank, r->old->policy.mask,
-				r->old->wrapped_fek, label, ret_fek, &f->err);
+		rc = fek_unwrap(t, key, &session, &policy, r->old->wrapped_fek, label, ret_fek,
+				&f->err);
 	return rc < 0 ? seal_classify(t, r->config, r->old, rc, f) : 0;
 }
 
@@ -117,6 +128,8 @@ static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
 	f->step = STEP_ENABLE;
 	seal_record_known_names(r->config->record_directory, known);
 	rc = ability_of_tpm(t, r->config, known, N_ELEMENTS(known), &r->new.policy, f);
+	if (rc == 0)
+		rc = policy_prepare(t, r->config, &r->new.policy, &r->by, &r->opened, f);
 	return rc == 0 ? make_room(t, r, known, f) : rc;
 }
 
@@ -170,6 +183,8 @@ int reseal(const struct config_integrity *config, const struct seal_record *reco
 	r->old = record;
 	r->new = *record;
 	rc = apart_run(in_child, r, f);
+	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
+		rc = failure_because(f, CAUSE_SYSTEM);
 	apart_free(r, sizeof(*r));
 	return rc;
 }

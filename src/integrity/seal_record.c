@@ -67,21 +67,23 @@ static int read_base64(const cJSON *json, const char *member, size_t size_min, s
 				 size_min, size_max);
 }
 
-static int read_handle(const cJSON *json, TPM2_HANDLE *ret, struct err *err)
+static int read_handle(const cJSON *json, const char *member, uint8_t type, TPM2_HANDLE *ret,
+		       struct err *err)
 {
 	uint8_t bytes[4];
 	const char *text;
 	size_t size;
-	int rc = json_get_string(json, "key-handle", 10, &text, err);
+	int rc = json_get_string(json, member, 10, &text, err);
 
 	if (rc < 0)
 		return rc;
 	if (strncmp(text, "0x", 2) != 0 || hex_decode(text + 2, 4, 4, bytes, &size) < 0)
-		return err_set(err, -EBADMSG, "key-handle: expected a TPM handle");
+		return err_set(err, -EBADMSG, "%s: expected a TPM handle", member);
 	*ret = (TPM2_HANDLE)bytes[0] << 24 | (TPM2_HANDLE)bytes[1] << 16 |
 	       (TPM2_HANDLE)bytes[2] << 8 | bytes[3];
-	if (bytes[0] != TPM2_HT_PERSISTENT)
-		return err_set(err, -EBADMSG, "key-handle: %s is not a persistent one", text);
+	if (bytes[0] != type)
+		return err_set(err, -EBADMSG, "%s: %s is not %s", member, text,
+			       type == TPM2_HT_PERSISTENT ? "a persistent one" : "an NV index");
 	return 0;
 }
 
@@ -115,6 +117,21 @@ static int read_pcrs(const cJSON *json, struct pcr_policy *ret, struct err *err)
 		ret->mask |= 1u << index;
 	}
 	return 0;
+}
+
+static int read_authority(const cJSON *json, struct policy_authority *ret, struct err *err)
+{
+	size_t size;
+	int rc;
+
+	if (!cJSON_GetObjectItemCaseSensitive(json, "policy-key"))
+		return 0;
+	rc = read_base64(json, "policy-key", POLICY_KEY_SIZE, POLICY_KEY_SIZE, ret->modulus, &size,
+			 err);
+	if (rc == 0)
+		rc = read_handle(json, "policy-nv-index", TPM2_HT_NV_INDEX, &ret->counter, err);
+	ret->is_set = rc == 0;
+	return rc;
 }
 
 static int read_directories(const cJSON *json, struct seal_record *ret, struct err *err)
@@ -153,13 +170,13 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 	size_t size;
 	int rc = json_get_uint(json, "version", SEAL_RECORD_VERSION, &version, err);
 
-	if (rc == 0 && version != SEAL_RECORD_VERSION)
-		rc = err_set(err, -EBADMSG, "version: expected %d", SEAL_RECORD_VERSION);
+	if (rc == 0 && version == 0)
+		rc = err_set(err, -EBADMSG, "version: expected 1 to %d", SEAL_RECORD_VERSION);
 	if (rc == 0)
 		rc = read_base64(json, "wrapped-fek", WRAPPED_SIZE, WRAPPED_SIZE, ret->wrapped_fek,
 				 &size, err);
 	if (rc == 0)
-		rc = read_handle(json, &ret->key_handle, err);
+		rc = read_handle(json, "key-handle", TPM2_HT_PERSISTENT, &ret->key_handle, err);
 	if (rc == 0)
 		rc = read_name(json, "key-name", &ret->key_name, err);
 	if (rc == 0 && cJSON_GetObjectItemCaseSensitive(json, "previous-key-name"))
@@ -170,6 +187,8 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 		rc = read_base64(json, "srk", 1, SRK_SIZE_MAX, ret->srk, &ret->srk_size, err);
 	if (rc == 0)
 		rc = read_pcrs(json, &ret->policy, err);
+	if (rc == 0)
+		rc = read_authority(json, &ret->policy.authority, err);
 	return rc == 0 ? read_directories(json, ret, err) : rc;
 }
 

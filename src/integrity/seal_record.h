@@ -11,6 +11,10 @@
  *	 "pcr":[{"index":7,"value":"<hex>"}],
  *	 "directory":[{"path":"/etc/steward/secrets","key-identifier":"<hex>"}]}
  *
+ * A key that opens by signed policies (policy_authority.h) makes it version 2, with
+ * "policy-key":"<base64 of the modulus>","policy-nv-index":"0x01800129" behind "pcr", whose values
+ *are then those of the sealing, for who wants to know.
+ *
  * After a reseal "previous-key-name" follows "key-name": a power cut may have left that key behind.
  */
 #pragma once
@@ -20,7 +24,7 @@
 #include "integrity/pin.h"
 #include "integrity/wrapping_key.h"
 
-#define SEAL_RECORD_VERSION    1
+#define SEAL_RECORD_VERSION    2 /* 1: without what that version did not have */
 #define SEAL_RECORD_SIZE_MAX   (256u << 10)
 #define SEAL_DIRECTORIES_MAX   64
 #define SEAL_RECORD_LABEL_SIZE 44 /* 43 characters and a zero */

@@ -85,6 +85,23 @@ static bool add_pcrs(cJSON *json, const struct pcr_policy *policy)
 	return good && array;
 }
 
+static bool add_authority(cJSON *json, const struct policy_authority *a)
+{
+	char index[16];
+
+	if (!a->is_set)
+		return true;
+	(void)snprintf(index, sizeof(index), "0x%08x", a->counter);
+	return add_base64(json, "policy-key", a->modulus, POLICY_KEY_SIZE) &&
+	       add_text(json, "policy-nv-index", index);
+}
+
+/* The lowest that has all that is in it: what is older reads it. */
+static int version_of(const struct seal_record *r)
+{
+	return r->policy.authority.is_set ? 2 : 1;
+}
+
 static bool add_directories(cJSON *json, const struct seal_record *r)
 {
 	cJSON *array = cJSON_AddArrayToObject(json, "directory");
@@ -105,11 +122,12 @@ static bool add_directories(cJSON *json, const struct seal_record *r)
 static char *print(const struct seal_record *r, bool with_wrapped_fek)
 {
 	_cleanup_(json_freep) cJSON *json = cJSON_CreateObject();
-	bool good = cJSON_AddNumberToObject(json, "version", SEAL_RECORD_VERSION);
+	bool good = cJSON_AddNumberToObject(json, "version", version_of(r));
 
 	if (with_wrapped_fek)
 		good = good && add_base64(json, "wrapped-fek", r->wrapped_fek, WRAPPED_SIZE);
-	good = good && add_keys(json, r) && add_pcrs(json, &r->policy) && add_directories(json, r);
+	good = good && add_keys(json, r) && add_pcrs(json, &r->policy) &&
+	       add_authority(json, &r->policy.authority) && add_directories(json, r);
 	return good ? cJSON_PrintUnformatted(json) : NULL;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/hex.h"
 #include "core/macros.h"
+#include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
 static const char *const directory_states[] = {
@@ -82,6 +83,31 @@ static void add_record(cJSON *json, const struct config_integrity *config,
 		(void)cJSON_AddNullToObject(json, "record");
 }
 
+/* By which policy it was opened; nothing where none is signed. */
+static void add_policy(cJSON *json, const struct config_integrity *config,
+		       const struct seal_record *record)
+{
+	const struct policy_authority *a = &record->policy.authority;
+	char digest[2 * sizeof(((TPM2B_DIGEST *)0)->buffer) + 1];
+	struct policy_opened opened;
+	struct jws_key key = {0};
+	cJSON *policy;
+
+	if (!a->is_set || policy_authority_key(a, &key) < 0)
+		return;
+	policy = cJSON_AddObjectToObject(json, "policy");
+	(void)cJSON_AddStringToObject(policy, "key", key.kid);
+	add_handle(policy, "policy-nv-index", a->counter);
+	jws_key_release(&key);
+	if (policy_opened_load(config, &opened, NULL) < 0)
+		return;
+	hex_encode(span_of(opened.digest.buffer, opened.digest.size), digest);
+	(void)cJSON_AddStringToObject(policy, "name", opened.name);
+	(void)cJSON_AddNumberToObject(policy, "generation", (double)opened.generation);
+	(void)cJSON_AddNumberToObject(policy, "counter", (double)opened.count);
+	(void)cJSON_AddStringToObject(policy, "policy-digest", digest);
+}
+
 static const char *state_of(const struct config_integrity *config, const struct integrity *before,
 			    bool sealed, bool all_open)
 {
@@ -112,6 +138,7 @@ cJSON *integrity_status(const struct config_integrity *config, const struct inte
 		(void)cJSON_AddNullToObject(json, "reason");
 	(void)cJSON_AddItemToObject(json, "directories", directories);
 	add_record(json, config, &record);
+	add_policy(json, config, &record);
 	seal_record_release(&record);
 	return json;
 }

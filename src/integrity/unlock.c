@@ -9,6 +9,7 @@
 #include "integrity/classify.h"
 #include "integrity/fek.h"
 #include "integrity/mounts.h"
+#include "integrity/policy_choose.h"
 #include "integrity/stopwatch.h"
 
 /* Shared with the child that speaks to the TPM. */
@@ -19,6 +20,7 @@ struct unsealing {
 	TPM2B_NAME left[SEAL_KNOWN_NAMES]; /* Names of keys that a reseal may have left behind */
 	bool left_is_gone;                 /* none is there (any more) */
 	bool evicted_left;
+	struct unlock_by by;
 	uint8_t fek[FSCRYPT_FEK_SIZE];
 };
 
@@ -48,6 +50,7 @@ static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *s
 static int unseal(struct tpm *t, struct unsealing *u, const struct tpm_object *session,
 		  struct failure *f)
 {
+	struct pcr_policy policy = u->record->policy;
 	char label[SEAL_RECORD_LABEL_SIZE];
 	TPM2B_NAME name;
 	ESYS_TR key;
@@ -57,9 +60,14 @@ static int unseal(struct tpm *t, struct unsealing *u, const struct tpm_object *s
 		rc = -ENOENT;
 	if (rc == 0)
 		rc = seal_record_label(u->record, label);
+	if (rc == 0 && policy.authority.is_set) {
+		rc = policy_choose(t, u->config, &policy, &u->by.policy, &u->by.opened, f);
+		if (rc < 0)
+			return rc;
+	}
 	if (rc == 0)
-		rc = fek_unwrap(t, key, session, u->record->policy.bank, u->record->policy.mask,
-				u->record->wrapped_fek, label, u->fek, &f->err);
+		rc = fek_unwrap(t, key, session, &policy, u->record->wrapped_fek, label, u->fek,
+				&f->err);
 	return rc < 0 ? seal_classify(t, u->config, u->record, rc, f) : 0;
 }
 
@@ -267,7 +275,7 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 }
 
 int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
-		       bool *ret_already, struct failure *f)
+		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
 {
 	struct unsealing *u = apart_alloc(sizeof(*u), f);
 	int rc;
@@ -277,6 +285,8 @@ int unlock_directories(const struct config_integrity *config, const struct seal_
 	u->config = config;
 	u->record = record;
 	rc = unlock_with(u, ret_already, f);
+	if (rc == 0)
+		*ret_by = u->by;
 	apart_free(u, sizeof(*u));
 	return rc;
 }

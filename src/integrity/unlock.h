@@ -11,8 +11,15 @@
 #pragma once
 
 #include "core/config.h"
+#include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
+
+/* By which signed policy, where that is what opens. */
+struct unlock_by {
+	struct signed_policy policy;
+	struct policy_opened opened; /* its name is empty: by none */
+};
 
 /* *ret_already: they were open. f->step and f->cause tell where and why it failed. */
 int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
-		       bool *ret_already, struct failure *f);
+		       bool *ret_already, struct unlock_by *ret_by, struct failure *f);

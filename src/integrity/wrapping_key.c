@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "integrity/signed_policy.h"
 
 static const TPM2B_SENSITIVE_CREATE no_secret = {0};
 static const TPM2B_DATA no_data = {0};
@@ -101,14 +102,16 @@ int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err)
 	return 0;
 }
 
-int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session, TPM2_ALG_ID bank,
-			   uint32_t mask, struct err *err)
+int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session,
+			   const struct pcr_policy *policy, struct err *err)
 {
 	static const TPM2B_DIGEST values_of_now = {0};
-	TPML_PCR_SELECTION selection = tpm_pcr_selection(bank, mask);
+	TPML_PCR_SELECTION selection = tpm_pcr_selection(policy->bank, policy->mask);
 	TSS2_RC rc;
 
-	if (mask)
+	if (policy->authority.is_set)
+		return signed_policy_authorize(t, session, &policy->authority, policy->by, err);
+	if (policy->mask)
 		rc = TPM_CALL(t,
 			      Esys_PolicyPCR(t->esys, session->handle, ESYS_TR_NONE, ESYS_TR_NONE,
 					     ESYS_TR_NONE, &values_of_now, &selection));
@@ -158,6 +161,8 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	size_t size = offsetof(typeof(update), command_code) + sizeof(update.command_code);
 
+	if (policy->authority.is_set)
+		return policy_authority_digest(&policy->authority, ret);
 	update.command = htobe32(policy->mask ? TPM2_CC_PolicyPCR : TPM2_CC_PolicyCommandCode);
 	if (policy->mask) {
 		size = sizeof(update);

@@ -1,7 +1,8 @@
 /* wrapping_key.h - the storage root key (SRK), and the key under it that the FEK is wrapped to.
  *
  * The wrapping key is RSA-2048, for decryption only (OAEP-SHA256), and its policy is the only way
- * to use it: PolicyPCR over chosen PCRs, or PolicyCommandCode(RSA_Decrypt) where there are none.
+ * to use it: PolicyPCR over chosen PCRs, or PolicyCommandCode(RSA_Decrypt) where there are none, or
+ * whatever an operator's key signs (policy_authority.h).
  * It lies at the configured handle or the one after it: a reseal alternates.
  *
  * What is at a handle is ours when it has this template and a policy or a Name that we know;
@@ -14,17 +15,24 @@
 #include <stdbool.h>
 
 #include "core/tpm.h"
+#include "integrity/policy_authority.h"
 
 #define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
 #define SRK_SIZE_MAX 1024       /* serialized: handle, Name and public area */
 #define WRAPPED_SIZE 256        /* RSA-2048 */
 #define KEY_HANDLES  2
 
+struct signed_policy;
+
 /* Which PCRs, and what they must be. */
 struct pcr_policy {
 	TPM2_ALG_ID bank;
 	uint32_t mask; /* 0 = none */
 	struct tpm_pcr_values values;
+	/* If set, bank, mask and values only tell what they were; what opens is a policy that the
+	 * authority has signed, and by is the one that is tried. */
+	struct policy_authority authority;
+	const struct signed_policy *by;
 };
 
 /* Public and wrapped private part: nothing secret, but only this TPM's SRK can load it. */
@@ -53,9 +61,10 @@ int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HA
 			 struct err *err);
 int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err);
 
-/* Make a policy session fit to use the key: PolicyPCR over bank and mask, or PolicyCommandCode. */
-int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session, TPM2_ALG_ID bank,
-			   uint32_t mask, struct err *err);
+/* Make a policy session fit to use the key: PolicyPCR over bank and mask, or PolicyCommandCode, or
+ * by policy->by. The values do not matter. */
+int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session,
+			   const struct pcr_policy *policy, struct err *err);
 
 /* The digest that such a session ends with, if the PCRs have these values. */
 int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret);

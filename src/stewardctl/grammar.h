@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #define WORDS_MAX 8
-#define PAIRS_MAX 6
+#define PAIRS_MAX 8
 
 enum pair_kind {
 	PAIR_END,      /* no more pairs */

@@ -156,6 +156,18 @@ static void show_pcrs(const cJSON *answer)
 		(void)printf(" none\n");
 }
 
+static void show_policy(const cJSON *policy)
+{
+	if (!cJSON_IsObject(policy))
+		return;
+	(void)printf("Policy key  %s\n", member_text(policy, "key"));
+	if (member_text(policy, "name")[0])
+		(void)printf("Policy      %s, generation %.0f; the counter %s stood at %.0f\n",
+			     member_text(policy, "name"), member_number(policy, "generation"),
+			     member_text(policy, "policy-nv-index"),
+			     member_number(policy, "counter"));
+}
+
 void show_integrity(const cJSON *answer)
 {
 	const cJSON *item;
@@ -169,6 +181,7 @@ void show_integrity(const cJSON *answer)
 			     member_text(answer, "nv-index"));
 		show_pcrs(answer);
 	}
+	show_policy(cJSON_GetObjectItemCaseSensitive(answer, "policy"));
 	(void)printf("\n%-12s %-34s %s\n", "STATE", "KEY", "DIRECTORY");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "directories"))
 		(void)printf("%-12s %-34s %s\n", member_text(item, "state"),

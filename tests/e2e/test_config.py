@@ -54,6 +54,12 @@ REFUSED = {
                        "username", '"u"', "needs a password-file"),
     "certificate alone": ({"software-update": {"source": [{**SOURCE, "client-certificate": "/c"}]}},
                           "client-certificate", '"/c"', "needs a client-key"),
+    "policy-key without PCRs": (
+        {"configuration-integrity": {"policy-key": "/k.pem"}}, "policy-key", '"/k.pem"',
+        "asks for pcr"),
+    "the pin's index for the counter": (
+        {"configuration-integrity": {"nv-index": "0x01800129", "pcr": [7], "policy-key": "/k"}},
+        "policy-nv-index", "", "must not be nv-index"),
     "relative path": ({"state-directory": "state"}, "state-directory", '"state"', "absolute path"),
     "peer is this node": ({"node": "node0", "high-availability":
                            {"peer-node": "node0", "peer-url": "http://127.0.0.1/"}},

@@ -22,6 +22,7 @@ import pytest
 
 from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
                              TEXT, World)
+from policies import Operator, configure, counter, measure, place
 from stepper import Stepper
 
 pytestmark = [pytest.mark.slow, pytest.mark.release_only]
@@ -106,6 +107,10 @@ ZEROIZE = Operation(
     ["--request", "zeroize"], "router1\n", "remove-key", "remove-key", "TPM2_EvictControl",
     f"pwrite64 {RECORD}", f"fsync {RECORD}", f"unlink {RECORD}", "TPM2_NV_UndefineSpace",
     f"rmdir {SECRETS}", f"rmdir {MORE}")
+
+ENDING = Operation(
+    ["--once"], "", "TPM2_RSA_Decrypt", "TPM2_NV_Increment", "TPM2_NV_Increment",
+    f"unlink {os.path.dirname(RECORD)}/policies")
 
 
 def step_through(world, operation, at_step):
@@ -263,6 +268,33 @@ def test_zeroize(machine, world, directory, written, part):
         assert outcome.code == 0 and outcome.events("INTEGRITY_ENABLED"), f"{copy}: {outcome}"
         is_whole(world, copy)
         assert not has_data(world)
+
+
+@at_every_step
+def test_boot_that_ends_policies(fresh, world, directory, written, part, tmp_path):
+    """The counter goes on, the folder is swept, and the next boot opens, by the newer policy."""
+    operator = Operator(tmp_path)
+    configure(world, operator)
+    place(world, "1", operator.sign(1))
+    fresh.insert(world)
+    measure(world, 1)
+    assert world.handler().code == 0
+    write_data(world)
+    file = tmp_path / "2.json"
+    for n in (1, 2):
+        file.write_text(operator.sign(n, "generation", str(n)))
+        assert world.ctl("request", *("configuration-integrity", "policy", "file"),
+                         str(file)).code == 0
+    place(world, "3", operator.sign(2, "generation", "3", "ends-older"))
+    measure(world, 2)
+    for copy in copies_of(world, directory, part, written, ENDING):
+        copy.insert(world)
+        measure(world, 2)
+        outcome = world.handler()
+        assert outcome.code == 0 and has_data(world), f"{copy}: {outcome}"
+        assert counter(world) == 3, copy
+        measure(world, 1)
+        assert "is ended" in world.handler().reason, copy
 
 
 at_every_change = pytest.mark.parametrize("part", range(PARTS))

@@ -47,8 +47,8 @@ static int unwrap(struct keys *k, const char *label, uint8_t ret[FSCRYPT_FEK_SIZ
 	int rc;
 
 	tpm_must(k->w, tpm_session_start(k->t, k->srk, TPM2_SE_POLICY, &session, &k->w->err));
-	rc = fek_unwrap(k->t, k->loaded.handle, &session, k->policy.bank, k->policy.mask,
-			k->wrapped, label, ret, &k->w->err);
+	rc = fek_unwrap(k->t, k->loaded.handle, &session, &k->policy, k->wrapped, label, ret,
+			&k->w->err);
 	tpm_flush(&session);
 	return rc;
 }

@@ -9,6 +9,8 @@
 #define HANDLE 0x81010128
 
 static const struct pcr_policy no_pcrs = {0};
+static const struct pcr_policy first_pcr = {.bank = TPM2_ALG_SHA256, .mask = 1};
+static const struct pcr_policy seventh_pcr = {.bank = TPM2_ALG_SHA256, .mask = 1u << 7};
 static const TPM2B_SENSITIVE_CREATE no_secret = {0};
 static const TPM2B_DATA no_data = {0};
 static const TPML_PCR_SELECTION no_pcr = {0};
@@ -73,6 +75,7 @@ static void test_policy_digest(void **state)
 	tpm_extend(&w->t, 7, 1);
 	tpm_extend(&w->t, 16, 2);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct pcr_policy asked = {.bank = rows[i].bank, .mask = rows[i].mask};
 		struct pcr_policy policy = {0};
 		struct tpm_object session;
 		TPM2B_DIGEST expected;
@@ -81,8 +84,7 @@ static void test_policy_digest(void **state)
 
 		tpm_must(w, srk_provide(&w->t, &srk, &w->err));
 		tpm_must(w, tpm_session_start(&w->t, srk, TPM2_SE_TRIAL, &session, &w->err));
-		tpm_must(w, wrapping_key_authorize(&w->t, &session, rows[i].bank, rows[i].mask,
-						   &w->err));
+		tpm_must(w, wrapping_key_authorize(&w->t, &session, &asked, &w->err));
 		assert_int_equal(Esys_PolicyGetDigest(w->t.esys, session.handle, ESYS_TR_NONE,
 						      ESYS_TR_NONE, ESYS_TR_NONE, &digest),
 				 TSS2_RC_SUCCESS);
@@ -237,12 +239,12 @@ static void test_used_by_policy_only(void **state)
 	assert_int_equal(decrypt_by(&k, k.session.handle), 0x12f); /* nor by an HMAC */
 	start_policy(&k, &session);
 	assert_int_equal(tpm_code(decrypt_by(&k, session.handle)), -EKEYREJECTED);
-	tpm_must(w, wrapping_key_authorize(k.t, &session, TPM2_ALG_SHA256, 0, &w->err));
+	tpm_must(w, wrapping_key_authorize(k.t, &session, &no_pcrs, &w->err));
 	assert_int_equal(decrypt_by(&k, session.handle), TSS2_RC_SUCCESS);
 	tpm_flush(&session);
 	/* Another policy than its own. */
 	start_policy(&k, &session);
-	tpm_must(w, wrapping_key_authorize(k.t, &session, TPM2_ALG_SHA256, 1, &w->err));
+	tpm_must(w, wrapping_key_authorize(k.t, &session, &first_pcr, &w->err));
 	assert_int_equal(tpm_code(decrypt_by(&k, session.handle)), -EKEYREJECTED);
 	tpm_flush(&session);
 	end_keys(&k);
@@ -259,8 +261,7 @@ static void test_used_with_its_pcrs_only(void **state)
 	make_key(&k, w, &policy);
 	for (int i = 0; i < 2; i++) {
 		start_policy(&k, &session);
-		tpm_must(w,
-			 wrapping_key_authorize(k.t, &session, policy.bank, policy.mask, &w->err));
+		tpm_must(w, wrapping_key_authorize(k.t, &session, &policy, &w->err));
 		if (i == 0)
 			assert_int_equal(decrypt_by(&k, session.handle), TSS2_RC_SUCCESS);
 		else
@@ -270,11 +271,11 @@ static void test_used_with_its_pcrs_only(void **state)
 	}
 	/* Other PCRs, another bank, or the policy of a key that has none. */
 	start_policy(&k, &session);
-	tpm_must(w, wrapping_key_authorize(k.t, &session, policy.bank, 1u << 7, &w->err));
+	tpm_must(w, wrapping_key_authorize(k.t, &session, &seventh_pcr, &w->err));
 	assert_int_equal(tpm_code(decrypt_by(&k, session.handle)), -EKEYREJECTED);
 	tpm_flush(&session);
 	start_policy(&k, &session);
-	tpm_must(w, wrapping_key_authorize(k.t, &session, policy.bank, 0, &w->err));
+	tpm_must(w, wrapping_key_authorize(k.t, &session, &no_pcrs, &w->err));
 	assert_int_equal(tpm_code(decrypt_by(&k, session.handle)), -EKEYREJECTED);
 	tpm_flush(&session);
 	end_keys(&k);
@@ -324,7 +325,7 @@ static void test_not_changed_nor_duplicated(void **state)
 		assert_int_not_equal(change_auth(&k, ESYS_TR_PASSWORD), TSS2_RC_SUCCESS);
 		assert_int_not_equal(change_auth(&k, k.session.handle), TSS2_RC_SUCCESS);
 		start_policy(&k, &session);
-		tpm_must(w, wrapping_key_authorize(k.t, &session, its->bank, its->mask, &w->err));
+		tpm_must(w, wrapping_key_authorize(k.t, &session, its, &w->err));
 		assert_int_not_equal(change_auth(&k, session.handle), TSS2_RC_SUCCESS);
 		assert_int_not_equal(duplicate(&k, session.handle), TSS2_RC_SUCCESS);
 		tpm_flush(&session);
