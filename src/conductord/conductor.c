@@ -38,7 +38,7 @@ static void on_repository_closed(void *owner)
 static void on_listening(struct tunnels_request *request, int fd)
 {
 	struct conductor *c = container_of(request, struct conductor, listening);
-	const struct http_listener listener = routes_shared_listener(&c->node);
+	struct http_listener listener = routes_shared_listener(&c->node);
 	struct err err;
 
 	if (fd < 0)
@@ -47,6 +47,8 @@ static void on_listening(struct tunnels_request *request, int fd)
 		(void)close(fd);
 		return;
 	}
+	/* All come from sshd: how many a router may have is the matter of its session. */
+	listener.counted = HTTP_TOGETHER;
 	if (http_server_listen_fd(&c->repository, &c->node.loop, &listener, fd, &err) < 0) {
 		log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = err.text},
 			  "the repository cannot be served in the tunnels: %s", err.text);

@@ -175,6 +175,8 @@ void routes_router_watch(struct http_exchange *x)
 		http_reply_problem(x, 400, "that is not the name of a version");
 		return;
 	}
+	if (!http_exchange_may_stream(x))
+		return;
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
 		http_reply_problem(x, 500, "out of memory");

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -361,6 +362,32 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t m
 	return (ssize_t)n;
 }
 
+/* Who reads events is heard of only when there is one to send: libmicrohttpd does not look at a
+ * connection that is suspended. */
+void http_exchanges_sweep(struct http_server *server)
+{
+	for (struct http_exchange *x = server->first; x; x = x->next) {
+		struct pollfd at = {.fd = x->from->fd};
+
+		if (!x->streaming || !x->suspended || poll(&at, 1, 0) <= 0)
+			continue;
+		x->dropped = true;
+		http_exchange_resume(x);
+		crowd_leave(server->crowd, &x->from->member);
+	}
+}
+
+bool http_exchange_may_stream(struct http_exchange *x)
+{
+	if (crowd_stream(x->server->crowd, &x->from->member))
+		return true;
+	http_exchanges_sweep(x->server);
+	if (crowd_stream(x->server->crowd, &x->from->member))
+		return true;
+	http_reply_problem(x, 503, "too many event streams of one peer at once");
+	return false;
+}
+
 void http_reply_stream(struct http_exchange *x, unsigned status, const char *type)
 {
 	x->streaming = true;
@@ -379,6 +406,7 @@ bool http_stream_send(struct http_exchange *x, const char *text)
 		larger = realloc(x->stream, x->stream_size + length + 1);
 	if (!larger) {
 		x->dropped = true;
+		(void)shutdown(x->from->fd, SHUT_RDWR); /* it may be writing for ever */
 		http_exchange_resume(x);
 		return false;
 	}

@@ -12,6 +12,9 @@
  *		http_reply_json(x, 200, json);
  *	}
  *
+ * Nobody keeps others out: connections are counted for each peer, idle ones give way, and a
+ *listener without descriptors goes on as soon as there are some.
+ *
  * The process ignores SIGPIPE.
  *
  * Calling sequence: http_server_listen_unix/_tcp -> handlers, http_reply_... -> http_server_close.
@@ -55,16 +58,27 @@ struct http_route {
 struct http_peer {
 	bool is_local; /* a unix socket */
 	uid_t uid;
+	pid_t pid;
 	const gid_t *groups; /* the primary one first */
 	size_t n_groups;
+};
+
+/* Whose connections are counted together (crowd.h). */
+enum http_counted {
+	HTTP_BY_ORIGIN,  /* a user's, over a unix socket; else an address's (of IPv6 a /64's) */
+	HTTP_BY_PROCESS, /* of those who may change; of others, a user's */
+	HTTP_TOGETHER,   /* all: nothing tells them apart, and who comes beyond waits */
 };
 
 struct http_listener {
 	const struct http_route *routes;
 	size_t n_routes;
-	unsigned connections_max; /* who comes beyond that waits; 0 = HTTP_CONNECTIONS_MAX */
+	unsigned connections_max; /* 0 = HTTP_CONNECTIONS_MAX */
 	size_t connection_size;   /* bytes; 0 = HTTP_CONNECTION_SIZE */
-	/* May it? NULL = everybody may. */
+	enum http_counted counted;
+	unsigned idle_s; /* of a connection without a whole request; 0 = HTTP_IDLE_S */
+	/* May it? NULL = everybody may. Who may change is always let in, too: a quarter of the
+	 * connections is kept for them. Who may not even read has another at most. */
 	bool (*allows)(void *owner, const struct http_peer *peer, enum http_change change);
 	/* It may not; for the log. */
 	void (*refused)(void *owner, const struct http_peer *peer, const char *method,
@@ -122,6 +136,9 @@ enum http_range_kind http_exchange_range(const struct http_exchange *x, uint64_t
 /* 416, where that part is not to be had. */
 void http_reply_unsatisfiable(struct http_exchange *x, uint64_t size);
 
+/* Before http_reply_stream(): may its peer have one more? False: it has too many, and is told so.
+ */
+bool http_exchange_may_stream(struct http_exchange *x);
 /* A reply without end: http_stream_send() as often as wanted, until http_stream_end() or gone.
  * Returns false if the reader was too slow and is dropped. */
 void http_reply_stream(struct http_exchange *x, unsigned status, const char *type);

@@ -55,8 +55,11 @@ static void on_gone(void *kept)
 
 void events_add_reader(struct events *events, struct http_exchange *x)
 {
-	struct event_reader *reader = calloc(1, sizeof(*reader));
+	struct event_reader *reader;
 
+	if (!http_exchange_may_stream(x))
+		return;
+	reader = calloc(1, sizeof(*reader));
 	if (!reader) {
 		http_reply_problem(x, 500, "out of memory");
 		return;

@@ -202,7 +202,7 @@ static void on_verified(struct work *work)
 
 void images_verify(struct http_exchange *x)
 {
-	struct image_job *job = new_job(x);
+	struct image_job *job = http_exchange_may_stream(x) ? new_job(x) : NULL;
 	struct err warning;
 
 	if (!job)

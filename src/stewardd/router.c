@@ -151,6 +151,7 @@ static int listen_link(struct router *r, struct err *err)
 	const struct http_listener listener = {
 		.routes = routes,
 		.n_routes = N_ELEMENTS(routes),
+		.counted = HTTP_BY_PROCESS, /* each tunnel is one: no conductor keeps another out */
 		.allows = is_ours,
 		.owner = &r->node,
 	};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/log_events.h"
@@ -11,6 +12,10 @@
 #include "core/process.h"
 
 #define PATIENCE_MS 500
+
+/* 32 requests of the router at once (download/concurrency), connections that it keeps, what the
+ * conductor asks of it, and eight of sshd itself. */
+#define SESSION_DESCRIPTORS 64
 
 struct tunnel_session {
 	struct process process;
@@ -79,6 +84,16 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	all->ended(all, id);
 }
 
+/* sshd opens one for each connection through the tunnel, either way, and knows no bound of its own;
+ * what it has no descriptor for it refuses, or takes a second later. */
+static void bound_descriptors(pid_t pid)
+{
+	const struct rlimit limit = {SESSION_DESCRIPTORS, SESSION_DESCRIPTORS};
+
+	if (pid > 0)
+		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+}
+
 void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
 {
 	const char *const argv[] = {PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f",
@@ -105,6 +120,7 @@ void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
 	all->first = s;
 	process_start(&s->process, all->loop, &options);
 	(void)close(fd);
+	bound_descriptors(process_pid(&s->process));
 }
 
 void tunnel_session_end(struct tunnel_sessions *all, uint32_t id)
