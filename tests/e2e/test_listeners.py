@@ -250,3 +250,13 @@ def test_one_router_leaves_the_repository_to_others(onboarding, conductor):
         assert conductor.descriptors <= before + 60
         assert is_served(onboarding, two)
     wait_for(lambda: is_served(onboarding, one), 10, "its own, again")
+
+
+def test_nobody_else_asks_in_a_conductors_place(daemon):
+    """Not even who may change on the control socket."""
+    daemon.start()
+    path = os.path.join(daemon.directory, "conductor.sock")
+    for groups in (None, "users", "games"):
+        for says in (ASK, "PUT /v1/configuration HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"):
+            with holding(path, 1, says, [65534], groups) as (holder,):
+                assert holder.answers() == ["403"]
