@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conductord/last_resort.h"
 #include "conductord/old_ports.h"
 #include "conductord/reload.h"
 #include "conductord/router_call.h"
@@ -17,6 +18,7 @@
 #include "onboarding/conductor/tunnel_host.h"
 
 #define CLOCK_MS 60000
+#define END_MS   4500 /* from SIGTERM on: then it ends whatever hangs */
 
 struct conductor *conductor_of(struct node *n)
 {
@@ -135,6 +137,7 @@ static void start_keys(struct conductor *c)
 	const struct config *config = c->config;
 	const struct keys_options options = {
 		.loop = &c->node.loop,
+		.pool = c->registry_pool,
 		.registry = c->registry,
 		.path = c->keys_path,
 		.repository_port = REPOSITORY_PORT,
@@ -176,6 +179,7 @@ static int start_sco(struct conductor *c, struct err *err)
 {
 	const struct sco_options options = {
 		.loop = &c->node.loop,
+		.pool = c->registry_pool,
 		.registry = c->registry,
 		.config = &c->config->conductor,
 		.repository_port = REPOSITORY_PORT,
@@ -231,7 +235,7 @@ void conductor_look_around(struct conductor *c)
 		return;
 	c->clock_is_looked_at = true;
 	node_job_begins(&c->node);
-	work_submit(&c->node.loop, &c->clock, run_clock, on_clock);
+	work_pool_submit(c->registry_pool, &c->node.loop, &c->clock, run_clock, on_clock);
 }
 
 static void on_minute(uv_timer_t *timer)
@@ -241,6 +245,13 @@ static void on_minute(uv_timer_t *timer)
 
 /* Start and end. */
 
+static void on_registry_asked(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_watch_look(&c->registry_watch);
+}
+
 static int start(struct node *n, struct err *err)
 {
 	struct conductor *c = conductor_of(n);
@@ -249,7 +260,10 @@ static int start(struct node *n, struct err *err)
 	if (rc == 0)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
+	if (rc == 0)
+		rc = work_pool_open(&c->registry_pool, &n->loop, on_registry_asked, c, err);
 	(void)uv_timer_init(&n->loop, &c->minute);
+	registry_watch_init(&c->registry_watch, c);
 	registration_init(&c->registration, c);
 	if (rc == 0)
 		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
@@ -266,17 +280,35 @@ static int start(struct node *n, struct err *err)
 	return start_sco(c, err);
 }
 
+static void on_all_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_close(c->registry);
+	config_free(c->config);
+	free(c->tunnels_directory);
+	free(c->keys_path);
+	c->closed(c->closed_owner);
+}
+
+static void on_pool_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_watch_close(&c->registry_watch, on_all_closed, c);
+}
+
+/* Nobody is left who could ask the registry. */
 static void part_closed(void *owner)
 {
 	struct conductor *c = owner;
 
 	if (--c->closing > 0)
 		return;
-	registry_close(c->registry);
-	config_free(c->config);
-	free(c->tunnels_directory);
-	free(c->keys_path);
-	c->closed(c->closed_owner);
+	if (c->registry_pool)
+		work_pool_close(c->registry_pool, on_pool_closed, c);
+	else
+		on_pool_closed(c);
 }
 
 static void on_minute_closed(uv_handle_t *handle)
@@ -304,7 +336,12 @@ static void on_keys_user_closed(void *owner)
 
 static void stopping(struct node *n)
 {
-	router_calls_stop(conductor_of(n));
+	struct conductor *c = conductor_of(n);
+
+	last_resort_begin(END_MS);
+	router_calls_stop(c);
+	if (c->registry)
+		registry_watch_stop(&c->registry_watch);
 }
 
 static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)

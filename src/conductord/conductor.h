@@ -7,6 +7,7 @@
 
 #include "conductord/keys.h"
 #include "conductord/registration.h"
+#include "conductord/registry_watch.h"
 #include "conductord/sco.h"
 #include "conductord/summary.h"
 #include "conductord/visits.h"
@@ -21,6 +22,8 @@ struct conductor {
 	struct node node;
 	struct config *config; /* as it was at the start: workers and port 930 stand on it */
 	struct registry *registry;
+	struct work_pool *registry_pool; /* one thread: what hangs there holds up nobody else */
+	struct registry_watch registry_watch;
 	struct tunnels tunnels;
 	bool has_tunnels;
 	struct keys keys;

@@ -14,7 +14,7 @@
 #include "conductord/sco_registry.h"
 #include "core/log_events.h"
 #include "core/macros.h"
-#include "core/work.h"
+#include "core/work_pool.h"
 
 /* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
 #define VERIFIED_TIMEOUT_MS 120000
@@ -38,6 +38,7 @@ struct sco_session {
 	struct sco_session *next;
 	struct tls_session tls;
 	struct sco_handshake handshake;
+	struct work lookup;
 	struct sco_commit commit;
 	admission_ticket ticket;
 	bool was_verified;
@@ -165,7 +166,8 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (h->outcome == SCO_ENROLLED || h->denied)
 		conclude(session);
 	else
-		work_submit(s->options.loop, &session->audit, run_audit, on_audited);
+		work_pool_submit(s->options.pool, s->options.loop, &session->audit, run_audit,
+				 on_audited);
 }
 
 static void compute(struct tls_session *tls)
@@ -174,7 +176,7 @@ static void compute(struct tls_session *tls)
 
 	sco_handshake_go_on(&session->handshake);
 	tls->over = session->handshake.outcome != SCO_UNDER_WAY;
-	tls->waits = session->handshake.waits;
+	tls->waits = session->handshake.waits != SCO_FOR_BYTES;
 }
 
 static void on_committed(struct sco_commit *commit)
@@ -183,6 +185,34 @@ static void on_committed(struct sco_commit *commit)
 
 	session->tls.over = session->handshake.outcome != SCO_UNDER_WAY;
 	tls_session_go_on(&session->tls);
+}
+
+static void run_lookup(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, lookup);
+
+	sco_handshake_look_up(&session->handshake);
+}
+
+static void on_looked_up(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, lookup);
+
+	tls_session_compute(&session->tls);
+}
+
+static void ask_registry(struct sco_session *session)
+{
+	const struct sco_options *options = &session->sco->options;
+
+	if (session->handshake.waits == SCO_FOR_LOOKUP) {
+		work_pool_submit(options->pool, options->loop, &session->lookup, run_lookup,
+				 on_looked_up);
+		return;
+	}
+	session->commit =
+		(struct sco_commit){.handshake = &session->handshake, .done = on_committed};
+	sco_commits_add(&session->sco->commits, &session->commit);
 }
 
 static void on_computed(struct tls_session *tls)
@@ -194,11 +224,8 @@ static void on_computed(struct tls_session *tls)
 		give_ticket_back(session);
 		tls_session_limit(tls, VERIFIED_TIMEOUT_MS);
 	}
-	if (tls->waits) {
-		session->commit =
-			(struct sco_commit){.handshake = &session->handshake, .done = on_committed};
-		sco_commits_add(&session->sco->commits, &session->commit);
-	}
+	if (tls->waits)
+		ask_registry(session);
 }
 
 /* Who comes. */
@@ -314,6 +341,7 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 	s->options = *options;
 	rc = sco_context_init(&s->context, options->registry, options->config,
 			      options->repository_port, err);
+	s->context.pool = options->pool;
 	s->context.sync_keys = options->sync_keys;
 	s->context.owner = options->owner;
 	if (rc == 0)
@@ -324,7 +352,7 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 		return rc;
 	}
 	sco_commits_init(&s->commits, options->loop, &s->context);
-	sco_failures_init(&s->failures, options->loop, options->registry);
+	sco_failures_init(&s->failures, options->loop, options->pool, options->registry);
 	*ret = s;
 	return 0;
 }

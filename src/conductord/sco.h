@@ -14,6 +14,7 @@ struct sco;
 
 struct sco_options {
 	uv_loop_t *loop;
+	struct work_pool *pool; /* that asks the registry */
 	struct registry *registry;
 	const struct config_conductor *config;
 	uint16_t repository_port; /* in the tunnels */
