@@ -63,6 +63,8 @@ static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519
 	struct conductor *c = owner;
 
 	registration_run(&c->registration, host_key);
+	if (c->sco)
+		sco_ssh_ready(c->sco);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
 }
 
@@ -71,6 +73,8 @@ static void on_tunnels_lost(void *owner, const char *reason)
 	struct conductor *c = owner;
 
 	(void)reason; /* tunnels has told */
+	if (c->sco)
+		sco_ssh_lost(c->sco);
 	if (c->repository)
 		http_server_close(c->repository, on_repository_closed, c);
 	c->repository = NULL;
@@ -80,8 +84,8 @@ static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 {
 	struct conductor *c = owner;
 
-	if (c->sco)
-		sco_ssh_finished(c->sco, id);
+	if (c->sco && sco_ssh_authenticated(c->sco, id))
+		known_routers_news(&c->known);
 	if (c->visits)
 		visits_of_key(c->visits, fingerprint);
 }
@@ -98,7 +102,10 @@ static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
 {
 	struct conductor *c = owner;
 
-	tunnels_end_key(&c->tunnels, blob);
+	if (tunnels_end_key(&c->tunnels, blob) < 0)
+		log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = "out of memory"},
+			  "the sessions of a key that may log in no more could not be ended: out "
+			  "of memory; end them by restarting steward-tunnels.service");
 }
 
 /* systemd's helper where there is its socket; else one of our own, in our state directory. */
@@ -114,7 +121,8 @@ static int start_tunnels(struct conductor *c, struct err *err)
 	};
 
 	if (asprintf(&c->tunnels_directory, "%s/tunnels", c->node.config->state_directory) < 0 ||
-	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0)
+	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0 ||
+	    asprintf(&c->known_path, "%s/known_routers", c->node.config->state_directory) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (access(TUNNEL_HOST_SOCKET, F_OK) == 0) {
 		options.socket = TUNNEL_HOST_SOCKET;
@@ -152,16 +160,24 @@ static void start_keys(struct conductor *c)
 
 /* Onboarding. */
 
-static void on_ssh(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	struct conductor *c = owner;
+	uint16_t seconds = (uint16_t)c->config->conductor.limits.ssh_timeout_s;
 
 	(void)peer;
-	if (tunnels_session(&c->tunnels, ticket, fd) < 0)
+	if (tunnels_session(&c->tunnels, ticket, fd, seconds) < 0)
 		sco_ssh_finished(c->sco, ticket);
 }
 
-static void on_ssh_show_out(void *owner, admission_ticket ticket)
+static bool ssh_has_room(void *owner)
+{
+	const struct conductor *c = owner;
+
+	return tunnels_has_room(&c->tunnels);
+}
+
+static void on_ssh_show_out(void *owner, turns_ticket ticket)
 {
 	struct conductor *c = owner;
 
@@ -184,7 +200,9 @@ static int start_sco(struct conductor *c, struct err *err)
 		.config = &c->config->conductor,
 		.repository_port = REPOSITORY_PORT,
 		.ssh = on_ssh,
+		.known = c->known.addresses,
 		.ssh_show_out = on_ssh_show_out,
+		.ssh_has_room = ssh_has_room,
 		.sync_keys = sync_keys,
 		.owner = c,
 	};
@@ -277,6 +295,10 @@ static int start(struct node *n, struct err *err)
 	if (rc < 0)
 		return rc;
 	start_keys(c);
+	rc = known_routers_init(&c->known, &n->loop, c->known_path, err);
+	if (rc < 0)
+		return rc;
+	c->has_known = true;
 	return start_sco(c, err);
 }
 
@@ -288,6 +310,7 @@ static void on_all_closed(void *owner)
 	config_free(c->config);
 	free(c->tunnels_directory);
 	free(c->keys_path);
+	free(c->known_path);
 	c->closed(c->closed_owner);
 }
 
@@ -328,6 +351,15 @@ static void let_keys_go(struct conductor *c)
 		keys_close(&c->keys, part_closed, c);
 }
 
+/* The port looks addresses up in it. */
+static void on_sco_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	let_keys_go(c);
+	known_routers_close(&c->known, part_closed, c);
+}
+
 static void on_keys_user_closed(void *owner)
 {
 	let_keys_go(owner);
@@ -354,7 +386,7 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		closed(owner);
 		return;
 	}
-	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + c->has_known +
 		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
 	registration_close(&c->registration, part_closed, c);
@@ -362,7 +394,9 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		http_server_close(c->repository, part_closed, c);
 	c->keys_users = 1u + (c->sco ? 1 : 0) + (c->visits ? 1 : 0);
 	if (c->sco)
-		sco_close(c->sco, on_keys_user_closed, c);
+		sco_close(c->sco, on_sco_closed, c);
+	else if (c->has_known)
+		known_routers_close(&c->known, part_closed, c);
 	c->sco = NULL;
 	if (c->visits)
 		visits_close(c->visits, on_keys_user_closed, c);
