@@ -17,7 +17,8 @@ struct conductor_identity {
 };
 
 /* Read what the configuration names and check it as a token needs it: readable, RSA, the key's own,
- * signed by the CA, not expired. Each has its own message. May block on the disk. */
+ * signed by the CA, not expired; and show it to a router in memory, which must take it. Each has
+ * its own message. May block on the disk. */
 int conductor_identity_load(struct conductor_identity *ret, const struct config_conductor *config,
 			    struct err *err);
 void conductor_identity_release(struct conductor_identity *identity);

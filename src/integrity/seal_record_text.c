@@ -104,10 +104,8 @@ static int version_of(const struct seal_record *r)
 
 static bool add_directories(cJSON *json, const struct seal_record *r)
 {
-	bool good = r->pin_number == 0 || cJSON_AddNumberToObject(json, "pin", r->pin_number);
 	cJSON *array = cJSON_AddArrayToObject(json, "directory");
-
-	good = good && array;
+	bool good = array;
 
 	for (size_t i = 0; good && i < r->n_directories; i++) {
 		const struct seal_directory *directory = &r->directories[i];

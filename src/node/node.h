@@ -36,6 +36,9 @@ struct node_program {
 	const struct http_route *routes; /* of the control socket, besides the node's own */
 	size_t n_routes;
 
+	/* What else a start would say to a configuration, without beginning anything: --check.
+	 * ret_untold: of what is not there, and may only be locked; "" = nothing. */
+	int (*check)(const struct config *config, char *ret_untold, size_t size, struct err *err);
 	/* The node's own parts are there. On failure close() follows. */
 	int (*start)(struct node *n, struct err *err);
 	/* It is to end: what waits for somebody else ends now, so that no job goes on for long. */

@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "core/macros.h"
-#include "onboarding/router/conductor_certificate.h"
+#include "onboarding/conductor_certificate.h"
 
 static int check(struct span ca, X509 **chain, size_t n, struct err *err)
 {

@@ -72,7 +72,6 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	struct tunnel_session *s = container_of(process, struct tunnel_session, process);
 	struct tunnel_sessions *all = s->all;
 	struct tunnel_session **at = &all->first;
-	bool was_authenticated = s->fingerprint[0] != '\0';
 	uint32_t id = s->id;
 
 	(void)exit_status; /* sshd has told why it ended */
@@ -82,7 +81,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 		at = &(*at)->next;
 	*at = s->next;
 	free(s);
-	all->ended(all, id, was_authenticated);
+	all->ended(all, id);
 }
 
 /* sshd opens one for each connection through the tunnel, either way, and knows no bound of its own;
@@ -95,12 +94,10 @@ static void bound_descriptors(pid_t pid)
 		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
 }
 
-void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds)
+void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
 {
-	char grace[8];
-	const char *const argv[] = {
-		PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f", all->config, "-g", grace, NULL,
-	};
+	const char *const argv[] = {PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f",
+				    all->config,          NULL};
 	const struct process_options options = {
 		.argv = argv,
 		.stdio = fd,
@@ -114,10 +111,9 @@ void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint
 
 	if (!s) {
 		(void)close(fd);
-		all->ended(all, id, false);
+		all->ended(all, id);
 		return;
 	}
-	(void)snprintf(grace, sizeof(grace), "%u", seconds);
 	s->id = id;
 	s->all = all;
 	s->next = all->first;

@@ -10,7 +10,7 @@
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
-#include "onboarding/router/conductor_certificate.h"
+#include "onboarding/conductor_certificate.h"
 #include "onboarding/router/ssh_identity.h"
 
 #define CERTIFICATES_SIZE_MAX (256u << 10)

@@ -1,4 +1,4 @@
-#include "onboarding/router/conductor_certificate.h"
+#include "onboarding/conductor_certificate.h"
 
 #include <errno.h>
 #include <openssl/x509v3.h>

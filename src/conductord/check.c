@@ -1,0 +1,59 @@
+#include "conductord/check.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conductord/identity.h"
+#include "onboarding/conductor/device_certificate.h"
+#include "onboarding/conductor/registry.h"
+
+/* Only looks at the URI: nothing is connected to before it is asked. */
+static int check_registry(const struct config *config, struct err *err)
+{
+	struct registry *registry = NULL;
+	int rc = registry_open(&registry, config->conductor.registry, config->name, err);
+
+	if (rc == 0)
+		registry_close(registry);
+	return rc;
+}
+
+static int check_identity(const struct config *config, struct err *err)
+{
+	struct conductor_identity identity = {0};
+	int rc = conductor_identity_load(&identity, &config->conductor, err);
+
+	conductor_identity_release(&identity);
+	return rc;
+}
+
+static int check_devices(const struct config *config, struct err *err)
+{
+	const struct config_conductor *conductor = &config->conductor;
+	struct device_ca ca = {0};
+	int rc;
+
+	if (!conductor->device_id_ca)
+		return 0;
+	rc = device_ca_load(&ca, conductor->device_id_ca, conductor->device_id_crl, err);
+	device_ca_release(&ca);
+	return rc;
+}
+
+int conductor_check(const struct config *config, char *ret_untold, size_t size, struct err *err)
+{
+	static int (*const checks[])(const struct config *config, struct err *err) = {
+		check_registry, check_identity, check_devices};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct err why = {0};
+		int rc = checks[i](config, &why);
+
+		if (rc == -ENOENT)
+			(void)snprintf(ret_untold, size, "%s", why.text);
+		else if (rc < 0)
+			return err_set(err, rc, "%s", why.text);
+	}
+	return 0;
+}

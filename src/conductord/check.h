@@ -1,0 +1,10 @@
+/* check.h - what a start would say to a configuration (conductord --check).
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "core/config.h"
+
+/* See struct node_program. */
+int conductor_check(const struct config *config, char *ret_untold, size_t size, struct err *err);

@@ -1,0 +1,196 @@
+"""A conductor's certificate that no router would take is refused before a token is made of it: by
+--check, by a start, and when a token is asked for; each says why."""
+
+import datetime
+import json
+import os
+import subprocess
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from certificates import DAY, name, pem_key
+from steward import CONDUCTORD, wait_for
+
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+def usage(**true):
+    words = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+             "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{word: word in true for word in words})
+
+
+def make(subject, key, issuer, issuer_key, is_ca=False, days=(-1, 30), for_use=(), key_usage=None,
+         path_length=None, comment=0, hash_with=hashes.SHA256(), constraints=True):
+    now = datetime.datetime.utcnow()
+    builder = (x509.CertificateBuilder().subject_name(name(subject)).issuer_name(name(issuer))
+               .public_key(key.public_key()).serial_number(x509.random_serial_number())
+               .not_valid_before(now + days[0] * DAY).not_valid_after(now + days[1] * DAY))
+    if constraints:
+        builder = builder.add_extension(x509.BasicConstraints(is_ca, path_length), True)
+    if for_use:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(list(for_use)), False)
+    if key_usage:
+        builder = builder.add_extension(key_usage, True)
+    if comment:
+        builder = builder.add_extension(x509.UnrecognizedExtension(
+            x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(comment)), False)
+    if isinstance(issuer_key, ed25519.Ed25519PrivateKey):
+        hash_with = None
+    return builder.sign(issuer_key, hash_with)
+
+
+@pytest.fixture(scope="module")
+def keys():
+    kinds = {"leaf": 2048, "ca": 2048, "between": 2048, "small": 1024, "large": 4096}
+    return {kind: rsa.generate_private_key(65537, bits) for kind, bits in kinds.items()}
+
+
+def authority(keys, key="ca", **how):
+    return make("ca", keys[key], "ca", keys[key], **{"is_ca": True, **how})
+
+
+def leaf(keys, key="leaf", ca_key="ca", **how):
+    return [make("conductor1", keys[key], "ca", keys[ca_key], **how)], keys[key]
+
+
+def below(keys, **how):
+    between = make("between", keys["between"], "ca", keys["ca"], **{"is_ca": True, **how})
+    return [make("conductor1", keys["leaf"], "between", keys["between"]), between], keys["leaf"]
+
+
+def by(kind):
+    def case(keys):
+        key = kind()
+        ca = make("ca", key, "ca", key, is_ca=True)
+        return [make("conductor1", keys["leaf"], "ca", key)], keys["leaf"], ca
+    return case
+
+
+UNFIT = {
+    "for clients only": (lambda k: (*leaf(k, for_use=[CLIENT]), authority(k)),
+                         "unsuitable certificate purpose"),
+    "keyUsage that signs nothing": (
+        lambda k: (*leaf(k, key_usage=usage(crl_sign=1)), authority(k)),
+        "routers would refuse them: "),
+    "a CA without CA:TRUE": (lambda k: (*leaf(k), authority(k, is_ca=False)),
+                             "invalid CA certificate"),
+    "a CA that may certify nobody": (
+        lambda k: (*leaf(k), authority(k, key_usage=usage(crl_sign=1))),
+        "routers would refuse them: "),
+    "SHA-1": (lambda k: (*leaf(k, hash_with=hashes.SHA1()), authority(k)),
+              "routers would refuse them: "),
+    "RSA-1024 leaf": (lambda k: (*leaf(k, key="small"), authority(k)), "RSA"),
+    "RSA-1024 CA": (lambda k: (*leaf(k, ca_key="small"), authority(k, key="small")),
+                    "CA certificate key too weak"),
+    "more than 2 KiB": (lambda k: (*leaf(k, comment=2000), authority(k)),
+                        "at most 2047 are taken"),
+    "an intermediate of more than 2 KiB": (lambda k: (*below(k, comment=2000), authority(k)),
+                                           "number 2 of the chain: "),
+    "an intermediate that is no CA": (lambda k: (*below(k, is_ca=False), authority(k)),
+                                      "routers would refuse them: "),
+    "an intermediate below pathlen 0": (lambda k: (*below(k), authority(k, path_length=0)),
+                                        "path length constraint exceeded"),
+    "of another CA, the CA after it": (
+        lambda k: ([leaf(k, ca_key="between")[0][0], authority(k)], k["leaf"], authority(k)),
+        "routers would refuse them: "),
+    "of another CA": (lambda k: (*leaf(k, ca_key="between"), authority(k)),
+                      "it is not signed by the CA"),
+    "expired": (lambda k: (*leaf(k, days=(-3, -1)), authority(k)), "it is expired"),
+    "another's key": (lambda k: (leaf(k)[0], k["between"], authority(k)),
+                      "it is not the key of the certificate"),
+}
+
+FIT = {
+    "plain": lambda k: (*leaf(k), authority(k)),
+    "for servers": lambda k: (*leaf(k, for_use=[SERVER, CLIENT]), authority(k)),
+    "RSA-4096": lambda k: (*leaf(k, key="large"), authority(k)),
+    "nearly 2 KiB": lambda k: (*leaf(k, comment=1000), authority(k)),
+    "pathlen 0": lambda k: (*leaf(k), authority(k, path_length=0)),
+    "an expired CA": lambda k: (*leaf(k), authority(k, days=(-3, -1))),  # routers have no clock
+    "an intermediate": lambda k: (*below(k), authority(k)),
+    "by an EC CA": by(lambda: ec.generate_private_key(ec.SECP256R1())),
+    "by an Ed25519 CA": by(ed25519.Ed25519PrivateKey.generate),
+}
+
+
+def place(directory, chain, key, ca):
+    def pem(*certificates):
+        return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
+
+    for label, data in (("certificate", pem(*chain)), ("key", pem_key(key)), ("ca", pem(ca))):
+        with open(os.path.join(directory, label), "wb") as file:
+            file.write(data)
+    return {"certificate": f"{directory}/certificate", "private-key": f"{directory}/key",
+            "ca-certificate": f"{directory}/ca"}
+
+
+def check(directory, **leaves):
+    path = os.path.join(directory, "conductor.json")
+    with open(path, "w") as file:
+        json.dump({"steward:conductor": {
+            "name": "conductor1", "address": "192.0.2.1", "state-directory": str(directory),
+            "registry": f"sqlite:{directory}/registry", **leaves}}, file)
+    return subprocess.run([CONDUCTORD, "--config", path, "--check"], text=True,
+                          capture_output=True)
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_check_refuses(tmp_path, keys, case):
+    made, reason = UNFIT[case]
+    result = check(tmp_path, **place(tmp_path, *made(keys)))
+    assert result.returncode != 0 and "is valid" not in result.stdout
+    assert reason in result.stderr
+    assert not os.path.exists(tmp_path / "registry")  # nothing was begun
+
+
+@pytest.mark.parametrize("case", FIT)
+def test_check_takes(tmp_path, keys, case):
+    result = check(tmp_path, **place(tmp_path, *FIT[case](keys)))
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+
+
+def test_check_says_what_is_not_there(tmp_path, keys):
+    """It may be in a directory that only a start unlocks."""
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    os.unlink(tmp_path / "key")
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 0
+    assert f"not checked, as it is not there: private-key: open {tmp_path}/key" in result.stderr
+
+
+def test_check_reads_the_makers_of_devices(tmp_path, keys):
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    (tmp_path / "crl").write_text("-----BEGIN X509 CRL-----\nMIIB\n-----END X509 CRL-----\n")
+    result = check(tmp_path, **leaves, **{"device-id-ca": leaves["ca-certificate"],
+                                          "device-id-crl": f"{tmp_path}/crl"})
+    assert result.returncode != 0
+    assert "crl: expected CRLs in PEM" in result.stderr
+
+
+@pytest.mark.slow
+def test_no_token_of_an_unfit_certificate(onboarding, conductor, keys):
+    """It was exchanged for another while the conductor runs; and then that does not start."""
+    leaves = place(onboarding.folder("unfit"), *FIT["plain"](keys))
+    for leaf_name in leaves:
+        conductor.config[leaf_name] = leaves[leaf_name]
+    conductor.stop()
+    conductor.write_config()
+    conductor.start()
+    conductor.configure()
+    assert conductor.token()
+    for case, (made, reason) in UNFIT.items():
+        place(os.path.dirname(leaves["certificate"]), *made(keys))
+        reply = conductor.post("/v1/routers/router1/tokens", {})
+        assert reply.status == 400 and reason in reply.json["detail"], case
+    assert len(conductor.get("/v1/routers/router1/tokens").json["tokens"]) == 1
+    place(os.path.dirname(leaves["certificate"]), *UNFIT["for clients only"][0](keys))
+    conductor.stop()
+    conductor.start(wait=False)
+    wait_for(lambda: conductor.process.poll() is not None, 20, "its end")
+    assert UNFIT["for clients only"][1] in conductor.log
+    conductor.process = None
