@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conductord/check.h"
+#include "conductord/last_resort.h"
 #include "conductord/old_ports.h"
 #include "conductord/reload.h"
 #include "conductord/router_call.h"
@@ -18,6 +19,7 @@
 #include "onboarding/conductor/tunnel_host.h"
 
 #define CLOCK_MS 60000
+#define END_MS   4500 /* from SIGTERM on: then it ends whatever hangs */
 
 struct conductor *conductor_of(struct node *n)
 {
@@ -62,6 +64,8 @@ static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519
 	struct conductor *c = owner;
 
 	registration_run(&c->registration, host_key);
+	if (c->sco)
+		sco_ssh_ready(c->sco);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
 }
 
@@ -70,6 +74,8 @@ static void on_tunnels_lost(void *owner, const char *reason)
 	struct conductor *c = owner;
 
 	(void)reason; /* tunnels has told */
+	if (c->sco)
+		sco_ssh_lost(c->sco);
 	if (c->repository)
 		http_server_close(c->repository, on_repository_closed, c);
 	c->repository = NULL;
@@ -79,8 +85,8 @@ static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 {
 	struct conductor *c = owner;
 
-	if (c->sco)
-		sco_ssh_finished(c->sco, id);
+	if (c->sco && sco_ssh_authenticated(c->sco, id))
+		known_routers_news(&c->known);
 	if (c->visits)
 		visits_of_key(c->visits, fingerprint);
 }
@@ -97,7 +103,10 @@ static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
 {
 	struct conductor *c = owner;
 
-	tunnels_end_key(&c->tunnels, blob);
+	if (tunnels_end_key(&c->tunnels, blob) < 0)
+		log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = "out of memory"},
+			  "the sessions of a key that may log in no more could not be ended: out "
+			  "of memory; end them by restarting steward-tunnels.service");
 }
 
 /* systemd's helper where there is its socket; else one of our own, in our state directory. */
@@ -113,7 +122,8 @@ static int start_tunnels(struct conductor *c, struct err *err)
 	};
 
 	if (asprintf(&c->tunnels_directory, "%s/tunnels", c->node.config->state_directory) < 0 ||
-	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0)
+	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0 ||
+	    asprintf(&c->known_path, "%s/known_routers", c->node.config->state_directory) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	if (access(TUNNEL_HOST_SOCKET, F_OK) == 0) {
 		options.socket = TUNNEL_HOST_SOCKET;
@@ -136,6 +146,7 @@ static void start_keys(struct conductor *c)
 	const struct config *config = c->config;
 	const struct keys_options options = {
 		.loop = &c->node.loop,
+		.pool = c->registry_pool,
 		.registry = c->registry,
 		.path = c->keys_path,
 		.repository_port = REPOSITORY_PORT,
@@ -150,16 +161,24 @@ static void start_keys(struct conductor *c)
 
 /* Onboarding. */
 
-static void on_ssh(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	struct conductor *c = owner;
+	uint16_t seconds = (uint16_t)c->config->conductor.limits.ssh_timeout_s;
 
 	(void)peer;
-	if (tunnels_session(&c->tunnels, ticket, fd) < 0)
+	if (tunnels_session(&c->tunnels, ticket, fd, seconds) < 0)
 		sco_ssh_finished(c->sco, ticket);
 }
 
-static void on_ssh_show_out(void *owner, admission_ticket ticket)
+static bool ssh_has_room(void *owner)
+{
+	const struct conductor *c = owner;
+
+	return tunnels_has_room(&c->tunnels);
+}
+
+static void on_ssh_show_out(void *owner, turns_ticket ticket)
 {
 	struct conductor *c = owner;
 
@@ -177,11 +196,14 @@ static int start_sco(struct conductor *c, struct err *err)
 {
 	const struct sco_options options = {
 		.loop = &c->node.loop,
+		.pool = c->registry_pool,
 		.registry = c->registry,
 		.config = &c->config->conductor,
 		.repository_port = REPOSITORY_PORT,
 		.ssh = on_ssh,
+		.known = c->known.addresses,
 		.ssh_show_out = on_ssh_show_out,
+		.ssh_has_room = ssh_has_room,
 		.sync_keys = sync_keys,
 		.owner = c,
 	};
@@ -232,7 +254,7 @@ void conductor_look_around(struct conductor *c)
 		return;
 	c->clock_is_looked_at = true;
 	node_job_begins(&c->node);
-	work_submit(&c->node.loop, &c->clock, run_clock, on_clock);
+	work_pool_submit(c->registry_pool, &c->node.loop, &c->clock, run_clock, on_clock);
 }
 
 static void on_minute(uv_timer_t *timer)
@@ -242,6 +264,13 @@ static void on_minute(uv_timer_t *timer)
 
 /* Start and end. */
 
+static void on_registry_asked(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_watch_look(&c->registry_watch);
+}
+
 static int start(struct node *n, struct err *err)
 {
 	struct conductor *c = conductor_of(n);
@@ -250,7 +279,10 @@ static int start(struct node *n, struct err *err)
 	if (rc == 0)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
+	if (rc == 0)
+		rc = work_pool_open(&c->registry_pool, &n->loop, on_registry_asked, c, err);
 	(void)uv_timer_init(&n->loop, &c->minute);
+	registry_watch_init(&c->registry_watch, c);
 	registration_init(&c->registration, c);
 	if (rc == 0)
 		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
@@ -264,20 +296,43 @@ static int start(struct node *n, struct err *err)
 	if (rc < 0)
 		return rc;
 	start_keys(c);
+	rc = known_routers_init(&c->known, &n->loop, c->known_path, err);
+	if (rc < 0)
+		return rc;
+	c->has_known = true;
 	return start_sco(c, err);
 }
 
+static void on_all_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_close(c->registry);
+	config_free(c->config);
+	free(c->tunnels_directory);
+	free(c->keys_path);
+	free(c->known_path);
+	c->closed(c->closed_owner);
+}
+
+static void on_pool_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	registry_watch_close(&c->registry_watch, on_all_closed, c);
+}
+
+/* Nobody is left who could ask the registry. */
 static void part_closed(void *owner)
 {
 	struct conductor *c = owner;
 
 	if (--c->closing > 0)
 		return;
-	registry_close(c->registry);
-	config_free(c->config);
-	free(c->tunnels_directory);
-	free(c->keys_path);
-	c->closed(c->closed_owner);
+	if (c->registry_pool)
+		work_pool_close(c->registry_pool, on_pool_closed, c);
+	else
+		on_pool_closed(c);
 }
 
 static void on_minute_closed(uv_handle_t *handle)
@@ -297,6 +352,15 @@ static void let_keys_go(struct conductor *c)
 		keys_close(&c->keys, part_closed, c);
 }
 
+/* The port looks addresses up in it. */
+static void on_sco_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	let_keys_go(c);
+	known_routers_close(&c->known, part_closed, c);
+}
+
 static void on_keys_user_closed(void *owner)
 {
 	let_keys_go(owner);
@@ -305,7 +369,12 @@ static void on_keys_user_closed(void *owner)
 
 static void stopping(struct node *n)
 {
-	router_calls_stop(conductor_of(n));
+	struct conductor *c = conductor_of(n);
+
+	last_resort_begin(END_MS);
+	router_calls_stop(c);
+	if (c->registry)
+		registry_watch_stop(&c->registry_watch);
 }
 
 static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)
@@ -318,7 +387,7 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		closed(owner);
 		return;
 	}
-	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + (c->sco ? 1 : 0) +
+	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + c->has_known +
 		     (c->repository ? 1 : 0);
 	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
 	registration_close(&c->registration, part_closed, c);
@@ -326,7 +395,9 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 		http_server_close(c->repository, part_closed, c);
 	c->keys_users = 1u + (c->sco ? 1 : 0) + (c->visits ? 1 : 0);
 	if (c->sco)
-		sco_close(c->sco, on_keys_user_closed, c);
+		sco_close(c->sco, on_sco_closed, c);
+	else if (c->has_known)
+		known_routers_close(&c->known, part_closed, c);
 	c->sco = NULL;
 	if (c->visits)
 		visits_close(c->visits, on_keys_user_closed, c);

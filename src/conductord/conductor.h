@@ -6,7 +6,9 @@
 #pragma once
 
 #include "conductord/keys.h"
+#include "conductord/known_routers.h"
 #include "conductord/registration.h"
+#include "conductord/registry_watch.h"
 #include "conductord/sco.h"
 #include "conductord/summary.h"
 #include "conductord/visits.h"
@@ -21,16 +23,21 @@ struct conductor {
 	struct node node;
 	struct config *config; /* as it was at the start: workers and port 930 stand on it */
 	struct registry *registry;
+	struct work_pool *registry_pool; /* one thread: what hangs there holds up nobody else */
+	struct registry_watch registry_watch;
 	struct tunnels tunnels;
 	bool has_tunnels;
 	struct keys keys;
 	bool has_keys;
 	unsigned keys_users; /* while we close: that are not closed yet */
+	struct known_routers known;
+	bool has_known;
 	struct sco *sco;
 	struct visits *visits;
 	struct router_call *calls; /* to routers, that are not over yet */
 	char *tunnels_directory;   /* of the helper that we start */
 	char *keys_path;
+	char *known_path;
 	struct tunnels_request listening; /* for the repository's listener */
 	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
 	struct registration registration;

@@ -74,7 +74,7 @@ static int read_keys(struct keys *k, struct authorized_key **ret, size_t *ret_n,
 	return keys ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* With the lock. The file first: a session that is ended must not come back. */
+/* In turn. The file first: a session that is ended must not come back. */
 static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, struct err *err)
 {
 	struct keys_fingerprint *fingerprints = calloc(n + 1, sizeof(*fingerprints));
@@ -83,9 +83,11 @@ static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, str
 	if (rc == 0)
 		rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port,
 					   err);
+	uv_mutex_lock(&k->lock);
 	if (rc == 0 && compare(k, keys, n, fingerprints) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc < 0) {
+		uv_mutex_unlock(&k->lock);
 		free(fingerprints);
 		free(keys);
 		return rc;
@@ -96,6 +98,7 @@ static int write_keys(struct keys *k, struct authorized_key *keys, size_t n, str
 	k->fingerprints = fingerprints;
 	k->n_written = n;
 	k->was_written = true;
+	uv_mutex_unlock(&k->lock);
 	(void)uv_async_send(&k->wake);
 	return 0;
 }
@@ -106,13 +109,15 @@ int keys_sync(struct keys *k, struct err *err)
 	size_t n;
 	int rc;
 
-	uv_mutex_lock(&k->lock);
+	/* One after the other, so that nobody writes what he has read before another wrote; and not
+	 * with the lock, which the loop takes, too. */
+	uv_mutex_lock(&k->turn);
 	rc = read_keys(k, &keys, &n, err);
 	if (rc == 0 && are_same(k, keys, n))
 		free(keys);
 	else if (rc == 0)
 		rc = write_keys(k, keys, n, err);
-	uv_mutex_unlock(&k->lock);
+	uv_mutex_unlock(&k->turn);
 	return rc;
 }
 
@@ -165,6 +170,7 @@ static void run(struct work *work)
 }
 
 static void close_handles(struct keys *k);
+static void on_timer(uv_timer_t *timer);
 
 static void on_looked(struct work *work)
 {
@@ -179,6 +185,8 @@ static void on_looked(struct work *work)
 		close_handles(k);
 	else if (k->look_again)
 		keys_look(k);
+	else if (k->err.code < 0 && !k->options.shared)
+		(void)uv_timer_start(&k->timer, on_timer, KEYS_LOOK_MS, 0);
 }
 
 void keys_look(struct keys *k)
@@ -189,7 +197,7 @@ void keys_look(struct keys *k)
 	if (k->looking)
 		return;
 	k->looking = true;
-	work_submit(k->options.loop, &k->work, run, on_looked);
+	work_pool_submit(k->options.pool, k->options.loop, &k->work, run, on_looked);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -202,6 +210,7 @@ void keys_init(struct keys *k, const struct keys_options *options)
 	memset(k, 0, sizeof(*k));
 	k->options = *options;
 	(void)uv_mutex_init(&k->lock);
+	(void)uv_mutex_init(&k->turn);
 	(void)uv_async_init(options->loop, &k->wake, on_wake);
 	(void)uv_timer_init(options->loop, &k->timer);
 	k->handles = 2;
@@ -214,6 +223,7 @@ static void handle_closed(struct keys *k)
 {
 	if (--k->handles > 0)
 		return;
+	uv_mutex_destroy(&k->turn);
 	uv_mutex_destroy(&k->lock);
 	free(k->written);
 	free(k->fingerprints);

@@ -1,7 +1,8 @@
 /* keys.h - which SSH keys may log in: from the registry to the file that sshd reads, and sessions
  * of those that may no more are ended.
  *
- * A registry that several conductors share changes without us: then it is looked at each second.
+ * A registry that several conductors share changes without us: then it is looked at each second,
+ * and so is one that could not be asked.
  *
  * Calling sequence: keys_init -> keys_sync, keys_start -> keys_close.
  */
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "core/work.h"
+#include "core/work_pool.h"
 #include "onboarding/conductor/authorized_keys.h"
 #include "onboarding/conductor/registry.h"
 
@@ -18,6 +19,7 @@
 
 struct keys_options {
 	uv_loop_t *loop;
+	struct work_pool *pool; /* that asks the registry; NULL = libuv's */
 	struct registry *registry;
 	const char *path; /* of the file; borrowed */
 	uint16_t repository_port;
@@ -34,7 +36,8 @@ struct keys_fingerprint {
 struct keys {
 	struct keys_options options;
 
-	uv_mutex_t lock; /* what workers share: */
+	uv_mutex_t turn; /* of who brings the file up to date, and waits for the registry */
+	uv_mutex_t lock; /* for moments: what workers and the loop share: */
 	struct authorized_key *written;
 	struct keys_fingerprint *fingerprints; /* of each of them */
 	size_t n_written;

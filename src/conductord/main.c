@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include "conductord/conductor.h"
+#include "conductord/last_resort.h"
 #include "core/log.h"
 #include "core/macros.h"
 #include "onboarding/conductor/tunnel_host.h"
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	return is_helper ? host_tunnels(&tunnels)
-			 : node_main(&conductor.node, &conductor_program, &options);
+	rc = is_helper ? host_tunnels(&tunnels)
+		       : node_main(&conductor.node, &conductor_program, &options);
+	last_resort_over();
+	return rc;
 }

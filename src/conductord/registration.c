@@ -84,7 +84,8 @@ static void begin(struct registration *r)
 	r->is_running = true;
 	memcpy(r->key, r->host_key, sizeof(r->key));
 	node_job_begins(n);
-	work_submit(&n->loop, &r->work, run_register, on_registered);
+	work_pool_submit(r->conductor->registry_pool, &n->loop, &r->work, run_register,
+			 on_registered);
 }
 
 void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE])

@@ -11,7 +11,7 @@
 #include "conductord/router_nodes.h"
 #include "conductord/routes_private.h"
 #include "core/macros.h"
-#include "core/work.h"
+#include "core/work_pool.h"
 #include "download/manifest.h"
 
 #define PATH_SIZE 256
@@ -161,7 +161,7 @@ static void ask_all(struct http_exchange *x, const char *what, const char *actio
 	round->x = x;
 	http_exchange_keep(x, round, on_gone);
 	node_job_begins(&c->node);
-	work_submit(&c->node.loop, &round->work, run_list, on_listed);
+	work_pool_submit(c->registry_pool, &c->node.loop, &round->work, run_list, on_listed);
 }
 
 void routes_router_downloads(struct http_exchange *x)

@@ -9,7 +9,7 @@
 #include "conductord/router_nodes.h"
 #include "conductord/routes_private.h"
 #include "core/macros.h"
-#include "core/work.h"
+#include "core/work_pool.h"
 #include "download/manifest.h"
 #include "node/events.h"
 
@@ -193,5 +193,5 @@ void routes_router_watch(struct http_exchange *x)
 	http_exchange_keep(x, watch, on_gone);
 	node_job_begins(&c->node);
 	watch->is_listing = true;
-	work_submit(&c->node.loop, &watch->work, run_list, on_listed);
+	work_pool_submit(c->registry_pool, &c->node.loop, &watch->work, run_list, on_listed);
 }

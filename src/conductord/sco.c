@@ -14,7 +14,7 @@
 #include "conductord/sco_registry.h"
 #include "core/log_events.h"
 #include "core/macros.h"
-#include "core/work.h"
+#include "core/work_pool.h"
 
 /* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
 #define VERIFIED_TIMEOUT_MS 120000
@@ -38,8 +38,9 @@ struct sco_session {
 	struct sco_session *next;
 	struct tls_session tls;
 	struct sco_handshake handshake;
+	struct work lookup;
 	struct sco_commit commit;
-	admission_ticket ticket;
+	turns_ticket ticket;
 	bool was_verified;
 	struct work audit;
 	bool counts_as_stranger;
@@ -60,7 +61,7 @@ static void part_closed(struct sco *s)
 static void give_ticket_back(struct sco_session *session)
 {
 	if (session->ticket)
-		port_mux_finished(session->sco->mux, ADMISSION_TLS, session->ticket);
+		port_mux_finished(session->sco->mux, PORT_TLS, session->ticket);
 	session->ticket = 0;
 }
 
@@ -165,7 +166,8 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (h->outcome == SCO_ENROLLED || h->denied)
 		conclude(session);
 	else
-		work_submit(s->options.loop, &session->audit, run_audit, on_audited);
+		work_pool_submit(s->options.pool, s->options.loop, &session->audit, run_audit,
+				 on_audited);
 }
 
 static void compute(struct tls_session *tls)
@@ -174,7 +176,7 @@ static void compute(struct tls_session *tls)
 
 	sco_handshake_go_on(&session->handshake);
 	tls->over = session->handshake.outcome != SCO_UNDER_WAY;
-	tls->waits = session->handshake.waits;
+	tls->waits = session->handshake.waits != SCO_FOR_BYTES;
 }
 
 static void on_committed(struct sco_commit *commit)
@@ -185,20 +187,46 @@ static void on_committed(struct sco_commit *commit)
 	tls_session_go_on(&session->tls);
 }
 
+static void run_lookup(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, lookup);
+
+	sco_handshake_look_up(&session->handshake);
+}
+
+static void on_looked_up(struct work *work)
+{
+	struct sco_session *session = container_of(work, struct sco_session, lookup);
+
+	tls_session_compute(&session->tls);
+}
+
+static void ask_registry(struct sco_session *session)
+{
+	const struct sco_options *options = &session->sco->options;
+
+	if (session->handshake.waits == SCO_FOR_LOOKUP) {
+		work_pool_submit(options->pool, options->loop, &session->lookup, run_lookup,
+				 on_looked_up);
+		return;
+	}
+	session->commit =
+		(struct sco_commit){.handshake = &session->handshake, .done = on_committed};
+	sco_commits_add(&session->sco->commits, &session->commit);
+}
+
 static void on_computed(struct tls_session *tls)
 {
 	struct sco_session *session = container_of(tls, struct sco_session, tls);
 
 	if (session->handshake.verified && !session->was_verified) {
 		session->was_verified = true;
-		give_ticket_back(session);
+		(void)port_mux_through(session->sco->mux, PORT_TLS, session->ticket);
+		session->ticket = 0;
 		tls_session_limit(tls, VERIFIED_TIMEOUT_MS);
 	}
-	if (tls->waits) {
-		session->commit =
-			(struct sco_commit){.handshake = &session->handshake, .done = on_committed};
-		sco_commits_add(&session->sco->commits, &session->commit);
-	}
+	if (tls->waits)
+		ask_registry(session);
 }
 
 /* Who comes. */
@@ -240,13 +268,13 @@ static int open_session(struct sco *s, struct sco_session *session, int fd,
 	return 0;
 }
 
-static void on_tls(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	struct sco *s = owner;
 	struct sco_session *session = calloc(1, sizeof(*session));
 
 	if (!session || open_session(s, session, fd, peer) < 0) {
-		port_mux_finished(s->mux, ADMISSION_TLS, ticket);
+		port_mux_finished(s->mux, PORT_TLS, ticket);
 		(void)close(fd);
 		free(session);
 		return;
@@ -261,27 +289,46 @@ static void on_tls(void *owner, int fd, const struct sockaddr *peer, admission_t
 	tls_session_start(&session->tls, false);
 }
 
-static void on_ssh(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	struct sco *s = owner;
 
 	s->options.ssh(s->options.owner, fd, peer, ticket);
 }
 
-static void on_show_out(void *owner, enum admission_line line, admission_ticket ticket)
+static void on_show_out(void *owner, enum port_line line, turns_ticket ticket)
 {
 	struct sco *s = owner;
 
-	if (line == ADMISSION_SSH) {
+	if (line == PORT_SSH) {
 		s->options.ssh_show_out(s->options.owner, ticket);
 		return;
 	}
 	for (struct sco_session *session = s->first; session; session = session->next)
 		if (session->ticket == ticket) {
 			session->ticket = 0;
-			tls_session_end(&session->tls, "it made room for a newcomer");
+			tls_session_end(&session->tls, "it stalled, and others waited");
 			return;
 		}
+}
+
+static bool ssh_has_room(void *owner)
+{
+	const struct sco *s = owner;
+
+	return s->options.ssh_has_room(s->options.owner);
+}
+
+/* On a worker, or with the registry: the peer waits for us. */
+static bool tls_is_busy(void *owner, turns_ticket ticket)
+{
+	const struct sco *s = owner;
+	const struct sco_session *session = s->first;
+
+	while (session && session->ticket != ticket)
+		session = session->next;
+	return session && (session->tls.state == TLS_SESSION_COMPUTING ||
+			   session->tls.state == TLS_SESSION_WAITING);
 }
 
 static int open_port(struct sco *s, struct err *err)
@@ -295,9 +342,13 @@ static int open_port(struct sco *s, struct err *err)
 		.ssh_max = config->limits.ssh_sessions,
 		.rate_per_s = config->limits.connection_rate,
 		.burst = config->limits.connection_burst,
+		.known = s->options.known,
 		.tls = on_tls,
 		.ssh = on_ssh,
 		.show_out = on_show_out,
+		.ssh_has_room = ssh_has_room,
+		.ssh_timeout_ms = (uint64_t)config->limits.ssh_timeout_s * 1000,
+		.tls_is_busy = tls_is_busy,
 		.owner = s,
 	};
 
@@ -314,6 +365,7 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 	s->options = *options;
 	rc = sco_context_init(&s->context, options->registry, options->config,
 			      options->repository_port, err);
+	s->context.pool = options->pool;
 	s->context.sync_keys = options->sync_keys;
 	s->context.owner = options->owner;
 	if (rc == 0)
@@ -324,7 +376,7 @@ int sco_start(struct sco **ret, const struct sco_options *options, struct err *e
 		return rc;
 	}
 	sco_commits_init(&s->commits, options->loop, &s->context);
-	sco_failures_init(&s->failures, options->loop, options->registry);
+	sco_failures_init(&s->failures, options->loop, options->pool, options->registry);
 	*ret = s;
 	return 0;
 }
@@ -351,9 +403,24 @@ void sco_close(struct sco *s, void (*closed)(void *owner), void *owner)
 	sco_failures_close(&s->failures, on_part_closed, s);
 }
 
-void sco_ssh_finished(struct sco *s, admission_ticket ticket)
+void sco_ssh_finished(struct sco *s, turns_ticket ticket)
 {
-	port_mux_finished(s->mux, ADMISSION_SSH, ticket);
+	port_mux_finished(s->mux, PORT_SSH, ticket);
+}
+
+bool sco_ssh_authenticated(struct sco *s, turns_ticket ticket)
+{
+	return port_mux_through(s->mux, PORT_SSH, ticket);
+}
+
+void sco_ssh_lost(struct sco *s)
+{
+	port_mux_forget_ssh(s->mux);
+}
+
+void sco_ssh_ready(struct sco *s)
+{
+	port_mux_look(s->mux);
 }
 
 const struct sco_counts *sco_counts(const struct sco *s)
@@ -361,7 +428,7 @@ const struct sco_counts *sco_counts(const struct sco *s)
 	return &s->counts;
 }
 
-const struct port_mux_counts *sco_port_counts(const struct sco *s)
+const struct port_mux *sco_port(const struct sco *s)
 {
-	return port_mux_counts(s->mux);
+	return s->mux;
 }

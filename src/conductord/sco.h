@@ -14,12 +14,16 @@ struct sco;
 
 struct sco_options {
 	uv_loop_t *loop;
+	struct work_pool *pool; /* that asks the registry */
 	struct registry *registry;
 	const struct config_conductor *config;
-	uint16_t repository_port; /* in the tunnels */
-	/* Somebody speaks SSH; fd is taken. The ticket goes back with sco_ssh_finished(). */
-	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket);
-	void (*ssh_show_out)(void *owner, admission_ticket ticket);
+	uint16_t repository_port;      /* in the tunnels */
+	struct known_addresses *known; /* who comes before strangers */
+	/* Somebody who speaks SSH has its turn; fd is taken. The ticket goes back with
+	 * sco_ssh_finished() or sco_ssh_authenticated(). */
+	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
+	void (*ssh_show_out)(void *owner, turns_ticket ticket);
+	bool (*ssh_has_room)(void *owner); /* for one more; else they wait */
 	/* On a worker: keys that may log in have changed. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;
@@ -36,6 +40,12 @@ struct sco_counts {
 int sco_start(struct sco **ret, const struct sco_options *options, struct err *err);
 void sco_close(struct sco *s, void (*closed)(void *owner), void *owner);
 
-void sco_ssh_finished(struct sco *s, admission_ticket ticket);
+void sco_ssh_finished(struct sco *s, turns_ticket ticket);
+/* Returns whether known has changed. */
+bool sco_ssh_authenticated(struct sco *s, turns_ticket ticket);
+/* No session of all that were handed on goes on. */
+void sco_ssh_lost(struct sco *s);
+/* There is room again. */
+void sco_ssh_ready(struct sco *s);
 const struct sco_counts *sco_counts(const struct sco *s);
-const struct port_mux_counts *sco_port_counts(const struct sco *s);
+const struct port_mux *sco_port(const struct sco *s);

@@ -88,7 +88,7 @@ static void look(struct sco_commits *c)
 	if (!wanted)
 		return;
 	c->working = true;
-	work_submit(c->loop, &c->work, run, on_done);
+	work_pool_submit(c->context->pool, c->loop, &c->work, run, on_done);
 }
 
 void sco_commits_init(struct sco_commits *c, uv_loop_t *loop, const struct sco_context *context)

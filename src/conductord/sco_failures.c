@@ -54,7 +54,7 @@ static void flush(struct sco_failures *f)
 	f->n = 0;
 	f->working = true;
 	memset(&f->err, 0, sizeof(f->err));
-	work_submit(f->loop, &f->work, run, on_done);
+	work_pool_submit(f->pool, f->loop, &f->work, run, on_done);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -62,10 +62,12 @@ static void on_timer(uv_timer_t *timer)
 	flush(container_of(timer, struct sco_failures, timer));
 }
 
-void sco_failures_init(struct sco_failures *f, uv_loop_t *loop, struct registry *registry)
+void sco_failures_init(struct sco_failures *f, uv_loop_t *loop, struct work_pool *pool,
+		       struct registry *registry)
 {
 	memset(f, 0, sizeof(*f));
 	f->registry = registry;
+	f->pool = pool;
 	f->loop = loop;
 	(void)uv_timer_init(loop, &f->timer);
 	(void)uv_timer_start(&f->timer, on_timer, SCO_FAILURES_FLUSH_MS, SCO_FAILURES_FLUSH_MS);

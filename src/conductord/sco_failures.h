@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/work.h"
+#include "core/work_pool.h"
 #include "onboarding/conductor/registry_audit.h"
 
 #define SCO_FAILURES_FLUSH_MS 10000
@@ -11,6 +11,7 @@
 
 struct sco_failures {
 	struct registry *registry;
+	struct work_pool *pool; /* that asks it */
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct work work;
@@ -25,7 +26,8 @@ struct sco_failures {
 	void *owner;
 };
 
-void sco_failures_init(struct sco_failures *f, uv_loop_t *loop, struct registry *registry);
+void sco_failures_init(struct sco_failures *f, uv_loop_t *loop, struct work_pool *pool,
+		       struct registry *registry);
 /* Writes what was counted first. */
 void sco_failures_close(struct sco_failures *f, void (*closed)(void *owner), void *owner);
 void sco_failures_count(struct sco_failures *f, const char *address);

@@ -11,6 +11,23 @@
 #include "core/macros.h"
 #include "onboarding/conductor/handshake_registry.h"
 
+/* What the registry has answered. */
+struct sco_lookup {
+	struct handshake_record record;
+	struct message_accept conductors;
+	struct err err; /* why it could not be asked */
+};
+
+static void release_lookup(struct sco_handshake *h)
+{
+	if (!h->lookup)
+		return;
+	handshake_record_release(&h->lookup->record);
+	free(h->lookup->conductors.conductors);
+	free(h->lookup);
+	h->lookup = NULL;
+}
+
 void sco_handshake_open(struct sco_handshake *h, const struct sco_context *context,
 			struct tls_channel *channel, const char *address)
 {
@@ -25,6 +42,7 @@ void sco_handshake_close(struct sco_handshake *h)
 	if (h->steps)
 		handshake_conductor_release(h->steps);
 	free(h->steps);
+	release_lookup(h);
 	if (h->received)
 		explicit_bzero(h->received, sizeof(*h->received));
 	free(h->received);
@@ -94,24 +112,6 @@ static void failed(struct handshake_conductor_event *event, const char *reason)
 	event->reason = reason;
 }
 
-/* What the registry answers is the next event. reason: of one that could not be asked. */
-static void look_up(struct sco_handshake *h, struct handshake_record *record,
-		    struct message_accept *conductors, struct handshake_conductor_event *ret,
-		    struct err *reason)
-{
-	*ret = (struct handshake_conductor_event){
-		.type = CONDUCTOR_LOOKED_UP,
-		.record = record,
-		.conductors = conductors,
-		.now_s = (uint64_t)time(NULL),
-	};
-	if (sco_registry_look_up(h->context, &h->steps->hello, record, conductors, reason) < 0)
-		failed(ret, reason->text);
-	else if (RAND_priv_bytes(ret->secret, sizeof(ret->secret)) != 1 ||
-		 RAND_bytes(ret->nonce, sizeof(ret->nonce)) != 1)
-		failed(ret, "OpenSSL gives no random bytes");
-}
-
 static void finish(struct sco_handshake *h, const struct handshake_conductor_effect *effect)
 {
 	if (effect->frame.size > 0)
@@ -127,49 +127,70 @@ static void finish(struct sco_handshake *h, const struct handshake_conductor_eff
 		end_stranger(h);
 }
 
-/* Perform an effect. Returns whether *ret_event is to be told at once. */
-static bool perform(struct sco_handshake *h, const struct handshake_conductor_effect *effect,
-		    struct handshake_record *record, struct message_accept *conductors,
-		    struct handshake_conductor_event *ret_event, struct err *reason)
+static void perform(struct sco_handshake *h, const struct handshake_conductor_effect *effect)
 {
 	switch (effect->type) {
 	case CONDUCTOR_WAIT:
-		return false;
+		return;
 	case CONDUCTOR_SEND:
 		h->n_received = 0;
 		if (tls_channel_write(h->channel, span_of(effect->frame.bytes, effect->frame.size),
 				      &h->err) < 0)
 			end_stranger(h);
-		return false;
+		return;
 	case CONDUCTOR_LOOK_UP:
-		look_up(h, record, conductors, ret_event, reason);
-		return true;
+		h->waits = SCO_FOR_LOOKUP;
+		return;
 	case CONDUCTOR_COMMIT:
-		h->waits = true;
-		return false;
+		h->waits = SCO_FOR_COMMIT;
+		return;
 	default:
 		finish(h, effect);
-		return false;
 	}
 }
 
 static void step(struct sco_handshake *h, struct handshake_conductor_event event)
 {
-	struct handshake_record record = {0};
-	struct message_accept conductors = {0};
-	struct err reason = {0};
-	bool more = true;
+	struct handshake_conductor_effect effect = {0};
 
-	while (more) {
-		struct handshake_conductor_effect effect = {0};
+	handshake_conductor_step(h->steps, &event, &effect);
+	h->verified = handshake_conductor_is_verified(h->steps);
+	perform(h, &effect);
+	handshake_conductor_effect_release(&effect);
+}
 
-		handshake_conductor_step(h->steps, &event, &effect);
-		h->verified = handshake_conductor_is_verified(h->steps);
-		more = perform(h, &effect, &record, &conductors, &event, &reason);
-		handshake_conductor_effect_release(&effect);
+void sco_handshake_look_up(struct sco_handshake *h)
+{
+	struct sco_lookup *lookup = calloc(1, sizeof(*lookup));
+
+	h->lookup = lookup;
+	if (lookup)
+		(void)sco_registry_look_up(h->context, &h->steps->hello, &lookup->record,
+					   &lookup->conductors, &lookup->err);
+}
+
+static void step_looked_up(struct sco_handshake *h)
+{
+	struct sco_lookup *lookup = h->lookup;
+	struct handshake_conductor_event event = {
+		.type = CONDUCTOR_LOOKED_UP,
+		.now_s = (uint64_t)time(NULL),
+	};
+
+	h->waits = SCO_FOR_BYTES;
+	if (lookup) {
+		event.record = &lookup->record;
+		event.conductors = &lookup->conductors;
 	}
-	handshake_record_release(&record);
-	free(conductors.conductors);
+	if (!lookup)
+		failed(&event, "out of memory");
+	else if (lookup->err.code < 0)
+		failed(&event, lookup->err.text);
+	else if (RAND_priv_bytes(event.secret, sizeof(event.secret)) != 1 ||
+		 RAND_bytes(event.nonce, sizeof(event.nonce)) != 1)
+		failed(&event, "OpenSSL gives no random bytes");
+	step(h, event);
+	release_lookup(h);
 }
 
 /* All that has come of the present message; the steps know when it is whole. One byte more than a
@@ -194,7 +215,7 @@ void sco_handshake_decided(struct sco_handshake *h, const struct registry_decisi
 {
 	struct handshake_conductor_event event = {.type = CONDUCTOR_COMMITTED};
 
-	h->waits = false;
+	h->waits = SCO_FOR_BYTES;
 	if (err->code < 0) {
 		failed(&event, err->text);
 	} else if (registry_verdict_is_refusal(decision->verdict)) {
@@ -210,7 +231,9 @@ void sco_handshake_go_on(struct sco_handshake *h)
 {
 	int rc = h->established ? 0 : establish(h);
 
-	while (rc == 0 && h->outcome == SCO_UNDER_WAY && !h->waits) {
+	if (h->waits == SCO_FOR_LOOKUP)
+		step_looked_up(h);
+	while (rc == 0 && h->outcome == SCO_UNDER_WAY && h->waits == SCO_FOR_BYTES) {
 		rc = read_more(h);
 		if (rc == 0)
 			step(h, (struct handshake_conductor_event){

@@ -1,11 +1,12 @@
 /* sco_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they ask for.
  *
- * Bytes go in and out of the channel's memory; the socket is tls_session's. Who says hello is
- * looked up right here, since the caller is on a worker already; the commit waits for that of
- * others (sco_commits.h).
+ * Bytes go in and out of the channel's memory; the socket is tls_session's. The registry is asked
+ * neither here nor on libuv's pool, which a database that hangs would hold up: who says hello is
+ * looked up by a job of its own, and the commit waits for that of others (sco_commits.h).
  *
  * Calling sequence: sco_handshake_open -> sco_handshake_go_on ... until it waits ->
- * sco_handshake_decided -> sco_handshake_close, once outcome says how it ended.
+ * sco_handshake_look_up -> sco_handshake_go_on ... until it waits -> sco_handshake_decided ->
+ * sco_handshake_close, once outcome says how it ended.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <uv.h>
 
 #include "conductord/identity.h"
+#include "core/work_pool.h"
 #include "onboarding/conductor/handshake_conductor.h"
 #include "onboarding/conductor/registry_enrolment.h"
 #include "onboarding/tls_channel.h"
@@ -20,6 +22,7 @@
 /* What all handshakes share; none of it changes while one runs. */
 struct sco_context {
 	struct registry *registry;
+	struct work_pool *pool; /* that asks it; NULL = libuv's */
 	struct conductor_identity identity;
 	struct device_ca device_ca;
 	bool has_device_ca;
@@ -46,6 +49,15 @@ enum sco_outcome {
 	SCO_RETRY_LATER,
 };
 
+/* What for. */
+enum sco_waits {
+	SCO_FOR_BYTES,
+	SCO_FOR_LOOKUP, /* see sco_handshake_look_up() */
+	SCO_FOR_COMMIT, /* see sco_handshake_decided() */
+};
+
+struct sco_lookup; /* its own */
+
 struct sco_handshake {
 	const struct sco_context *context;
 	char address[REGISTRY_ADDRESS_SIZE];
@@ -58,8 +70,9 @@ struct sco_handshake {
 	uint8_t (*received)[FRAME_SIZE_MAX +
 			    1]; /* of the message that comes; one more is too long */
 	size_t n_received;
-	bool waits;  /* for its commit: see sco_handshake_decided() */
-	bool denied; /* by the registry's commit, which has its line in the audit */
+	enum sco_waits waits;
+	struct sco_lookup *lookup; /* owned */
+	bool denied;               /* by the registry's commit, which has its line in the audit */
 	bool verified;
 	enum sco_outcome outcome;
 	bool alert;
@@ -71,9 +84,11 @@ void sco_handshake_open(struct sco_handshake *h, const struct sco_context *conte
 			struct tls_channel *channel, const char *address);
 void sco_handshake_close(struct sco_handshake *h);
 
-/* Bytes have come. On a worker. It may wait afterwards: for what its enrolment comes to. */
+/* Bytes have come, or what was looked up. On a worker. It may wait afterwards: see waits. */
 void sco_handshake_go_on(struct sco_handshake *h);
-/* That: err's code is 0, or why nothing was decided. On a worker. */
+/* Who says hello? On a worker that may wait for the registry; then it goes on. */
+void sco_handshake_look_up(struct sco_handshake *h);
+/* What its enrolment comes to: err's code is 0, or why nothing was decided. On a worker. */
 void sco_handshake_decided(struct sco_handshake *h, const struct registry_decision *decision,
 			   const struct err *err);
 /* It ends for a reason of the connection's. */

@@ -178,16 +178,25 @@ static void write_handshakes(const struct conductor *c, FILE *out)
 	write_gauge(out, "steward_handshakes_under_way", "Handshakes now.", counts->under_way);
 }
 
+static void write_kinds(FILE *out, const char *name, uint64_t tls, uint64_t ssh)
+{
+	(void)fprintf(out,
+		      "%s{kind=\"tls\"} %" PRIu64 "\n"
+		      "%s{kind=\"ssh\"} %" PRIu64 "\n",
+		      name, tls, name, ssh);
+}
+
 static void write_port(const struct conductor *c, FILE *out)
 {
-	const struct port_mux_counts *counts = sco_port_counts(c->sco);
+	const struct port_mux *port = sco_port(c->sco);
+	const struct port_mux_counts counts = port_mux_counts(port);
 	const struct {
 		const char *kind;
 		uint64_t n;
 	} rows[] = {
-		{"tls", counts->tls},         {"ssh", counts->ssh},
-		{"garbage", counts->garbage}, {"silent", counts->silent},
-		{"refused", counts->refused}, {"no-descriptor", counts->accept_failures},
+		{"tls", counts.tls},         {"ssh", counts.ssh},
+		{"garbage", counts.garbage}, {"silent", counts.silent},
+		{"refused", counts.refused}, {"no-descriptor", counts.accept_failures},
 	};
 
 	head(out, "steward_port_connections", "counter",
@@ -196,11 +205,16 @@ static void write_port(const struct conductor *c, FILE *out)
 		(void)fprintf(out, "steward_port_connections_total{kind=\"%s\"} %" PRIu64 "\n",
 			      rows[i].kind, rows[i].n);
 	head(out, "steward_port_shown_out", "counter",
-	     "Of them, those that made room for newcomers.");
-	(void)fprintf(out,
-		      "steward_port_shown_out_total{kind=\"tls\"} %" PRIu64 "\n"
-		      "steward_port_shown_out_total{kind=\"ssh\"} %" PRIu64 "\n",
-		      counts->tls_shown_out, counts->ssh_shown_out);
+	     "Of them, those that had their turn and stalled while others waited.");
+	write_kinds(out, "steward_port_shown_out_total", counts.tls_shown_out,
+		    counts.ssh_shown_out);
+	head(out, "steward_port_turned_away", "counter",
+	     "Of them, those whose turn did not come in time.");
+	write_kinds(out, "steward_port_turned_away_total", counts.tls_turned_away,
+		    counts.ssh_turned_away);
+	head(out, "steward_port_waiting", "gauge", "Who waits for its turn now.");
+	write_kinds(out, "steward_port_waiting", port_mux_waiting(port, PORT_TLS),
+		    port_mux_waiting(port, PORT_SSH));
 	write_gauge(out, "steward_tunnels_ready", "Can routers build tunnels?",
 		    c->tunnels.state == TUNNELS_READY);
 }

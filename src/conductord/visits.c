@@ -99,9 +99,11 @@ static void on_asked(struct work *work);
 
 static void ask(struct visit *visit, work_cb asks)
 {
+	struct conductor *c = visit->visits->conductor;
+
 	visit->asks = asks;
 	memset(&visit->err, 0, sizeof(visit->err));
-	work_submit(&visit->visits->conductor->node.loop, &visit->work, asks, on_asked);
+	work_pool_submit(c->registry_pool, &c->node.loop, &visit->work, asks, on_asked);
 }
 
 static void on_ask_again(uv_timer_t *timer)

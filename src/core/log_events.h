@@ -73,6 +73,9 @@
 	X(ONBOARDING_DEFERRED, "c569c1a910054e74b498b8340ec5caa8", LOG_WARNING,                    \
 	  "onboarding-deferred")                                                                   \
 	X(REGISTRY_PROBLEM, "2f789c61055a499e95917e2c2d74a64c", LOG_ERR, "registry-problem")       \
+	X(DAEMON_CUT_SHORT, "b0f7a2c58f4d4e7e9d2a6f1a3c95e0d7", LOG_WARNING, "daemon-cut-short")   \
+	X(REGISTRY_SILENT, "9a9ad4f3a2de4b4d8e1c93b6f5de3a61", LOG_ERR, "registry-silent")         \
+	X(REGISTRY_ANSWERS, "c74f0e9b0c0f4a9f8b47a7a4e7d1f2b8", LOG_NOTICE, "registry-answers")    \
 	X(SSHD, "bb7c18b44530405a9e2585f2a61d3d73", LOG_INFO, "sshd-said")                         \
 	X(TUNNELS_READY, "9a2b27ea7dbe493799374b437c20bec1", LOG_NOTICE, "tunnels-ready")          \
 	X(TUNNELS_LOST, "03c5e4c7be784e37bc06a721edad8c91", LOG_ERR, "tunnels-lost")               \
@@ -138,6 +141,9 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_OTHER_DEVICE             (&log_event_OTHER_DEVICE)
 #define LOG_ONBOARDING_DEFERRED      (&log_event_ONBOARDING_DEFERRED)
 #define LOG_REGISTRY_PROBLEM         (&log_event_REGISTRY_PROBLEM)
+#define LOG_DAEMON_CUT_SHORT         (&log_event_DAEMON_CUT_SHORT)
+#define LOG_REGISTRY_SILENT          (&log_event_REGISTRY_SILENT)
+#define LOG_REGISTRY_ANSWERS         (&log_event_REGISTRY_ANSWERS)
 #define LOG_SSHD                     (&log_event_SSHD)
 #define LOG_TUNNELS_READY            (&log_event_TUNNELS_READY)
 #define LOG_TUNNELS_LOST             (&log_event_TUNNELS_LOST)

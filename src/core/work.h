@@ -15,6 +15,7 @@ typedef void (*work_cb)(struct work *work);
 
 struct work {
 	uv_work_t request;
+	struct work *next; /* of a work_pool's */
 	work_cb run;
 	work_cb done;
 };

@@ -21,7 +21,7 @@ static int not_able_because(struct failure *f)
 	return -EOPNOTSUPP;
 }
 
-static int check_directory(const char *path, struct failure *f)
+int ability_of_directory(const char *path, struct failure *f)
 {
 	struct fscrypt_directory found;
 	char why[ERR_TEXT_SIZE];
@@ -58,7 +58,7 @@ int ability_of_directories(const struct config_integrity *config, struct failure
 	/* All are looked at: an event in one matters more than what another lacks. */
 	for (size_t i = 0; i < config->n_directories; i++) {
 		struct failure of_this = *f;
-		int rc = check_directory(config->directories[i], &of_this);
+		int rc = ability_of_directory(config->directories[i], &of_this);
 
 		if (rc < 0 && (reason_rc == 0 || rc != -EOPNOTSUPP)) {
 			reason = of_this;

@@ -9,7 +9,10 @@
 #include "integrity/fscrypt.h"
 #include "integrity/wrapping_key.h"
 
-/* Each directory is absent or empty, on a filesystem that encrypts. */
+/* It is absent or empty, on a filesystem that encrypts; -ENODATA: encrypted, with files in it. */
+int ability_of_directory(const char *path, struct failure *f);
+
+/* Each of them. */
 int ability_of_directories(const struct config_integrity *config, struct failure *f);
 
 /* The TPM has what is needed, is not locked out, and what lies at our handles is ours: known are

@@ -39,7 +39,7 @@ static int read_pin_fact(struct tpm *t, const struct config_integrity *config,
 {
 	uint8_t expected[PIN_SIZE];
 	struct pin pin;
-	int rc = pin_read(t, config->nv_index, NULL, &pin, err);
+	int rc = pin_read(t, pin_index(config->nv_index, record->pin_number), NULL, &pin, err);
 
 	if (rc == 0)
 		rc = seal_record_pin(record, expected);

@@ -81,19 +81,6 @@ static int fill_record(struct enabling *e, struct seal_record *record, struct fa
 	return 0;
 }
 
-/* Whatever fscrypt wrote, too: the pin must not be older than what it pins. */
-static int sync_filesystem(const char *path, struct failure *f)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || syncfs(fd) < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return rc < 0 ? failure_set(f, CAUSE_SYSTEM, rc, "sync the filesystem of %s: %s", path,
-				    strerror(-rc))
-		      : 0;
-}
-
 static int write_record(const struct config_integrity *config, const struct seal_record *record,
 			struct failure *f)
 {
@@ -104,8 +91,8 @@ static int write_record(const struct config_integrity *config, const struct seal
 	if (seal_record_save(record, config->record_directory, SEAL_RECORD_NEW_FILE, &f->err) < 0)
 		return failure_because(f, CAUSE_SYSTEM);
 	for (size_t i = 0; i < record->n_directories && rc == 0; i++)
-		rc = sync_filesystem(record->directories[i].path, f);
-	return rc == 0 ? sync_filesystem(config->record_directory, f) : rc;
+		rc = filesystem_sync(record->directories[i].path, f);
+	return rc == 0 ? filesystem_sync(config->record_directory, f) : rc;
 }
 
 static int publish_record(const struct config_integrity *config, struct failure *f)

@@ -33,7 +33,7 @@ static bool is_enabled(const struct config_integrity *config)
 static size_t name_indices(const struct config_integrity *config, TPM2_HANDLE *ret)
 {
 	for (unsigned i = 0; i < PIN_CHAIN_MAX; i++)
-		ret[i] = config->nv_index + i;
+		ret[i] = pin_index(config->nv_index, i);
 	return PIN_CHAIN_MAX;
 }
 

@@ -12,6 +12,7 @@
 #include "core/macros.h"
 #include "core/secret.h"
 #include "integrity/ability.h"
+#include "integrity/add.h"
 #include "integrity/enable.h"
 #include "integrity/findings.h"
 #include "integrity/mounts.h"
@@ -87,14 +88,31 @@ static void settle_policy(const struct config_integrity *config, struct unlock_b
 			  f.err.text);
 }
 
+static int finish_addition(const struct config_integrity *config, struct failure *f)
+{
+	bool finished = false;
+	int rc;
+
+	if (!seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
+		return 0;
+	rc = add_finish(config, &finished, f);
+	if (finished)
+		log_event(LOG_INTEGRITY_RECOVERED, NULL,
+			  "power failed while a directory was being added, but after its pin was "
+			  "written: finished");
+	return rc;
+}
+
 static int unlock_by_record(const struct config_integrity *config, struct integrity *ret,
 			    struct failure *f)
 {
 	struct seal_record record = {0};
 	struct unlock_by by = {0};
 	bool already = false;
-	int rc;
+	int rc = finish_addition(config, f);
 
+	if (rc < 0)
+		return rc;
 	if (seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err) < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
 	rc = unlock_directories(config, &record, &already, &by, f);
@@ -288,6 +306,18 @@ static int begin(const struct config_integrity *config, int *ret_lock, struct fa
 	return enter(config, ret_lock, f);
 }
 
+/* Than the record. One that cannot be read says so when it is unlocked by. */
+static bool has_more(const struct config_integrity *config)
+{
+	struct seal_record record = {0};
+	bool more =
+		seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) < 0 ||
+		add_count(config, &record) > 0;
+
+	seal_record_release(&record);
+	return more;
+}
+
 int integrity_enable(const struct config_integrity *config, struct failure *f)
 {
 	_cleanup_(close_fd) int lock = -1;
@@ -299,7 +329,7 @@ int integrity_enable(const struct config_integrity *config, struct failure *f)
 		rc = findings_gather(config, &found, f);
 	if (rc < 0)
 		return rc;
-	if (found.boot.record == RECORD_WHOLE)
+	if (found.boot.record == RECORD_WHOLE && !has_more(config))
 		return failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
 				   "the directories are encrypted already");
 	rc = act(config, &found, &state, f);

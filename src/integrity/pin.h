@@ -13,9 +13,14 @@
 
 #define PIN_SIZE 32
 
-/* Directories that are added later get a pin over all of them at the next index, which takes the
- * place of the one before without that being touched: so many there can be. */
+/* Directories that are added later get a pin over all of them at an index of its own, which takes
+ * the place of the one before without that being touched: so many there can be. The record has the
+ * number of its pin, 0 for the first. */
 #define PIN_CHAIN_MAX 8
+static inline TPM2_HANDLE pin_index(TPM2_HANDLE first, unsigned number)
+{
+	return first + 0x10 * number;
+}
 
 enum pin_state {
 	PIN_ABSENT,

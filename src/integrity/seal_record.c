@@ -134,6 +134,17 @@ static int read_authority(const cJSON *json, struct policy_authority *ret, struc
 	return rc;
 }
 
+static int read_pin_number(const cJSON *json, unsigned *ret, struct err *err)
+{
+	uint64_t number;
+	int rc = json_get_uint(json, "pin", PIN_CHAIN_MAX - 1, &number, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = (unsigned)number;
+	return 0;
+}
+
 static int read_directories(const cJSON *json, struct seal_record *ret, struct err *err)
 {
 	const cJSON *array;
@@ -189,6 +200,8 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 		rc = read_pcrs(json, &ret->policy, err);
 	if (rc == 0)
 		rc = read_authority(json, &ret->policy.authority, err);
+	if (rc == 0 && cJSON_GetObjectItemCaseSensitive(json, "pin"))
+		rc = read_pin_number(json, &ret->pin_number, err);
 	return rc == 0 ? read_directories(json, ret, err) : rc;
 }
 
@@ -241,6 +254,14 @@ int seal_record_pin(const struct seal_record *r, uint8_t ret[PIN_SIZE])
 		return -ENOMEM;
 	memcpy(ret, digest, PIN_SIZE);
 	return 0;
+}
+
+bool seal_record_has(const struct seal_record *r, const char *path)
+{
+	for (size_t i = 0; i < r->n_directories; i++)
+		if (strcmp(r->directories[i].path, path) == 0)
+			return true;
+	return false;
 }
 
 void seal_record_release(struct seal_record *r)
@@ -321,14 +342,30 @@ int seal_record_publish(const char *directory, struct err *err)
 	return rc == 0 ? directory_sync(directory, err) : rc;
 }
 
+/* The second is where the first is written before it takes its name (atomic_file.h). */
+static const char *const new_files[] = {SEAL_RECORD_NEW_FILE, SEAL_RECORD_NEW_FILE ".new"};
+
+bool seal_record_exists_new(const char *directory)
+{
+	for (size_t i = 0; i < N_ELEMENTS(new_files); i++)
+		if (seal_record_exists(directory, new_files[i]))
+			return true;
+	return false;
+}
+
 int seal_record_remove_new(const char *directory, struct err *err)
 {
 	char path[PATH_MAX];
-	int rc = path_of(directory, SEAL_RECORD_NEW_FILE, path, err);
 
-	if (rc < 0)
-		return rc;
-	if (unlink(path) < 0)
-		return errno == ENOENT ? 0 : err_set_errno(err, -errno, "remove %s", path);
+	if (!seal_record_exists_new(directory))
+		return 0;
+	for (size_t i = 0; i < N_ELEMENTS(new_files); i++) {
+		int rc = path_of(directory, new_files[i], path, err);
+
+		if (rc < 0)
+			return rc;
+		if (unlink(path) < 0 && errno != ENOENT)
+			return err_set_errno(err, -errno, "remove %s", path);
+	}
 	return directory_sync(directory, err);
 }

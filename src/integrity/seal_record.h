@@ -13,7 +13,10 @@
  *
  * A key that opens by signed policies (policy_authority.h) makes it version 2, with
  * "policy-key":"<base64 of the modulus>","policy-nv-index":"0x01800129" behind "pcr", whose values
- *are then those of the sealing, for who wants to know.
+ * are then those of the sealing, for who wants to know.
+ *
+ * "pin":1 stands before "directory" once directories have been added: the number of its pin
+ *(pin.h).
  *
  * After a reseal "previous-key-name" follows "key-name": a power cut may have left that key behind.
  */
@@ -43,6 +46,7 @@ struct seal_record {
 	uint8_t srk[SRK_SIZE_MAX];
 	size_t srk_size;
 	struct pcr_policy policy;
+	unsigned pin_number;
 	struct seal_directory directories[SEAL_DIRECTORIES_MAX];
 	size_t n_directories;
 };
@@ -53,6 +57,9 @@ int seal_record_parse(struct seal_record *ret, struct span text, struct err *err
 char *seal_record_print(const struct seal_record *r);
 /* Takes zeroed ones. */
 void seal_record_release(struct seal_record *r);
+
+/* Whether path is one of its directories. */
+bool seal_record_has(const struct seal_record *r, const char *path);
 
 /* -ENOMEM. */
 int seal_record_label(const struct seal_record *r, char ret[SEAL_RECORD_LABEL_SIZE]);
@@ -75,5 +82,6 @@ int seal_record_save(const struct seal_record *r, const char *directory, const c
 
 /* record.json.new takes the place of record.json, for good. */
 int seal_record_publish(const char *directory, struct err *err);
-/* Remove record.json.new, for good; nothing there: nothing to do. */
+/* Remove record.json.new, for good, and what was to become it; nothing there: nothing to do. */
+bool seal_record_exists_new(const char *directory);
 int seal_record_remove_new(const char *directory, struct err *err);

@@ -104,8 +104,10 @@ static int version_of(const struct seal_record *r)
 
 static bool add_directories(cJSON *json, const struct seal_record *r)
 {
+	bool good = r->pin_number == 0 || cJSON_AddNumberToObject(json, "pin", r->pin_number);
 	cJSON *array = cJSON_AddArrayToObject(json, "directory");
-	bool good = array;
+
+	good = good && array;
 
 	for (size_t i = 0; good && i < r->n_directories; i++) {
 		const struct seal_directory *directory = &r->directories[i];

@@ -158,3 +158,15 @@ int sealed_directory_destroy(const char *path, struct failure *f)
 	rc = fscrypt_forget(path, found.identifier, f);
 	return rc == 0 ? sync_parent(path, f) : rc;
 }
+
+int filesystem_sync(const char *path, struct failure *f)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || syncfs(fd) < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return rc < 0 ? failure_set(f, CAUSE_SYSTEM, rc, "sync the filesystem of %s: %s", path,
+				    strerror(-rc))
+		      : 0;
+}

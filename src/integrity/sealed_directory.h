@@ -23,3 +23,7 @@ int sealed_directory_destroy(const char *path, struct failure *f);
 
 /* Have path, with what is above it. */
 int directory_provide(const char *path, mode_t mode, struct failure *f);
+
+/* Sync the whole filesystem of path: whatever fscrypt wrote, too, since a pin must not be older
+ * than what it pins. */
+int filesystem_sync(const char *path, struct failure *f);

@@ -109,8 +109,10 @@ static void add_policy(cJSON *json, const struct config_integrity *config,
 }
 
 static const char *state_of(const struct config_integrity *config, const struct integrity *before,
-			    bool sealed, bool all_open)
+			    bool sealed, bool all_open, bool complete)
 {
+	if (sealed && all_open && !complete)
+		return "incomplete";
 	if (sealed)
 		return all_open ? "unlocked" : "locked";
 	if (before && before->state != INTEGRITY_UNLOCKED)
@@ -125,13 +127,18 @@ cJSON *integrity_status(const struct config_integrity *config, const struct inte
 		seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) == 0;
 	cJSON *directories = cJSON_CreateArray();
 	cJSON *json = cJSON_CreateObject();
+	bool complete = true; /* every directory of the configuration is in the record */
 	bool all_open = true;
 
 	for (size_t i = 0; sealed && i < record.n_directories; i++)
 		all_open &= add_directory(directories, record.directories[i].path);
-	for (size_t i = 0; !sealed && i < config->n_directories; i++)
-		all_open &= add_directory(directories, config->directories[i]);
-	(void)cJSON_AddStringToObject(json, "state", state_of(config, before, sealed, all_open));
+	for (size_t i = 0; i < config->n_directories; i++)
+		if (!seal_record_has(&record, config->directories[i])) {
+			(void)add_directory(directories, config->directories[i]);
+			complete = false;
+		}
+	(void)cJSON_AddStringToObject(json, "state",
+				      state_of(config, before, sealed, all_open, complete));
 	if (!sealed && before && before->reason[0])
 		(void)cJSON_AddStringToObject(json, "reason", before->reason);
 	else

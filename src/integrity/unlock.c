@@ -5,6 +5,7 @@
 
 #include "core/log_events.h"
 #include "core/macros.h"
+#include "integrity/add.h"
 #include "integrity/apart.h"
 #include "integrity/classify.h"
 #include "integrity/fek.h"
@@ -38,7 +39,8 @@ static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *s
 	}
 	rc = tpm_session_start(t, srk, TPM2_SE_POLICY, session, &f->err);
 	if (rc == 0)
-		rc = pin_read(t, u->config->nv_index, session, &pin, &f->err);
+		rc = pin_read(t, pin_index(u->config->nv_index, u->record->pin_number), session,
+			      &pin, &f->err);
 	if (rc == 0)
 		rc = seal_record_pin(u->record, expected);
 	if (rc == 0 && ((pin.state != PIN_LOCKED && pin.state != PIN_WRITTEN) ||
@@ -85,8 +87,10 @@ static TPM2_HANDLE find_left(struct tpm *t, struct unsealing *u)
 {
 	bool known = true;
 
-	if (u->left[0].size == 0)
+	if (u->left[0].size == 0) {
+		u->left_is_gone = true;
 		return 0;
+	}
 	for (unsigned i = 0; i < KEY_HANDLES; i++) {
 		const TPM2_HANDLE handle = u->config->key_handle + i;
 		TPM2B_NAME name;
@@ -195,10 +199,8 @@ static void lock_again(const struct seal_record *record, const bool *were_open, 
 }
 
 static int unlock_each(const struct seal_record *record, const struct secret *fek,
-		       struct failure *f)
+		       bool were_open[SEAL_DIRECTORIES_MAX], struct failure *f)
 {
-	bool were_open[SEAL_DIRECTORIES_MAX] = {false};
-
 	for (size_t i = 0; i < record->n_directories; i++) {
 		const struct seal_directory *directory = &record->directories[i];
 		struct stopwatch watch = stopwatch_start();
@@ -243,20 +245,29 @@ static void tidy_up(const struct unsealing *u)
 			  "a reseal was interrupted: the key that is not the record's is removed "
 			  "from the TPM");
 	/* As long as it is there the key has a name. */
-	if (u->left_is_gone && seal_record_exists(directory, SEAL_RECORD_NEW_FILE) &&
+	if (u->left_is_gone && seal_record_exists_new(directory) &&
 	    seal_record_remove_new(directory, &err) < 0)
 		log_debug("%s", err.text);
+}
+
+static int check_all(const struct unsealing *u, bool *ret_present, struct failure *f)
+{
+	int rc = check_directories(u->record, ret_present, f);
+
+	return rc == 0 ? add_check(u->config, u->record, f) : rc;
 }
 
 static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f)
 {
 	const struct secret fek = {.bytes = u->fek, .size = FSCRYPT_FEK_SIZE};
+	const bool adds = add_count(u->config, u->record) > 0;
+	bool were_open[SEAL_DIRECTORIES_MAX] = {false};
 	struct failure of_directories = {.step = STEP_UNLOCK};
 	bool present = false;
-	int directories_rc = check_directories(u->record, &present, &of_directories);
+	int directories_rc = check_all(u, &present, &of_directories);
 	int rc;
 
-	u->locate_only = directories_rc < 0 || present;
+	u->locate_only = directories_rc < 0 || (present && !adds);
 	if (directories_rc == 0)
 		name_left(u);
 	f->step = STEP_LOCATE;
@@ -268,7 +279,12 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 		rc = directories_rc;
 	}
 	if (rc == 0 && !present)
-		rc = unlock_each(u->record, &fek, f);
+		rc = unlock_each(u->record, &fek, were_open, f);
+	if (rc == 0 && adds) {
+		rc = add_directories(u->config, u->record, &fek, f);
+		if (rc < 0 && !present)
+			lock_again(u->record, were_open, u->record->n_directories);
+	}
 	if (rc == 0)
 		*ret_already = present;
 	return rc;

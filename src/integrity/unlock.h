@@ -6,6 +6,7 @@
  *	unlock  every directory, checked before and after
  *
  * Where all directories hold the pinned policies and their keys are present, locating is all.
+ * Directories that the configuration names and the record does not are taken in then (add.h).
  * A failure leaves locked what was locked.
  */
 #pragma once

@@ -90,7 +90,7 @@ static int undefine_all(struct tpm *t, const struct erasure *e, struct err *err)
 	for (size_t i = 0; rc == 0 && i < n_unnamed; i++)
 		rc = pin_undefine(t, unnamed[i], err);
 	for (unsigned i = 0; rc == 0 && i < PIN_CHAIN_MAX; i++)
-		rc = pin_undefine(t, e->config->nv_index + i, err);
+		rc = pin_undefine(t, pin_index(e->config->nv_index, i), err);
 	return rc;
 }
 

@@ -70,6 +70,16 @@ static void compute(struct tls_session *s)
 	work_submit(s->loop, &s->work, run, on_computed);
 }
 
+void tls_session_compute(struct tls_session *s)
+{
+	assert(s->state == TLS_SESSION_WAITING);
+	s->waits = false;
+	if (s->to_end)
+		be_over(s, s->to_end);
+	else
+		compute(s);
+}
+
 static void read_bytes(struct tls_session *s)
 {
 	uint8_t bytes[READ_SIZE];

@@ -5,11 +5,11 @@
  * pending is then sent, and the next bytes are awaited; or over() is called.
  *
  *	READING ▶ COMPUTING ▶ WRITING ▶ READING … ▶ OVER ▶ CLOSING
- *	              ▼          ▲
+ *	             ▲▼          ▲
  *	           WAITING ──────┘
  *
  * compute() sets waits when it needs what is not for its worker: then nothing is read or sent, and
- * the channel is the owner's, until tls_session_go_on().
+ * the channel is the owner's, until tls_session_go_on() or tls_session_compute().
  *
  * Calling sequence: tls_session_init -> tls_session_start -> compute, computed ... -> over ->
  * tls_session_close.
@@ -70,6 +70,8 @@ void tls_session_limit(struct tls_session *s, uint64_t ms);
 
 /* What it waited for has come; not within computed(). */
 void tls_session_go_on(struct tls_session *s);
+/* The same, and compute() is to go on with it. */
+void tls_session_compute(struct tls_session *s);
 
 /* End it as soon as no worker has it, and it does not wait. why is borrowed. Of one that is over:
  * nothing happens. */

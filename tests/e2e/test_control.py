@@ -23,7 +23,8 @@ CHANGES = [("POST", "/v1/downloads", '{"version":"V1"}'),
            ("POST", "/v1/downloads/V1/pause", ""), ("POST", "/v1/downloads/V1/resume", ""),
            ("POST", "/v1/downloads/V1/cancel", ""), ("DELETE", "/v1/images/V1", ""),
            ("PUT", "/v1/images/V1/manifest", "x"), ("PUT", "/v1/images/V1/file", "x"),
-           ("POST", "/v1/images/V1/verify", ""), ("POST", "/v1/reload", "")]
+           ("POST", "/v1/images/V1/verify", ""), ("POST", "/v1/reload", ""),
+           ("PUT", "/v1/integrity/policy", "x")]
 
 
 def started(daemon, server, version="V1", at=2 * MIB):

@@ -78,31 +78,37 @@ static void print_blob(const char *what, const uint8_t *blob)
 }
 
 /* A handshake that is over with its first byte. */
-static void on_tls(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	(void)owner;
 	(void)peer;
 	(void)!write(fd, "tls", 3);
 	(void)close(fd);
-	port_mux_finished(conductor.mux, ADMISSION_TLS, ticket);
+	port_mux_finished(conductor.mux, PORT_TLS, ticket);
 	(void)printf("tls %u\n", ticket);
 }
 
-static void on_ssh(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket)
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
 {
 	(void)owner;
 	(void)peer;
 	(void)printf("ssh %u\n", ticket);
-	if (tunnels_session(&conductor.tunnels, ticket, fd) < 0)
-		port_mux_finished(conductor.mux, ADMISSION_SSH, ticket);
+	if (tunnels_session(&conductor.tunnels, ticket, fd, TUNNEL_HOST_LOGIN_GRACE_S) < 0)
+		port_mux_finished(conductor.mux, PORT_SSH, ticket);
 }
 
-static void on_show_out(void *owner, enum admission_line line, admission_ticket ticket)
+static void on_show_out(void *owner, enum port_line line, turns_ticket ticket)
 {
 	(void)owner;
 	(void)printf("shown-out %u\n", ticket);
-	if (line == ADMISSION_SSH)
+	if (line == PORT_SSH)
 		tunnels_end_session(&conductor.tunnels, ticket);
+}
+
+static bool ssh_has_room(void *owner)
+{
+	(void)owner;
+	return tunnels_has_room(&conductor.tunnels);
 }
 
 static void on_ready(void *owner, const uint8_t *host_key)
@@ -114,20 +120,22 @@ static void on_ready(void *owner, const uint8_t *host_key)
 static void on_lost(void *owner, const char *reason)
 {
 	(void)owner;
+	if (conductor.mux)
+		port_mux_forget_ssh(conductor.mux);
 	(void)printf("lost %s\n", reason);
 }
 
 static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 {
 	(void)owner;
-	port_mux_finished(conductor.mux, ADMISSION_SSH, id);
+	(void)port_mux_through(conductor.mux, PORT_SSH, id);
 	(void)printf("authenticated %u %s\n", id, fingerprint);
 }
 
 static void on_ended(void *owner, uint32_t id)
 {
 	(void)owner;
-	port_mux_finished(conductor.mux, ADMISSION_SSH, id);
+	port_mux_finished(conductor.mux, PORT_SSH, id);
 	(void)printf("ended %u\n", id);
 }
 
@@ -195,15 +203,16 @@ static void authorize(char *words)
 
 static void print_counts(void)
 {
-	const struct port_mux_counts *c = port_mux_counts(conductor.mux);
+	const struct port_mux_counts c = port_mux_counts(conductor.mux);
 	struct rusage used;
 
 	(void)getrusage(RUSAGE_SELF, &used);
 	(void)printf("counts tls=%lu ssh=%lu garbage=%lu silent=%lu refused=%lu ssh_shown_out=%lu "
-		     "in_silent=%u in_ssh=%u cpu_ms=%ld\n",
-		     c->tls, c->ssh, c->garbage, c->silent, c->refused, c->ssh_shown_out,
-		     port_mux_count(conductor.mux, ADMISSION_SILENT),
-		     port_mux_count(conductor.mux, ADMISSION_SSH),
+		     "ssh_turned_away=%lu in_silent=%u waiting=%u in_ssh=%u cpu_ms=%ld\n",
+		     c.tls, c.ssh, c.garbage, c.silent, c.refused, c.ssh_shown_out,
+		     c.ssh_turned_away, port_mux_silent(conductor.mux),
+		     port_mux_waiting(conductor.mux, PORT_SSH),
+		     port_mux_begun(conductor.mux, PORT_SSH),
 		     (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
 			     (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000);
 }
@@ -285,6 +294,7 @@ static int run_conductor(char **argument)
 {
 	const char *const helper[] = {"/proc/self/exe", "helper",    argument[1],
 				      argument[2],      argument[3], NULL};
+	const char *places = getenv("STEWARD_SSH_PLACES"); /* fewer than it has, for a test */
 	struct port_mux_options mux = port_mux_defaults;
 	const struct tunnels_options tunnels = {
 		.argv = argument[4] ? NULL : helper,
@@ -297,6 +307,10 @@ static int run_conductor(char **argument)
 	struct err err;
 
 	mux.port = (uint16_t)strtoul(argument[0], NULL, 10);
+	if (places)
+		mux.ssh_max = (uint32_t)strtoul(places, NULL, 10);
+	mux.known = known_addresses_new(1);
+	mux.ssh_has_room = ssh_has_room;
 	mux.tls = on_tls;
 	mux.ssh = on_ssh;
 	mux.show_out = on_show_out;
@@ -312,6 +326,7 @@ static int run_conductor(char **argument)
 	(void)uv_pipe_open(&conductor.input, STDIN_FILENO);
 	(void)uv_read_start((uv_stream_t *)&conductor.input, on_alloc, on_input);
 	(void)uv_run(&conductor.loop, UV_RUN_DEFAULT);
+	known_addresses_free(mux.known);
 	return uv_loop_close(&conductor.loop) < 0;
 }
 

@@ -10,7 +10,7 @@
 #define START_MS 1000000
 
 static const struct admission_options defaults = {
-	.places = {1024, 512, 64},
+	.silent_places = 64,
 	.rate_per_s = 1,
 	.burst = 5,
 	.seed = 4711,
@@ -160,25 +160,22 @@ static void test_newcomer_takes_the_oldest_place(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 64; i++) {
-		tickets[i] = admission_enter(a, ADMISSION_SSH, START_MS + i, &shown_out);
+		tickets[i] = admission_enter(a, START_MS + i, &shown_out);
 		assert_int_not_equal(tickets[i], 0);
 		assert_int_equal(shown_out, 0);
 	}
-	assert_int_equal(admission_oldest(a, ADMISSION_SSH, &since), tickets[0]);
+	assert_int_equal(admission_oldest(a, &since), tickets[0]);
 	assert_int_equal(since, START_MS);
-	admission_leave(a, ADMISSION_SSH, tickets[0]); /* it authenticated */
-	admission_leave(a, ADMISSION_SSH, tickets[0]);
-	assert_int_equal(admission_count(a, ADMISSION_SSH), 63);
-	tickets[64] = admission_enter(a, ADMISSION_SSH, START_MS + 100, &shown_out);
+	admission_leave(a, tickets[0]); /* it spoke */
+	admission_leave(a, tickets[0]);
+	assert_int_equal(admission_count(a), 63);
+	tickets[64] = admission_enter(a, START_MS + 100, &shown_out);
 	assert_int_equal(shown_out, 0);
-	(void)admission_enter(a, ADMISSION_SSH, START_MS + 101, &shown_out);
+	(void)admission_enter(a, START_MS + 101, &shown_out);
 	assert_int_equal(shown_out, tickets[1]);
-	admission_leave(a, ADMISSION_SSH, tickets[1]); /* nobody's any more */
-	assert_int_equal(admission_count(a, ADMISSION_SSH), 64);
-	assert_int_equal(admission_oldest(a, ADMISSION_SSH, &since), tickets[2]);
-	/* The other lines have their own places. */
-	assert_int_equal(admission_count(a, ADMISSION_TLS), 0);
-	assert_int_equal(admission_oldest(a, ADMISSION_TLS, &since), 0);
+	admission_leave(a, tickets[1]); /* nobody's any more */
+	assert_int_equal(admission_count(a), 64);
+	assert_int_equal(admission_oldest(a, &since), tickets[2]);
 	admission_free(a);
 }
 
@@ -190,16 +187,16 @@ static void test_tickets_are_not_used_again_soon(void **state)
 	admission_ticket first;
 
 	(void)state;
-	options.places[ADMISSION_TLS] = 1;
+	options.silent_places = 1;
 	a = admission_new(&options);
-	first = admission_enter(a, ADMISSION_TLS, START_MS, &shown_out);
+	first = admission_enter(a, START_MS, &shown_out);
 	for (unsigned i = 0; i < 65534; i++) {
-		admission_ticket next = admission_enter(a, ADMISSION_TLS, START_MS, &shown_out);
+		admission_ticket next = admission_enter(a, START_MS, &shown_out);
 
 		if (next == first || next == 0 || admission_place(next) != 0)
 			fail_msg("ticket %u after %u", next, i);
 	}
-	assert_int_equal(admission_count(a, ADMISSION_TLS), 1);
+	assert_int_equal(admission_count(a), 1);
 	admission_free(a);
 }
 
@@ -213,7 +210,7 @@ static void test_lines_at_random(void **state)
 	uint32_t n = 0;
 
 	(void)state;
-	options.places[ADMISSION_TLS] = N_ELEMENTS(in);
+	options.silent_places = N_ELEMENTS(in);
 	a = admission_new(&options);
 	for (unsigned i = 0; i < 100000; i++) {
 		uint32_t place = (uint32_t)(test_random(&random) % N_ELEMENTS(in));
@@ -221,18 +218,18 @@ static void test_lines_at_random(void **state)
 		uint64_t since;
 
 		if (test_random(&random) % 2 && in[place]) {
-			admission_leave(a, ADMISSION_TLS, in[place]);
+			admission_leave(a, in[place]);
 			in[place] = 0;
 			n--;
 		} else {
-			admission_ticket oldest = admission_oldest(a, ADMISSION_TLS, &since);
-			admission_ticket new = admission_enter(a, ADMISSION_TLS, i, &shown_out);
+			admission_ticket oldest = admission_oldest(a, &since);
+			admission_ticket new = admission_enter(a, i, &shown_out);
 
 			assert_int_equal(shown_out, n == N_ELEMENTS(in) ? oldest : 0);
 			n += shown_out == 0;
 			in[admission_place(new)] = new;
 		}
-		assert_int_equal(admission_count(a, ADMISSION_TLS), n);
+		assert_int_equal(admission_count(a), n);
 	}
 	admission_free(a);
 }
@@ -254,7 +251,7 @@ static void test_no_memory(void **state)
 		}
 		assert_null(a);
 	}
-	assert_int_equal(n, 1 + 4);
+	assert_int_equal(n, 1 + 2);
 	admission_free(NULL);
 }
 

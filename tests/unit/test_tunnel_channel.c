@@ -2,11 +2,15 @@
 #include "support.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "core/macros.h"
 #include "faults.h"
 #include "onboarding/conductor/tunnel_channel.h"
+
+/* More than a helper is behind by at any time: many a kernel's queue, and none of ours. */
+#define MANY 20000
 
 struct side {
 	struct tunnel_channel channel;
@@ -124,13 +128,16 @@ static void test_queue(void **state)
 	assert_int_equal(uv_loop_init(&loop), 0);
 	make_ends(ends);
 	open_side(&left, &loop, ends[0]);
-	for (message.id = 1; message.id <= TUNNEL_CHANNEL_QUEUE; message.id++)
-		tunnel_channel_send(&left.channel, &message, -1);
+	assert_true(tunnel_channel_has_room(&left.channel));
+	for (message.id = 1; message.id <= MANY; message.id++)
+		assert_int_equal(tunnel_channel_send(&left.channel, &message, -1), 0);
 	assert_int_equal(left.channel.code, 0);
-	assert_true(left.channel.n_queued > 0);
+	assert_true(left.channel.n_queued > MANY / 2);
+	assert_false(tunnel_channel_has_room(&left.channel));
 	open_side(&right, &loop, ends[1]);
-	while (right.last_id < TUNNEL_CHANNEL_QUEUE)
+	while (right.last_id < MANY)
 		wait_for(&loop, &right);
+	assert_true(tunnel_channel_has_room(&left.channel));
 	tunnel_channel_close(&right.channel, on_closed);
 	wait_for(&loop, &left);
 	assert_int_equal(left.broken, -EPIPE);
@@ -138,7 +145,8 @@ static void test_queue(void **state)
 	test_close_loop(&loop);
 }
 
-static void test_full_queue_breaks_it(void **state)
+/* Of descriptors that are queued when it ends none is left. */
+static void test_an_end_with_a_queue(void **state)
 {
 	const struct tunnel_message message = {.type = TUNNEL_SESSION};
 	unsigned before = count_descriptors();
@@ -150,14 +158,89 @@ static void test_full_queue_breaks_it(void **state)
 	assert_int_equal(uv_loop_init(&loop), 0);
 	make_ends(ends);
 	open_side(&left, &loop, ends[0]);
-	for (unsigned i = 0; i < 2 * TUNNEL_CHANNEL_QUEUE; i++)
-		tunnel_channel_send(&left.channel, &message, dup(STDERR_FILENO));
-	wait_for(&loop, &left);
-	assert_int_equal(left.broken, -ENOBUFS);
-	tunnel_channel_close(&left.channel, on_closed);
+	for (unsigned i = 0; tunnel_channel_has_room(&left.channel); i++) {
+		int fd = dup(STDERR_FILENO);
+
+		assert_true(i < MANY && fd >= 0);
+		assert_int_equal(tunnel_channel_send(&left.channel, &message, fd), 0);
+	}
+	assert_int_equal(left.channel.code, 0);
 	(void)close(ends[1]); /* with all that was under way */
+	wait_for(&loop, &left);
+	assert_int_equal(left.broken, -EPIPE);
+	assert_int_equal(tunnel_channel_send(&left.channel, &message, dup(STDERR_FILENO)), 0);
+	tunnel_channel_close(&left.channel, on_closed);
 	test_close_loop(&loop);
 	assert_int_equal(count_descriptors(), before);
+}
+
+/* The receiver has no descriptor left: the message is there, and so is the channel. */
+static void test_a_descriptor_is_lost(void **state)
+{
+	struct tunnel_message message = {.type = TUNNEL_SESSION, .id = 1};
+	struct side left;
+	struct side right;
+	struct rlimit before;
+	struct rlimit few;
+	uv_loop_t loop;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	make_ends(ends);
+	open_side(&left, &loop, ends[0]);
+	open_side(&right, &loop, ends[1]);
+	assert_int_equal(tunnel_channel_send(&left.channel, &message, dup(STDERR_FILENO)), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	wait_for(&loop, &right);
+	assert_int_equal(right.fd, -1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	message.id = 2;
+	assert_int_equal(tunnel_channel_send(&left.channel, &message, dup(STDERR_FILENO)), 0);
+	wait_for(&loop, &right);
+	assert_true(right.fd >= 0);
+	tunnel_channel_close(&left.channel, on_closed);
+	tunnel_channel_close(&right.channel, on_closed);
+	test_close_loop(&loop);
+}
+
+/* What is reserved is there when there is no memory any more; all else fails, and breaks nothing.
+ */
+static void test_reserve(void **state)
+{
+	struct tunnel_message message = {.type = TUNNEL_ENDED, .id = 1};
+	struct side left;
+	struct side right;
+	uv_loop_t loop;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	make_ends(ends);
+	open_side(&left, &loop, ends[0]);
+	assert_int_equal(tunnel_channel_reserve(&left.channel, MANY), 0);
+	for (; message.id <= MANY; message.id++) {
+		tunnel_channel_unreserve(&left.channel, 1);
+		faults_fail_allocation(1);
+		assert_int_equal(tunnel_channel_send(&left.channel, &message, -1), 0);
+		assert_false(faults_had_effect());
+	}
+	while (left.channel.n_queued < left.channel.size)
+		assert_int_equal(tunnel_channel_send(&left.channel, &message, -1), 0), message.id++;
+	faults_fail_allocation(1);
+	assert_int_equal(tunnel_channel_send(&left.channel, &message, -1), -ENOMEM);
+	assert_true(faults_had_effect());
+	faults_fail_allocation(1);
+	assert_int_equal(tunnel_channel_reserve(&left.channel, 1), -ENOMEM);
+	open_side(&right, &loop, ends[1]);
+	while (right.last_id < message.id - 1)
+		wait_for(&loop, &right);
+	tunnel_channel_close(&left.channel, on_closed);
+	tunnel_channel_close(&right.channel, on_closed);
+	test_close_loop(&loop);
 }
 
 static void test_other_messages_break_it(void **state)
@@ -208,7 +291,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_full_queue_breaks_it),
+		cmocka_unit_test(test_an_end_with_a_queue),
+		cmocka_unit_test(test_a_descriptor_is_lost),
+		cmocka_unit_test(test_reserve),
 		cmocka_unit_test(test_other_messages_break_it),
 		cmocka_unit_test(test_no_memory),
 	};

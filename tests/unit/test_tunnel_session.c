@@ -66,10 +66,11 @@ static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const cha
 	w->changed = true;
 }
 
-static void on_ended(struct tunnel_sessions *all, uint32_t id)
+static void on_ended(struct tunnel_sessions *all, uint32_t id, bool was_authenticated)
 {
 	struct world *w = container_of(all, struct world, sessions);
 
+	(void)was_authenticated;
 	w->n_ended++;
 	w->last_ended = id;
 	w->changed = true;
@@ -106,7 +107,7 @@ static int start(struct world *w, uint32_t id)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	tunnel_session_start(&w->sessions, id, ends[1]);
+	tunnel_session_start(&w->sessions, id, ends[1], 10);
 	return ends[0];
 }
 

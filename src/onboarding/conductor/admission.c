@@ -1,11 +1,11 @@
 #include "onboarding/conductor/admission.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/macros.h"
+#include "onboarding/conductor/peer_address.h"
 
 /* Addresses are looked for in one set of the table. 8,192 in all: 256 KiB. */
 #define WAYS   8
@@ -14,7 +14,7 @@
 #define NOWHERE UINT16_MAX
 
 struct bucket {
-	uint64_t address[2];  /* as read_address() makes it */
+	struct peer_address address;
 	uint64_t refilled_ms; /* when tokens was last true */
 	uint32_t tokens;      /* thousandths of a connection */
 	bool used;
@@ -40,7 +40,7 @@ struct line {
 
 struct admission {
 	struct admission_options options;
-	struct line lines[ADMISSION_N_LINES];
+	struct line silent;
 	struct bucket buckets[N_SETS][WAYS];
 };
 
@@ -64,11 +64,9 @@ struct admission *admission_new(const struct admission_options *options)
 	if (!a)
 		return NULL;
 	a->options = *options;
-	for (unsigned i = 0; i < ADMISSION_N_LINES; i++) {
-		if (!line_init(&a->lines[i], options->places[i])) {
-			admission_free(a);
-			return NULL;
-		}
+	if (!line_init(&a->silent, options->silent_places)) {
+		admission_free(a);
+		return NULL;
 	}
 	return a;
 }
@@ -77,44 +75,8 @@ void admission_free(struct admission *a)
 {
 	if (!a)
 		return;
-	for (unsigned i = 0; i < ADMISSION_N_LINES; i++)
-		free(a->lines[i].places);
+	free(a->silent.places);
 	free(a);
-}
-
-/* IPv4 as IPv6 maps it, else the /64. */
-static bool read_address(const struct sockaddr *peer, uint64_t ret[2])
-{
-	struct in6_addr address = IN6ADDR_ANY_INIT;
-	bool mapped = true;
-
-	if (peer->sa_family == AF_INET) {
-		struct sockaddr_in v4;
-
-		memcpy(&v4, peer, sizeof(v4));
-		memcpy(address.s6_addr + 12, &v4.sin_addr, 4);
-		address.s6_addr[10] = address.s6_addr[11] = 0xff;
-	} else if (peer->sa_family == AF_INET6) {
-		struct sockaddr_in6 v6;
-
-		memcpy(&v6, peer, sizeof(v6));
-		address = v6.sin6_addr;
-		mapped = IN6_IS_ADDR_V4MAPPED(&address);
-	} else {
-		return false;
-	}
-	memcpy(ret, &address, sizeof(address));
-	if (!mapped)
-		ret[1] = 0;
-	return true;
-}
-
-/* splitmix64's finalizer, keyed: enough that a stranger cannot choose a set. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
 }
 
 static void refill(const struct admission *a, struct bucket *b, uint64_t now_ms)
@@ -127,14 +89,14 @@ static void refill(const struct admission *a, struct bucket *b, uint64_t now_ms)
 }
 
 /* The peer's bucket, refilled; a new one takes the place of who was quiet longest. */
-static struct bucket *find_bucket(struct admission *a, const uint64_t address[2], uint64_t now_ms)
+static struct bucket *find_bucket(struct admission *a, const struct peer_address *address,
+				  uint64_t now_ms)
 {
-	uint64_t place = mix(mix(address[0] ^ a->options.seed) ^ address[1]);
-	struct bucket *set = a->buckets[place % N_SETS];
+	struct bucket *set = a->buckets[peer_address_hash(address, a->options.seed) % N_SETS];
 	struct bucket *quietest = set;
 
 	for (struct bucket *b = set; b < set + WAYS; b++) {
-		if (b->used && memcmp(b->address, address, sizeof(b->address)) == 0) {
+		if (b->used && peer_address_equals(&b->address, address)) {
 			refill(a, b, now_ms);
 			return b;
 		}
@@ -142,7 +104,7 @@ static struct bucket *find_bucket(struct admission *a, const uint64_t address[2]
 			quietest = b;
 	}
 	*quietest = (struct bucket){
-		.address = {address[0], address[1]},
+		.address = *address,
 		.refilled_ms = now_ms,
 		.tokens = a->options.burst * 1000,
 		.used = true,
@@ -152,12 +114,12 @@ static struct bucket *find_bucket(struct admission *a, const uint64_t address[2]
 
 bool admission_admit(struct admission *a, const struct sockaddr *peer, uint64_t now_ms)
 {
-	uint64_t address[2];
+	struct peer_address address;
 	struct bucket *b;
 
-	if (a->options.rate_per_s == 0 || !read_address(peer, address))
+	if (a->options.rate_per_s == 0 || !peer_address_read(peer, &address))
 		return true;
-	b = find_bucket(a, address, now_ms);
+	b = find_bucket(a, &address, now_ms);
 	if (b->tokens < 1000)
 		return false;
 	b->tokens -= 1000;
@@ -187,10 +149,10 @@ static void take_out(struct line *line, uint16_t place)
 	line->n_taken--;
 }
 
-admission_ticket admission_enter(struct admission *a, enum admission_line which, uint64_t now_ms,
+admission_ticket admission_enter(struct admission *a, uint64_t now_ms,
 				 admission_ticket *ret_shown_out)
 {
-	struct line *line = &a->lines[which];
+	struct line *line = &a->silent;
 	struct place *p;
 	uint16_t place;
 
@@ -218,19 +180,18 @@ admission_ticket admission_enter(struct admission *a, enum admission_line which,
 	return ticket_of(line, place);
 }
 
-void admission_leave(struct admission *a, enum admission_line which, admission_ticket ticket)
+void admission_leave(struct admission *a, admission_ticket ticket)
 {
-	struct line *line = &a->lines[which];
+	struct line *line = &a->silent;
 	uint16_t place = (uint16_t)admission_place(ticket);
 
 	if (place < line->n_places && line->places[place].taken && ticket_of(line, place) == ticket)
 		take_out(line, place);
 }
 
-admission_ticket admission_oldest(const struct admission *a, enum admission_line which,
-				  uint64_t *ret_since_ms)
+admission_ticket admission_oldest(const struct admission *a, uint64_t *ret_since_ms)
 {
-	const struct line *line = &a->lines[which];
+	const struct line *line = &a->silent;
 
 	if (line->oldest == NOWHERE)
 		return 0;
@@ -238,9 +199,9 @@ admission_ticket admission_oldest(const struct admission *a, enum admission_line
 	return ticket_of(line, line->oldest);
 }
 
-uint32_t admission_count(const struct admission *a, enum admission_line line)
+uint32_t admission_count(const struct admission *a)
 {
-	return a->lines[line].n_taken;
+	return a->silent.n_taken;
 }
 
 uint32_t admission_place(admission_ticket ticket)

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "core/macros.h"
+#include "onboarding/conductor/admission.h"
+#include "onboarding/conductor/port_lines.h"
 #include "onboarding/conductor/port_listen.h"
 
 #define TLS_FIRST_BYTE 0x16 /* a handshake record (RFC 8446, 5.1) */
@@ -17,12 +19,17 @@
 #define ACCEPT_BATCH 64
 #define TICK_MS      250
 
+/* Of an epoll event's data: in the lower half is the ticket of a silent peer. Else the upper one is
+ * the line in which the peer of that ticket waits. */
+#define MARK_OF_SILENT (UINT64_C(1) << 63)
+
 const struct port_mux_options port_mux_defaults = {
 	.port = 930,
 	.silence_ms = 5000,
 	.silent_max = 1024,
 	.tls_max = 512,
 	.ssh_max = 64,
+	.ssh_timeout_ms = 10000,
 	.rate_per_s = 1,
 	.burst = 5,
 };
@@ -36,29 +43,23 @@ struct silent_peer {
 
 struct port_mux {
 	struct port_mux_options options;
-	struct port_mux_counts counts;
+	struct port_mux_counts counts; /* but for those of the lines */
 	struct admission *admission;
 	struct silent_peer *silent; /* options.silent_max */
+	struct port_turns *lines[PORT_N_LINES];
 	uv_loop_t *loop;
 	int listener;
-	/* All silent peers in one descriptor: theirs can be closed without a callback each. */
+	/* All silent and all waiting peers in one descriptor: theirs can be closed without a
+	 * callback each. */
 	int epoll;
 	uv_poll_t accepting;
 	uv_poll_t watching;
 	uv_timer_t tick;
+	uv_timer_t turning;
 	unsigned open_handles;
 	void (*closed)(void *owner);
 	void *closed_owner;
 };
-
-/* Nothing of a refused connection is to be left in the kernel, not even TIME_WAIT. */
-static void reset_connection(int fd)
-{
-	const struct linger linger = {.l_onoff = 1};
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	(void)close(fd);
-}
 
 static void forget(struct silent_peer *peer)
 {
@@ -70,7 +71,7 @@ static void show_out_silent(struct port_mux *mux, admission_ticket ticket)
 {
 	struct silent_peer *peer = &mux->silent[admission_place(ticket)];
 
-	reset_connection(peer->fd);
+	port_turns_reset(peer->fd);
 	forget(peer);
 	mux->counts.silent++;
 }
@@ -79,16 +80,15 @@ static void wait_for_first_byte(struct port_mux *mux, int fd,
 				const struct sockaddr_storage *address)
 {
 	admission_ticket shown_out;
-	admission_ticket ticket =
-		admission_enter(mux->admission, ADMISSION_SILENT, uv_now(mux->loop), &shown_out);
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = ticket};
+	admission_ticket ticket = admission_enter(mux->admission, uv_now(mux->loop), &shown_out);
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = MARK_OF_SILENT | ticket};
 
 	if (shown_out)
 		show_out_silent(mux, shown_out);
 	if (epoll_ctl(mux->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
 		mux->counts.accept_failures++;
-		admission_leave(mux->admission, ADMISSION_SILENT, ticket);
-		reset_connection(fd);
+		admission_leave(mux->admission, ticket);
+		port_turns_reset(fd);
 		return;
 	}
 	mux->silent[admission_place(ticket)] = (struct silent_peer){
@@ -108,14 +108,14 @@ static bool is_out_of_room(int code)
 static bool make_room(struct port_mux *mux)
 {
 	uint64_t since_ms;
-	admission_ticket ticket = admission_oldest(mux->admission, ADMISSION_SILENT, &since_ms);
+	admission_ticket ticket = admission_oldest(mux->admission, &since_ms);
 
 	mux->counts.accept_failures++;
 	if (!ticket) {
 		(void)uv_poll_stop(&mux->accepting);
 		return false;
 	}
-	admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+	admission_leave(mux->admission, ticket);
 	show_out_silent(mux, ticket);
 	return true;
 }
@@ -136,7 +136,7 @@ static int accept_one(struct port_mux *mux)
 		wait_for_first_byte(mux, fd, &address);
 	} else {
 		mux->counts.refused++;
-		reset_connection(fd);
+		port_turns_reset(fd);
 	}
 	return 0;
 }
@@ -157,26 +157,10 @@ static void on_acceptable(uv_poll_t *handle, int status, int events)
 		rc = accept_one(mux);
 }
 
-static void hand_on(struct port_mux *mux, const struct silent_peer *peer, enum admission_line line)
+static void let_wait(struct port_mux *mux, const struct silent_peer *peer, enum port_line line)
 {
-	const struct sockaddr *address = (const struct sockaddr *)&peer->address;
-	void *owner = mux->options.owner;
-	admission_ticket shown_out;
-	admission_ticket ticket =
-		admission_enter(mux->admission, line, uv_now(mux->loop), &shown_out);
-
-	if (shown_out) {
-		(*(line == ADMISSION_TLS ? &mux->counts.tls_shown_out
-					 : &mux->counts.ssh_shown_out))++;
-		mux->options.show_out(owner, line, shown_out);
-	}
-	if (line == ADMISSION_TLS) {
-		mux->counts.tls++;
-		mux->options.tls(owner, peer->fd, address, ticket);
-	} else {
-		mux->counts.ssh++;
-		mux->options.ssh(owner, peer->fd, address, ticket);
-	}
+	port_turns_come(mux->lines[line], peer->fd, &peer->address, uv_now(mux->loop));
+	port_mux_look(mux);
 }
 
 static void look_at_first_byte(struct port_mux *mux, admission_ticket ticket)
@@ -192,15 +176,15 @@ static void look_at_first_byte(struct port_mux *mux, admission_ticket ticket)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	(void)epoll_ctl(mux->epoll, EPOLL_CTL_DEL, peer.fd, NULL);
-	admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+	admission_leave(mux->admission, ticket);
 	forget(place);
 	if (n == 1 && first == TLS_FIRST_BYTE) {
-		hand_on(mux, &peer, ADMISSION_TLS);
+		let_wait(mux, &peer, PORT_TLS);
 	} else if (n == 1 && first == SSH_FIRST_BYTE) {
-		hand_on(mux, &peer, ADMISSION_SSH);
+		let_wait(mux, &peer, PORT_SSH);
 	} else {
 		mux->counts.garbage++;
-		reset_connection(peer.fd);
+		port_turns_reset(peer.fd);
 	}
 }
 
@@ -212,9 +196,14 @@ static void on_spoken(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
-	/* A callback may close the mux: its silent peers are forgotten then. */
-	for (int i = 0; i < n; i++)
-		look_at_first_byte(mux, spoken[i].data.u32);
+	for (int i = 0; i < n; i++) {
+		uint64_t mark = spoken[i].data.u64;
+
+		if (mark & MARK_OF_SILENT)
+			look_at_first_byte(mux, (admission_ticket)mark);
+		else
+			port_turns_hung_up(mux->lines[mark >> 32], (turns_ticket)mark);
+	}
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -223,13 +212,33 @@ static void on_tick(uv_timer_t *timer)
 	admission_ticket ticket;
 	uint64_t since_ms;
 
-	while ((ticket = admission_oldest(mux->admission, ADMISSION_SILENT, &since_ms)) != 0 &&
+	while ((ticket = admission_oldest(mux->admission, &since_ms)) != 0 &&
 	       uv_now(mux->loop) - since_ms >= mux->options.silence_ms) {
-		admission_leave(mux->admission, ADMISSION_SILENT, ticket);
+		admission_leave(mux->admission, ticket);
 		show_out_silent(mux, ticket);
 	}
 	if (!uv_is_active((uv_handle_t *)&mux->accepting))
 		(void)uv_poll_start(&mux->accepting, UV_READABLE, on_acceptable);
+}
+
+static void on_turning(uv_timer_t *timer)
+{
+	struct port_mux *mux = container_of(timer, struct port_mux, turning);
+	bool somebody_waits = false;
+
+	for (unsigned line = 0; line < PORT_N_LINES; line++)
+		somebody_waits |= port_turns_go_on(mux->lines[line], uv_now(mux->loop));
+	if (somebody_waits && !uv_is_closing((uv_handle_t *)timer))
+		(void)uv_timer_start(timer, on_turning, TURNS_LOOK_MS, 0);
+}
+
+void port_mux_look(struct port_mux *mux)
+{
+	const uv_handle_t *handle = (uv_handle_t *)&mux->turning;
+
+	if (!uv_is_closing(handle) &&
+	    (!uv_is_active(handle) || uv_timer_get_due_in(&mux->turning) > 1))
+		(void)uv_timer_start(&mux->turning, on_turning, 1, 0);
 }
 
 static void free_mux(struct port_mux *mux)
@@ -238,6 +247,8 @@ static void free_mux(struct port_mux *mux)
 		(void)close(mux->listener);
 	if (mux->epoll >= 0)
 		(void)close(mux->epoll);
+	for (unsigned line = 0; line < PORT_N_LINES; line++)
+		port_turns_free(mux->lines[line]);
 	admission_free(mux->admission);
 	free(mux->silent);
 	free(mux);
@@ -252,21 +263,23 @@ static void free_muxp(struct port_mux **mux)
 static int make_tables(struct port_mux *mux, struct err *err)
 {
 	struct admission_options options = {
-		.places = {[ADMISSION_SILENT] = mux->options.silent_max,
-			   [ADMISSION_TLS] = mux->options.tls_max,
-			   [ADMISSION_SSH] = mux->options.ssh_max},
+		.silent_places = mux->options.silent_max,
 		.rate_per_s = mux->options.rate_per_s,
 		.burst = mux->options.burst,
 	};
 
+	mux->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (mux->epoll < 0)
+		return err_set_errno(err, -errno, "epoll");
 	if (RAND_bytes((unsigned char *)&options.seed, sizeof(options.seed)) != 1)
 		return err_set(err, -EIO, "no random numbers");
 	mux->admission = admission_new(&options);
 	mux->silent = calloc(mux->options.silent_max, sizeof(*mux->silent));
-	if (!mux->admission || !mux->silent)
-		return err_set_errno(err, -ENOMEM, "tables of port %u", mux->options.port);
-	for (uint32_t i = 0; i < mux->options.silent_max; i++)
+	port_lines_make(&mux->options, mux->epoll, mux->lines);
+	for (uint32_t i = 0; mux->silent && i < mux->options.silent_max; i++)
 		forget(&mux->silent[i]);
+	if (!mux->admission || !mux->silent || !mux->lines[PORT_TLS] || !mux->lines[PORT_SSH])
+		return err_set_errno(err, -ENOMEM, "tables of port %u", mux->options.port);
 	return 0;
 }
 
@@ -274,14 +287,12 @@ static int start_handles(struct port_mux *mux, struct err *err)
 {
 	int rc;
 
-	mux->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (mux->epoll < 0)
-		return err_set_errno(err, -errno, "epoll");
 	rc = uv_poll_init(mux->loop, &mux->accepting, mux->listener);
 	if (rc < 0)
 		return err_set_errno(err, rc, "poll the listener");
-	mux->open_handles = 3;
+	mux->open_handles = 4;
 	(void)uv_timer_init(mux->loop, &mux->tick);
+	(void)uv_timer_init(mux->loop, &mux->turning);
 	(void)uv_poll_init(mux->loop, &mux->watching, mux->epoll);
 	(void)uv_poll_start(&mux->accepting, UV_READABLE, on_acceptable);
 	(void)uv_poll_start(&mux->watching, UV_READABLE, on_spoken);
@@ -330,18 +341,37 @@ void port_mux_close(struct port_mux *mux, void (*closed)(void *owner), void *own
 	mux->closed_owner = owner;
 	for (uint32_t i = 0; i < mux->options.silent_max; i++) {
 		if (mux->silent[i].fd >= 0)
-			reset_connection(mux->silent[i].fd);
+			port_turns_reset(mux->silent[i].fd);
 		forget(&mux->silent[i]);
 	}
-	mux->accepting.data = mux->watching.data = mux->tick.data = mux;
+	mux->accepting.data = mux->watching.data = mux->tick.data = mux->turning.data = mux;
 	uv_close((uv_handle_t *)&mux->accepting, on_handle_closed);
 	uv_close((uv_handle_t *)&mux->watching, on_handle_closed);
 	uv_close((uv_handle_t *)&mux->tick, on_handle_closed);
+	uv_close((uv_handle_t *)&mux->turning, on_handle_closed);
 }
 
-void port_mux_finished(struct port_mux *mux, enum admission_line line, admission_ticket ticket)
+void port_mux_finished(struct port_mux *mux, enum port_line line, turns_ticket ticket)
 {
-	admission_leave(mux->admission, line, ticket);
+	if (port_turns_finished(mux->lines[line], ticket))
+		port_mux_look(mux);
+}
+
+bool port_mux_through(struct port_mux *mux, enum port_line line, turns_ticket ticket)
+{
+	struct sockaddr_storage address;
+
+	if (!port_turns_through(mux->lines[line], ticket, uv_now(mux->loop), &address))
+		return false;
+	port_mux_look(mux);
+	return line == PORT_SSH && mux->options.known &&
+	       known_addresses_add(mux->options.known, (const struct sockaddr *)&address,
+				   known_addresses_today());
+}
+
+void port_mux_forget_ssh(struct port_mux *mux)
+{
+	port_turns_forget(mux->lines[PORT_SSH]);
 }
 
 uint16_t port_mux_port(const struct port_mux *mux)
@@ -349,12 +379,32 @@ uint16_t port_mux_port(const struct port_mux *mux)
 	return port_listened(mux->listener);
 }
 
-const struct port_mux_counts *port_mux_counts(const struct port_mux *mux)
+struct port_mux_counts port_mux_counts(const struct port_mux *mux)
 {
-	return &mux->counts;
+	const struct port_turns_counts *tls = port_turns_counts(mux->lines[PORT_TLS]);
+	const struct port_turns_counts *ssh = port_turns_counts(mux->lines[PORT_SSH]);
+	struct port_mux_counts counts = mux->counts;
+
+	counts.tls = tls->came;
+	counts.tls_shown_out = tls->shown_out;
+	counts.tls_turned_away = tls->turned_away;
+	counts.ssh = ssh->came;
+	counts.ssh_shown_out = ssh->shown_out;
+	counts.ssh_turned_away = ssh->turned_away;
+	return counts;
 }
 
-uint32_t port_mux_count(const struct port_mux *mux, enum admission_line line)
+uint32_t port_mux_silent(const struct port_mux *mux)
 {
-	return admission_count(mux->admission, line);
+	return admission_count(mux->admission);
+}
+
+uint32_t port_mux_waiting(const struct port_mux *mux, enum port_line line)
+{
+	return port_turns_waiting(mux->lines[line]);
+}
+
+uint32_t port_mux_begun(const struct port_mux *mux, enum port_line line)
+{
+	return port_turns_begun(mux->lines[line]);
 }

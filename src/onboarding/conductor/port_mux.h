@@ -1,14 +1,14 @@
 /* port_mux.h - one port, two protocols: the first byte decides.
  *
- * A connection is looked at without consuming it (MSG_PEEK): 0x16 is TLS, 'S' is SSH, and each is
- * handed on as it came; anything else, and 5 s of silence, is closed. One byte decides: waiting for
- * a second while the first lies unread would spin.
+ * A connection is looked at without consuming it (MSG_PEEK): 0x16 is TLS, 'S' is SSH, and each
+ * waits for its turn (port_turns) and is handed on as it came; anything else, and 5 s of silence,
+ * is closed. One byte decides: waiting for a second while the first lies unread would spin.
  *
- * Who may come, and who must go for a newcomer, is admission's. A silent peer has no more here than
- * a place in a table made at the start. What is handed on has a ticket and stays counted until
- * port_mux_finished(): the handshake has verified its peer, the session is authenticated, or
- * either is over. Until then show_out() may come for it: close it, there is a newcomer. After that
- * call the ticket is nobody's, and port_mux_finished() for it does nothing.
+ * Who may come is admission's. A silent peer has no more here than a place in a table made at the
+ * start. What is handed on has a ticket and keeps its turn until port_mux_finished(): the handshake
+ * has verified its peer, the session is authenticated, or either is over. Until then show_out() may
+ * come for it: close it, it has stalled and others wait. After either the ticket is nobody's, and
+ * port_mux_finished() for it does nothing.
  *
  * Calling sequence: port_mux_open -> tls, ssh, show_out ... -> port_mux_close. The callbacks come
  * from the loop; the struct sockaddr is theirs for the call, the descriptor for good: non-blocking,
@@ -21,9 +21,16 @@
 #include <uv.h>
 
 #include "core/err.h"
-#include "onboarding/conductor/admission.h"
+#include "onboarding/conductor/known_addresses.h"
+#include "onboarding/conductor/turns.h"
 
 struct port_mux;
+
+enum port_line {
+	PORT_TLS, /* its handshake is not verified yet */
+	PORT_SSH, /* it has not authenticated yet */
+};
+#define PORT_N_LINES 2
 
 struct port_mux_options {
 	const char *address; /* NULL = all of IPv4 and IPv6 */
@@ -32,11 +39,17 @@ struct port_mux_options {
 	uint32_t silent_max;
 	uint32_t tls_max;
 	uint32_t ssh_max;
-	uint32_t rate_per_s; /* and address; 0 = no limit */
+	uint64_t ssh_timeout_ms; /* sshd's; who has not left long after it is forgotten */
+	uint32_t rate_per_s;     /* and address; 0 = no limit */
 	uint32_t burst;
-	void (*tls)(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket);
-	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, admission_ticket ticket);
-	void (*show_out)(void *owner, enum admission_line line, admission_ticket ticket);
+	struct known_addresses *known; /* who comes before strangers; NULL = nobody */
+	void (*tls)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
+	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
+	void (*show_out)(void *owner, enum port_line line, turns_ticket ticket);
+	/* Can ssh() be called now? Until then they wait. NULL = always. */
+	bool (*ssh_has_room)(void *owner);
+	/* Is it us that this handshake waits for? NULL = never. */
+	bool (*tls_is_busy)(void *owner, turns_ticket ticket);
 	void *owner;
 };
 
@@ -50,8 +63,10 @@ struct port_mux_counts {
 	uint64_t garbage;         /* another first byte, or none before its end */
 	uint64_t silent;          /* too long, or longest when another came */
 	uint64_t refused;         /* too many of its address */
-	uint64_t tls_shown_out;   /* of tls */
-	uint64_t ssh_shown_out;   /* of ssh */
+	uint64_t tls_shown_out;   /* of tls: had its turn, and stalled */
+	uint64_t ssh_shown_out;   /* of ssh, likewise */
+	uint64_t tls_turned_away; /* of tls: had no turn in time */
+	uint64_t ssh_turned_away; /* of ssh, likewise */
 	uint64_t accept_failures; /* no descriptor or memory was left */
 };
 
@@ -59,9 +74,17 @@ int port_mux_open(struct port_mux **ret, uv_loop_t *loop, const struct port_mux_
 		  struct err *err);
 void port_mux_close(struct port_mux *mux, void (*closed)(void *owner), void *owner);
 
-void port_mux_finished(struct port_mux *mux, enum admission_line line, admission_ticket ticket);
+void port_mux_finished(struct port_mux *mux, enum port_line line, turns_ticket ticket);
+/* It finished well. Of SSH: its address is known from now on; returns whether that is news. */
+bool port_mux_through(struct port_mux *mux, enum port_line line, turns_ticket ticket);
+/* All of SSH that had its turn is over; who waits goes on waiting. */
+void port_mux_forget_ssh(struct port_mux *mux);
+/* There may be room again: see ssh_has_room. */
+void port_mux_look(struct port_mux *mux);
 
 uint16_t port_mux_port(const struct port_mux *mux);
-const struct port_mux_counts *port_mux_counts(const struct port_mux *mux);
-/* How many are in a line now. */
-uint32_t port_mux_count(const struct port_mux *mux, enum admission_line line);
+struct port_mux_counts port_mux_counts(const struct port_mux *mux);
+/* How many there are now. */
+uint32_t port_mux_silent(const struct port_mux *mux);
+uint32_t port_mux_waiting(const struct port_mux *mux, enum port_line line);
+uint32_t port_mux_begun(const struct port_mux *mux, enum port_line line);

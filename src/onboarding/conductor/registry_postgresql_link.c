@@ -12,6 +12,7 @@
 
 #define NAME        "PostgreSQL"
 #define OPTIONS_MAX 96
+#define TLS_LOOK_MS 20
 #define HOST_MIN_MS 500 /* of one host among several */
 
 void postgresql_link_message(const char *message, char *ret, size_t size)
@@ -179,7 +180,9 @@ static int await(PGconn *link, short events, const struct registry_patience *pat
 
 	if (left_ms == 0)
 		return registry_patience_lost(patience, NAME, err);
-	(void)registry_patience_wait(patience, PQsocket(link), events, left_ms);
+	/* What TLS has decrypted already does not show on the socket. */
+	(void)registry_patience_wait(patience, PQsocket(link), events,
+				     PQsslInUse(link) ? MIN(left_ms, TLS_LOOK_MS) : left_ms);
 	return 0;
 }
 

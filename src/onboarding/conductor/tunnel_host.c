@@ -64,12 +64,20 @@ static void set_state(struct host *h, enum host_state state)
 	h->state = state;
 }
 
+/* For what each session has to tell there is memory from its start on; a reply that is lost for
+ * want of it is a request that conductord gives up by itself. */
 static void send_message(struct host *h, const struct tunnel_message *message, int fd)
 {
 	if (h->state == HOST_SERVING)
-		tunnel_channel_send(&h->channel, message, fd);
+		(void)tunnel_channel_send(&h->channel, message, fd);
 	else if (fd >= 0)
 		(void)close(fd);
+}
+
+static void let_go_of_reserve(struct host *h, size_t n)
+{
+	if (h->state == HOST_SERVING)
+		tunnel_channel_unreserve(&h->channel, n);
 }
 
 static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint)
@@ -78,6 +86,7 @@ static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const cha
 	struct tunnel_message message = {.type = TUNNEL_AUTHENTICATED, .id = id};
 
 	(void)snprintf(message.fingerprint, sizeof(message.fingerprint), "%s", fingerprint);
+	let_go_of_reserve(h, 1);
 	send_message(h, &message, -1);
 }
 
@@ -97,10 +106,11 @@ static void go_on_if_empty(struct host *h)
 	}
 }
 
-static void on_ended(struct tunnel_sessions *all, uint32_t id)
+static void on_ended(struct tunnel_sessions *all, uint32_t id, bool was_authenticated)
 {
 	struct host *h = container_of(all, struct host, sessions);
 
+	let_go_of_reserve(h, was_authenticated ? 1 : 2);
 	send_message(h, &(struct tunnel_message){.type = TUNNEL_ENDED, .id = id}, -1);
 	go_on_if_empty(h);
 }
@@ -116,16 +126,20 @@ static void reply(struct host *h, uint32_t id, int fd_or_code)
 	send_message(h, &message, MAX(fd_or_code, -1));
 }
 
-static void on_received(struct tunnel_channel *channel, const struct tunnel_message *m, int fd)
+/* Without a descriptor free there is no session, and without memory none that could be told of. */
+static void start_session(struct host *h, const struct tunnel_message *m, int fd)
 {
-	struct host *h = container_of(channel, struct host, channel);
-
-	if (m->type == TUNNEL_SESSION && fd >= 0) {
-		tunnel_session_start(&h->sessions, m->id, fd);
+	if (fd >= 0 && tunnel_channel_reserve(&h->channel, 2) == 0) {
+		tunnel_session_start(&h->sessions, m->id, fd, m->seconds);
 		return;
 	}
 	if (fd >= 0)
 		(void)close(fd);
+	send_message(h, &(struct tunnel_message){.type = TUNNEL_ENDED, .id = m->id}, -1);
+}
+
+static void obey(struct host *h, const struct tunnel_message *m)
+{
 	switch (m->type) {
 	case TUNNEL_END_SESSION:
 		tunnel_session_end(&h->sessions, m->id);
@@ -136,12 +150,26 @@ static void on_received(struct tunnel_channel *channel, const struct tunnel_mess
 	case TUNNEL_CONNECT:
 		reply(h, m->id, tunnel_request_connect(m->port));
 		break;
-	case TUNNEL_LISTEN:
-		reply(h, m->id, tunnel_request_listen(m->port));
-		break;
 	default:
-		log_debug("tunnels: message %d is none to us", m->type);
+		reply(h, m->id, tunnel_request_listen(m->port));
 	}
+}
+
+static void on_received(struct tunnel_channel *channel, const struct tunnel_message *m, int fd)
+{
+	struct host *h = container_of(channel, struct host, channel);
+	bool is_ours = tunnel_message_is_to_helper(m);
+
+	if (is_ours && m->type == TUNNEL_SESSION) {
+		start_session(h, m, fd);
+		return;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (is_ours)
+		obey(h, m);
+	else
+		log_debug("tunnels: message %d is none to us", m->type);
 }
 
 static void on_channel_closed(struct tunnel_channel *channel)

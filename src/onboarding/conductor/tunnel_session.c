@@ -72,6 +72,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	struct tunnel_session *s = container_of(process, struct tunnel_session, process);
 	struct tunnel_sessions *all = s->all;
 	struct tunnel_session **at = &all->first;
+	bool was_authenticated = s->fingerprint[0] != '\0';
 	uint32_t id = s->id;
 
 	(void)exit_status; /* sshd has told why it ended */
@@ -81,7 +82,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 		at = &(*at)->next;
 	*at = s->next;
 	free(s);
-	all->ended(all, id);
+	all->ended(all, id, was_authenticated);
 }
 
 /* sshd opens one for each connection through the tunnel, either way, and knows no bound of its own;
@@ -94,10 +95,12 @@ static void bound_descriptors(pid_t pid)
 		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
 }
 
-void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
+void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds)
 {
-	const char *const argv[] = {PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f",
-				    all->config,          NULL};
+	char grace[8];
+	const char *const argv[] = {
+		PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f", all->config, "-g", grace, NULL,
+	};
 	const struct process_options options = {
 		.argv = argv,
 		.stdio = fd,
@@ -111,9 +114,10 @@ void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd)
 
 	if (!s) {
 		(void)close(fd);
-		all->ended(all, id);
+		all->ended(all, id, false);
 		return;
 	}
+	(void)snprintf(grace, sizeof(grace), "%u", seconds);
 	s->id = id;
 	s->all = all;
 	s->next = all->first;

@@ -20,12 +20,13 @@ struct tunnel_sessions {
 	const char *config; /* see sshd_config */
 	const char *user;
 	void (*authenticated)(struct tunnel_sessions *all, uint32_t id, const char *fingerprint);
-	void (*ended)(struct tunnel_sessions *all, uint32_t id);
+	void (*ended)(struct tunnel_sessions *all, uint32_t id, bool was_authenticated);
 	struct tunnel_session *first;
 };
 
-/* Takes fd. ended comes also when there is no sshd, and, at once, without memory. */
-void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd);
+/* Takes fd. It is to authenticate in so many seconds. ended comes also when there is no sshd, and,
+ * at once, without memory. */
+void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds);
 
 /* Each with all its processes, within half a second. By its id only one that has not authenticated:
  * ids are given again, and it may be another's by then. */

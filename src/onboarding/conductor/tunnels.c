@@ -146,6 +146,25 @@ static void become_ready(struct tunnels *t, const struct tunnel_message *m)
 	t->options.ready(t->options.owner, m->host_key);
 }
 
+/* What a reply brought. A descriptor that is not what was asked for would be read from, and wait
+ * for ever. */
+static int outcome_of(const struct tunnels_request *request, const struct tunnel_message *m, int fd)
+{
+	int rc;
+
+	if (m->code < 0 || fd < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return m->code < 0 ? m->code : -EMFILE;
+	}
+	rc = request->listens ? tunnel_message_check_listener(fd)
+			      : tunnel_message_check_connection(fd);
+	if (rc == 0)
+		return fd;
+	(void)close(fd);
+	return rc;
+}
+
 static void answer(struct tunnels *t, const struct tunnel_message *m, int fd)
 {
 	struct tunnels_request **at = &t->waiting;
@@ -160,25 +179,31 @@ static void answer(struct tunnels *t, const struct tunnel_message *m, int fd)
 		return;
 	}
 	*at = request->next;
-	request->answered(request, m->code < 0 ? m->code : fd);
+	request->answered(request, outcome_of(request, m, fd));
+}
+
+static void take_word(struct tunnels *t, const struct tunnel_message *m)
+{
+	if (m->type == TUNNEL_READY && t->state == TUNNELS_STARTING)
+		become_ready(t, m);
+	else if (m->type == TUNNEL_AUTHENTICATED && t->state == TUNNELS_READY)
+		t->options.authenticated(t->options.owner, m->id, m->fingerprint);
+	else if (m->type == TUNNEL_ENDED && t->state == TUNNELS_READY)
+		t->options.ended(t->options.owner, m->id);
 }
 
 static void on_received(struct tunnel_channel *channel, const struct tunnel_message *m, int fd)
 {
 	struct tunnels *t = container_of(channel, struct tunnels, channel);
 
-	if (m->type == TUNNEL_REPLY) {
+	if (tunnel_message_is_from_helper(m) && m->type == TUNNEL_REPLY) {
 		answer(t, m, fd);
 		return;
 	}
 	if (fd >= 0)
 		(void)close(fd);
-	if (m->type == TUNNEL_READY && t->state == TUNNELS_STARTING)
-		become_ready(t, m);
-	else if (m->type == TUNNEL_AUTHENTICATED)
-		t->options.authenticated(t->options.owner, m->id, m->fingerprint);
-	else if (m->type == TUNNEL_ENDED)
-		t->options.ended(t->options.owner, m->id);
+	if (tunnel_message_is_from_helper(m))
+		take_word(t, m);
 	else
 		log_debug("tunnels: message %d is none to us", m->type);
 }
@@ -308,32 +333,40 @@ void tunnels_close(struct tunnels *t, void (*closed)(struct tunnels *t))
 	go_on_if_empty(t);
 }
 
-int tunnels_session(struct tunnels *t, uint32_t id, int fd)
+bool tunnels_has_room(const struct tunnels *t)
 {
-	if (t->state != TUNNELS_READY) {
-		(void)close(fd);
-		return -ENOTCONN;
-	}
-	tunnel_channel_send(&t->channel, &(struct tunnel_message){.type = TUNNEL_SESSION, .id = id},
-			    fd);
-	return 0;
+	return t->state == TUNNELS_READY && tunnel_channel_has_room(&t->channel);
 }
 
+int tunnels_session(struct tunnels *t, uint32_t id, int fd, uint16_t seconds)
+{
+	const struct tunnel_message message = {
+		.type = TUNNEL_SESSION,
+		.id = id,
+		.seconds = seconds,
+	};
+
+	if (t->state == TUNNELS_READY)
+		return tunnel_channel_send(&t->channel, &message, fd);
+	(void)close(fd);
+	return -ENOTCONN;
+}
+
+/* If it is lost for want of memory: its socket is shut down already, and sshd sees that. */
 void tunnels_end_session(struct tunnels *t, uint32_t id)
 {
+	const struct tunnel_message message = {.type = TUNNEL_END_SESSION, .id = id};
+
 	if (t->state == TUNNELS_READY)
-		tunnel_channel_send(&t->channel,
-				    &(struct tunnel_message){.type = TUNNEL_END_SESSION, .id = id},
-				    -1);
+		(void)tunnel_channel_send(&t->channel, &message, -1);
 }
 
-void tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE])
+int tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE])
 {
 	struct tunnel_message message = {.type = TUNNEL_END_KEY};
 
 	authorized_key_fingerprint(blob, message.fingerprint);
-	if (t->state == TUNNELS_READY)
-		tunnel_channel_send(&t->channel, &message, -1);
+	return t->state == TUNNELS_READY ? tunnel_channel_send(&t->channel, &message, -1) : 0;
 }
 
 static void request(struct tunnels *t, struct tunnels_request *request,
@@ -346,13 +379,13 @@ static void request(struct tunnels *t, struct tunnels_request *request,
 	};
 
 	request->id = message.id;
-	if (t->state != TUNNELS_READY) {
+	request->listens = type == TUNNEL_LISTEN;
+	if (t->state != TUNNELS_READY || tunnel_channel_send(&t->channel, &message, -1) < 0) {
 		refuse_later(t, request);
 		return;
 	}
 	request->next = t->waiting;
 	t->waiting = request;
-	tunnel_channel_send(&t->channel, &message, -1);
 }
 
 void tunnels_connect(struct tunnels *t, struct tunnels_request *r, uint16_t port,

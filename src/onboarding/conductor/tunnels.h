@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -44,13 +45,15 @@ struct tunnels_options {
 
 struct tunnels_request;
 /* fd is the owner's (non-blocking, close-on-exec), or a negative errno: -ECONNREFUSED, nobody
- * listens there; -ENOTCONN, there is no helper. */
+ * listens there; -ENOTCONN, there is no helper; -EMFILE, we have no descriptor free; -EBADF, what
+ * came is no such socket. */
 typedef void (*tunnels_answered_cb)(struct tunnels_request *request, int fd);
 
 /* Embedded in its owner; its own from tunnels_connect() until answered. */
 struct tunnels_request {
 	tunnels_answered_cb answered;
 	uint32_t id;
+	bool listens;
 	struct tunnels_request *next;
 };
 
@@ -77,13 +80,18 @@ void tunnels_start(struct tunnels *t, uv_loop_t *loop, const struct tunnels_opti
 /* What waits is answered with -ENOTCONN first. */
 void tunnels_close(struct tunnels *t, void (*closed)(struct tunnels *t));
 
-/* Takes fd, a client of whom nothing is read yet; id is its owner's (port_mux's ticket). Error:
- * -ENOTCONN, there is no helper now; fd is closed. */
-int tunnels_session(struct tunnels *t, uint32_t id, int fd);
+/* Is there a helper that keeps up? */
+bool tunnels_has_room(const struct tunnels *t);
+/* Takes fd, a client of whom nothing is read yet, who has so many seconds to authenticate; id is
+ * its owner's (port_mux's ticket). Errors: -ENOTCONN, there is no helper now; -ENOMEM. fd is closed
+ * then.
+ */
+int tunnels_session(struct tunnels *t, uint32_t id, int fd, uint16_t seconds);
 /* Unless it has authenticated. */
 void tunnels_end_session(struct tunnels *t, uint32_t id);
-/* All sessions of a key, within a second. Its line in authorized_keys must be gone before. */
-void tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
+/* All sessions of a key, within a second. Its line in authorized_keys must be gone before. Error:
+ * -ENOMEM, they go on. */
+int tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
 
 /* Into a router's tunnel. */
 void tunnels_connect(struct tunnels *t, struct tunnels_request *request, uint16_t port,

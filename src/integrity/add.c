@@ -1,0 +1,337 @@
+#include "integrity/add.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log_events.h"
+#include "core/macros.h"
+#include "integrity/ability.h"
+#include "integrity/apart.h"
+#include "integrity/fek.h"
+#include "integrity/mounts.h"
+#include "integrity/policy_choose.h"
+#include "integrity/sealed_directory.h"
+#include "integrity/unlock.h"
+
+/* Shared with the child that speaks to the TPM. */
+struct adding {
+	const struct config_integrity *config;
+	struct seal_record record; /* with them */
+	uint8_t fek[FSCRYPT_FEK_SIZE];
+};
+
+size_t add_count(const struct config_integrity *config, const struct seal_record *record)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_directories; i++)
+		n += !seal_record_has(record, config->directories[i]);
+	return n;
+}
+
+static int refuse(const char *path, const char *why, struct failure *f)
+{
+	f->step = STEP_ENABLE;
+	return failure_set(f, CAUSE_DIRECTORY_ADDED, -EEXIST,
+			   "%s is in the configuration and not in the record, and cannot be taken "
+			   "in: %s",
+			   path, why);
+}
+
+static int check_one(const char *path, struct failure *f)
+{
+	struct failure why = {0};
+	int rc = mount_check(path, f);
+
+	if (rc < 0)
+		return rc;
+	rc = ability_of_directory(path, &why);
+	if (rc == -ENODATA)
+		return refuse(path, "it is encrypted under another key, and has files in it", f);
+	return rc < 0 ? refuse(path, why.err.text, f) : 0;
+}
+
+int add_check(const struct config_integrity *config, const struct seal_record *record,
+	      struct failure *f)
+{
+	size_t n = add_count(config, record);
+
+	for (size_t i = 0; n > 0 && i < config->n_directories; i++) {
+		const char *path = config->directories[i];
+		int rc = 0;
+
+		if (seal_record_has(record, path))
+			continue;
+		if (record->pin_number + 1 >= PIN_CHAIN_MAX ||
+		    record->n_directories + n > SEAL_DIRECTORIES_MAX)
+			rc = refuse(path, "too many have been added: zeroize and enable anew", f);
+		if (rc == 0)
+			rc = check_one(path, f);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Before anything is made: a pin that is there already says that the record is older than it. */
+static int check_pin(struct tpm *t, struct adding *a, struct failure *f)
+{
+	const TPM2_HANDLE index = pin_index(a->config->nv_index, a->record.pin_number);
+	int rc = pin_undefine_unwritten(t, index, &f->err);
+
+	if (rc == -EEXIST)
+		return failure_set(f, CAUSE_RECORD_CHANGED, rc,
+				   "it is older than the pin at NV index 0x%08x: directories were "
+				   "added since",
+				   index);
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+/* What was wrapped opens again, by the policy that opened the record itself. */
+static int prove(struct tpm *t, struct adding *a, ESYS_TR srk, ESYS_TR key, const char *label,
+		 struct failure *f)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	struct pcr_policy policy = a->record.policy;
+	uint8_t again[FSCRYPT_FEK_SIZE];
+	struct unlock_by by = {0};
+	int rc = tpm_session_start(t, srk, TPM2_SE_POLICY, &session, &f->err);
+
+	if (rc == 0 && policy.authority.is_set)
+		rc = policy_choose(t, a->config, &policy, &by.policy, &by.opened, f);
+	if (rc == 0)
+		rc = fek_unwrap(t, key, &session, &policy, a->record.wrapped_fek, label, again,
+				&f->err);
+	if (rc == 0 && CRYPTO_memcmp(again, a->fek, FSCRYPT_FEK_SIZE) != 0)
+		rc = err_set(&f->err, -EPROTO, "the TPM unwraps another key than was wrapped");
+	return rc;
+}
+
+/* To the key that the record has, with a label that has the new directories in it. */
+static int wrap(struct tpm *t, struct adding *a, ESYS_TR srk, struct failure *f)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+	TPM2B_PUBLIC public;
+	TPM2B_NAME name;
+	ESYS_TR key;
+	int rc = tpm_find(t, a->record.key_handle, &key, &public, &name, &f->err);
+
+	if (rc == 0 && !tpm_name_equal(&name, &a->record.key_name))
+		rc = err_set(&f->err, -ENOENT, "the key at 0x%08x is not the record's",
+			     a->record.key_handle);
+	if (rc == 0 && seal_record_label(&a->record, label) < 0)
+		rc = err_set(&f->err, -ENOMEM, "out of memory");
+	if (rc == 0)
+		rc = fek_wrap(&public, a->fek, label, a->record.wrapped_fek, &f->err);
+	return rc == 0 ? prove(t, a, srk, key, label, f) : rc;
+}
+
+static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
+{
+	ESYS_TR srk;
+	int rc = srk_restore(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
+
+	if (rc == 0)
+		rc = wrap(t, a, srk, f);
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+static int commit(struct tpm *t, struct adding *a, struct failure *f)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	uint8_t pin[PIN_SIZE];
+	ESYS_TR srk;
+	int rc = srk_restore(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
+
+	if (rc == 0)
+		rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, &f->err);
+	if (rc == 0)
+		rc = seal_record_pin(&a->record, pin);
+	if (rc == 0)
+		rc = pin_write(t, pin_index(a->config->nv_index, a->record.pin_number), &session,
+			       pin, &f->err);
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+/* What the pin at its index is: -ENOENT = not its own. */
+static int finish(struct tpm *t, struct adding *a, struct failure *f)
+{
+	const TPM2_HANDLE index = pin_index(a->config->nv_index, a->record.pin_number);
+	uint8_t expected[PIN_SIZE];
+	struct pin pin = {0};
+	int rc = pin_read(t, index, NULL, &pin, &f->err);
+
+	if (rc == 0)
+		rc = seal_record_pin(&a->record, expected);
+	if (rc == 0 && (!pin_is_written(pin.state) || memcmp(pin.digest, expected, PIN_SIZE) != 0))
+		return -ENOENT;
+	if (rc == 0)
+		rc = pin_lock(t, index, &f->err);
+	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+}
+
+static int with_tpm(struct adding *a, int (*work)(struct tpm *, struct adding *, struct failure *),
+		    struct failure *f)
+{
+	struct tpm t;
+	int rc = tpm_open(&t, a->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+
+	if (rc < 0) {
+		f->tpm_rc = t.last_rc;
+		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
+	}
+	rc = work(&t, a, f);
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	tpm_close(&t);
+	return rc;
+}
+
+static int check_pin_apart(void *shared, struct failure *f)
+{
+	return with_tpm(shared, check_pin, f);
+}
+
+static int wrap_apart(void *shared, struct failure *f)
+{
+	return with_tpm(shared, wrap_in_child, f);
+}
+
+static int commit_apart(void *shared, struct failure *f)
+{
+	return with_tpm(shared, commit, f);
+}
+
+static int finish_apart(void *shared, struct failure *f)
+{
+	return with_tpm(shared, finish, f);
+}
+
+static int make_one(struct adding *a, const char *path, struct failure *f)
+{
+	const struct secret fek = {.bytes = a->fek, .size = FSCRYPT_FEK_SIZE};
+	struct seal_directory *directory = &a->record.directories[a->record.n_directories];
+	int rc = sealed_directory_undo(path, f);
+
+	if (rc < 0)
+		return rc;
+	directory->path = strdup(path);
+	if (!directory->path)
+		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	a->record.n_directories++;
+	return sealed_directory_make(path, &fek, directory->identifier, f);
+}
+
+static int make_directories(struct adding *a, const struct seal_record *old, struct failure *f)
+{
+	for (size_t i = 0; i < a->config->n_directories; i++) {
+		const char *path = a->config->directories[i];
+		int rc = seal_record_has(old, path) ? 0 : make_one(a, path, f);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int write_record(struct adding *a, size_t from, struct failure *f)
+{
+	const char *records = a->config->record_directory;
+	int rc = 0;
+
+	if (seal_record_save(&a->record, records, SEAL_RECORD_NEW_FILE, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	for (size_t i = from; rc == 0 && i < a->record.n_directories; i++)
+		rc = filesystem_sync(a->record.directories[i].path, f);
+	return rc == 0 ? filesystem_sync(records, f) : rc;
+}
+
+static int publish(const struct config_integrity *config, struct failure *f)
+{
+	if (seal_record_publish(config->record_directory, &f->err) < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	return 0;
+}
+
+static int add_all(struct adding *a, const struct seal_record *old, struct failure *f)
+{
+	int rc = apart_run(check_pin_apart, a, f);
+
+	if (rc == 0)
+		rc = make_directories(a, old, f);
+	if (rc == 0)
+		rc = apart_run(wrap_apart, a, f);
+	if (rc == 0)
+		rc = write_record(a, old->n_directories, f);
+	if (rc == 0)
+		rc = apart_run(commit_apart, a, f);
+	if (rc == 0)
+		rc = publish(a->config, f);
+	for (size_t i = old->n_directories; rc == 0 && i < a->record.n_directories; i++)
+		log_event(
+			LOG_INTEGRITY_ENABLED, NULL,
+			"%s is encrypted too, under the same key: keep a copy of the record, which "
+			"is another one now",
+			a->record.directories[i].path);
+	return rc;
+}
+
+/* Empty ones; whether the pin was written after all is told at the next boot, by record.json.new.
+ */
+static void undo(const struct adding *a, const struct seal_record *old)
+{
+	struct failure ignored = {0};
+
+	if (seal_record_exists(a->config->record_directory, SEAL_RECORD_NEW_FILE))
+		return;
+	for (size_t i = old->n_directories; i < a->record.n_directories; i++)
+		(void)sealed_directory_undo(a->record.directories[i].path, &ignored);
+}
+
+int add_directories(const struct config_integrity *config, const struct seal_record *record,
+		    const struct secret *fek, struct failure *f)
+{
+	struct adding *a = apart_alloc(sizeof(*a), f);
+	int rc;
+
+	if (!a)
+		return f->err.code;
+	f->step = STEP_ENABLE;
+	a->config = config;
+	a->record = *record;
+	a->record.pin_number++;
+	memcpy(a->fek, fek->bytes, FSCRYPT_FEK_SIZE);
+	rc = add_all(a, record, f);
+	if (rc < 0)
+		undo(a, record);
+	for (size_t i = record->n_directories; i < a->record.n_directories; i++)
+		free(a->record.directories[i].path);
+	apart_free(a, sizeof(*a));
+	return rc;
+}
+
+int add_finish(const struct config_integrity *config, bool *ret_finished, struct failure *f)
+{
+	struct adding *a = apart_alloc(sizeof(*a), f);
+	int rc;
+
+	if (!a)
+		return f->err.code;
+	*ret_finished = false;
+	a->config = config;
+	rc = seal_record_load(&a->record, config->record_directory, SEAL_RECORD_NEW_FILE, NULL);
+	/* What cannot be read, or is a reseal's, is tidied up by who unlocks. */
+	if (rc == 0 && a->record.pin_number > 0) {
+		rc = apart_run(finish_apart, a, f);
+		if (rc == 0)
+			rc = publish(config, f);
+		*ret_finished = rc == 0;
+		rc = rc == -ENOENT ? 0 : rc;
+	} else {
+		rc = 0;
+	}
+	seal_record_release(&a->record);
+	apart_free(a, sizeof(*a));
+	return rc;
+}

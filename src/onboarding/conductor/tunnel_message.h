@@ -1,0 +1,46 @@
+/* tunnel_message.h - what conductord and its helper `conductord --tunnels` say to each other.
+ *
+ * Both are the same program on the same machine: a message is the struct as it lies in memory. But
+ * the helper runs what strangers speak to, so that conductord believes no message before it is
+ * checked, and the helper none that conductord would not send.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "onboarding/conductor/authorized_keys.h"
+
+enum tunnel_message_type {
+	/* to the helper */
+	TUNNEL_SESSION,     /* id, descriptor, seconds to authenticate in: run sshd on it */
+	TUNNEL_END_SESSION, /* id */
+	TUNNEL_END_KEY,     /* fingerprint: all sessions of this key */
+	TUNNEL_CONNECT,     /* id, port: a connection to localhost in the helper's network */
+	TUNNEL_LISTEN,      /* id, port: a listener there */
+	/* from it */
+	TUNNEL_READY,         /* host_key; the first message */
+	TUNNEL_AUTHENTICATED, /* id of the session, fingerprint of its key */
+	TUNNEL_ENDED,         /* id of the session */
+	TUNNEL_REPLY,         /* id of connect or listen: descriptor, or code < 0 */
+};
+
+struct tunnel_message {
+	enum tunnel_message_type type;
+	uint32_t id;
+	int32_t code; /* 0 or a negative errno */
+	uint16_t port;
+	uint16_t seconds;
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+};
+
+/* Is it one that goes this way, and all in it that belongs to it as it has to be? Whether its
+ * descriptor has come is not asked: it is lost where the receiver has no room for one. */
+bool tunnel_message_is_to_helper(const struct tunnel_message *message);
+bool tunnel_message_is_from_helper(const struct tunnel_message *message);
+
+/* Is a descriptor that came with a reply what was asked for: a TCP socket, connected or listening?
+ * Makes it non-blocking. Returns 0, or -EBADF: it is something else. */
+int tunnel_message_check_connection(int fd);
+int tunnel_message_check_listener(int fd);
