@@ -50,6 +50,18 @@ static TSS2_RC tpm_said(TSS2_RC rc)
 	}
 }
 
+static int code_of_layer(TSS2_RC layer)
+{
+	switch (layer) {
+	case TSS2_TCTI_RC_LAYER:
+		return -ENODEV;
+	case TSS2_RESMGR_RC_LAYER:
+		return -EBUSY;
+	default:
+		return -EBADMSG;
+	}
+}
+
 int tpm_code(TSS2_RC rc)
 {
 	TSS2_RC said = tpm_said(rc);
@@ -57,7 +69,7 @@ int tpm_code(TSS2_RC rc)
 	if (rc == TSS2_RC_SUCCESS)
 		return 0;
 	if (!said)
-		return (rc & TSS2_RC_LAYER_MASK) == TSS2_TCTI_RC_LAYER ? -ENODEV : -EBADMSG;
+		return code_of_layer(rc & TSS2_RC_LAYER_MASK);
 	/* Format one (TPM 2.0 part 2, 6.6.3): beside the error it says whose it is. */
 	if (said & TPM2_RC_FMT1)
 		said &= TPM2_RC_FMT1 | 0x3f;
@@ -73,8 +85,14 @@ int tpm_code(TSS2_RC rc)
 	case TPM2_RC_AUTH_FAIL:
 	case TPM2_RC_BAD_AUTH:
 		return -EPERM;
+	case TPM2_RC_OBJECT_MEMORY:
+	case TPM2_RC_SESSION_MEMORY:
+	case TPM2_RC_MEMORY:
+	case TPM2_RC_OBJECT_HANDLES:
+	case TPM2_RC_SESSION_HANDLES:
+		return -ENOSPC;
 	default:
-		return -EPROTO;
+		return said & TPM2_RC_FMT1 ? -EPROTO : -EBUSY;
 	}
 }
 
@@ -87,7 +105,10 @@ int tpm_fail(struct tpm *t, TSS2_RC rc, struct err *err, const char *format, ...
 	(void)vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	t->last_rc = rc;
-	return err_set(err, tpm_code(rc), "%s: %s (0x%08x)", what, Tss2_RC_Decode(rc), rc);
+	return err_set(err, tpm_code(rc), "%s: %s (0x%08x)%s", what, Tss2_RC_Decode(rc), rc,
+		       tpm_code(rc) == -ENOSPC ? ": another program left objects or sessions "
+						 "loaded in the TPM, tpm2_flushcontext ends them"
+					       : "");
 }
 
 /* The kernel makes the device some time after it has started us. */

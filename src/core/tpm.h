@@ -9,8 +9,10 @@
  *
  * Errors: -ENODEV (the TCTI cannot open, or breaks), -ENOENT (nothing at this handle),
  * -EKEYREJECTED (a policy that does not hold), -EAGAIN (a PCR moved meanwhile), -EACCES (lockout),
- * -EPERM (authorization), -EPROTO (it refuses for another reason), -EBADMSG (what it answers makes
- * no sense, or was changed on its way).
+ * -EPERM (authorization), -EPROTO (it refuses what it was told: any other code of format one, TPM
+ * 2.0 part 2, 6.6.3), -ENOSPC (what others left loaded fills it), -EBUSY (it cannot now, or fails:
+ * any other code of format zero), -EBADMSG (what it answers makes no sense, or was changed on its
+ * way).
  *
  * Calling sequence: tpm_open -> tpm_session_start, TPM_CALL(Esys_...) -> tpm_close.
  */
@@ -40,6 +42,12 @@ struct tpm {
  */
 int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err);
 void tpm_close(struct tpm *t);
+
+/* Whether tcti is the TPM itself, with no resource manager between: then nobody else has it open
+ * (the kernel lets one in), and what is loaded in it was left behind. */
+bool tpm_is_raw(const char *tcti);
+/* Flush what is loaded, objects and sessions: of a raw one, right after tpm_open(). */
+int tpm_make_room(struct tpm *t, struct err *err);
 
 #define TPM_CALL(t, call) (tpm_call_begins(t), tpm_call_ended((t), (call)))
 void tpm_call_begins(struct tpm *t);

@@ -86,7 +86,7 @@ static int check_pin(struct tpm *t, struct adding *a, struct failure *f)
 				   "it is older than the pin at NV index 0x%08x: directories were "
 				   "added since",
 				   index);
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
 /* What was wrapped opens again, by the policy that opened the record itself. */
@@ -135,7 +135,7 @@ static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
 
 	if (rc == 0)
 		rc = wrap(t, a, srk, f);
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
 static int commit(struct tpm *t, struct adding *a, struct failure *f)
@@ -152,7 +152,7 @@ static int commit(struct tpm *t, struct adding *a, struct failure *f)
 	if (rc == 0)
 		rc = pin_write(t, pin_index(a->config->nv_index, a->record.pin_number), &session,
 			       pin, &f->err);
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
 /* What the pin at its index is: -ENOENT = not its own. */
@@ -169,7 +169,7 @@ static int finish(struct tpm *t, struct adding *a, struct failure *f)
 		return -ENOENT;
 	if (rc == 0)
 		rc = pin_lock(t, index, &f->err);
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
 static int with_tpm(struct adding *a, int (*work)(struct tpm *, struct adding *, struct failure *),
@@ -180,7 +180,7 @@ static int with_tpm(struct adding *a, int (*work)(struct tpm *, struct adding *,
 
 	if (rc < 0) {
 		f->tpm_rc = t.last_rc;
-		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
+		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : failure_tpm_cause(rc));
 	}
 	rc = work(&t, a, f);
 	f->tpm_rc = rc < 0 ? t.last_rc : 0;

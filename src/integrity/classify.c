@@ -7,14 +7,22 @@
 #include "core/hex.h"
 #include "core/macros.h"
 
+/* Pin and key are what they should be. What refuses the sealed key alone speaks of the record. */
+static enum integrity_cause seal_cause_of_code(const struct seal_facts *facts, int code)
+{
+	if (code == -ENOKEY && facts->policy == FACT_SAME && facts->pcrs != FACT_SAME)
+		return facts->pcrs == FACT_ABSENT ? CAUSE_PCR_BANK : CAUSE_PCR_MISMATCH;
+	if (code == -ENOKEY || code == -EILSEQ)
+		return CAUSE_RECORD_CHANGED;
+	return failure_tpm_cause(code);
+}
+
 enum integrity_cause seal_cause(const struct seal_facts *facts, int code)
 {
 	bool same = facts->pin == FACT_SAME && facts->key == FACT_SAME;
 
-	if (same && code == -EKEYREJECTED)
-		return facts->policy == FACT_SAME ? CAUSE_PCR_MISMATCH : CAUSE_RECORD_CHANGED;
 	if (same)
-		return code == -EPROTO ? CAUSE_RECORD_CHANGED : CAUSE_TPM_ERROR;
+		return seal_cause_of_code(facts, code);
 	if (facts->ek != FACT_SAME)
 		return CAUSE_ANOTHER_TPM;
 	if (facts->pin == FACT_ABSENT)
@@ -78,10 +86,36 @@ static int read_key_facts(struct tpm *t, const struct seal_record *record, struc
 	return 0;
 }
 
+static bool pcr_equal(const TPM2B_DIGEST *a, const TPM2B_DIGEST *b)
+{
+	return a->size == b->size && memcmp(a->buffer, b->buffer, a->size) == 0;
+}
+
+static bool pcrs_equal(const struct tpm_pcr_values *a, const struct tpm_pcr_values *b)
+{
+	for (unsigned i = 0; i < TPM_PCR_COUNT; i++)
+		if (!pcr_equal(&a->values[i], &b->values[i]))
+			return false;
+	return true;
+}
+
 struct evidence {
 	struct seal_facts facts;
 	TPM2B_NAME ek; /* where it had to be asked for */
+	struct tpm_pcr_values pcrs;
 };
+
+static int read_pcr_fact(struct tpm *t, const struct pcr_policy *policy, struct evidence *ret,
+			 struct err *err)
+{
+	int rc = policy->mask ? tpm_pcr_read(t, policy->bank, policy->mask, &ret->pcrs, err) : 0;
+
+	if (rc == -EPROTO)
+		ret->facts.pcrs = FACT_ABSENT;
+	else if (rc == 0 && policy->mask && !pcrs_equal(&ret->pcrs, &policy->values))
+		ret->facts.pcrs = FACT_OTHER;
+	return rc == -EPROTO ? 0 : rc;
+}
 
 static int gather(struct tpm *t, const struct config_integrity *config,
 		  const struct seal_record *record, struct evidence *ret, struct err *err)
@@ -94,7 +128,7 @@ static int gather(struct tpm *t, const struct config_integrity *config,
 		return rc;
 	/* It may have to be made, which takes a TPM seconds: only where it can matter. */
 	if (ret->facts.pin == FACT_SAME && ret->facts.key == FACT_SAME)
-		return 0;
+		return read_pcr_fact(t, &record->policy, ret, err);
 	rc = tpm_ek_name(t, &ret->ek, err);
 	if (rc == 0 && !tpm_name_equal(&ret->ek, &record->ek_name))
 		ret->facts.ek = FACT_OTHER;
@@ -102,23 +136,20 @@ static int gather(struct tpm *t, const struct config_integrity *config,
 }
 
 /* "PCR 7 is 3f9a…, at enablement it was 77e0…" for each that differs. */
-static void describe_pcrs(struct tpm *t, const struct pcr_policy *policy, char *ret, size_t size)
+static void describe_pcrs(const struct tpm_pcr_values *now, const struct pcr_policy *policy,
+			  char *ret, size_t size)
 {
-	struct tpm_pcr_values now;
 	size_t used = 0;
 
 	ret[0] = '\0';
-	if (tpm_pcr_read(t, policy->bank, policy->mask, &now, NULL) < 0)
-		return;
 	for (unsigned i = 0; i < TPM_PCR_COUNT; i++) {
 		const TPM2B_DIGEST *was = &policy->values.values[i];
-		const TPM2B_DIGEST *is = &now.values[i];
+		const TPM2B_DIGEST *is = &now->values[i];
 		char is_text[9];
 		char was_text[9];
 		int n;
 
-		if (!(policy->mask & (1u << i)) ||
-		    (was->size == is->size && memcmp(was->buffer, is->buffer, is->size) == 0))
+		if (!(policy->mask & (1u << i)) || pcr_equal(was, is))
 			continue;
 		hex_encode(span_of(is->buffer, 4), is_text);
 		hex_encode(span_of(was->buffer, 4), was_text);
@@ -131,9 +162,8 @@ static void describe_pcrs(struct tpm *t, const struct pcr_policy *policy, char *
 	}
 }
 
-static int describe(struct tpm *t, const struct config_integrity *config,
-		    const struct seal_record *record, const struct evidence *evidence, int code,
-		    struct failure *f)
+static int describe(const struct config_integrity *config, const struct seal_record *record,
+		    const struct evidence *evidence, int code, struct failure *f)
 {
 	enum integrity_cause cause = seal_cause(&evidence->facts, code);
 	bool key_is_absent = evidence->facts.key == FACT_ABSENT;
@@ -167,12 +197,23 @@ static int describe(struct tpm *t, const struct config_integrity *config,
 				   "what it says of the directories is not what is pinned in the "
 				   "TPM at NV index 0x%08x",
 				   config->nv_index);
+	case CAUSE_PCR_BANK:
+		return failure_set(f, cause, code,
+				   "this was sealed to PCRs of the bank %s, which the TPM does not "
+				   "have now",
+				   tpm_bank_name(record->policy.bank));
 	case CAUSE_PCR_MISMATCH:
-		describe_pcrs(t, &record->policy, pcrs, sizeof(pcrs));
+		describe_pcrs(&evidence->pcrs, &record->policy, pcrs, sizeof(pcrs));
 		return failure_set(f, cause, code, "%s", pcrs);
 	default:
 		return failure_because(f, cause);
 	}
+}
+
+/* What it holds says nothing then, and it may say that wrongly. */
+static bool is_momentary(int code)
+{
+	return code == -ENODEV || code == -EBUSY || code == -ENOSPC || code == -EAGAIN;
 }
 
 int seal_classify(struct tpm *t, const struct config_integrity *config,
@@ -180,14 +221,12 @@ int seal_classify(struct tpm *t, const struct config_integrity *config,
 {
 	const TSS2_RC refused = t->last_rc;
 	struct evidence evidence = {0};
-	int rc = -ENODEV;
+	int rc = is_momentary(code) ? code : gather(t, config, record, &evidence, NULL);
 
-	if (code != -ENODEV)
-		rc = gather(t, config, record, &evidence, NULL);
 	if (rc == 0)
-		(void)describe(t, config, record, &evidence, code, f);
+		(void)describe(config, record, &evidence, code, f);
 	else
-		(void)failure_because(f, CAUSE_TPM_ERROR);
+		(void)failure_because(f, failure_tpm_cause(rc));
 	t->last_rc = refused;
 	return code;
 }

@@ -14,6 +14,7 @@ struct seal_facts {
 	enum seal_fact key;
 	enum seal_fact ek;     /* never absent */
 	enum seal_fact policy; /* of the key: whether the record's PCRs lead to it; never absent */
+	enum seal_fact pcrs;   /* their values now; absent = the TPM has no such bank */
 };
 
 /* PURE. code is what the step that failed returned (core/tpm.h). */

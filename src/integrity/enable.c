@@ -16,6 +16,7 @@
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/sealed_directory.h"
+#include "integrity/tpm_apart.h"
 
 static struct enabling *enabling_new(const struct config_integrity *config, struct failure *f)
 {
@@ -176,18 +177,12 @@ int enable(const struct config_integrity *config, struct failure *f)
 	return rc;
 }
 
-static int lock_pin(void *shared, struct failure *f)
+static int lock_pin(struct tpm *t, void *shared, struct failure *f)
 {
 	const struct config_integrity *config = *(const struct config_integrity *const *)shared;
-	struct tpm t;
-	int rc = tpm_open(&t, config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+	int rc = pin_lock(t, config->nv_index, &f->err);
 
-	if (rc == 0) {
-		rc = pin_lock(&t, config->nv_index, &f->err);
-		tpm_close(&t);
-	}
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
 int enable_finish(const struct config_integrity *config, struct failure *f)
@@ -195,6 +190,6 @@ int enable_finish(const struct config_integrity *config, struct failure *f)
 	int rc;
 
 	f->step = STEP_ENABLE;
-	rc = apart_run(lock_pin, &config, f);
+	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, lock_pin, &config, f);
 	return rc < 0 ? rc : publish_record(config, f);
 }

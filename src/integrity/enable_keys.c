@@ -6,29 +6,11 @@
 
 #include "core/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
+#include "integrity/tpm_apart.h"
 
 #define TRIAL_LABEL "trial"
-
-static int with_tpm(struct enabling *e,
-		    int (*work)(struct tpm *t, struct enabling *e, struct failure *f),
-		    struct failure *f)
-{
-	struct tpm t;
-	/* Who wanted to wait for it has done so. */
-	int rc = tpm_open(&t, e->config->tcti, 0, &f->err);
-
-	if (rc < 0) {
-		f->tpm_rc = t.last_rc;
-		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
-	}
-	rc = work(&t, e, f);
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	tpm_close(&t);
-	return rc;
-}
 
 static bool is_half_made(const struct enabling *e, const TPM2B_NAME *name)
 {
@@ -46,14 +28,16 @@ static int evict_half_made(struct tpm *t, struct enabling *e, TPM2_HANDLE handle
 	TPM2B_NAME name;
 
 	if (tpm_find(t, handle, NULL, NULL, &name, &f->err) < 0)
-		return failure_because(f, CAUSE_TPM_ERROR);
+		return failure_because(f, failure_tpm_cause(f->err.code));
 	if (!is_half_made(e, &name))
 		return failure_set(
 			f, CAUSE_RECORD_REMOVED, -EEXIST,
 			"the TPM has a wrapping key of Steward's at 0x%08x, but there is "
 			"no record of it in %s",
 			handle, e->config->record_directory);
-	return wrapping_key_evict(t, handle, &f->err) < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return wrapping_key_evict(t, handle, &f->err) < 0
+		       ? failure_because(f, failure_tpm_cause(f->err.code))
+		       : 0;
 }
 
 static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
@@ -65,7 +49,7 @@ static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
 					    &owner, &f->err);
 
 		if (rc < 0)
-			return failure_because(f, CAUSE_TPM_ERROR);
+			return failure_because(f, failure_tpm_cause(f->err.code));
 		if (owner == KEY_OURS)
 			rc = evict_half_made(t, e, handle, f);
 		if (rc < 0)
@@ -84,7 +68,7 @@ static int check_no_pin(struct tpm *t, struct enabling *e, struct failure *f)
 
 	if (pin_read(t, e->config->nv_index, NULL, &pin, &f->err) < 0 ||
 	    pin_find_others(t, e->named, e->n_named, unnamed, 1, &n, &f->err) < 0) {
-		(void)failure_because(f, CAUSE_TPM_ERROR);
+		(void)failure_because(f, failure_tpm_cause(f->err.code));
 		return -EEXIST;
 	}
 	if (pin_is_written(pin.state))
@@ -103,7 +87,7 @@ static int remove_half_made(struct tpm *t, struct enabling *e, struct failure *f
 	int rc = evict_ours(t, e, f);
 
 	if (rc == 0 && pin_undefine_unwritten(t, e->config->nv_index, &f->err) < 0)
-		rc = failure_because(f, CAUSE_TPM_ERROR);
+		rc = failure_because(f, failure_tpm_cause(f->err.code));
 	return rc;
 }
 
@@ -118,7 +102,7 @@ static int unwrap(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct pcr_poli
 	if (rc == 0)
 		rc = fek_unwrap(t, key, &session, policy, wrapped, label, again, err);
 	if (rc == 0 && CRYPTO_memcmp(again, fek, FSCRYPT_FEK_SIZE) != 0)
-		rc = err_set(err, -EPROTO, "the TPM unwraps another key than was wrapped");
+		rc = err_set(err, -EILSEQ, "the TPM unwraps another key than was wrapped");
 	return rc;
 }
 
@@ -168,8 +152,9 @@ static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
 	return rc;
 }
 
-static int make(struct tpm *t, struct enabling *e, struct failure *f)
+static int make(struct tpm *t, void *shared, struct failure *f)
 {
+	struct enabling *e = shared;
 	int rc = check_no_pin(t, e, f);
 
 	if (rc == 0)
@@ -181,8 +166,8 @@ static int make(struct tpm *t, struct enabling *e, struct failure *f)
 		return -EOPNOTSUPP;
 	}
 	if (rc == 0 && make_keys(t, e, &f->err) < 0) {
-		f->err.code = -EOPNOTSUPP;
-		rc = failure_because(f, CAUSE_TPM_ERROR);
+		(void)failure_because(f, failure_tpm_cause(f->err.code));
+		f->err.code = rc = -EOPNOTSUPP;
 	}
 	return rc;
 }
@@ -202,7 +187,7 @@ static int commit_keys(struct tpm *t, struct enabling *e, struct err *err)
 	if (rc == 0)
 		rc = enable_keys_prove(t, srk, loaded.handle, e->record, e->fek, err);
 	if (rc == 0)
-		rc = wrapping_key_persist(t, &loaded, e->record->key_handle, err);
+		rc = wrapping_key_place(t, &loaded, &e->key.name, e->record->key_handle, err);
 	if (rc == 0)
 		rc = seal_record_pin(e->record, pin);
 	if (rc == 0)
@@ -210,46 +195,35 @@ static int commit_keys(struct tpm *t, struct enabling *e, struct err *err)
 	return rc;
 }
 
-static int commit(struct tpm *t, struct enabling *e, struct failure *f)
+static int commit(struct tpm *t, void *shared, struct failure *f)
 {
-	return commit_keys(t, e, &f->err) < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	struct enabling *e = shared;
+
+	return commit_keys(t, e, &f->err) < 0 ? failure_because(f, failure_tpm_cause(f->err.code))
+					      : 0;
 }
 
-static int undo(struct tpm *t, struct enabling *e, struct failure *f)
+static int undo(struct tpm *t, void *shared, struct failure *f)
 {
+	struct enabling *e = shared;
 	int rc = check_no_pin(t, e, f);
 
 	return rc < 0 ? rc : remove_half_made(t, e, f);
 }
 
-static int make_in_child(void *shared, struct failure *f)
-{
-	return with_tpm(shared, make, f);
-}
-
-static int commit_in_child(void *shared, struct failure *f)
-{
-	return with_tpm(shared, commit, f);
-}
-
-static int undo_in_child(void *shared, struct failure *f)
-{
-	return with_tpm(shared, undo, f);
-}
-
 int enable_keys_make(struct enabling *e, struct failure *f)
 {
-	return apart_run(make_in_child, e, f);
+	return tpm_apart(e->config->tcti, 0, make, e, f);
 }
 
 int enable_keys_commit(struct enabling *e, struct failure *f)
 {
-	return apart_run(commit_in_child, e, f);
+	return tpm_apart(e->config->tcti, 0, commit, e, f);
 }
 
 int enable_keys_undo(struct enabling *e, bool *ret_pin_written, struct failure *f)
 {
-	int rc = apart_run(undo_in_child, e, f);
+	int rc = tpm_apart(e->config->tcti, 0, undo, e, f);
 
 	*ret_pin_written = rc == -EEXIST;
 	return rc;

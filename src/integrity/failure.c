@@ -97,6 +97,10 @@ static const struct {
 				 "read. Nothing is lost."},
 	[CAUSE_REQUIRED] = {"required, but not possible",
 			    "Mend what the reason says, or do not require it. Nothing is lost."},
+	[CAUSE_TPM_NOT_READY] =
+		{"TPM not ready",
+		 "It is asked again by itself. If it stays: end programs that use the TPM, or "
+		 "switch the machine off and on again. Nothing is lost."},
 	[CAUSE_TPM_ERROR] = {"TPM error",
 			     "Switch the machine off and on again. If it stays, the TPM is "
 			     "broken. " REPROVISION},
@@ -136,6 +140,20 @@ static enum integrity_cause refine(enum integrity_cause cause, int code)
 		return CAUSE_FULL;
 	default:
 		return CAUSE_SYSTEM;
+	}
+}
+
+enum integrity_cause failure_tpm_cause(int code)
+{
+	switch (code) {
+	case -ENODEV:
+	case -EBADMSG:
+		return CAUSE_TPM_ERROR;
+	case -ENOMEM:
+	case -EIO:
+		return CAUSE_SYSTEM; /* ours, not the TPM's */
+	default:
+		return CAUSE_TPM_NOT_READY;
 	}
 }
 

@@ -50,6 +50,7 @@ enum integrity_cause {
 	CAUSE_FSCRYPT_REFUSED,
 	CAUSE_CONFIGURATION, /* says "not enabled", but a record or a pin is there; or is refused */
 	CAUSE_REQUIRED,      /* cannot take part, and the configuration says "required" */
+	CAUSE_TPM_NOT_READY, /* it says that it cannot now: this tells nothing of the disk */
 	CAUSE_TPM_ERROR,     /* answers, but not as a TPM does */
 	CAUSE_READ_ONLY,     /* CAUSE_SYSTEM becomes these two by its errno */
 	CAUSE_FULL,
@@ -66,6 +67,9 @@ struct failure {
 
 const char *integrity_step_name(enum integrity_step step);
 const char *integrity_cause_name(enum integrity_cause cause);
+
+/* PURE. Of a command that the TPM answered, or not, with code (core/tpm.h). */
+enum integrity_cause failure_tpm_cause(int code);
 
 /* What an operator is to do about it: sentences. Only where it is true do they say that the system
  * must be reprovisioned. */

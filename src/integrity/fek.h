@@ -7,7 +7,8 @@
  * label: text that the unwrapping must give too; its final zero is part of it (TPM 2.0 part 1,
  * B.4).
  *
- * Errors: those of core/tpm.h.
+ * Errors: those of core/tpm.h; -EILSEQ: the one command that uses the sealed key refuses what is
+ * wrapped, or it holds something else; -ENOKEY: the key's policy does not hold.
  */
 #pragma once
 

@@ -6,10 +6,10 @@
 
 #include "core/log.h"
 #include "core/macros.h"
-#include "integrity/apart.h"
 #include "integrity/fscrypt.h"
 #include "integrity/mounts.h"
 #include "integrity/seal_record.h"
+#include "integrity/tpm_apart.h"
 
 /* What the child that speaks to the TPM gets and gives back. */
 struct probe {
@@ -81,25 +81,20 @@ static int read_pins(struct tpm *t, struct probe *p, struct err *err)
 	return pin_find_others(t, p->named, p->n_named, p->unnamed, PINS_MAX, &p->n_unnamed, err);
 }
 
-static int probe_in_child(void *shared, struct failure *f)
+static int probe_in_child(struct tpm *t, void *shared, struct failure *f)
 {
 	struct probe *p = shared;
-	struct tpm t;
-	int rc = tpm_open(&t, p->config->tcti, p->patience_ms, &f->err);
+	int rc;
 
-	if (rc == 0) {
-		p->opened = true;
-		rc = read_pins(&t, p, &f->err);
-		tpm_close(&t);
-	}
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
+	p->opened = true;
+	rc = read_pins(t, p, &f->err);
+	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
 /* A TPM that was opened and then broke off is one that is there. */
 static enum boot_tpm probe_tpm(struct probe *p, struct findings *ret)
 {
-	int rc = apart_run(probe_in_child, p, &ret->of_tpm);
+	int rc = tpm_apart(p->config->tcti, p->patience_ms, probe_in_child, p, &ret->of_tpm);
 
 	if (rc < 0) {
 		log_debug("no pin is read: %s", ret->of_tpm.err.text);
@@ -193,7 +188,7 @@ int findings_unnamed_pins(const struct config_integrity *config, TPM2_HANDLE ret
 		return f->err.code;
 	p->config = config;
 	p->n_named = findings_named_indices(config, p->named);
-	rc = apart_run(probe_in_child, p, f);
+	rc = tpm_apart(config->tcti, p->patience_ms, probe_in_child, p, f);
 	if (rc == 0) {
 		memcpy(ret, p->unnamed, sizeof(p->unnamed));
 		*ret_n = p->n_unnamed;

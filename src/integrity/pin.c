@@ -98,24 +98,49 @@ static int lock(struct tpm *t, TPM2_HANDLE index, ESYS_TR nv, struct err *err)
 	return 0;
 }
 
+static int write_content(struct tpm *t, TPM2_HANDLE index, ESYS_TR nv,
+			 const struct tpm_object *session, const uint8_t digest[PIN_SIZE],
+			 struct err *err)
+{
+	TPM2B_MAX_NV_BUFFER content = {.size = PIN_SIZE};
+	TSS2_RC rc;
+
+	memcpy(content.buffer, digest, PIN_SIZE);
+	tpm_session_encrypts(session, TPM_ENCRYPT_NOTHING);
+	rc = TPM_CALL(t, Esys_NV_Write(t->esys, ESYS_TR_RH_OWNER, nv, session->handle, ESYS_TR_NONE,
+				       ESYS_TR_NONE, &content, 0));
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "write the pin at NV index 0x%08x", index);
+	return lock(t, index, nv, err);
+}
+
+/* A try before, whose end was not heard of, may have come to any of its steps. */
 int pin_write(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session,
 	      const uint8_t digest[PIN_SIZE], struct err *err)
 {
-	TPM2B_MAX_NV_BUFFER content = {.size = PIN_SIZE};
+	struct pin pin;
 	ESYS_TR nv;
-	TSS2_RC tss_rc;
-	int rc;
+	int rc = pin_read(t, index, NULL, &pin, err);
 
-	tpm_session_encrypts(session, TPM_ENCRYPT_NOTHING);
-	rc = define(t, index, session, &nv, err);
 	if (rc < 0)
 		return rc;
-	memcpy(content.buffer, digest, PIN_SIZE);
-	tss_rc = TPM_CALL(t, Esys_NV_Write(t->esys, ESYS_TR_RH_OWNER, nv, session->handle,
-					   ESYS_TR_NONE, ESYS_TR_NONE, &content, 0));
-	if (tss_rc != TSS2_RC_SUCCESS)
-		return tpm_fail(t, tss_rc, err, "write the pin at NV index 0x%08x", index);
-	return lock(t, index, nv, err);
+	switch (pin.state) {
+	case PIN_ABSENT:
+		tpm_session_encrypts(session, TPM_ENCRYPT_NOTHING);
+		rc = define(t, index, session, &nv, err);
+		return rc < 0 ? rc : write_content(t, index, nv, session, digest, err);
+	case PIN_UNWRITTEN:
+		rc = find(t, index, &nv, &pin, err);
+		return rc < 0 ? rc : write_content(t, index, nv, session, digest, err);
+	case PIN_FOREIGN:
+		return err_set(err, -EEXIST, "what lies at NV index 0x%08x is no pin", index);
+	default:
+		if (memcmp(pin.digest, digest, PIN_SIZE) != 0)
+			return err_set(err, -EEXIST,
+				       "the pin at NV index 0x%08x is written, with another value",
+				       index);
+		return pin_lock(t, index, err);
+	}
 }
 
 int pin_lock(struct tpm *t, TPM2_HANDLE index, struct err *err)

@@ -41,7 +41,8 @@ struct pin {
 int pin_read(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session, struct pin *ret,
 	     struct err *err);
 
-/* Define, write, lock. session: salted HMAC. */
+/* Define, write, lock, or what is left to do of these. session: salted HMAC. -EEXIST: something
+ * else is written there. */
 int pin_write(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session,
 	      const uint8_t digest[PIN_SIZE], struct err *err);
 

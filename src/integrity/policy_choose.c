@@ -10,6 +10,7 @@
 #include "core/macros.h"
 #include "integrity/apart.h"
 #include "integrity/nv_counter.h"
+#include "integrity/tpm_apart.h"
 
 /* Each takes a TPM some 20 ms, and wears its memory. */
 #define STEPS_MAX 256
@@ -122,7 +123,7 @@ static int read_counter(struct tpm *t, const struct policy_authority *authority,
 	struct nv_counter counter = {0};
 
 	if (nv_counter_find(t, authority->counter, false, &counter, &f->err) < 0)
-		return failure_because(f, CAUSE_TPM_ERROR);
+		return failure_because(f, failure_tpm_cause(f->err.code));
 	if (counter.state != NV_COUNTER_COUNTS)
 		return failure_set(f, CAUSE_NO_POLICY, -EKEYREJECTED,
 				   "the counter of policies at NV index 0x%08x is gone, and each "
@@ -170,7 +171,7 @@ int policy_prepare(struct tpm *t, const struct config_integrity *config, struct 
 	if (!policy->authority.is_set)
 		return 0;
 	if (nv_counter_provide(t, policy->authority.counter, false, &counter, &f->err) < 0)
-		return failure_because(f, CAUSE_TPM_ERROR);
+		return failure_because(f, failure_tpm_cause(f->err.code));
 	return policy_choose(t, config, policy, ret, ret_opened, f);
 }
 
@@ -201,18 +202,11 @@ static int end_older(struct tpm *t, struct ending *e, struct err *err)
 	return rc;
 }
 
-static int end_in_child(void *shared, struct failure *f)
+static int end_in_child(struct tpm *t, void *shared, struct failure *f)
 {
-	struct ending *e = shared;
-	struct tpm t;
-	int rc = tpm_open(&t, e->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+	int rc = end_older(t, shared, &f->err);
 
-	if (rc == 0) {
-		rc = end_older(&t, e, &f->err);
-		tpm_close(&t);
-	}
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
 int policy_end_older(const struct config_integrity *config, const struct signed_policy *policy,
@@ -225,7 +219,7 @@ int policy_end_older(const struct config_integrity *config, const struct signed_
 		return f->err.code;
 	e->config = config;
 	e->policy = policy;
-	rc = apart_run(end_in_child, e, f);
+	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, end_in_child, e, f);
 	if (rc == 0)
 		*ret_count = e->count;
 	apart_free(e, sizeof(*e));

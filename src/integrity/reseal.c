@@ -10,6 +10,7 @@
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
+#include "integrity/tpm_apart.h"
 
 struct resealing {
 	const struct config_integrity *config;
@@ -18,6 +19,7 @@ struct resealing {
 	struct wrapping_key key;
 	struct signed_policy by;     /* what new.policy.by points to */
 	struct policy_opened opened; /* the same, for who asks */
+	bool published;              /* the new record is in place */
 };
 
 static TPM2_HANDLE other_handle(const struct config_integrity *config,
@@ -43,7 +45,8 @@ static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
 	if (rc == 0)
 		rc = tpm_find(t, r->old->key_handle, &key, NULL, &name, &f->err);
 	if (rc == 0 && !tpm_name_equal(&name, &r->old->key_name))
-		rc = -ENOENT;
+		rc = err_set(&f->err, -ENOENT, "the key at 0x%08x is not the record's",
+			     r->old->key_handle);
 	if (rc == 0)
 		rc = seal_record_label(r->old, label);
 	if (rc == 0 && policy.authority.is_set) {
@@ -117,7 +120,7 @@ static int make_room(struct tpm *t, const struct resealing *r, const TPM2B_NAME 
 					   handle, r->config->record_directory);
 		rc = wrapping_key_evict(t, handle, &f->err);
 	}
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
 static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
@@ -133,6 +136,22 @@ static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
 	return rc == 0 ? make_room(t, r, known, f) : rc;
 }
 
+/* From here on the new record holds, whatever becomes of the old key. */
+static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
+		   const uint8_t fek[FSCRYPT_FEK_SIZE], struct failure *f)
+{
+	int rc = make_key(t, srk, r, fek, &f->err);
+
+	if (rc < 0)
+		return failure_because(f, failure_tpm_cause(rc));
+	/* Renamed and not written again: what names the new key is never half there. */
+	rc = seal_record_publish(r->config->record_directory, &f->err);
+	if (rc < 0)
+		return failure_because(f, CAUSE_SYSTEM);
+	r->published = true;
+	return 0;
+}
+
 static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 {
 	uint8_t fek[FSCRYPT_FEK_SIZE];
@@ -144,31 +163,18 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 	rc = open_old(t, srk, r, fek, f);
 	if (rc == 0)
 		rc = prepare(t, r, f);
-	if (rc < 0)
-		return rc;
-	rc = make_key(t, srk, r, fek, &f->err);
-	/* Renamed and not written again: what names the new key is never half there. */
-	if (rc == 0)
-		rc = seal_record_publish(r->config->record_directory, &f->err);
-	if (rc == 0)
-		rc = wrapping_key_evict(t, r->old->key_handle, &f->err);
-	return rc < 0 ? failure_because(f, CAUSE_TPM_ERROR) : 0;
+	return rc == 0 ? publish(t, srk, r, fek, f) : rc;
 }
 
-static int in_child(void *shared, struct failure *f)
+static int replace_and_evict(struct tpm *t, void *shared, struct failure *f)
 {
 	struct resealing *r = shared;
-	struct tpm t;
-	int rc = tpm_open(&t, r->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+	int rc = r->published ? 0 : replace_key(t, r, f);
 
-	if (rc == 0) {
-		rc = replace_key(&t, r, f);
-		tpm_close(&t);
-	} else {
-		(void)failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR);
-	}
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	return rc;
+	if (rc < 0)
+		return rc;
+	rc = wrapping_key_evict(t, r->old->key_handle, &f->err);
+	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
 int reseal(const struct config_integrity *config, const struct seal_record *record,
@@ -182,7 +188,7 @@ int reseal(const struct config_integrity *config, const struct seal_record *reco
 	r->config = config;
 	r->old = record;
 	r->new = *record;
-	rc = apart_run(in_child, r, f);
+	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, replace_and_evict, r, f);
 	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
 		rc = failure_because(f, CAUSE_SYSTEM);
 	apart_free(r, sizeof(*r));

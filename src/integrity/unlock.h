@@ -12,14 +12,7 @@
 #pragma once
 
 #include "core/config.h"
-#include "integrity/policy_store.h"
-#include "integrity/seal_record.h"
-
-/* By which signed policy, where that is what opens. */
-struct unlock_by {
-	struct signed_policy policy;
-	struct policy_opened opened; /* its name is empty: by none */
-};
+#include "integrity/unseal.h"
 
 /* *ret_already: they were open. f->step and f->cause tell where and why it failed. */
 int unlock_directories(const struct config_integrity *config, const struct seal_record *record,

@@ -84,6 +84,19 @@ int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HA
 	return 0;
 }
 
+int wrapping_key_place(struct tpm *t, const struct tpm_object *loaded, const TPM2B_NAME *name,
+		       TPM2_HANDLE handle, struct err *err)
+{
+	TPM2B_NAME found;
+	int rc = tpm_find(t, handle, NULL, NULL, &found, err);
+
+	if (rc == 0 && tpm_name_equal(&found, name))
+		return 0;
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	return wrapping_key_persist(t, loaded, handle, err);
+}
+
 int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err)
 {
 	ESYS_TR key;

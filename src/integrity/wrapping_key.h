@@ -59,6 +59,9 @@ int wrapping_key_load(struct tpm *t, ESYS_TR srk, const struct tpm_object *sessi
 /* Make it persistent at handle, where nothing may lie: see wrapping_key_owner(). */
 int wrapping_key_persist(struct tpm *t, const struct tpm_object *loaded, TPM2_HANDLE handle,
 			 struct err *err);
+/* The same, where it may be done already: by a try before, whose end was not heard of. */
+int wrapping_key_place(struct tpm *t, const struct tpm_object *loaded, const TPM2B_NAME *name,
+		       TPM2_HANDLE handle, struct err *err);
 int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err);
 
 /* Make a policy session fit to use the key: PolicyPCR over bank and mask, or PolicyCommandCode, or

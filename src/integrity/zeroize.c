@@ -11,9 +11,9 @@
 
 #include "core/atomic_file.h"
 #include "core/macros.h"
-#include "integrity/apart.h"
 #include "integrity/findings.h"
 #include "integrity/sealed_directory.h"
+#include "integrity/tpm_apart.h"
 
 /* What the child does to the TPM. */
 struct erasure {
@@ -99,18 +99,11 @@ static int erase(struct tpm *t, const struct erasure *e, struct err *err)
 	return e->pin_too ? undefine_all(t, e, err) : evict_all(t, e, err);
 }
 
-static int erase_in_child(void *shared, struct failure *f)
+static int erase_in_child(struct tpm *t, void *shared, struct failure *f)
 {
-	struct erasure *e = shared;
-	struct tpm t;
-	int rc = tpm_open(&t, e->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
+	int rc = erase(t, shared, &f->err);
 
-	if (rc == 0) {
-		rc = erase(&t, e, &f->err);
-		tpm_close(&t);
-	}
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	return rc < 0 ? failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : CAUSE_TPM_ERROR) : 0;
+	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
 static int erase_in_tpm(const struct config_integrity *config, const struct seal_record *record,
@@ -126,7 +119,7 @@ static int erase_in_tpm(const struct config_integrity *config, const struct seal
 	e->has_record = record != NULL;
 	e->record_handle = record ? record->key_handle : 0;
 	seal_record_known_names(config->record_directory, e->known);
-	rc = apart_run(erase_in_child, e, f);
+	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, erase_in_child, e, f);
 	apart_free(e, sizeof(*e));
 	return rc;
 }

@@ -11,51 +11,50 @@
 static void test_causes(void **state)
 {
 	static const struct {
-		struct seal_facts facts; /* pin, key, EK, policy */
+		struct seal_facts facts; /* pin, key, EK, policy, PCRs */
 		enum integrity_cause cause;
 	} rows[] = {
-		{{SAME, SAME, SAME, SAME}, CAUSE_NONE}, /* the code tells */
-		{{SAME, SAME, OTHER, SAME}, CAUSE_NONE},
-		{{SAME, SAME, ABSENT, SAME}, CAUSE_NONE},
-		{{SAME, OTHER, SAME, SAME}, CAUSE_KEY_REPLACED},
-		{{SAME, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{SAME, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{SAME, ABSENT, SAME, SAME}, CAUSE_KEY_REPLACED},
-		{{SAME, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{SAME, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, SAME, SAME, SAME}, CAUSE_RECORD_CHANGED},
-		{{OTHER, SAME, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, SAME, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, OTHER, SAME, SAME}, CAUSE_KEY_REPLACED},
-		{{OTHER, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, ABSENT, SAME, SAME}, CAUSE_KEY_REPLACED},
-		{{OTHER, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{OTHER, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, SAME, SAME, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, SAME, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, SAME, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, OTHER, SAME, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, OTHER, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, OTHER, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, ABSENT, SAME, SAME}, CAUSE_TPM_CLEARED},
-		{{ABSENT, ABSENT, OTHER, SAME}, CAUSE_ANOTHER_TPM},
-		{{ABSENT, ABSENT, ABSENT, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, SAME, SAME, SAME, SAME}, CAUSE_NONE}, /* the code tells */
+		{{SAME, SAME, OTHER, SAME, SAME}, CAUSE_NONE},
+		{{SAME, SAME, ABSENT, SAME, SAME}, CAUSE_NONE},
+		{{SAME, OTHER, SAME, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{SAME, OTHER, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, OTHER, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, ABSENT, SAME, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{SAME, ABSENT, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{SAME, ABSENT, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, SAME, SAME, SAME, SAME}, CAUSE_RECORD_CHANGED},
+		{{OTHER, SAME, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, SAME, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, OTHER, SAME, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{OTHER, OTHER, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, OTHER, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, ABSENT, SAME, SAME, SAME}, CAUSE_KEY_REPLACED},
+		{{OTHER, ABSENT, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{OTHER, ABSENT, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, SAME, SAME, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, SAME, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, SAME, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, OTHER, SAME, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, OTHER, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, OTHER, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, ABSENT, SAME, SAME, SAME}, CAUSE_TPM_CLEARED},
+		{{ABSENT, ABSENT, OTHER, SAME, SAME}, CAUSE_ANOTHER_TPM},
+		{{ABSENT, ABSENT, ABSENT, SAME, SAME}, CAUSE_ANOTHER_TPM},
 	};
 	/* Of a TPM that holds what it should. */
 	static const struct {
 		int code;
 		enum integrity_cause cause;
 	} codes[] = {
-		{-EKEYREJECTED, CAUSE_PCR_MISMATCH},
-		{-EPROTO, CAUSE_RECORD_CHANGED}, /* it does not decrypt */
-		{-ENODEV, CAUSE_TPM_ERROR},
-		{-ENOENT, CAUSE_TPM_ERROR},
-		{-EAGAIN, CAUSE_TPM_ERROR},
-		{-EACCES, CAUSE_TPM_ERROR},
-		{-EPERM, CAUSE_TPM_ERROR},
-		{-EBADMSG, CAUSE_TPM_ERROR},
-		{-ENOMEM, CAUSE_TPM_ERROR},
+		{-ENOKEY, CAUSE_RECORD_CHANGED}, /* and no PCR is another */
+		{-EILSEQ, CAUSE_RECORD_CHANGED}, /* it does not decrypt */
+		{-EPROTO, CAUSE_TPM_NOT_READY},  {-EKEYREJECTED, CAUSE_TPM_NOT_READY},
+		{-ENOENT, CAUSE_TPM_NOT_READY},  {-EAGAIN, CAUSE_TPM_NOT_READY},
+		{-EACCES, CAUSE_TPM_NOT_READY},  {-EPERM, CAUSE_TPM_NOT_READY},
+		{-EBUSY, CAUSE_TPM_NOT_READY},   {-ENOSPC, CAUSE_TPM_NOT_READY},
+		{-ENODEV, CAUSE_TPM_ERROR},      {-EBADMSG, CAUSE_TPM_ERROR},
+		{-ENOMEM, CAUSE_SYSTEM},
 	};
 
 	(void)state;
@@ -77,11 +76,17 @@ static void test_causes(void **state)
 /* The PCRs that the record names are part of the key's policy: with others somebody wrote it. */
 static void test_other_pcrs(void **state)
 {
-	static const struct seal_facts facts = {SAME, SAME, SAME, OTHER};
+	static const struct seal_facts written = {SAME, SAME, SAME, OTHER, OTHER};
+	static const struct seal_facts moved = {SAME, SAME, SAME, SAME, OTHER};
+	static const struct seal_facts no_bank = {SAME, SAME, SAME, SAME, ABSENT};
 
 	(void)state;
-	assert_int_equal(seal_cause(&facts, -EKEYREJECTED), CAUSE_RECORD_CHANGED);
-	assert_int_equal(seal_cause(&facts, -EPROTO), CAUSE_RECORD_CHANGED);
+	assert_int_equal(seal_cause(&written, -ENOKEY), CAUSE_RECORD_CHANGED);
+	assert_int_equal(seal_cause(&written, -EILSEQ), CAUSE_RECORD_CHANGED);
+	assert_int_equal(seal_cause(&moved, -ENOKEY), CAUSE_PCR_MISMATCH);
+	assert_int_equal(seal_cause(&moved, -EILSEQ), CAUSE_RECORD_CHANGED);
+	assert_int_equal(seal_cause(&moved, -EBUSY), CAUSE_TPM_NOT_READY);
+	assert_int_equal(seal_cause(&no_bank, -ENOKEY), CAUSE_PCR_BANK);
 }
 
 static void test_short_name(void **state)
@@ -185,10 +190,10 @@ static void test_all_is_there(void **state)
 	char part[64];
 
 	seal(&s, *state);
-	assert_classified(&s, -EPROTO, CAUSE_RECORD_CHANGED, "what the step said");
+	assert_classified(&s, -EILSEQ, CAUSE_RECORD_CHANGED, "what the step said");
 	assert_classified(&s, -EBADMSG, CAUSE_TPM_ERROR, "what the step said");
 	tpm_extend(&s.w->t, 16, 1);
-	assert_classified(&s, -EKEYREJECTED, CAUSE_PCR_MISMATCH, "PCR 16 (sha256) is ");
+	assert_classified(&s, -ENOKEY, CAUSE_PCR_MISMATCH, "PCR 16 (sha256) is ");
 	(void)snprintf(part, sizeof(part), "when this was sealed it was %02x%02x%02x%02x…",
 		       s.record.policy.values.values[16].buffer[0],
 		       s.record.policy.values.values[16].buffer[1],
@@ -197,7 +202,7 @@ static void test_all_is_there(void **state)
 	assert_contains(s.f.err.text, part);
 	assert_null(strstr(s.f.err.text, "PCR 7"));
 	tpm_extend(&s.w->t, 7, 1);
-	assert_classified(&s, -EKEYREJECTED, CAUSE_PCR_MISMATCH, "; PCR 16");
+	assert_classified(&s, -ENOKEY, CAUSE_PCR_MISMATCH, "; PCR 16");
 	assert_contains(s.f.err.text, "PCR 7 (sha256)");
 	end_sealed(&s);
 }

@@ -38,6 +38,7 @@ static void test_names(void **state)
 		"fscrypt refused",
 		"configuration",
 		"required, but not possible",
+		"TPM not ready",
 		"TPM error",
 		"filesystem read-only",
 		"filesystem full",

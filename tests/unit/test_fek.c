@@ -107,9 +107,9 @@ static void test_label(void **state)
 	struct keys k;
 
 	make_keys(&k, w, &no_pcrs);
-	assert_refused(&k, LABEL "x", -EPROTO);
-	assert_refused(&k, LABEL + 1, -EPROTO);
-	assert_refused(&k, "", -EPROTO);
+	assert_refused(&k, LABEL "x", -EILSEQ);
+	assert_refused(&k, LABEL + 1, -EILSEQ);
+	assert_refused(&k, "", -EILSEQ);
 	memset(too_long, 'x', sizeof(too_long) - 1);
 	too_long[sizeof(too_long) - 1] = '\0';
 	assert_refused(&k, too_long, -EINVAL);
@@ -169,15 +169,15 @@ static void test_of_a_stranger(void **state)
 	make_keys(&k, w, &no_pcrs);
 	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
 		encrypt(&k.key.public, RSA_PKCS1_OAEP_PADDING, sizes[i], sizeof(LABEL), k.wrapped);
-		assert_refused(&k, LABEL, -EPROTO);
+		assert_refused(&k, LABEL, -EILSEQ);
 		assert_contains(w->err.text, "it is not of 32 bytes");
 	}
 	encrypt(&k.key.public, RSA_PKCS1_PADDING, FSCRYPT_FEK_SIZE, 0, k.wrapped);
-	assert_refused(&k, LABEL, -EPROTO);
+	assert_refused(&k, LABEL, -EILSEQ);
 	/* The label's zero is a part of it. */
 	encrypt(&k.key.public, RSA_PKCS1_OAEP_PADDING, FSCRYPT_FEK_SIZE, sizeof(LABEL) - 1,
 		k.wrapped);
-	assert_refused(&k, LABEL, -EPROTO);
+	assert_refused(&k, LABEL, -EILSEQ);
 	/* Else the TPM decrypts it as happily as ours: the pin is what helps. */
 	encrypt(&k.key.public, RSA_PKCS1_OAEP_PADDING, FSCRYPT_FEK_SIZE, sizeof(LABEL), k.wrapped);
 	tpm_must(w, unwrap(&k, LABEL, fek));
@@ -194,14 +194,14 @@ static void test_changed(void **state)
 	make_keys(&k, w, &no_pcrs);
 	for (size_t i = 0; i < WRAPPED_SIZE; i += 51) {
 		k.wrapped[i] ^= 1;
-		assert_refused(&k, LABEL, -EPROTO);
+		assert_refused(&k, LABEL, -EILSEQ);
 		k.wrapped[i] ^= 1;
 	}
 	tpm_must(w, tpm_session_start(k.t, k.srk, TPM2_SE_HMAC, &session, &w->err));
 	tpm_must(w, wrapping_key_create(k.t, k.srk, &session, &no_pcrs, &another, &w->err));
 	tpm_flush(&session);
 	tpm_must(w, fek_wrap(&another.public, k.fek, LABEL, k.wrapped, &w->err));
-	assert_refused(&k, LABEL, -EPROTO);
+	assert_refused(&k, LABEL, -EILSEQ);
 	tpm_flush(&k.loaded);
 }
 
@@ -258,7 +258,7 @@ static void test_pcr_moves(void **state)
 		{10, 1, 0, 2},            /* one that is not in the policy */
 		{10, 4, 0, 5},            /* four times */
 		{10, 5, -EAGAIN, 5},      /* for ever */
-		{7, 1, -EKEYREJECTED, 2}, /* one that is: the last, since it stays moved */
+		{7, 1, -ENOKEY, 2}, /* one that is: the last, since it stays moved */
 	};
 	struct tpm_world *w = *state;
 	struct pcr_policy policy = {.bank = TPM2_ALG_SHA256, .mask = 1u << 7};

@@ -100,8 +100,10 @@ static void test_locked_for_good(void **state)
 
 	start_session(w, TPM2_SE_HMAC, &session);
 	tpm_must(w, pin_write(&w->t, INDEX, &session, digest, &w->err));
-	tpm_refused(w, pin_write(&w->t, INDEX, &session, other, &w->err), -EPROTO,
-		    "define the pin at NV index 0x01800128");
+	tpm_refused(w, pin_write(&w->t, INDEX, &session, other, &w->err), -EEXIST,
+		    "the pin at NV index 0x01800128 is written, with another value");
+	/* The same again is what a try makes that was not heard of. */
+	tpm_must(w, pin_write(&w->t, INDEX, &session, digest, &w->err));
 	tpm_flush(&session);
 	for (int i = 0; i < 2; i++) {
 		/* NV access locked: 0x148. */
@@ -208,8 +210,8 @@ static void test_foreign(void **state)
 		/* It stays, and as it is. */
 		tpm_must(w, pin_undefine(&w->t, INDEX, &w->err));
 		tpm_must(w, pin_lock(&w->t, INDEX, &w->err));
-		tpm_refused(w, pin_write(&w->t, INDEX, &session, digest, &w->err), -EPROTO,
-			    "define");
+		tpm_refused(w, pin_write(&w->t, INDEX, &session, digest, &w->err), -EEXIST,
+			    "what lies at NV index 0x01800128 is no pin");
 		assert_pin(w, PIN_FOREIGN, NULL);
 		assert_int_equal(Esys_NV_UndefineSpace(w->t.esys, ESYS_TR_RH_OWNER, nv,
 						       ESYS_TR_PASSWORD, ESYS_TR_NONE,

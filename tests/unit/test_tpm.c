@@ -25,13 +25,13 @@ static void test_codes(void **state)
 		{0x921, -EACCES},       /* lockout */
 		{0x98e, -EPERM},        /* authorization, counted */
 		{0x9a2, -EPERM},        /* authorization, not counted */
-		{0x12f, -EPROTO},       /* authorization not available for this use */
+		{0x12f, -EBUSY},        /* authorization not available for this use */
 		{0x1df, -EPROTO},       /* integrity of parameter 1 */
 		{0x184, -EPROTO},       /* value of handle 1 */
-		{0x101, -EPROTO},       /* failure mode */
-		{0x100, -EPROTO},       /* not started */
-		{0x14a, -EPROTO},       /* NV not written */
-		{0x922, -EPROTO},       /* retry */
+		{0x101, -EBUSY},        /* failure mode */
+		{0x100, -EBUSY},        /* not started */
+		{0x14a, -EBUSY},        /* NV not written */
+		{0x922, -EBUSY},        /* retry */
 		{TSS2_RESMGR_TPM_RC_LAYER | 0x18b, -ENOENT},
 		{TSS2_RESMGR_TPM_RC_LAYER | 0x99d, -EKEYREJECTED},
 		{TSS2_RESMGR_TPM_RC_LAYER | 0x921, -EACCES},
@@ -43,7 +43,11 @@ static void test_codes(void **state)
 		{TSS2_ESYS_RC_BAD_TR, -EBADMSG},
 		{TSS2_SYS_RC_MALFORMED_RESPONSE, -EBADMSG},
 		{TSS2_MU_RC_BAD_SIZE, -EBADMSG},
-		{TSS2_RESMGR_RC_LAYER | 1, -EBADMSG},
+		{0x902, -ENOSPC},
+		{0x903, -ENOSPC},
+		{0x905, -ENOSPC},
+		{TSS2_RESMGR_TPM_RC_LAYER | 0x903, -ENOSPC},
+		{TSS2_RESMGR_RC_LAYER | 1, -EBUSY},
 		{0xffffffff, -EBADMSG},
 	};
 

@@ -1,0 +1,18 @@
+/* tpm_apart.h - work with the TPM in a child (apart.h), and once more where the TPM could not.
+ *
+ * A TPM may be testing itself, writing its NV memory, or full of what others left: that says
+ * nothing of the disk. Such a failure (CAUSE_TPM_NOT_READY) is tried again a few times, each time
+ * from the beginning and with the TPM opened anew; what is left loaded in a raw TPM is flushed
+ * first. So the work must be fit to be begun again after any of its steps.
+ */
+#pragma once
+
+#include "core/tpm.h"
+#include "integrity/apart.h"
+
+/* Fills f and returns a negative errno where it fails; f->tpm_rc is filled for it. */
+typedef int (*tpm_apart_cb)(struct tpm *t, void *shared, struct failure *f);
+
+/* wait_ms: tpm_open(). shared: from apart_alloc(). */
+int tpm_apart(const char *tcti, unsigned wait_ms, tpm_apart_cb work, void *shared,
+	      struct failure *f);

@@ -1,0 +1,31 @@
+/* unseal.h - the TPM's part of an unlock: locate the record, decrypt the FEK.
+ *
+ * Locating: what the record says of the directories must hash to the pin. Unsealing: the wrapping
+ * key's Name must be the record's.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/policy_store.h"
+#include "integrity/seal_record.h"
+
+/* By which signed policy, where that is what opens. */
+struct unlock_by {
+	struct signed_policy policy;
+	struct policy_opened opened; /* its name is empty: by none */
+};
+
+/* Shared with the child that speaks to the TPM: from apart_alloc(). */
+struct unsealing {
+	const struct config_integrity *config;
+	const struct seal_record *record;
+	bool locate_only;
+	TPM2B_NAME left[SEAL_KNOWN_NAMES]; /* Names of keys that a reseal may have left behind */
+	bool left_is_gone;                 /* none is there (any more) */
+	bool evicted_left;
+	struct unlock_by by;
+	uint8_t fek[FSCRYPT_FEK_SIZE]; /* filled, unless locate_only */
+};
+
+/* f->step and f->cause tell where and why it failed. */
+int unseal(struct unsealing *u, struct failure *f);
