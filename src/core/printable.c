@@ -36,11 +36,51 @@ static size_t character_length(const unsigned char *text)
 	return 0;
 }
 
-/* C0, delete, and C1, which a terminal obeys in its UTF-8 form too. */
-static bool is_control(const unsigned char *text, size_t length)
+size_t printable_next(const char *text, unsigned long *ret_character)
 {
-	return (length == 1 && (text[0] < 0x20 || text[0] == 0x7f)) ||
-	       (length == 2 && text[0] == 0xc2 && text[1] < 0xa0);
+	static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+	const unsigned char *at = (const unsigned char *)text;
+	const size_t length = character_length(at);
+
+	*ret_character = length > 0 ? at[0] & first_bits[length] : 0;
+	for (size_t i = 1; i < length; i++)
+		*ret_character = *ret_character << 6 | (at[i] & 0x3f);
+	return length;
+}
+
+bool printable_is_shown(unsigned long character)
+{
+	/* Of Unicode's general categories Cc, Zl, Zp, and what of Cf is not to be seen. */
+	static const struct {
+		unsigned long first, last;
+	} hidden[] = {
+		{0x00, 0x1f},       {0x7f, 0x9f},       {0xad, 0xad},     {0x61c, 0x61c},
+		{0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f}, {0x200b, 0x200f},
+		{0x2028, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164}, {0xfe00, 0xfe0f},
+		{0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3},
+		{0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(hidden); i++)
+		if (character >= hidden[i].first && character <= hidden[i].last)
+			return false;
+	return true;
+}
+
+/* One character as it is, or one byte of what is not shown, escaped: the rest of that is no UTF-8
+ * then either, and comes next. Returns how many bytes of text it was. */
+static size_t copy_one(const char *text, char ret[5], size_t *ret_n)
+{
+	unsigned long character;
+	size_t length = printable_next(text, &character);
+
+	if (length > 0 && printable_is_shown(character)) {
+		memcpy(ret, text, length);
+		*ret_n = length;
+		return length;
+	}
+	*ret_n = (size_t)snprintf(ret, 5, "\\x%02x", (unsigned char)*text);
+	return 1;
 }
 
 void printable_copy(const char *text, char *ret, size_t size)
@@ -48,19 +88,24 @@ void printable_copy(const char *text, char *ret, size_t size)
 	size_t used = 0;
 
 	while (*text) {
-		const unsigned char *at = (const unsigned char *)text;
-		size_t length = character_length(at);
-		bool shown = length > 0 && !is_control(at, length);
-		char escaped[5];
-		size_t n = shown ? length : 4;
+		char one[5];
+		size_t n;
+		size_t taken = copy_one(text, one, &n);
 
 		if (used + n >= size)
 			break;
-		/* Of what is not shown one byte at a time: the rest is no UTF-8 then either. */
-		(void)snprintf(escaped, sizeof(escaped), "\\x%02x", *at);
-		memcpy(ret + used, shown ? text : escaped, n);
+		memcpy(ret + used, one, n);
 		used += n;
-		text += shown ? length : 1;
+		text += taken;
 	}
 	ret[used] = '\0';
+}
+
+void printable_cut(char *text, size_t bytes)
+{
+	if (strlen(text) <= bytes)
+		return;
+	while (bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80)
+		bytes--;
+	text[bytes] = '\0';
 }

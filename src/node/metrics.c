@@ -4,14 +4,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/printable.h"
 #include "node/node.h"
 
-#define TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define LABEL_SIZE 1024
+#define TYPE       "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-/* Values of labels here are names of a harmless alphabet: nothing to escape. */
 static void head(FILE *out, const char *name, const char *type, const char *help)
 {
 	(void)fprintf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+/* A label of several KiB is nobody's name. */
+void metrics_label(FILE *out, const char *name, const char *value)
+{
+	char text[LABEL_SIZE];
+
+	printable_copy(value, text, sizeof(text));
+	(void)fprintf(out, "%s=\"", name);
+	for (const char *at = text; *at; at++) {
+		if (*at == '"' || *at == '\\')
+			(void)fputc('\\', out);
+		(void)fputc(*at, out);
+	}
+	(void)fputc('"', out);
 }
 
 static void write_daemon(const struct node *n, FILE *out)
@@ -64,9 +80,11 @@ static uint64_t rate(const struct download *d)
 static void write_value(const struct node *n, FILE *out, const char *name, const char *suffix,
 			download_value value)
 {
-	for (const struct download *at = download_list_first(n->downloads); at; at = at->next)
-		(void)fprintf(out, "%s%s{version=\"%s\"} %" PRIu64 "\n", name, suffix, at->version,
-			      value(at));
+	for (const struct download *at = download_list_first(n->downloads); at; at = at->next) {
+		(void)fprintf(out, "%s%s{", name, suffix);
+		metrics_label(out, "version", at->version);
+		(void)fprintf(out, "} %" PRIu64 "\n", value(at));
+	}
 }
 
 static void write_downloads(const struct node *n, FILE *out)
@@ -85,8 +103,11 @@ static void write_downloads(const struct node *n, FILE *out)
 static void write_source(FILE *out, const char *name, const struct download *d,
 			 const struct source *s, uint64_t value)
 {
-	(void)fprintf(out, "%s_total{version=\"%s\",source=\"%s\",kind=\"%s\"} %" PRIu64 "\n", name,
-		      d->version, s->name, source_kind_name(s->kind), value);
+	(void)fprintf(out, "%s_total{", name);
+	metrics_label(out, "version", d->version);
+	(void)fputc(',', out);
+	metrics_label(out, "source", s->name);
+	(void)fprintf(out, ",kind=\"%s\"} %" PRIu64 "\n", source_kind_name(s->kind), value);
 }
 
 static void write_sources(const struct node *n, FILE *out, const char *name, const char *help,

@@ -1,8 +1,13 @@
 /* metrics.h - GET /metrics, in OpenMetrics text. */
 #pragma once
 
+#include <stdio.h>
+
 #include "core/http_server.h"
 
 struct node;
+
+/* name="value", whoever the value is from. */
+void metrics_label(FILE *out, const char *name, const char *value);
 
 void metrics_reply(const struct node *d, struct http_exchange *x);

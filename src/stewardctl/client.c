@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "stewardctl/harmless.h"
+
 #define ROUTER_SOCKET    "/run/steward/control.sock"
 #define CONDUCTOR_SOCKET "/run/steward/conductor.sock"
 #define REPLY_MAX        (64u << 20)
@@ -78,7 +80,7 @@ int client_say_no_daemon(const struct client *client)
 
 static int explain(const struct client_reply *reply)
 {
-	cJSON *problem = reply->body ? cJSON_Parse(reply->body) : NULL;
+	cJSON *problem = harmless_parse(reply->body);
 	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(problem, "detail"));
 
 	(void)fprintf(stderr, "stewardctl: %s\n", detail ? detail : "refused");

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "download/manifest.h"
-#include "stewardctl/member.h"
+#include "stewardctl/harmless.h"
 
 struct client command_client(const struct invocation *invocation)
 {
@@ -44,9 +44,9 @@ int command_ask(const struct invocation *invocation, const char *method, const c
 	int rc = client_call(&client, method, path, body, &reply);
 
 	if (rc == EXIT_DONE && invocation->json && reply.body) {
-		(void)puts(reply.body);
+		harmless_say_json(reply.body);
 	} else if (rc == EXIT_DONE && show) {
-		cJSON *answer = cJSON_Parse(reply.body ? reply.body : "{}");
+		cJSON *answer = harmless_parse(reply.body ? reply.body : "{}");
 
 		show(answer);
 		cJSON_Delete(answer);

@@ -11,6 +11,7 @@
 #include "download/manifest_payload.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
 #include "stewardctl/sse.h"
@@ -28,7 +29,7 @@ struct verification {
 static bool take_verification(void *owner, const char *event, const char *data)
 {
 	struct verification *v = owner;
-	cJSON *json = cJSON_Parse(data);
+	cJSON *json = harmless_parse(data);
 	double total = member_number(json, "bytes-total");
 
 	if (strcmp(event, "result") == 0) {
@@ -36,7 +37,7 @@ static bool take_verification(void *owner, const char *event, const char *data)
 
 		v->result = good ? EXIT_DONE : EXIT_REFUSED;
 		if (v->json)
-			(void)puts(data);
+			harmless_say_json(data);
 		else if (good)
 			(void)printf("%s is as it was signed\n", member_text(json, "version"));
 		if (!good)
@@ -129,7 +130,7 @@ static int put_both(const struct client *client, const char *version, const char
 	(void)snprintf(path, sizeof(path), "/v1/images/%s/file", version);
 	rc = client_upload(client, path, image, json ? NULL : show_upload, &reply);
 	if (rc == EXIT_DONE && json)
-		(void)puts(reply.body ? reply.body : "{}");
+		harmless_say_json(reply.body ? reply.body : "{}");
 	else if (rc == EXIT_DONE)
 		(void)printf("%s is imported\n", version);
 	client_reply_release(&reply);

@@ -15,6 +15,7 @@
 #include "integrity/status.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
+#include "stewardctl/harmless.h"
 #include "stewardctl/show.h"
 
 #define HANDLER "integrity-handler"
@@ -85,8 +86,9 @@ static int show_without_daemon(const struct invocation *invocation)
 	}
 	status = integrity_status(&config->integrity, NULL);
 	text = invocation->json ? cJSON_PrintUnformatted(status) : NULL;
+	harmless_make(status);
 	if (text)
-		(void)puts(text);
+		harmless_say_json(text);
 	else
 		show_integrity(status);
 	free(text);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 
 static int check_here(const cJSON *status, const char *router, const char *node)
@@ -46,7 +47,7 @@ int command_find_place(const struct invocation *invocation, struct command_place
 	if (!router && !node)
 		return EXIT_DONE;
 	rc = client_call(&client, "GET", "/v1/status", NULL, &reply);
-	status = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
+	status = rc == EXIT_DONE ? harmless_parse(reply.body) : NULL;
 	if (rc == EXIT_DONE)
 		rc = member_text(status, "node")[0] ? check_here(status, router, node)
 						    : go_through_conductor(ret, router, node);
@@ -98,9 +99,9 @@ int command_ask_place(const struct invocation *invocation, struct command_place 
 	if (!place->is_through_conductor)
 		return command_ask(invocation, method, whole, body, show);
 	rc = client_call(&client, method, whole, body, &reply);
-	answer = rc == EXIT_DONE ? cJSON_Parse(reply.body) : NULL;
+	answer = rc == EXIT_DONE ? harmless_parse(reply.body) : NULL;
 	if (answer && invocation->json)
-		(void)puts(reply.body);
+		harmless_say_json(reply.body);
 	place->n_refused = 0;
 	place->n_asked = 0;
 	cJSON_ArrayForEach (node, cJSON_GetObjectItem(answer, "nodes")) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "core/printable.h"
 #include "stewardctl/format.h"
 #include "stewardctl/member.h"
 
@@ -59,8 +60,8 @@ void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[P
 		draw(bar, MIN(BAR_MAX, columns - (unsigned)fixed), percent, utf8);
 	(void)snprintf(ret, PROGRESS_SIZE, "%s %s %3u %%  %s", member_text(download, "version"),
 		       bar, percent, description);
-	if (!bar[0] && strlen(ret) > columns)
-		ret[columns] = '\0';
+	if (!bar[0])
+		printable_cut(ret, columns);
 }
 
 void progress_line(const cJSON *download, char ret[PROGRESS_SIZE])

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/sse.h"
 #include "stewardctl/watched.h"
@@ -39,35 +40,29 @@ static void show_change(struct watcher *w, const cJSON *download)
 	(void)fflush(stdout);
 }
 
-static void show_json(const cJSON *download)
+/* text: as it came. */
+static void take_download(struct watcher *w, const char *text)
 {
-	char *text = cJSON_PrintUnformatted(download);
+	cJSON *download = harmless_parse(text);
 
-	watched_say_json(text ? text : "{}");
-	free(text);
-}
-
-static void take_download(struct watcher *w, const cJSON *download)
-{
-	if (strcmp(member_text(download, "version"), w->version) != 0)
-		return;
-	if (w->json)
-		show_json(download);
-	else if (w->is_terminal)
-		show_bar(w, download);
-	else
-		show_change(w, download);
-	watched_note(&w->watched, download);
+	if (strcmp(member_text(download, "version"), w->version) == 0) {
+		if (w->json)
+			watched_say_json(text);
+		else if (w->is_terminal)
+			show_bar(w, download);
+		else
+			show_change(w, download);
+		watched_note(&w->watched, download);
+	}
+	cJSON_Delete(download);
 }
 
 static bool take_event(void *owner, const char *event, const char *data)
 {
 	struct watcher *w = owner;
-	cJSON *download = cJSON_Parse(data);
 
 	(void)event;
-	take_download(w, download);
-	cJSON_Delete(download);
+	take_download(w, data);
 	return !w->watched.ended;
 }
 
@@ -85,7 +80,6 @@ static bool ask_state(struct following *f)
 {
 	struct client_reply reply;
 	char path[256];
-	cJSON *download;
 
 	(void)snprintf(path, sizeof(path), "/v1/downloads/%s", f->watcher->version);
 	if (client_call(f->client, "GET", path, NULL, &reply) != EXIT_DONE) {
@@ -93,9 +87,7 @@ static bool ask_state(struct following *f)
 		client_reply_release(&reply);
 		return false;
 	}
-	download = cJSON_Parse(reply.body);
-	take_download(f->watcher, download);
-	cJSON_Delete(download);
+	take_download(f->watcher, reply.body);
 	client_reply_release(&reply);
 	return true;
 }

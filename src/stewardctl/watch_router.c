@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/macros.h"
+#include "core/printable.h"
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/sse.h"
 #include "stewardctl/watched.h"
@@ -122,7 +124,7 @@ static void take_absence(struct router_watch *w, struct node_watched *node, cons
 		(void)snprintf(node->error, sizeof(node->error), "%s", error);
 		(void)snprintf(text, sizeof(text), "cannot be asked: %s", error);
 		if (w->is_terminal && strlen(text) + strlen(node->name) + 2 > columns)
-			text[columns - MIN(columns, strlen(node->name) + 2)] = '\0';
+			printable_cut(text, columns - MIN(columns, strlen(node->name) + 2));
 		say(w, node, text);
 	}
 	(void)snprintf(text, sizeof(text), "it did not come back within %d s: %s", RETURN_S, error);
@@ -160,7 +162,7 @@ static bool all_ended(const struct router_watch *w)
 static bool take_event(void *owner, const char *event, const char *data)
 {
 	struct router_watch *w = owner;
-	cJSON *json = cJSON_Parse(data);
+	cJSON *json = harmless_parse(data);
 
 	if (w->json)
 		watched_say_json(data);

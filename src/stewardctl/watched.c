@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 
 #define PERCENT_STEP  10 /* between two lines without a change */
@@ -56,6 +57,6 @@ bool watched_speaks_utf8(void)
 
 void watched_say_json(const char *text)
 {
-	(void)puts(text);
+	harmless_say_json(text);
 	(void)fflush(stdout);
 }

@@ -27,6 +27,19 @@ static void test_rows(void **state)
 		{"\xc2\x9b"
 		 "31m",
 		 "\\xc2\\x9b31m"}, /* C1: a terminal's escape in one character */
+		{"a\xe2\x80\xae"
+		 "b",
+		 "a\\xe2\\x80\\xaeb"},               /* right-to-left override */
+		{"\xe2\x81\xa6", "\\xe2\\x81\\xa6"}, /* isolate */
+		{"\xe2\x80\xa8", "\\xe2\\x80\\xa8"}, /* line separator */
+		{"V\xe2\x80\x8b"
+		 "1",
+		 "V\\xe2\\x80\\x8b1"},                                    /* zero width */
+		{"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},                      /* byte order mark */
+		{"\xd8\x9c", "\\xd8\\x9c"},                               /* Arabic letter mark */
+		{"\xf3\xa0\x81\x81", "\\xf3\\xa0\\x81\\x81"},             /* a tag */
+		{"\xd7\xa9\xd7\x9c", "\xd7\xa9\xd7\x9c"},                 /* Hebrew is text */
+		{"\xe2\x80\x93\xe2\x80\xa6", "\xe2\x80\x93\xe2\x80\xa6"}, /* dash, dots */
 	};
 
 	(void)state;
