@@ -32,6 +32,8 @@ const struct http_route conductor_routes[N_CONDUCTOR_ROUTES] = {
 	 routes_router_resume, NULL, 0},
 	{"POST", "/v1/routers/{router}/downloads/{version}/cancel", HTTP_CHANGES,
 	 routes_router_cancel, NULL, 0},
+	{"GET", "/v1/routers/{router}/integrity/recovery", HTTP_READS, routes_router_recovery, NULL,
+	 0},
 	{"PUT", "/v1/routers/{router}/integrity/policy", HTTP_CHANGES, routes_router_policy, NULL,
 	 0},
 	{"GET", "/v1/enrolments", HTTP_READS, routes_get_enrolments, NULL, 0},

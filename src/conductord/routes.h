@@ -5,5 +5,5 @@
 
 #include "core/http_server.h"
 
-#define N_CONDUCTOR_ROUTES 26
+#define N_CONDUCTOR_ROUTES 27
 extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

@@ -188,3 +188,8 @@ void routes_router_policy(struct http_exchange *x)
 {
 	ask_all(x, "integrity/policy", "");
 }
+
+void routes_router_recovery(struct http_exchange *x)
+{
+	ask_all(x, "integrity/recovery", "");
+}

@@ -19,6 +19,7 @@ void routes_router_watch(struct http_exchange *x);
 void routes_router_pause(struct http_exchange *x);
 void routes_router_resume(struct http_exchange *x);
 void routes_router_cancel(struct http_exchange *x);
+void routes_router_recovery(struct http_exchange *x);
 void routes_router_policy(struct http_exchange *x);
 
 void routes_post_token(struct http_exchange *x);

@@ -71,6 +71,7 @@ struct config_integrity {
 	char *record_directory;
 	uint32_t pcrs; /* one bit a PCR; 0 = none */
 	char *pcr_bank;
+	char *recovery_key;       /* PEM file; NULL = none */
 	char *policy_key;         /* PEM file; NULL = none */
 	uint32_t policy_nv_index; /* of the counter of policies */
 	char *policy_directory;   /* of those that come with the image */

@@ -39,6 +39,7 @@ static void free_integrity(struct config_integrity *integrity)
 	free(integrity->tcti);
 	free(integrity->record_directory);
 	free(integrity->pcr_bank);
+	free(integrity->recovery_key);
 	free(integrity->policy_key);
 	free(integrity->policy_directory);
 }

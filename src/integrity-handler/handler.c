@@ -11,6 +11,7 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "core/notify.h"
+#include "integrity-handler/typed_key.h"
 #include "integrity/emergency.h"
 #include "integrity/findings.h"
 #include "integrity/integrity.h"
@@ -134,6 +135,16 @@ static void name_unnamed_pins(const struct config_integrity *config)
 			     pins[i]);
 }
 
+static int request_recover(const struct config *config, struct failure *f)
+{
+	_cleanup_(secret_release) struct secret key = {0};
+	int rc;
+
+	secret_protect_process();
+	rc = typed_key_read(STDIN_FILENO, &key, &f->err);
+	return rc < 0 ? rc : integrity_recover(&config->integrity, &key, f);
+}
+
 /* What cannot be undone is asked for by name. */
 static int confirm(const struct config *config, struct failure *f)
 {
@@ -175,6 +186,7 @@ static const struct {
 } requests[] = {
 	{"enable", request_enable},
 	{"reseal", request_reseal},
+	{"recover", request_recover},
 	{"zeroize", request_zeroize},
 	{"show", show},
 };
@@ -197,7 +209,8 @@ int handler_request(const char *config_path, const char *request)
 		return EXIT_EVENT;
 	}
 	(void)fprintf(stderr,
-		      "integrity-handler: --request %s: expected enable, reseal, zeroize or show\n",
+		      "integrity-handler: --request %s: expected enable, reseal, recover, zeroize "
+		      "or show\n",
 		      request);
 	return EX_USAGE;
 }

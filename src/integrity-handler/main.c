@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 	const char *request = NULL;
 	const struct options_more more[] = {
 		{"once", &once, NULL, "--once         one try, then exit: 1 on an integrity event"},
-		{"request", NULL, &request, "--request R    enable, reseal, zeroize or show"},
+		{"request", NULL, &request,
+		 "--request R    enable, reseal, recover, zeroize or show"},
 	};
 	const struct options_program program = {
 		.name = "integrity-handler",

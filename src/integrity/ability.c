@@ -6,6 +6,7 @@
 
 #include "core/log_events.h"
 #include "core/macros.h"
+#include "integrity/recovery.h"
 #include "integrity/seal_record.h"
 
 static int not_able(struct failure *f, const char *why)
@@ -53,6 +54,8 @@ int ability_of_directories(const struct config_integrity *config, struct failure
 	int reason_rc = 0;
 	struct failure reason;
 
+	if (recovery_check(config, &f->err) < 0)
+		return not_able_because(f);
 	if (config->n_directories > SEAL_DIRECTORIES_MAX)
 		return not_able(f, "too many directories");
 	/* All are looked at: an event in one matters more than what another lacks. */

@@ -12,6 +12,7 @@
 #include "integrity/fek.h"
 #include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
+#include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/unlock.h"
 
@@ -135,6 +136,8 @@ static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
 
 	if (rc == 0)
 		rc = wrap(t, a, srk, f);
+	if (rc == 0)
+		rc = recovery_save(a->config, &a->record, a->fek, &f->err);
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 

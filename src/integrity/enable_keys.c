@@ -8,6 +8,7 @@
 #include "integrity/ability.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
+#include "integrity/recovery.h"
 #include "integrity/tpm_apart.h"
 
 #define TRIAL_LABEL "trial"
@@ -186,6 +187,8 @@ static int commit_keys(struct tpm *t, struct enabling *e, struct err *err)
 		rc = wrapping_key_load(t, srk, &session, &e->key, &loaded, err);
 	if (rc == 0)
 		rc = enable_keys_prove(t, srk, loaded.handle, e->record, e->fek, err);
+	if (rc == 0)
+		rc = recovery_save(e->config, e->record, e->fek, err);
 	if (rc == 0)
 		rc = wrapping_key_place(t, &loaded, &e->key.name, e->record->key_handle, err);
 	if (rc == 0)

@@ -37,7 +37,7 @@ enum integrity_cause {
 	CAUSE_PIN_UNNAMED, /* a pin of ours at an index that no configuration names */
 	CAUSE_NOT_MOUNTED, /* the filesystem that a path is to be on */
 	CAUSE_PCR_MISMATCH,
-	CAUSE_PCR_BANK, /* the TPM does not have it any more */
+	CAUSE_PCR_BANK,  /* the TPM does not have it any more */
 	CAUSE_NO_POLICY, /* none that is signed fits what is measured now */
 	CAUSE_DIRECTORY_PLAIN,
 	CAUSE_DIRECTORY_FOREIGN,

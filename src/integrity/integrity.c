@@ -17,6 +17,8 @@
 #include "integrity/findings.h"
 #include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
+#include "integrity/recover.h"
+#include "integrity/recovery.h"
 #include "integrity/reseal.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/unlock.h"
@@ -357,6 +359,45 @@ int integrity_reseal(const struct config_integrity *config, struct failure *f)
 	if (rc == 0)
 		log_event(LOG_INTEGRITY_RESEALED, NULL,
 			  "the key of the encrypted directories is sealed anew");
+	return rc;
+}
+
+/* The record's directories; where it cannot be read, those of recovery.json. */
+static int load_for_recovery(const struct config_integrity *config, struct seal_record *ret,
+			     struct failure *f)
+{
+	const char *const directory = config->record_directory;
+
+	if (seal_record_load(ret, directory, SEAL_RECORD_FILE, NULL) == 0)
+		return 0;
+	if (recovery_load(config, ret, &f->err) < 0)
+		return failure_because(f, CAUSE_RECORD_CHANGED);
+	return 0;
+}
+
+int integrity_recover(const struct config_integrity *config, const struct secret *fek,
+		      struct failure *f)
+{
+	_cleanup_(close_fd) int lock = -1;
+	struct seal_record record = {0};
+	struct failure ignored = {0};
+	struct unlock_by by = {0};
+	bool already = false;
+	int rc = begin(config, &lock, f);
+
+	if (rc == 0)
+		rc = load_for_recovery(config, &record, f);
+	if (rc == 0 && record.key_handle &&
+	    unlock_directories(config, &record, &already, &by, &ignored) == 0)
+		rc = failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
+				 "the directories open without: there is nothing to recover");
+	if (rc == 0)
+		rc = recover(config, &record, fek, f);
+	for (size_t i = 0; rc == 0 && i < record.n_directories; i++)
+		log_event(LOG_INTEGRITY_SEALED_ANEW, NULL,
+			  "%s was opened with the recovery key, and is sealed to this TPM",
+			  record.directories[i].path);
+	seal_record_release(&record);
 	return rc;
 }
 

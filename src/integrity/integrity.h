@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "core/config.h"
+#include "core/secret.h"
 #include "integrity/failure.h"
 
 enum integrity_state {
@@ -35,4 +36,8 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
  * asks for it has been told which (findings.h). */
 int integrity_enable(const struct config_integrity *config, struct failure *f);
 int integrity_reseal(const struct config_integrity *config, struct failure *f);
+/* With the FEK that recovery.json holds wrapped: opened, and sealed to the TPM that is here now.
+ * -EALREADY: it opens without. */
+int integrity_recover(const struct config_integrity *config, const struct secret *fek,
+		      struct failure *f);
 int integrity_zeroize(const struct config_integrity *config, struct failure *f);

@@ -220,6 +220,26 @@ int policy_store_prune(const struct config_integrity *config, uint64_t generatio
 	return directory_sync(folder, err);
 }
 
+static int remove_each(void *owner, const char *path, const struct signed_policy *p)
+{
+	(void)owner;
+	(void)p;
+	(void)unlink(path);
+	return 0;
+}
+
+int policy_store_clear(const struct config_integrity *config, struct err *err)
+{
+	static const struct policy_opened none = {0};
+	char folder[PATH_MAX];
+
+	folder_of(config, folder);
+	(void)for_each_in(folder, remove_each, NULL);
+	/* What is left in it is not of ours. */
+	(void)rmdir(folder);
+	return policy_opened_save(config, &none, err);
+}
+
 /* What opened. */
 
 static int opened_path(const struct config_integrity *config, char ret[PATH_MAX], struct err *err)

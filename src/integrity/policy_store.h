@@ -33,6 +33,9 @@ int policy_store_add(const struct config_integrity *config, struct span text, st
  * whose generation is below. */
 int policy_store_prune(const struct config_integrity *config, uint64_t generation, struct err *err);
 
+/* Remove the folder with all that was brought, and the name of the one that opened. */
+int policy_store_clear(const struct config_integrity *config, struct err *err);
+
 /* Under which policy the directories were opened last; beside the record, for who asks. */
 struct policy_opened {
 	char name[SIGNED_POLICY_NAME_SIZE]; /* "" = by none that is signed */

@@ -10,6 +10,7 @@
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
+#include "integrity/recovery.h"
 #include "integrity/tpm_apart.h"
 
 struct resealing {
@@ -89,6 +90,8 @@ static int make_key(struct tpm *t, ESYS_TR srk, struct resealing *r,
 		rc = wrap_new(r, fek, err);
 	if (rc == 0)
 		rc = enable_keys_prove(t, srk, loaded.handle, &r->new, fek, err);
+	if (rc == 0)
+		rc = recovery_save(r->config, &r->new, fek, err);
 	if (rc == 0)
 		rc = seal_record_save(&r->new, r->config->record_directory, SEAL_RECORD_NEW_FILE,
 				      err);

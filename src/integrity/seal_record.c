@@ -145,7 +145,7 @@ static int read_pin_number(const cJSON *json, unsigned *ret, struct err *err)
 	return 0;
 }
 
-static int read_directories(const cJSON *json, struct seal_record *ret, struct err *err)
+int seal_record_read_directories(const cJSON *json, struct seal_record *ret, struct err *err)
 {
 	const cJSON *array;
 	const cJSON *item;
@@ -202,7 +202,7 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 		rc = read_authority(json, &ret->policy.authority, err);
 	if (rc == 0 && cJSON_GetObjectItemCaseSensitive(json, "pin"))
 		rc = read_pin_number(json, &ret->pin_number, err);
-	return rc == 0 ? read_directories(json, ret, err) : rc;
+	return rc == 0 ? seal_record_read_directories(json, ret, err) : rc;
 }
 
 static int check_text(const struct seal_record *r, struct span text, struct err *err)

@@ -53,6 +53,10 @@ struct seal_record {
 
 /* Parse the whole text. -EBADMSG: what is wrong in it. */
 int seal_record_parse(struct seal_record *ret, struct span text, struct err *err);
+struct cJSON;
+/* Its member "directory" alone, into ret. -EBADMSG; then ret is to be released, too. */
+int seal_record_read_directories(const struct cJSON *json, struct seal_record *ret,
+				 struct err *err);
 /* Zero-terminated, freed by the caller; NULL = out of memory. */
 char *seal_record_print(const struct seal_record *r);
 /* Takes zeroed ones. */

@@ -12,6 +12,8 @@
 #include "core/atomic_file.h"
 #include "core/macros.h"
 #include "integrity/findings.h"
+#include "integrity/policy_store.h"
+#include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/tpm_apart.h"
 
@@ -178,7 +180,11 @@ int zeroize(const struct config_integrity *config, const struct seal_record *rec
 	if (rc == 0)
 		rc = destroy_file(config, SEAL_RECORD_NEW_FILE, f);
 	if (rc == 0)
+		rc = destroy_file(config, RECOVERY_FILE, f);
+	if (rc == 0)
 		rc = destroy_file(config, SEAL_RECORD_FILE, f);
+	if (rc == 0 && policy_store_clear(config, &f->err) < 0)
+		rc = failure_because(f, CAUSE_SYSTEM);
 	if (rc == 0)
 		rc = erase_in_tpm(config, record, true, f);
 	if (rc == 0)

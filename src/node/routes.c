@@ -9,9 +9,9 @@
 #include "integrity/signed_policy.h"
 #include "integrity/status.h"
 #include "node/images.h"
+#include "node/integrity_routes.h"
 #include "node/metrics.h"
 #include "node/node.h"
-#include "node/policy_route.h"
 #include "node/share.h"
 
 /* A router has up to four connections to its conductor, each a descriptor, and one more of the
@@ -281,7 +281,8 @@ const struct http_route control_routes[] = {
 	{"POST", "/v1/images/{version}/verify", HTTP_CHANGES, images_verify, NULL, 0},
 	{"POST", "/v1/reload", HTTP_CHANGES, post_reload, NULL, 0},
 	{"GET", "/v1/integrity", HTTP_READS, get_integrity, NULL, 0},
-	{"PUT", "/v1/integrity/policy", HTTP_CHANGES, policy_route_put, NULL,
+	{"GET", "/v1/integrity/recovery", HTTP_READS, integrity_get_recovery, NULL, 0},
+	{"PUT", "/v1/integrity/policy", HTTP_CHANGES, integrity_put_policy, NULL,
 	 SIGNED_POLICY_SIZE_MAX},
 	{"GET", "/v1/configuration", HTTP_READS, get_configuration, NULL, 0},
 	{"GET", "/v1/events", HTTP_READS, get_events, NULL, 0},
@@ -319,6 +320,7 @@ const struct http_route link_routes[N_LINK_ROUTES] = {
 	{"POST", "/v1/downloads/{version}/resume", HTTP_CHANGES, post_resume, NULL, 0},
 	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},
 	{"GET", "/v1/images", HTTP_READS, images_list, NULL, 0},
-	{"PUT", "/v1/integrity/policy", HTTP_CHANGES, policy_route_put, NULL,
+	{"GET", "/v1/integrity/recovery", HTTP_READS, integrity_get_recovery, NULL, 0},
+	{"PUT", "/v1/integrity/policy", HTTP_CHANGES, integrity_put_policy, NULL,
 	 SIGNED_POLICY_SIZE_MAX},
 };

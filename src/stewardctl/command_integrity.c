@@ -2,12 +2,14 @@
  * which has the rights for it and needs no daemon: on the day of an integrity event there is none.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/config.h"
@@ -71,6 +73,39 @@ int command_zeroize_integrity(const struct invocation *invocation)
 int command_reseal_integrity(const struct invocation *invocation)
 {
 	return become_handler(invocation, "reseal");
+}
+
+static int refuse_file(const char *path, const char *why)
+{
+	(void)fprintf(stderr, "stewardctl: %s: %s\n", path, why);
+	return EXIT_REFUSED;
+}
+
+/* A key that others could read is none any more. */
+static int take_as_stdin(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int rc = EXIT_DONE;
+
+	if (fd < 0)
+		return refuse_file(path, strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		rc = refuse_file(path, "not a regular file");
+	else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		rc = refuse_file(path, "expected a file of yours that nobody else may read (0600)");
+	else if (dup2(fd, STDIN_FILENO) < 0)
+		rc = refuse_file(path, strerror(errno));
+	(void)close(fd);
+	return rc;
+}
+
+int command_recover_integrity(const struct invocation *invocation)
+{
+	const char *file = invocation_value(invocation, "file");
+	int rc = file ? take_as_stdin(file) : EXIT_DONE;
+
+	return rc == EXIT_DONE ? become_handler(invocation, "recover") : rc;
 }
 
 static int show_without_daemon(const struct invocation *invocation)

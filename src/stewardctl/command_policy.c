@@ -128,7 +128,8 @@ static int add_here(const struct invocation *invocation, struct span text)
 	return EXIT_DONE;
 }
 
-static int ask_for_it(const struct invocation *invocation, const char *text)
+static int ask_for(const struct invocation *invocation, const char *what, const char *method,
+		   const char *text, void (*show)(const cJSON *answer))
 {
 	const char *router = invocation_value(invocation, "router");
 	struct command_place place;
@@ -138,10 +139,23 @@ static int ask_for_it(const struct invocation *invocation, const char *text)
 		return rc;
 	if (place.is_through_conductor)
 		(void)snprintf(place.downloads, sizeof(place.downloads),
-			       "/v1/routers/%s/integrity/policy", router);
+			       "/v1/routers/%s/integrity/%s", router, what);
 	else
-		(void)snprintf(place.downloads, sizeof(place.downloads), "/v1/integrity/policy");
-	return command_ask_place(invocation, &place, "PUT", NULL, "", text, NULL);
+		(void)snprintf(place.downloads, sizeof(place.downloads), "/v1/integrity/%s", what);
+	return command_ask_place(invocation, &place, method, NULL, "", text, show);
+}
+
+static void print_recovery(const cJSON *answer)
+{
+	char *text = cJSON_PrintUnformatted(answer);
+
+	(void)puts(text ? text : "{}");
+	free(text);
+}
+
+int command_show_recovery(const struct invocation *invocation)
+{
+	return ask_for(invocation, "recovery", "GET", NULL, print_recovery);
 }
 
 int command_add_policy(const struct invocation *invocation)
@@ -160,5 +174,5 @@ int command_add_policy(const struct invocation *invocation)
 	}
 	if (!elsewhere && (invocation->config || access(client.socket, F_OK) < 0))
 		return add_here(invocation, span_of(text, size));
-	return ask_for_it(invocation, text);
+	return ask_for(invocation, "policy", "PUT", text, NULL);
 }

@@ -23,6 +23,8 @@ int command_show_integrity(const struct invocation *invocation);
 int command_enable_integrity(const struct invocation *invocation);
 int command_zeroize_integrity(const struct invocation *invocation);
 int command_reseal_integrity(const struct invocation *invocation);
+int command_recover_integrity(const struct invocation *invocation);
+int command_show_recovery(const struct invocation *invocation);
 int command_create_policy(const struct invocation *invocation);
 int command_add_policy(const struct invocation *invocation);
 int command_import(const struct invocation *invocation);

@@ -1,5 +1,6 @@
 """A signed PCR policy goes from the conductor through the tunnels to a router's nodes."""
 
+import json
 import os
 
 import pytest
@@ -73,3 +74,17 @@ def test_too_many_are_not_kept(conductor, router, tmp_path):
     brought = bring(conductor, tmp_path, router.operator.sign(2, "generation", "33"), "node",
                     "node0")
     assert brought.returncode == 1 and "32 policies are kept" in brought.stderr
+
+
+def test_recovery_is_kept_by_the_conductor(conductor, router):
+    """It is asked for through the tunnel."""
+    kept = {"version": 1, "recovery-key": "0" * 64, "wrapped-fek": "AAAA", "directory": []}
+    words = ("show", "configuration-integrity", "recovery", "router", "router1", "node", "node0")
+    none = ctl(conductor, *words)
+    assert none.returncode == 1 and "recovery.json" in none.stderr, none
+    os.makedirs(router.beside, exist_ok=True)
+    with open(router.beside + "/recovery.json", "w") as file:
+        json.dump(kept, file)
+    shown = ctl(conductor, *words)
+    assert shown.returncode == 0, shown.stderr
+    assert json.loads(shown.stdout.splitlines()[-1]) == kept

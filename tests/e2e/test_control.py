@@ -19,6 +19,7 @@ from test_download import sha256
 
 READS = ["/v1/status", "/v1/versions", "/v1/downloads", "/v1/downloads/V1", "/v1/images",
          "/v1/configuration", "/v1/integrity", "/metrics"]
+RECOVERY = "/v1/integrity/recovery"  # 404 without a recovery-key
 CHANGES = [("POST", "/v1/downloads", '{"version":"V1"}'),
            ("POST", "/v1/downloads/V1/pause", ""), ("POST", "/v1/downloads/V1/resume", ""),
            ("POST", "/v1/downloads/V1/cancel", ""), ("DELETE", "/v1/images/V1", ""),
@@ -297,7 +298,7 @@ def test_who_may_what(open_daemon):
         assert as_user(daemon, "users", method, path, body) == 403, path
         assert as_user(daemon, "games", method, path, body) != 403, path
         wait_for(lambda: daemon.get("/v1/status").status == 200)
-    for path in READS:
+    for path in READS + [RECOVERY]:
         assert as_user(daemon, None, "GET", path) == 403, path
         for groups in ("users", "games"):
             assert as_user(daemon, groups, "GET", path) in (200, 404), path
@@ -314,7 +315,7 @@ def test_every_route_is_in_the_lists():
     assert {(m, p) for m, p, what in routes if what == "CHANGES"} == \
         {(m, p.replace("V1", "{version}")) for m, p, _ in CHANGES}
     assert {p for _, p, what in routes if what == "READS"} == \
-        {p.replace("V1", "{version}") for p in READS} | {"/v1/events"}
+        {p.replace("V1", "{version}") for p in READS} | {"/v1/events", RECOVERY}
 
 
 def test_groups_that_do_not_exist(servers, daemons):

@@ -9,9 +9,11 @@ is as new as the TPM. Copies that are alike need one boot only.
 And the handler is killed at each step that changed something, and started again at once.
 """
 
+import base64
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -21,7 +23,7 @@ import tempfile
 import pytest
 
 from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
-                             TEXT, World)
+                             TEXT, Machine, World)
 from policies import Operator, configure, counter, measure, place
 from stepper import Stepper
 
@@ -111,6 +113,11 @@ ZEROIZE = Operation(
 ENDING = Operation(
     ["--once"], "", "TPM2_RSA_Decrypt", "TPM2_NV_Increment", "TPM2_NV_Increment",
     f"unlink {os.path.dirname(RECORD)}/policies")
+
+RECOVERY = os.path.join(os.path.dirname(RECORD), "recovery.json")
+RECOVER = ["add-key", "add-key", "TPM2_Create", "TPM2_RSA_Decrypt", f"rename {NEW}",
+           f"rename {RECOVERY}", "TPM2_EvictControl", "TPM2_NV_DefineSpace", "TPM2_NV_Write",
+           f"rename {RECORD}"]
 
 
 def step_through(world, operation, at_step):
@@ -295,6 +302,32 @@ def test_boot_that_ends_policies(fresh, world, directory, written, part, tmp_pat
         assert counter(world) == 3, copy
         measure(world, 1)
         assert "is ended" in world.handler().reason, copy
+
+
+@at_every_step
+def test_recovery(fresh, world, directory, written, part, tmp_path):
+    """On another TPM. What was there says until the end what it said; again, and it is whole."""
+    keeper = Operator(tmp_path)
+    kept = Machine(directory, **{"recovery-key": keeper.public})
+    world.write_config(**kept.integrity)
+    start = Copy(kept.disk, fresh.tpm)
+    start.insert(world)
+    key = subprocess.run(
+        ["openssl", "pkeyutl", "-decrypt", "-inkey", keeper.private, "-pkeyopt",
+         "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"],
+        input=base64.b64decode(json.loads(world.read(RECOVERY))["wrapped-fek"]),
+        capture_output=True, check=True).stdout.hex()
+    for copy in copies_of(world, directory, part, written,
+                          Operation(["--request", "recover"], key + "\n", *RECOVER)):
+        copy.insert(world)
+        boot = world.handler()
+        if boot.code != 0:
+            assert boot.reason.split(":")[0] in ("another TPM", "wrapping key replaced"), copy
+            outcome = world.request("recover", typed=key + "\n")
+            assert outcome.code == 0, f"{copy}: {boot} {outcome}"
+        assert has_data(world), copy
+        is_whole(world, copy)
+        survives(world, copy)
 
 
 at_every_change = pytest.mark.parametrize("part", range(PARTS))

@@ -108,6 +108,7 @@ static void test_integrity_defaults(void **state)
 	assert_int_equal(i->pcrs, 0);
 	assert_string_equal(i->pcr_bank, "sha256");
 	assert_null(i->policy_key);
+	assert_null(i->recovery_key);
 	assert_int_equal(i->policy_nv_index, 0x01800129);
 	assert_string_equal(i->policy_directory, "/usr/lib/steward/policies");
 	config_free(c);
@@ -200,6 +201,7 @@ static void test_integrity_refused(void **state)
 		{"\"pcr\":[24]", "must be a PCR, 0..23"},
 		{"\"pcr\":[-1]", "must be a PCR, 0..23"},
 		{"\"pcr\":[7,7]", "7"},
+		{"\"recovery-key\":\"k.pem\"", "must be an absolute path"},
 		{"\"policy-key\":\"/k.pem\"", "asks for pcr"},
 		{"\"pcr\":[7],\"policy-key\":\"k.pem\"", "must be an absolute path"},
 		{"\"pcr\":[7],\"policy-key\":\"/k\",\"policy-nv-index\":\"0x01800128\"",

@@ -1,9 +1,10 @@
-#include "node/policy_route.h"
+#include "node/integrity_routes.h"
 
 #include <errno.h>
 
 #include "core/log_events.h"
 #include "integrity/policy_store.h"
+#include "integrity/recovery.h"
 #include "node/node_private.h"
 
 static unsigned status_of(int code)
@@ -21,7 +22,7 @@ static unsigned status_of(int code)
 	}
 }
 
-void policy_route_put(struct http_exchange *x)
+void integrity_put_policy(struct http_exchange *x)
 {
 	const struct node *n = http_exchange_owner(x);
 	cJSON *json;
@@ -37,4 +38,17 @@ void policy_route_put(struct http_exchange *x)
 	json = cJSON_CreateObject();
 	(void)cJSON_AddStringToObject(json, "policy", "kept");
 	http_reply_json(x, 200, json);
+}
+
+void integrity_get_recovery(struct http_exchange *x)
+{
+	const struct node *n = http_exchange_owner(x);
+	cJSON *json = NULL;
+	struct err err;
+	int rc = recovery_read(&n->config->integrity, &json, &err);
+
+	if (rc < 0)
+		http_reply_problem(x, rc == -ENOENT ? 404 : 500, "%s", err.text);
+	else
+		http_reply_json(x, 200, json);
 }

@@ -1,0 +1,238 @@
+#include "integrity/recover.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/macros.h"
+#include "integrity/ability.h"
+#include "integrity/enable_keys.h"
+#include "integrity/fek.h"
+#include "integrity/policy_choose.h"
+#include "integrity/recovery.h"
+#include "integrity/tpm_apart.h"
+
+/* Shared with the child. */
+struct recovering {
+	const struct config_integrity *config;
+	const struct seal_record *old;
+	struct seal_record new; /* its directories are the old one's */
+	struct wrapping_key key;
+	struct signed_policy by;     /* what new.policy.by points to */
+	struct policy_opened opened; /* the same, for who asks */
+	uint8_t fek[FSCRYPT_FEK_SIZE];
+};
+
+/* One that is open says nothing of the key: it is closed first. Files that are open keep it from
+ * being closed, but not its key from being gone. */
+static int open_by_key(const struct seal_directory *directory, const struct secret *fek,
+		       struct failure *f)
+{
+	bool unlocked = false;
+	int rc = fscrypt_check(directory->path, directory->identifier, &unlocked, f);
+
+	if (rc == 0)
+		rc = fscrypt_setup(directory->path, f);
+	if (rc == 0 && unlocked) {
+		rc = fscrypt_lock(directory->path, f);
+		if (rc == -EBUSY)
+			rc = 0;
+	}
+	return rc == 0 ? fscrypt_unlock(directory->path, directory->identifier, fek, f) : rc;
+}
+
+static int open_all(const struct seal_record *record, const struct secret *fek, struct failure *f)
+{
+	struct failure ignored;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < record->n_directories; i++)
+		rc = open_by_key(&record->directories[i], fek, f);
+	if (rc == 0)
+		return 0;
+	for (size_t i = 0; i < record->n_directories; i++)
+		(void)fscrypt_lock(record->directories[i].path, &ignored);
+	(void)err_wrap(&f->err, "not opened by this key");
+	return rc;
+}
+
+/* Free, or what a record of here names and does not need. */
+static int find_handle(struct tpm *t, struct recovering *r, const TPM2B_NAME *known,
+		       struct err *err)
+{
+	TPM2B_NAME name;
+
+	for (unsigned i = 0; i < KEY_HANDLES; i++) {
+		const TPM2_HANDLE handle = r->config->key_handle + i;
+		int rc = tpm_find(t, handle, NULL, NULL, &name, err);
+
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		r->new.key_handle = handle;
+		if (rc == -ENOENT)
+			return 0;
+		for (size_t n = 0; n < SEAL_KNOWN_NAMES; n++)
+			if (tpm_name_equal(&known[n], &name) &&
+			    !tpm_name_equal(&r->old->key_name, &name))
+				return wrapping_key_evict(t, handle, err);
+	}
+	return err_set(err, -EEXIST,
+		       "the handles 0x%08x and 0x%08x are both taken in this TPM, and not by what "
+		       "the records here name",
+		       r->config->key_handle, r->config->key_handle + 1);
+}
+
+/* At the index of one of its numbers; where none is written, at the first. */
+static int find_pin(struct tpm *t, struct recovering *r, enum pin_state *ret, struct failure *f)
+{
+	enum pin_state first = PIN_ABSENT;
+	uint8_t expected[PIN_SIZE];
+	bool others = false;
+
+	if (seal_record_pin(r->old, expected) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < PIN_CHAIN_MAX; i++) {
+		struct pin pin = {0};
+
+		if (pin_read(t, pin_index(r->config->nv_index, i), NULL, &pin, &f->err) < 0)
+			return failure_because(f, failure_tpm_cause(f->err.code));
+		if (i == 0)
+			first = pin.state;
+		if (!pin_is_written(pin.state))
+			continue;
+		others = true;
+		if (memcmp(pin.digest, expected, PIN_SIZE) == 0) {
+			r->new.pin_number = i;
+			*ret = pin.state;
+			return 0;
+		}
+	}
+	*ret = first;
+	if (!others && first != PIN_FOREIGN)
+		return 0;
+	return failure_set(f, CAUSE_PIN_UNNAMED, -EEXIST,
+			   "what this TPM has at NV index 0x%08x is of other directories than "
+			   "these",
+			   r->config->nv_index);
+}
+
+static int wrap(struct recovering *r, struct err *err)
+{
+	char label[SEAL_RECORD_LABEL_SIZE];
+
+	r->new.key_name = r->key.name;
+	r->new.previous_key_name = r->old->key_name;
+	if (seal_record_label(&r->new, label) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return fek_wrap(&r->key.public, r->fek, label, r->new.wrapped_fek, err);
+}
+
+static int write_pin(struct tpm *t, const struct recovering *r, const struct tpm_object *session,
+		     enum pin_state found, struct err *err)
+{
+	const TPM2_HANDLE index = pin_index(r->config->nv_index, r->new.pin_number);
+	uint8_t pin[PIN_SIZE];
+	int rc = seal_record_pin(&r->new, pin);
+
+	if (rc == 0 && pin_is_written(found))
+		return pin_lock(t, index, err);
+	if (rc == 0)
+		rc = pin_undefine_unwritten(t, index, err);
+	return rc == 0 ? pin_write(t, index, session, pin, err) : rc;
+}
+
+/* In the order of an enablement: what commits is the last. */
+static int seal(struct tpm *t, struct recovering *r, enum pin_state found, struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	_cleanup_(tpm_flush) struct tpm_object loaded = TPM_OBJECT_NONE(t);
+	const char *const directory = r->config->record_directory;
+	ESYS_TR srk;
+	int rc = srk_provide(t, &srk, err);
+
+	if (rc == 0)
+		rc = srk_save(t, srk, r->new.srk, &r->new.srk_size, err);
+	if (rc == 0)
+		rc = tpm_ek_name(t, &r->new.ek_name, err);
+	if (rc == 0)
+		rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, err);
+	if (rc == 0)
+		rc = wrapping_key_create(t, srk, &session, &r->new.policy, &r->key, err);
+	if (rc == 0)
+		rc = wrapping_key_load(t, srk, &session, &r->key, &loaded, err);
+	if (rc == 0)
+		rc = wrap(r, err);
+	if (rc == 0)
+		rc = enable_keys_prove(t, srk, loaded.handle, &r->new, r->fek, err);
+	if (rc == 0)
+		rc = seal_record_save(&r->new, directory, SEAL_RECORD_NEW_FILE, err);
+	if (rc == 0)
+		rc = recovery_save(r->config, &r->new, r->fek, err);
+	if (rc == 0)
+		rc = wrapping_key_persist(t, &loaded, r->new.key_handle, err);
+	if (rc == 0)
+		rc = write_pin(t, r, &session, found, err);
+	return rc == 0 ? seal_record_publish(directory, err) : rc;
+}
+
+/* The key that was replaced, where it is in this TPM; the next boot would do it, too. */
+static void evict_old(struct tpm *t, const struct recovering *r)
+{
+	TPM2B_NAME name;
+
+	if (r->old->key_handle &&
+	    r->old->key_handle !=
+		    r->new.key_handle &&tpm_find(t, r->old->key_handle, NULL, NULL, &name, NULL) ==
+		    0 &&
+	    tpm_name_equal(&name, &r->old->key_name))
+		(void)wrapping_key_evict(t, r->old->key_handle, NULL);
+}
+
+static int seal_anew(struct tpm *t, void *shared, struct failure *f)
+{
+	struct recovering *r = shared;
+	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
+	enum pin_state found = PIN_ABSENT;
+	int rc = find_pin(t, r, &found, f);
+
+	seal_record_known_names(r->config->record_directory, known);
+	if (rc == 0)
+		rc = ability_of_tpm(t, r->config, known, N_ELEMENTS(known), &r->new.policy, f);
+	if (rc == 0)
+		rc = policy_prepare(t, r->config, &r->new.policy, &r->by, &r->opened, f);
+	if (rc < 0)
+		return rc;
+	if (find_handle(t, r, known, &f->err) < 0 || seal(t, r, found, &f->err) < 0)
+		return failure_because(f, failure_tpm_cause(f->err.code));
+	evict_old(t, r);
+	return 0;
+}
+
+int recover(const struct config_integrity *config, const struct seal_record *record,
+	    const struct secret *fek, struct failure *f)
+{
+	struct recovering *r;
+	int rc;
+
+	f->step = STEP_UNLOCK;
+	if (recovery_check(config, &f->err) < 0)
+		return failure_because(f, CAUSE_CONFIGURATION);
+	rc = open_all(record, fek, f);
+	if (rc < 0)
+		return rc;
+	r = apart_alloc(sizeof(*r), f);
+	if (!r)
+		return f->err.code;
+	f->step = STEP_ENABLE;
+	r->config = config;
+	r->old = record;
+	memcpy(r->new.directories, record->directories, sizeof(r->new.directories));
+	r->new.n_directories = record->n_directories;
+	memcpy(r->fek, fek->bytes, FSCRYPT_FEK_SIZE);
+	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, seal_anew, r, f);
+	if (rc < 0)
+		(void)err_wrap(&f->err, "opened, but not sealed to this TPM");
+	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
+		rc = failure_because(f, CAUSE_SYSTEM);
+	apart_free(r, sizeof(*r));
+	return rc;
+}

@@ -1,0 +1,33 @@
+/* recovery.h - for operators who want one: the FEK, wrapped to a public key whose private half is
+ * elsewhere.
+ *
+ * recovery.json lies beside the record. It holds no secret, and may be copied anywhere; to be of
+ *use it needs the private key, and then the encrypted directories. What is in it is RSA-OAEP with
+ * SHA-256 and no label, so that openssl-pkeyutl(1) unwraps it:
+ *
+ *	{"version":1,"recovery-key":"<hex SHA-256 of the key's SubjectPublicKeyInfo>",
+ *	 "wrapped-fek":"<base64>","directory":[{"path":"/etc/steward/secrets",
+ *	 "key-identifier":"<hex>"}]}
+ */
+#pragma once
+
+#include "core/config.h"
+#include "core/json.h"
+#include "integrity/seal_record.h"
+
+#define RECOVERY_FILE     "recovery.json"
+#define RECOVERY_SIZE_MAX (256u << 10)
+
+/* Is what recovery-key names a key that can be wrapped to? Errors: the file's own; -EINVAL. */
+int recovery_check(const struct config_integrity *config, struct err *err);
+
+/* Write recovery.json for the record's directories; without recovery-key, remove one of before. To
+ * be called in a child (apart.h): OpenSSL keeps what it has seen. */
+int recovery_save(const struct config_integrity *config, const struct seal_record *record,
+		  const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err);
+
+/* The whole file, to be handed to who keeps it. -ENOENT, -EBADMSG. */
+int recovery_read(const struct config_integrity *config, cJSON **ret, struct err *err);
+
+/* The directories alone, for who lost the record; to be released. -ENOENT, -EBADMSG. */
+int recovery_load(const struct config_integrity *config, struct seal_record *ret, struct err *err);
