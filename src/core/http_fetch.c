@@ -10,11 +10,11 @@
 #define FIRST_ROOM (16u << 10)
 
 struct http_fetch {
-	struct http_request *request; /* NULL = has ended */
+	struct http_client *client;
+	struct http_request *request; /* NULL = has ended, or not begun */
 	uv_timer_t timer;
-	uint64_t timeout_ms;
-	bool any_status;
-	size_t max_bytes;
+	struct http_ask ask;
+	char *url; /* kept until it is asked for; NULL = it was */
 	uint8_t *bytes;
 	size_t size;
 	size_t room;
@@ -29,6 +29,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	if (fetch->done)
 		fetch->done(fetch, &fetch->result, fetch->owner);
+	free(fetch->url);
 	free(fetch->bytes);
 	free(fetch);
 }
@@ -36,7 +37,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static int refuse(struct http_fetch *fetch, int code)
 {
 	return err_set(&fetch->result.err, code, "longer than the %zu bytes allowed",
-		       fetch->max_bytes);
+		       fetch->ask.max_bytes);
 }
 
 static int on_headers(struct http_request *request, const struct http_head *head, void *owner)
@@ -47,11 +48,11 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	(void)request;
 	fetch->result.status = head->status;
 	fetch->result.retry_after_s = head->retry_after_s;
-	if (head->status != 200 && !fetch->any_status)
+	if (head->status != 200 && !fetch->ask.any_status)
 		return err_set(err, -EPROTO, "HTTP %d", head->status);
 	if (head->encoded)
 		return err_set(err, -EPROTO, "Content-Encoding %s, expected none", head->encoding);
-	if (head->has_length && head->length > fetch->max_bytes)
+	if (head->has_length && head->length > fetch->ask.max_bytes)
 		return refuse(fetch, -E2BIG);
 	return 0;
 }
@@ -79,7 +80,7 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 	int rc;
 
 	(void)request;
-	if (bytes.size > fetch->max_bytes - fetch->size)
+	if (bytes.size > fetch->ask.max_bytes - fetch->size)
 		return refuse(fetch, -E2BIG);
 	rc = make_room(fetch, fetch->size + bytes.size);
 	if (rc < 0)
@@ -95,6 +96,8 @@ static void on_done(struct http_request *request, const struct http_result *resu
 
 	(void)request;
 	fetch->request = NULL;
+	fetch->result.unreached = result->status == 0 && (result->outcome == HTTP_CONNECT_FAILED ||
+							  result->outcome == HTTP_CUT);
 	if (result->outcome == HTTP_DONE)
 		fetch->result.body = span_of(fetch->bytes, fetch->size);
 	else if (result->outcome != HTTP_ABORTED && result->outcome != HTTP_CANCELLED)
@@ -107,7 +110,7 @@ static void on_timeout(uv_timer_t *timer)
 	struct http_fetch *fetch = container_of(timer, struct http_fetch, timer);
 
 	(void)err_set(&fetch->result.err, -ETIMEDOUT, "no complete answer within %llu s",
-		      (unsigned long long)(fetch->timeout_ms / 1000));
+		      (unsigned long long)(fetch->ask.timeout_ms / 1000));
 	http_request_cancel(fetch->request);
 }
 
@@ -117,44 +120,85 @@ static const struct http_request_callbacks callbacks = {
 	.done = on_done,
 };
 
+static int ask_for(struct http_fetch *fetch, const char *url)
+{
+	struct http_get get = {
+		.url = url,
+		.access = fetch->ask.access,
+		.callbacks = callbacks,
+		.owner = fetch,
+		.method = fetch->ask.method,
+		.body = fetch->ask.body,
+		.socket = fetch->ask.socket,
+	};
+
+	return http_client_get(fetch->client, &get, &fetch->request);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	struct http_fetch *fetch = container_of(timer, struct http_fetch, timer);
+
+	if (ask_for(fetch, fetch->url) < 0) {
+		(void)err_set(&fetch->result.err, -ENOMEM, "out of memory");
+		uv_close((uv_handle_t *)timer, on_timer_closed);
+		return;
+	}
+	(void)uv_timer_start(timer, on_timeout, fetch->ask.timeout_ms, 0);
+}
+
+static int begin(struct http_fetch *fetch, const char *url)
+{
+	if (fetch->ask.after_ms == 0)
+		return ask_for(fetch, url);
+	fetch->url = strdup(url);
+	return fetch->url ? 0 : -ENOMEM;
+}
+
 int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loop_t *loop,
 		     const struct http_ask *ask, http_fetch_done_cb done, void *owner)
 {
 	struct http_fetch *fetch = calloc(1, sizeof(*fetch));
-	struct http_get get = {
-		.url = ask->url,
-		.access = ask->access,
-		.callbacks = callbacks,
-		.owner = fetch,
-		.method = ask->method,
-		.body = ask->body,
-		.socket = ask->socket,
-	};
 
-	if (!fetch || http_client_get(client, &get, &fetch->request) < 0) {
+	if (fetch) {
+		fetch->client = client;
+		fetch->ask = *ask;
+		fetch->ask.url = NULL; /* the caller's */
+		fetch->result.retry_after_s = -1;
+		fetch->done = done;
+		fetch->owner = owner;
+	}
+	if (!fetch || begin(fetch, ask->url) < 0) {
 		if (ask->socket > 0)
 			(void)close(ask->socket);
 		free(fetch);
 		return -ENOMEM;
 	}
-	fetch->timeout_ms = ask->timeout_ms;
-	fetch->max_bytes = ask->max_bytes;
-	fetch->any_status = ask->any_status;
-	fetch->result.retry_after_s = -1;
-	fetch->done = done;
-	fetch->owner = owner;
 	(void)uv_timer_init(loop, &fetch->timer);
-	(void)uv_timer_start(&fetch->timer, on_timeout, ask->timeout_ms, 0);
+	if (ask->after_ms > 0)
+		(void)uv_timer_start(&fetch->timer, on_due, ask->after_ms, 0);
+	else
+		(void)uv_timer_start(&fetch->timer, on_timeout, ask->timeout_ms, 0);
 	*ret = fetch;
 	return 0;
 }
 
+/* It has not even begun: there is no request whose end would close it. */
+static void end_early(struct http_fetch *fetch)
+{
+	if (!uv_is_closing((uv_handle_t *)&fetch->timer))
+		uv_close((uv_handle_t *)&fetch->timer, on_timer_closed);
+}
+
 void http_fetch_give_up(struct http_fetch *fetch, int code, const char *reason)
 {
-	if (!fetch->request)
+	if (uv_is_closing((uv_handle_t *)&fetch->timer))
 		return;
 	(void)err_set(&fetch->result.err, code, "%s", reason);
-	http_request_cancel(fetch->request);
+	if (fetch->request)
+		http_request_cancel(fetch->request);
+	else
+		end_early(fetch);
 }
 
 void http_fetch_cancel(struct http_fetch *fetch)
@@ -162,4 +206,6 @@ void http_fetch_cancel(struct http_fetch *fetch)
 	fetch->done = NULL;
 	if (fetch->request)
 		http_request_cancel(fetch->request);
+	else
+		end_early(fetch);
 }

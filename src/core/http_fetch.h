@@ -17,6 +17,7 @@ struct http_ask {
 	const struct http_access *access; /* borrowed until done */
 	size_t max_bytes;                 /* a longer answer is refused as soon as that is known */
 	uint64_t timeout_ms;              /* however slowly it comes */
+	uint64_t after_ms;                /* it is not asked for before */
 	const char *method;               /* NULL = GET */
 	struct span body;                 /* borrowed until done */
 	int socket;                       /* connected already, and taken; 0 = none */
@@ -25,6 +26,7 @@ struct http_ask {
 
 struct http_fetch_result {
 	int status;            /* 0 = no answer */
+	bool unreached;        /* no connection, or one that ended without an answer */
 	struct span body;      /* valid during done */
 	int64_t retry_after_s; /* -1 = not asked for */
 	struct err err; /* code is 0 if the document came whole, with a status that is wanted */

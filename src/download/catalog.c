@@ -15,7 +15,8 @@ static void answer(struct catalog_inquiry *inquiry, enum engine_answer what)
 	catalog->answered(catalog, inquiry->source, &inquiry->answer);
 }
 
-static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, http_fetch_done_cb done)
+static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, uint64_t after_ms,
+		 http_fetch_done_cb done)
 {
 	struct catalog *catalog = inquiry->catalog;
 	const struct source_place *place = &catalog->list->places[inquiry->source];
@@ -24,6 +25,7 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, http_fe
 		.access = &place->access,
 		.max_bytes = max,
 		.timeout_ms = catalog->timeout_ms,
+		.after_ms = after_ms,
 	};
 	int rc = -ENOMEM;
 
@@ -32,6 +34,21 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, http_fe
 				      inquiry);
 	free(url);
 	return rc;
+}
+
+/* Is the server only busy? Says how long to wait then. */
+static bool is_for_later(const struct catalog_inquiry *inquiry,
+			 const struct http_fetch_result *result, uint64_t *ret_after_ms)
+{
+	bool busy = result->status == 429 || result->status == 503;
+	uint64_t asked_ms = result->retry_after_s > 0 ? (uint64_t)result->retry_after_s * 1000 : 0;
+
+	if (inquiry->tries + 1 >= DOCUMENT_TRIES || asked_ms > DOCUMENT_RETRY_AFTER_MAX)
+		return false;
+	if (!busy && !(result->unreached && inquiry->has_served))
+		return false;
+	*ret_after_ms = asked_ms ? asked_ms : (uint64_t)DOCUMENT_AGAIN_MS << inquiry->tries / 2;
+	return true;
 }
 
 static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetch_result *result,
@@ -44,17 +61,23 @@ static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetc
 	answer(inquiry, ANSWER_FAILED);
 }
 
+static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms);
+static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms);
+
 static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_result *result,
 			void *owner)
 {
 	struct catalog_inquiry *inquiry = owner;
 	struct catalog *catalog = inquiry->catalog;
 	struct err *err = &inquiry->answer.err;
+	uint64_t after_ms;
 
 	(void)http_fetch;
 	inquiry->fetch = NULL;
 	if (result->err.code < 0) {
-		refuse_fetch(inquiry, result, "manifest.jws");
+		if (!is_for_later(inquiry, result, &after_ms) ||
+		    fetch_manifest(inquiry, after_ms) < 0)
+			refuse_fetch(inquiry, result, "manifest.jws");
 		return;
 	}
 	if (manifest_parse(&inquiry->manifest, catalog->keys->keys, catalog->keys->n, result->body,
@@ -74,6 +97,17 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 	answer(inquiry, ANSWER_HAS_VERSION);
 }
 
+static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms)
+{
+	struct catalog *catalog = inquiry->catalog;
+	const struct source_place *place = &catalog->list->places[inquiry->source];
+
+	if (after_ms > 0)
+		inquiry->tries++;
+	return fetch(inquiry, source_url(place, catalog->version, "manifest.jws"),
+		     MANIFEST_SIZE_MAX, after_ms, on_manifest);
+}
+
 static void ask_for_manifest(struct catalog_inquiry *inquiry)
 {
 	struct catalog *catalog = inquiry->catalog;
@@ -91,8 +125,9 @@ static void ask_for_manifest(struct catalog_inquiry *inquiry)
 		return;
 	}
 	inquiry->imported = entry->imported;
-	if (fetch(inquiry, source_url(place, catalog->version, "manifest.jws"), MANIFEST_SIZE_MAX,
-		  on_manifest) < 0) {
+	inquiry->tries = 0;
+	inquiry->has_served = true;
+	if (fetch_manifest(inquiry, 0) < 0) {
 		(void)err_set(err, -ENOMEM, "manifest: out of memory");
 		answer(inquiry, ANSWER_FAILED);
 	}
@@ -103,11 +138,13 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 {
 	struct catalog_inquiry *inquiry = owner;
 	struct err *err = &inquiry->answer.err;
+	uint64_t after_ms;
 
 	(void)http_fetch;
 	inquiry->fetch = NULL;
 	if (result->err.code < 0) {
-		refuse_fetch(inquiry, result, "index.json");
+		if (!is_for_later(inquiry, result, &after_ms) || fetch_index(inquiry, after_ms) < 0)
+			refuse_fetch(inquiry, result, "index.json");
 		return;
 	}
 	if (index_parse(&inquiry->index, result->body, err) < 0) {
@@ -131,6 +168,14 @@ static char *index_url(const struct source_place *place)
 	return asprintf(&url, "%sindex.json", place->url) < 0 ? NULL : url;
 }
 
+static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms)
+{
+	if (after_ms > 0)
+		inquiry->tries++;
+	return fetch(inquiry, index_url(&inquiry->catalog->list->places[inquiry->source]),
+		     INDEX_SIZE_MAX, after_ms, on_index);
+}
+
 int catalog_ask(struct catalog *catalog)
 {
 	unsigned n = catalog->list->n;
@@ -143,8 +188,7 @@ int catalog_ask(struct catalog *catalog)
 
 		inquiry->catalog = catalog;
 		inquiry->source = i;
-		if (fetch(inquiry, index_url(&catalog->list->places[i]), INDEX_SIZE_MAX, on_index) <
-		    0) {
+		if (fetch_index(inquiry, 0) < 0) {
 			catalog_release(catalog);
 			return -ENOMEM;
 		}

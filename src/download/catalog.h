@@ -2,7 +2,7 @@
  *
  * With a version, a source that has it is asked for its manifest too, and answers with that.
  * Each source answers once, in any order; a slow one delays nobody. A source's answer comes
- * after at most twice the time limit.
+ * after at most twice the time limit, and as often again as it is busy.
  *
  * Calling sequence: catalog_ask -> answered, once a source -> catalog_release; catalog_release
  * at any time, also from answered: no answer comes after it.
@@ -32,10 +32,19 @@ struct catalog_answer {
 typedef void (*catalog_answered_cb)(struct catalog *catalog, unsigned source,
 				    const struct catalog_answer *answer);
 
+/* A document that a busy server refuses (429, 503, or no connection although it gave the index) is
+ * asked for again: after what Retry-After says, else 250, 250, 500, 500 ms, 1 s
+ * and so on. */
+#define DOCUMENT_TRIES           9u
+#define DOCUMENT_AGAIN_MS        250u
+#define DOCUMENT_RETRY_AFTER_MAX 10000u
+
 struct catalog_inquiry {
 	struct catalog *catalog;
 	unsigned source;
 	struct http_fetch *fetch; /* NULL = none is running */
+	unsigned tries;           /* of this document */
+	bool has_served;          /* the index came */
 	struct catalog_answer answer;
 	struct index index;       /* when no version is asked for */
 	bool imported;            /* when one is: it was, there */

@@ -208,6 +208,30 @@ static struct download *download_of(const struct transfer *t)
 	return container_of(t->target, struct download, target);
 }
 
+static void tell_slot(struct transfer *t, enum engine_event_type type)
+{
+	struct download *d = download_of(t);
+
+	download_deliver(d, &(struct engine_event){.type = type, .slot = slot_of(d, t)});
+}
+
+static void on_answered(struct transfer *t)
+{
+	tell_slot(t, ENGINE_ANSWERED);
+}
+
+static void on_silent(struct transfer *t)
+{
+	tell_slot(t, ENGINE_SILENT);
+}
+
+static uint32_t patience_s(struct transfer *t)
+{
+	struct download *d = download_of(t);
+
+	return (uint32_t)(engine_patience_ms(&d->engine, slot_of(d, t)) / 1000);
+}
+
 static void on_received(struct transfer *t, uint64_t bytes)
 {
 	struct download *d = download_of(t);
@@ -230,10 +254,7 @@ static void on_verified(struct transfer *t, uint32_t piece)
 
 static void on_whole_offered(struct transfer *t)
 {
-	struct download *d = download_of(t);
-
-	download_deliver(
-		d, &(struct engine_event){.type = ENGINE_WHOLE_OFFERED, .slot = slot_of(d, t)});
+	tell_slot(t, ENGINE_WHOLE_OFFERED);
 }
 
 static void on_ended(struct transfer *t, const struct transfer_end *end)
@@ -260,6 +281,9 @@ static void on_ended(struct transfer *t, const struct transfer_end *end)
 }
 
 static const struct transfer_callbacks transfer_callbacks = {
+	.answered = on_answered,
+	.silent = on_silent,
+	.patience_s = patience_s,
 	.received = on_received,
 	.verified = on_verified,
 	.whole_offered = on_whole_offered,

@@ -241,6 +241,12 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 	case ENGINE_WHOLE_OFFERED:
 		engine_whole_offered(e, event->slot, out);
 		return;
+	case ENGINE_ANSWERED:
+		engine_answered(e, event->slot);
+		return;
+	case ENGINE_SILENT:
+		engine_silent(e, event->slot, out);
+		return;
 	case ENGINE_PIECE:
 		e->slots[event->slot].n_verified++;
 		picker_verified(&e->picker, event->piece);

@@ -116,6 +116,8 @@ enum engine_event_type {
 	ENGINE_ANSWER,        /* source, answer, digest, retry_after_ms, reason */
 	ENGINE_PREPARED,      /* engine_set_image() was called before */
 	ENGINE_WHOLE_OFFERED, /* slot: the reply is a 200 with the whole file; its body waits */
+	ENGINE_ANSWERED,      /* slot: the first byte of body has come */
+	ENGINE_SILENT,        /* slot: connected for a while, and no byte of body has come */
 	ENGINE_PIECE,         /* slot, piece: verified and written */
 	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
 				 reason */
@@ -192,7 +194,9 @@ struct engine_slot {
 	bool used;
 	bool cancelling;
 	bool whole;
+	bool answered; /* a byte of body has come */
 	unsigned source;
+	uint64_t began_ms;
 	struct byte_range range;
 	int beginner;        /* who brought what was held of the first piece */
 	unsigned n_verified; /* pieces verified by this request */
@@ -281,6 +285,9 @@ void engine_set_turn(struct engine *e, enum engine_turn turn);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);
+
+/* How long a request may be silent that fetches all before at a cache; 0 = as any other. */
+uint64_t engine_patience_ms(const struct engine *e, unsigned slot);
 
 /* When ENGINE_TICK is due; ENGINE_NEVER = an event will come first. */
 uint64_t engine_next_wake(const struct engine *e);

@@ -58,6 +58,7 @@ void engine_take_answer(struct engine *e, const struct engine_event *event,
 	case ANSWER_HAS_VERSION:
 		memcpy(e->answers[event->source], event->digest, DIGEST_SIZE);
 		source_set_state(s, SOURCE_AVAILABLE, "");
+		s->allowance.served_ms = e->last_ms;
 		if (e->state == ENGINE_DOWNLOADING)
 			leave_if_different(e, event->source, out);
 		return;

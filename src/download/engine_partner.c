@@ -86,12 +86,6 @@ static bool may_be_left_to(const struct engine *e, const struct engine_slot *slo
 	       picker_is_had_by(&e->picker, &slot->range, e->sources[partner].pieces, partner);
 }
 
-static void cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out)
-{
-	e->slots[slot].cancelling = true;
-	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
-}
-
 static bool has_not_been_tried(const struct engine *e, unsigned partner)
 {
 	const struct source *s = &e->sources[partner];
@@ -122,7 +116,7 @@ static void make_room_for(struct engine *e, unsigned partner, struct engine_acti
 		longest = (int)i;
 	}
 	if (longest >= 0)
-		cancel_slot(e, (unsigned)longest, out);
+		engine_cancel_slot(e, (unsigned)longest, out);
 }
 
 /* The requests that are cancelled here keep what they brought; the rest is a short way off. */
@@ -137,5 +131,5 @@ void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
 	}
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		if (may_be_left_to(e, &e->slots[i], (unsigned)partner))
-			cancel_slot(e, i, out);
+			engine_cancel_slot(e, i, out);
 }

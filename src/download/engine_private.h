@@ -2,9 +2,10 @@
  *
  * engine.c takes events; engine_time.c says when it wants to be called without one; engine_state.c
  * knows which state follows which; engine_attempt.c ends attempts; engine_discovery.c weighs the
- * sources' answers; engine_requests.c fills the slots and judges what came; engine_sequence.c waits
- * for the HA peer, and engine_partner.c takes from it what it has, while it is downloading itself.
- * "Now" is e->last_ms, set at the beginning of each step.
+ * sources' answers; engine_requests.c fills the slots, and engine_judge.c judges what came;
+ * engine_crowd.c knows who is asked for too much at once; engine_sequence.c waits for the HA peer,
+ * and engine_partner.c takes from it what it has, while it is downloading itself. "Now" is
+ * e->last_ms, set at the beginning of each step.
  */
 #pragma once
 
@@ -65,6 +66,17 @@ bool engine_is_awaited(const struct engine *e, unsigned n);
 /* While discovering: is it known whose manifest to take? */
 void engine_weigh_answers(struct engine *e, struct engine_actions *out);
 void engine_start_downloading(struct engine *e, struct engine_actions *out);
+
+/* A request's first byte has come, or does not come. */
+void engine_answered(struct engine *e, unsigned slot);
+void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out);
+/* Was the request that ended refused only because of others beside or before it? The source is not
+ * to blame then. last: there is nobody else to turn to. */
+bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
+			const struct engine_event *event, bool last);
+/* Is there nobody else to turn to? */
+bool engine_is_last(const struct engine *e, unsigned source);
+void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out);
 
 void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out);
 void engine_request_ended(struct engine *e, const struct engine_event *event,

@@ -1,10 +1,16 @@
-/* Whom to ask for what, and what their replies say about them. */
+/* Whom to ask for what. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/macros.h"
 #include "download/engine_private.h"
+
+void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	e->slots[slot].cancelling = true;
+	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
+}
 
 void engine_cancel_requests(struct engine *e, int source, struct engine_actions *out)
 {
@@ -15,8 +21,7 @@ void engine_cancel_requests(struct engine *e, int source, struct engine_actions 
 			continue;
 		if (source != SOURCE_NOBODY && slot->source != (unsigned)source)
 			continue;
-		slot->cancelling = true;
-		engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = i;
+		engine_cancel_slot(e, i, out);
 	}
 }
 
@@ -46,8 +51,7 @@ static bool can_be_asked(const struct engine *e, unsigned source)
 	return source_is_usable(&e->sources[source]) && !is_skipped(e, source);
 }
 
-/* Is there anyone else to turn to? */
-static bool is_last(const struct engine *e, unsigned source)
+bool engine_is_last(const struct engine *e, unsigned source)
 {
 	for (unsigned i = 0; i < e->n_sources; i++)
 		if (i != source && can_be_asked(e, i))
@@ -103,7 +107,7 @@ static bool partner_fails(const struct engine *e)
 
 /* The partner does not take all requests: should it stall, the others go on. One that fails keeps a
  * single one, until it succeeds or is left. */
-static unsigned requests_max(const struct engine *e, unsigned source)
+static unsigned share_of(const struct engine *e, unsigned source)
 {
 	unsigned all = e->limits.concurrency;
 
@@ -114,20 +118,27 @@ static unsigned requests_max(const struct engine *e, unsigned source)
 	return partner_fails(e) ? all - 1 : engine_share_beside_partner(e);
 }
 
-/* A source that has not proven itself is asked for little, the first time alone; one that
- * fails and is the last is asked one thing at a time, and rests in between. */
+static unsigned requests_max(const struct engine *e, unsigned source)
+{
+	return allowance_at_once(&e->sources[source].allowance, share_of(e, source), e->last_ms);
+}
+
+/* A source that has not proven itself is asked for little, the first time alone; so is the second,
+ * until it is seen whether a second range comes as the first did. One that fails and is the last is
+ * asked one thing at a time, and rests in between. */
 static bool may_be_asked_more(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 
 	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source) ||
-	    requests_of(e, source) >= requests_max(e, source))
+	    requests_of(e, source) >= requests_max(e, source) ||
+	    s->allowance.rest_until_ms > e->last_ms)
 		return false;
 	if (s->no_range)
 		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
-	if (s->failing && is_last(e, source))
+	if (s->failing && engine_is_last(e, source))
 		return requests_of(e, source) == 0 && s->rest_until_ms <= e->last_ms;
-	if (!s->proven && !s->failing)
+	if ((!s->proven || s->allowance.answers < 2) && !s->failing)
 		return requests_of(e, source) == 0;
 	return true;
 }
@@ -143,8 +154,11 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 	int partner = engine_trusted_partner(e);
+	bool in_order = s->allowance.in_order;
+	uint64_t length = s->allowance.paced ? REQUEST_BYTES_MAX : source_request_length(s);
 	/* Towards the end requests get shorter, so that they all end together. */
-	uint64_t share = picker_unasked_bytes(&e->picker) / MAX(e->limits.concurrency, 1) /
+	unsigned at_once = allowance_at_once(&s->allowance, e->limits.concurrency, e->last_ms);
+	uint64_t share = picker_unasked_bytes(&e->picker) / MAX(at_once, 1) /
 			 (engine_may_share(e) ? PARTNER_STEPS : 1);
 
 	return (struct pick){
@@ -154,8 +168,8 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 				? e->sources[partner].pieces
 				: NULL,
 		.left_to = (unsigned)partner,
-		.order = s->kind == SOURCE_HA_PEER ? PICK_ASCENDING : e->limits.order,
-		.want = MIN(source_request_length(s), share),
+		.order = s->kind == SOURCE_HA_PEER || in_order ? PICK_ASCENDING : e->limits.order,
+		.want = in_order ? e->picker.size : MIN(length, share),
 		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
 	};
 }
@@ -181,11 +195,12 @@ static void ask(struct engine *e, unsigned source, const struct byte_range *rang
 		.used = true,
 		.whole = whole,
 		.source = source,
+		.began_ms = e->last_ms,
 		.range = whole ? picker_take_all(&e->picker) : *range,
 		.beginner = whole ? SOURCE_NOBODY : picker_take(&e->picker, range),
 	};
 	e->in_flight++;
-	if (s->failing && is_last(e, source))
+	if (s->failing && engine_is_last(e, source))
 		s->asked_again++;
 	s->requests++;
 	request = engine_add_action(out, ACTION_REQUEST);
@@ -217,7 +232,7 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 		struct pick pick = pick_for(e, (unsigned)source);
 		bool whole = e->sources[source].no_range;
 
-		pick.even_mismatched = for_anything || is_last(e, (unsigned)source);
+		pick.even_mismatched = for_anything || engine_is_last(e, (unsigned)source);
 		if (for_anything)
 			pick.left = NULL;
 		if (!whole && !picker_next(&e->picker, &pick, &range))
@@ -301,93 +316,5 @@ void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions
 		engine_add_action(out, ACTION_ACCEPT_WHOLE)->slot = slot;
 		return;
 	}
-	s->cancelling = true;
-	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
-}
-
-/* Who is to blame for a piece that does not match? Nobody, if several brought it. */
-static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32_t piece)
-{
-	bool begun_by_another =
-		slot->beginner != SOURCE_NOBODY && slot->beginner != (int)slot->source;
-	uint64_t first = picker_piece_first(&e->picker, piece);
-
-	return !(begun_by_another && slot->range.first >= first);
-}
-
-static enum request_outcome take_bad_piece(struct engine *e, const struct engine_slot *slot,
-					   const struct engine_event *event,
-					   struct engine_actions *out)
-{
-	struct engine_action *mismatch;
-
-	picker_forget(&e->picker, event->piece);
-	if (!is_to_blame(e, slot, event->piece))
-		return REQUEST_NEUTRAL;
-	picker_mismatch(&e->picker, event->piece, slot->source);
-	mismatch = engine_add_action(out, ACTION_MISMATCH);
-	mismatch->source = slot->source;
-	mismatch->piece = event->piece;
-	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s", event->reason);
-	return REQUEST_BAD_PIECE;
-}
-
-static void describe_unavailable(const struct source *s, enum request_outcome outcome,
-				 const char *reason, char text[SOURCE_REASON_SIZE])
-{
-	if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED)
-		(void)snprintf(text, SOURCE_REASON_SIZE, "%s", reason);
-	else
-		(void)snprintf(text, SOURCE_REASON_SIZE,
-			       "more than half of the last %u requests failed, the last: %s",
-			       s->window.size, reason);
-}
-
-static void judge(struct engine *e, unsigned source, enum request_outcome outcome,
-		  const struct engine_event *event, struct engine_actions *out)
-{
-	struct source *s = &e->sources[source];
-	enum source_state before = s->state;
-	enum source_state after = source_record(s, outcome, event->bytes, e->picker.piece_size);
-	char text[SOURCE_REASON_SIZE];
-	const char *reason = event->reason ? event->reason : "no reason given";
-
-	if (before != SOURCE_AVAILABLE)
-		return;
-	if (after == SOURCE_EXCLUDED)
-		engine_leave_source(e, source, after, reason, out);
-	if (after == SOURCE_UNAVAILABLE) {
-		describe_unavailable(s, outcome, reason, text);
-		engine_leave_source(e, source, after, text, out);
-	}
-	if (after != SOURCE_AVAILABLE)
-		return;
-	if (outcome == REQUEST_RETRY_AFTER) {
-		s->skip_until_ms = e->last_ms + MAX(event->retry_after_ms, RETRY_DELAY_MIN_MS);
-		(void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
-	}
-	if (s->failing && is_last(e, source))
-		s->rest_until_ms = e->last_ms + source_backoff_ms(s);
-	if (outcome == REQUEST_OK || outcome == REQUEST_CUT)
-		source_note_rate(s, event->bytes, event->duration_ms);
-}
-
-void engine_request_ended(struct engine *e, const struct engine_event *event,
-			  struct engine_actions *out)
-{
-	struct engine_slot *slot = &e->slots[event->slot];
-	enum request_outcome outcome = event->outcome;
-
-	assert(slot->used);
-	slot->used = false;
-	e->in_flight--;
-	e->ended_ms = e->last_ms;
-	picker_give_back(&e->picker, &slot->range, event->held_end, (int)slot->source,
-			 slot->beginner);
-	if (outcome == REQUEST_BAD_PIECE)
-		outcome = take_bad_piece(e, slot, event, out);
-	/* A whole file cut again and again brings what is held already: that is no progress. */
-	if (outcome == REQUEST_CUT && slot->whole && slot->n_verified == 0)
-		outcome = REQUEST_FAILED;
-	judge(e, slot->source, outcome, event, out);
+	engine_cancel_slot(e, slot, out);
 }

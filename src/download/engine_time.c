@@ -52,6 +52,8 @@ uint64_t engine_next_wake(const struct engine *e)
 			continue;
 		wake = earlier_if_ahead(e, wake, s->skip_until_ms);
 		wake = earlier_if_ahead(e, wake, s->rest_until_ms);
+		wake = earlier_if_ahead(e, wake, s->allowance.rest_until_ms);
+		wake = earlier_if_ahead(e, wake, s->allowance.grow_at_ms);
 	}
 	return wake;
 }

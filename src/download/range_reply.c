@@ -78,7 +78,8 @@ enum reply_verdict range_reply_judge(const struct http_head *head, const struct 
 			    head->retry_after_s);
 			return REPLY_RETRY_AFTER;
 		}
-		break;
+		SAY("HTTP %d", head->status);
+		return REPLY_BUSY;
 	default:
 		break;
 	}

@@ -17,6 +17,7 @@ enum reply_verdict {
 	REPLY_REFUSED,     /* the source is not to be asked again in this attempt */
 	REPLY_LIED,        /* likewise: not the range that was asked for */
 	REPLY_RETRY_AFTER, /* the source says when */
+	REPLY_BUSY,        /* likewise, but it does not say when */
 	REPLY_FAILED,      /* any other status */
 };
 

@@ -46,6 +46,7 @@ void source_begin_attempt(struct source *s, unsigned window)
 	s->skip_until_ms = 0;
 	s->rest_until_ms = 0;
 	s->length_limit = 0;
+	allowance_begin_attempt(&s->allowance);
 	if (s->state != SOURCE_EXCLUDED)
 		source_set_state(s, SOURCE_ASKED, "");
 }

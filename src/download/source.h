@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/config.h"
+#include "download/allowance.h"
 
 #define SOURCES_MAX        32
 #define SOURCE_NAME_SIZE   64
@@ -35,7 +36,9 @@ enum source_state {
 enum request_outcome {
 	REQUEST_OK,
 	REQUEST_CUT,         /* ended before its length */
-	REQUEST_FAILED,      /* no connection, TLS, or a status without special meaning */
+	REQUEST_FAILED,      /* TLS, or a status without special meaning */
+	REQUEST_UNREACHED,   /* no connection */
+	REQUEST_BUSY,        /* 429 or 503 that does not say when */
 	REQUEST_STALLED,     /* under 1 KiB/s for stall-timeout */
 	REQUEST_BAD_PIECE,   /* ended at a piece whose digest is wrong */
 	REQUEST_REFUSED,     /* 401, 403, 404, 416, or not the whole file that was asked for */
@@ -63,11 +66,14 @@ struct source {
 	unsigned asked_again;   /* requests made while failing and the last one left */
 	uint64_t skip_until_ms; /* what Retry-After asked for */
 	uint64_t rest_until_ms; /* of a failing source that is the last one */
-	uint64_t length_limit;  /* bytes a request may ask for, after a cut; 0 = no limit */
-	uint64_t rate;          /* bytes a second of one request, smoothed; 0 = unknown */
-	uint64_t most;          /* bytes that one request brought */
-	unsigned mismatches;    /* pieces it brought alone that did not match; whole download */
-	const uint8_t *pieces;  /* bitmap of what it has, borrowed; NULL = it has the image */
+	struct allowance allowance;
+	uint64_t length_limit; /* bytes a request may ask for, after a cut; 0 = no limit */
+	uint64_t rate;         /* bytes a second of one request, smoothed; 0 = unknown */
+	uint64_t most;         /* bytes that one request brought */
+	uint64_t whole_end;    /* where its last whole file was cut; whole download; 0 = never */
+	bool whole_stuck;      /* twice there: it brings no more */
+	unsigned mismatches;   /* pieces it brought alone that did not match; whole download */
+	const uint8_t *pieces; /* bitmap of what it has, borrowed; NULL = it has the image */
 
 	uint64_t requests; /* whole download, as are the next two */
 	uint64_t failures;

@@ -10,6 +10,7 @@
 #include "download/block_job.h"
 
 #define STALL_BYTES_PER_S 1024
+#define SILENT_S          3u /* without a byte, before anybody wonders */
 
 static void write_next(struct transfer *t);
 
@@ -198,6 +199,10 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 	(void)request;
 	if (t->offered)
 		return HTTP_PAUSE;
+	if (!t->answered) {
+		t->answered = true;
+		t->target->callbacks->answered(t);
+	}
 	t->offered_again -= known;
 	if (known == bytes.size)
 		return 0;
@@ -241,6 +246,9 @@ static int on_headers(struct http_request *request, const struct http_head *head
 		t->end.retry_after_ms = (uint64_t)head->retry_after_s * 1000;
 		say(t, REQUEST_RETRY_AFTER, reason);
 		return -EAGAIN;
+	case REPLY_BUSY:
+		say(t, REQUEST_BUSY, reason);
+		return -EAGAIN;
 	case REPLY_FAILED:
 		say(t, REQUEST_FAILED, reason);
 		return -EIO;
@@ -269,10 +277,12 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 	case HTTP_CUT:
 		say(t, REQUEST_CUT, result->err.text);
 		return;
+	case HTTP_CONNECT_FAILED:
+		say(t, REQUEST_UNREACHED, result->err.text);
+		return;
 	case HTTP_LOCAL_ERROR:
 		/* A certificate or password file of this source: it fails, our disk does not. */
 	case HTTP_RESOLVE_FAILED:
-	case HTTP_CONNECT_FAILED:
 	case HTTP_TLS_FAILED:
 	case HTTP_REDIRECT_FAILED:
 	case HTTP_PROTOCOL_ERROR:
@@ -318,10 +328,14 @@ void transfer_tick(struct transfer *t)
 		return;
 	}
 	t->slow_s = received < STALL_BYTES_PER_S ? t->slow_s + 1 : 0;
+	if (!t->answered && t->slow_s >= MIN(SILENT_S, MAX(t->asked.stall_timeout_s / 2, 1)))
+		t->target->callbacks->silent(t);
 	if (t->slow_s < t->asked.stall_timeout_s || t->end.outcome != REQUEST_OK)
 		return;
-	(void)snprintf(reason, sizeof(reason), "stalled: under %d bytes a second for %" PRIu32 " s",
-		       STALL_BYTES_PER_S, t->asked.stall_timeout_s);
+	if (!t->answered && t->slow_s < t->target->callbacks->patience_s(t))
+		return;
+	(void)snprintf(reason, sizeof(reason), "stalled: under %d bytes a second for %u s",
+		       STALL_BYTES_PER_S, t->slow_s);
 	say(t, REQUEST_STALLED, reason);
 	http_request_cancel(t->request);
 }

@@ -43,6 +43,10 @@ struct transfer_end {
 };
 
 struct transfer_callbacks {
+	void (*answered)(struct transfer *t);       /* the first byte of body is there */
+	void (*silent)(struct transfer *t);         /* each second in which it still is not */
+	uint32_t (*patience_s)(struct transfer *t); /* how long it may be silent; 0 = no longer
+						       than it may stall */
 	void (*received)(struct transfer *t, uint64_t bytes);
 	void (*verified)(struct transfer *t, uint32_t piece);
 	void (*whole_offered)(struct transfer *t);
@@ -92,6 +96,7 @@ struct transfer {
 	uint64_t started_ms;
 	struct transfer_end end;
 	bool offered;    /* a whole file waits for the engine's word */
+	bool answered;   /* a byte of body has come */
 	bool throttled;  /* held back by us in this second */
 	unsigned slow_s; /* seconds in a row under 1 KiB/s */
 	uint64_t bytes_at_tick;

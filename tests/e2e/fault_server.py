@@ -269,7 +269,7 @@ class FaultServer:
         headers = {"Accept-Ranges": "bytes", **validators}
         status = 206 if request.range else 200
         shown = (first, last, size)
-        if kind == "whole":
+        if kind in ("whole", "whole-cut"):
             status, first, last = 200, 0, size - 1
         if kind == "html":
             return self.short(connection, request, 200, b"<html>Please log in</html>" * 40)
@@ -297,7 +297,7 @@ class FaultServer:
             connection.sendall(b"x" * 1000)
 
     def send_body(self, connection, request, path, first, end, kind, argument):
-        limit = argument if kind in ("cut", "stall", "cut-hard") else None
+        limit = argument if kind in ("cut", "stall", "cut-hard", "whole-cut") else None
         step = 64 << 10
         started = time.monotonic()
         with open(path, "rb") as file:

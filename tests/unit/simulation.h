@@ -33,6 +33,12 @@ struct sim_source {
 	unsigned refuses;
 	unsigned says_later; /* 429, Retry-After */
 	uint64_t later_ms;
+	unsigned at_once;    /* requests of one client that it serves; 0 = any number */
+	uint64_t apart_ms;   /* between two that it serves; 0 = none */
+	uint64_t connect_ms; /* several addresses: until one that is not silent is found */
+	bool fetches_all;    /* a cache that has the whole file fetched first, for each request */
+	uint64_t ends_at;    /* each reply ends at that byte of the file; 0 = no */
+	uint64_t ends_later; /* and the next so much later */
 	bool ignores_ranges; /* answers 200 with the whole file */
 	bool other_image;
 	uint64_t bytes_per_ms; /* of one request */
@@ -71,6 +77,12 @@ struct sim {
 	uint64_t began_ms[SLOTS_MAX];
 	struct byte_range ranges[SLOTS_MAX];
 	bool whole[SLOTS_MAX];
+	bool served[SLOTS_MAX];
+	uint64_t first_byte_ms[SLOTS_MAX]; /* when it comes */
+	uint64_t served_ms[SOURCES_MAX];   /* when the last request was begun to be served */
+	uint64_t fetched_ms[SOURCES_MAX];  /* when the cache has it all; 0 = not asked yet */
+	unsigned n_fetches[SOURCES_MAX];   /* of the whole file, by a cache */
+	unsigned n_busy[SOURCES_MAX];      /* requests refused because they were too many */
 	bool ending[SLOTS_MAX];
 
 	/* What a test asks afterwards. */

@@ -54,12 +54,92 @@ static enum request_outcome fate(struct sim *sim, const struct sim_source *s, ui
 	return REQUEST_OK;
 }
 
+static unsigned served_of(const struct sim *sim, unsigned source)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		n += sim->request_ids[i] != 0 && sim->served[i] &&
+		     sim->engine.slots[i].source == source;
+	return n;
+}
+
+static bool is_too_many(const struct sim *sim, unsigned source)
+{
+	const struct sim_source *s = &sim->sources[source];
+
+	return (s->at_once > 0 && served_of(sim, source) >= s->at_once) ||
+	       (s->apart_ms > 0 && sim->served_ms[source] > 0 &&
+		sim->now_ms < sim->served_ms[source] + s->apart_ms);
+}
+
+/* A cache without a lock has it all fetched anew by who asks while it is being fetched for another.
+ * Who asks after the other has its range waits behind that, as on one connection. */
+static uint64_t wait_for_cache(struct sim *sim, unsigned source, uint64_t first)
+{
+	uint64_t takes_ms = sim->manifest.size / MAX(sim->sources[source].bytes_per_ms, 1);
+
+	if (sim->fetched_ms[source] == 0 ||
+	    (sim->now_ms < sim->fetched_ms[source] && served_of(sim, source) > 0)) {
+		sim->n_fetches[source]++;
+		sim->fetched_ms[source] = sim->now_ms + takes_ms;
+		return first / MAX(sim->sources[source].bytes_per_ms, 1);
+	}
+	return sim->now_ms < sim->fetched_ms[source] ? sim->fetched_ms[source] - sim->now_ms : 0;
+}
+
+/* As transfer.c tells it: the first byte, or each second in which it does not come. */
+static void schedule_first_byte(struct sim *sim, unsigned slot, uint64_t after_ms, bool comes)
+{
+	struct engine_event event = {.type = ENGINE_SILENT, .slot = slot};
+	uint64_t id = sim->request_ids[slot];
+
+	for (uint64_t at_ms = 3000; at_ms < after_ms && at_ms < 8000; at_ms += 1000)
+		sim_schedule(sim, at_ms, &event, "", id);
+	event.type = ENGINE_ANSWERED;
+	if (comes)
+		sim_schedule(sim, after_ms, &event, "", id);
+}
+
+/* Returns how long it takes until the first byte comes. */
+static uint64_t begin_to_serve(struct sim *sim, unsigned slot, unsigned source, uint64_t first)
+{
+	const struct sim_source *s = &sim->sources[source];
+	uint64_t after_ms = 20 + s->connect_ms;
+
+	if (s->fetches_all)
+		after_ms += wait_for_cache(sim, source, first);
+	sim->served[slot] = true;
+	sim->served_ms[source] = sim->now_ms;
+	sim->first_byte_ms[slot] = sim->now_ms + after_ms;
+	return after_ms;
+}
+
+static void refuse(struct sim *sim, struct engine_event *end, unsigned source, uint64_t id)
+{
+	sim->n_busy[source]++;
+	end->outcome = REQUEST_BUSY;
+	end->duration_ms = 20;
+	sim_schedule(sim, 20, end, "HTTP 503", id);
+}
+
+/* The file ends early there. */
+static void cut_short(struct sim_source *s, uint64_t first, struct engine_event *end)
+{
+	if (s->ends_at == 0 || first + end->bytes <= s->ends_at)
+		return;
+	end->bytes = s->ends_at - MIN(first, s->ends_at);
+	end->outcome = REQUEST_CUT;
+	s->ends_at += s->ends_later;
+}
+
 void sim_begin_request(struct sim *sim, const struct engine_action *action)
 {
-	const struct sim_source *s = &sim->sources[action->source];
+	struct sim_source *s = &sim->sources[action->source];
 	uint64_t length = action->range.end - action->range.first;
 	struct engine_event end = {.type = ENGINE_REQUEST_ENDED, .slot = action->slot};
 	uint64_t id = ++sim->n_scheduled;
+	uint64_t first_ms;
 	uint64_t bytes;
 
 	check_request(sim, action);
@@ -70,18 +150,28 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 	sim->began_ms[action->slot] = sim->now_ms;
 	sim->ranges[action->slot] = action->range;
 	sim->whole[action->slot] = action->whole;
+	sim->served[action->slot] = false;
+	sim->first_byte_ms[action->slot] = UINT64_MAX;
 	sim->in_flight_max = MAX(sim->in_flight_max, sim->engine.in_flight);
 	if (s->ignores_ranges && !action->whole) {
 		end.type = ENGINE_WHOLE_OFFERED;
 		sim_schedule(sim, 20, &end, "", id);
 		return;
 	}
+	if (is_too_many(sim, action->source)) {
+		refuse(sim, &end, action->source, id);
+		return;
+	}
+	first_ms = begin_to_serve(sim, action->slot, action->source, action->range.first);
 	end.outcome = fate(sim, s, length, &bytes);
 	end.bytes = bytes;
+	cut_short(s, action->range.first, &end);
+	bytes = end.bytes;
 	end.retry_after_ms = end.outcome == REQUEST_RETRY_AFTER ? s->later_ms : 0;
-	end.duration_ms = 20 + bytes / MAX(s->bytes_per_ms, 1);
+	end.duration_ms = first_ms + bytes / MAX(s->bytes_per_ms, 1);
 	if (end.outcome == REQUEST_STALLED)
 		end.duration_ms += 30000;
+	schedule_first_byte(sim, action->slot, bytes > 0 ? first_ms : end.duration_ms, bytes > 0);
 	sim_schedule(sim, end.duration_ms, &end, "as the dice fell", id);
 }
 
@@ -106,12 +196,14 @@ void sim_cancel_request(struct sim *sim, unsigned slot)
 	struct engine_event end = {
 		.type = ENGINE_REQUEST_ENDED, .slot = slot, .outcome = REQUEST_NEUTRAL};
 	uint64_t id = sim->request_ids[slot];
-	uint64_t passed = sim->now_ms - sim->began_ms[slot];
+	uint64_t passed = sim->now_ms - MIN(sim->now_ms, sim->first_byte_ms[slot]);
 
 	if (sim->ending[slot])
 		return;
 	sim_forget_events(sim, ENGINE_REQUEST_ENDED, id);
 	sim_forget_events(sim, ENGINE_WHOLE_OFFERED, id);
+	sim_forget_events(sim, ENGINE_ANSWERED, id);
+	sim_forget_events(sim, ENGINE_SILENT, id);
 	end.bytes = s->ignores_ranges && !sim->whole[slot] ? 0 : passed * s->bytes_per_ms;
 	end.bytes = MIN(end.bytes, length) / SIM_UNIT * SIM_UNIT;
 	sim_schedule(sim, 1, &end, "cancelled", id);
@@ -181,6 +273,8 @@ void sim_end_request(struct sim *sim, struct engine_event *end)
 	const struct sim_source *s = &sim->sources[sim->engine.slots[end->slot].source];
 	uint64_t first = sim->ranges[end->slot].first;
 
+	sim_forget_events(sim, ENGINE_ANSWERED, sim->request_ids[end->slot]);
+	sim_forget_events(sim, ENGINE_SILENT, sim->request_ids[end->slot]);
 	engine_count_received(&sim->engine, end->slot, end->bytes);
 	write_units(sim, s, first, first + end->bytes);
 	sim->ending[end->slot] = true; /* what is asked for now comes too late */

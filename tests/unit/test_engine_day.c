@@ -34,6 +34,10 @@ static struct sim_source random_source(struct sim *sim)
 		.ignores_ranges = below(sim, 8) == 0,
 		.other_image = below(sim, 20) == 0,
 		.bytes_per_ms = 1 + below(sim, 64),
+		.at_once = below(sim, 4) ? 0 : 1 + (unsigned)below(sim, 3),
+		.apart_ms = below(sim, 6) ? 0 : below(sim, 2000),
+		.connect_ms = below(sim, 3) ? 0 : below(sim, 1000),
+		.fetches_all = below(sim, 6) == 0,
 	};
 
 	if (below(sim, 10) == 0)

@@ -63,6 +63,10 @@ static void test_first_request_is_small_and_alone(void **state)
 	assert_true(sim->bytes_asked <= PROBE_BYTES);
 	while (sim->n_requests == 1)
 		assert_true(sim_next(sim, UINT64_MAX));
+	assert_int_equal(sim->engine.in_flight,
+			 1); /* nor is the second joined before it is answered */
+	while (sim->n_requests == 2)
+		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->engine.in_flight, 4);
 	sim_free(sim);
 }

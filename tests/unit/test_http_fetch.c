@@ -1,6 +1,8 @@
 /* A whole small document, within a size and a time. */
 #include "http_world.h"
 
+#include <errno.h>
+
 #include "core/http_fetch.h"
 #include "core/macros.h"
 
@@ -87,12 +89,49 @@ static void test_fetch_cancelled(void **state)
 	assert_false(fetched.done);
 }
 
+/* Not before its time; and cancelled or given up before that, nobody is asked. */
+static void test_fetch_later(void **state)
+{
+	struct http_world *w = *state;
+	const struct http_ask ask = {
+		.url = http_world_url(w, "/hello/x"),
+		.access = &w->access,
+		.max_bytes = 1000,
+		.timeout_ms = 5000,
+		.after_ms = 100,
+	};
+	struct fetched fetched = {.world = w};
+	struct fetched given_up = {.world = w};
+	struct fetched cancelled = {.world = w};
+	struct http_fetch *fetch;
+	uint64_t began_ms;
+
+	uv_update_time(&w->loop);
+	began_ms = uv_now(&w->loop);
+	assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &fetched),
+			 0);
+	assert_int_equal(
+		http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &cancelled), 0);
+	http_fetch_cancel(fetch);
+	assert_int_equal(http_fetch_start(&fetch, w->client, &w->loop, &ask, on_fetched, &given_up),
+			 0);
+	http_fetch_give_up(fetch, -ECANCELED, "not wanted any more");
+	test_run_until(&w->loop, &given_up.done);
+	assert_string_equal(given_up.err.text, "not wanted any more");
+	assert_false(fetched.done);
+	test_run_until(&w->loop, &fetched.done);
+	assert_true(uv_now(&w->loop) - began_ms >= 100);
+	assert_int_equal(fetched.err.code, 0);
+	assert_false(cancelled.done);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fetch, http_world_make, http_world_end),
 		cmocka_unit_test_setup_teardown(test_fetch_cancelled, http_world_make,
 						http_world_end),
+		cmocka_unit_test_setup_teardown(test_fetch_later, http_world_make, http_world_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

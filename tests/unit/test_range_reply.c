@@ -65,10 +65,10 @@ static void test_for_a_range(void **state)
 		{404, "", REPLY_REFUSED, "HTTP 404"},
 		{416, "Content-Range: bytes */900", REPLY_REFUSED, "HTTP 416"},
 		{429, "Retry-After: 7", REPLY_RETRY_AFTER, "again in 7 s"},
-		{429, "", REPLY_FAILED, "HTTP 429"},
-		{429, "Retry-After: soon", REPLY_FAILED, "HTTP 429"},
+		{429, "", REPLY_BUSY, "HTTP 429"},
+		{429, "Retry-After: soon", REPLY_BUSY, "HTTP 429"},
 		{503, "Retry-After: 0", REPLY_RETRY_AFTER, "again in 0 s"},
-		{503, "", REPLY_FAILED, "HTTP 503"},
+		{503, "", REPLY_BUSY, "HTTP 503"},
 		{500, "Retry-After: 7", REPLY_FAILED, "HTTP 500"}, /* says nothing of it there */
 		{204, "", REPLY_FAILED, "HTTP 204"},
 		{304, "", REPLY_FAILED, "HTTP 304"},

@@ -1,0 +1,48 @@
+"""nginx on loopback, as an operator would have it before a repository folder."""
+
+import os
+import subprocess
+
+from steward import free_port, wait_for
+
+CONFIGURATION = """
+user root; daemon off; worker_processes 1; pid {directory}/pid; error_log {directory}/error;
+events {{}}
+http {{
+    access_log off; default_type application/octet-stream; {http}
+    server {{ listen {address}:{port}; root {root}; access_log {directory}/log; {server} }}
+}}
+"""
+
+
+class Nginx:
+    def __init__(self, directory, root, http="", server="", address="127.0.0.1", port=None,
+                 prefix=()):
+        self.directory = str(directory)
+        os.makedirs(self.directory, exist_ok=True)
+        self.address, self.port = address, port or free_port()
+        path = os.path.join(self.directory, "nginx.conf")
+        with open(path, "w") as file:
+            file.write(CONFIGURATION.format(directory=self.directory, root=root, http=http,
+                                            server=server, address=self.address, port=self.port))
+        self.process = subprocess.Popen([*prefix, "nginx", "-p", self.directory, "-c", path, "-e",
+                                         os.path.join(self.directory, "error")])
+        wait_for(lambda: os.path.exists(os.path.join(self.directory, "pid")), what="nginx")
+
+    @property
+    def url(self):
+        return f"http://{self.address}:{self.port}/"
+
+    @property
+    def replies(self):
+        """(path, status, bytes of body) of each, as far as it is in the log."""
+        with open(os.path.join(self.directory, "log")) as file:
+            rows = [line.split() for line in file]
+        return [(row[6], int(row[8]), int(row[9])) for row in rows]
+
+    def image_bytes(self):
+        return sum(n for path, _, n in self.replies if path.endswith(".iso"))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
