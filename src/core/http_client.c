@@ -19,7 +19,8 @@ struct http_client {
 	uv_timer_t timer;
 	uv_idle_t deferred; /* what libcurl does not allow inside its callbacks */
 	struct http_request *first;
-	unsigned handles; /* not closed yet: sockets, timer, deferred */
+	struct http_failures failures; /* addresses that are not to be tried first */
+	unsigned handles;              /* not closed yet: sockets, timer, deferred */
 	bool closing;
 	void (*closed)(void *owner);
 	void *owner;
@@ -52,11 +53,78 @@ static void on_socket_closed(uv_handle_t *handle)
 	free_if_closed(client);
 }
 
+static void defer(struct http_client *client);
+
+static void on_connect_closed(void *owner)
+{
+	free_if_closed(owner);
+}
+
+static void on_connect_done(struct http_connect *connect, const struct http_connect_result *result,
+			    void *owner)
+{
+	struct http_request *request = owner;
+
+	(void)connect;
+	request->connect = NULL;
+	request->unreached = result->err;
+	if (result->fd >= 0)
+		http_reach_take(&request->reach, result->fd, &result->address, result->list,
+				result->took_ms);
+	request->start_wanted = true;
+	defer(request->client);
+}
+
+void http_client_connect_wanted(void *owner)
+{
+	struct http_request *request = owner;
+
+	request->connect_wanted = true;
+	defer(request->client);
+}
+
+void http_client_blame_address(struct http_request *request)
+{
+	if (request->reach.current.size > 0)
+		http_failures_add(&request->client->failures, &request->reach.current,
+				  uv_now(request->client->loop));
+}
+
+/* Is libcurl to be asked once more, when an address has answered? */
+static bool connect_first(struct http_request *request, CURLcode code)
+{
+	struct http_client *client = request->client;
+	struct http_reach_need need;
+	const struct http_connect_callbacks callbacks = {
+		.done = on_connect_done,
+		.closed = on_connect_closed,
+		.owner = request,
+		.closed_owner = client,
+	};
+
+	request->connect_wanted = false;
+	if (request->cancel_wanted || request->unreached.code < 0 ||
+	    !http_reach_wants_more(&request->reach, code, request->headed, &client->failures,
+				   uv_now(client->loop), &need))
+		return false;
+	if (http_connect_start(&request->connect, client->loop, &need.list, need.host,
+			       &client->failures, request->connect_timeout_ms, &callbacks) < 0)
+		return false;
+	client->handles++;
+	(void)curl_multi_remove_handle(client->multi, request->easy);
+	request->added = false;
+	return true;
+}
+
 static void finish(struct http_request *request, CURLcode code)
 {
 	struct http_client *client = request->client;
 	struct http_request **at = &client->first;
 
+	if (request->added && connect_first(request, code))
+		return;
+	if (request->connect)
+		http_connect_cancel(request->connect);
 	while (*at != request)
 		at = &(*at)->next;
 	*at = request->next;
@@ -178,6 +246,12 @@ static void close_handles(struct http_client *client)
 
 static void start(struct http_request *request)
 {
+	if (request->unreached.code < 0) {
+		finish(request, CURLE_COULDNT_CONNECT);
+		return;
+	}
+	http_reach_begin(&request->reach, &request->client->failures, request->connect_timeout_ms,
+			 uv_now(request->client->loop));
 	if (request->local_error.code < 0 ||
 	    curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK) {
 		finish(request, CURLE_FAILED_INIT);
@@ -193,7 +267,7 @@ static struct http_request *next_deferred(struct http_client *client)
 	struct http_request *request = client->first;
 
 	while (request && !request->start_wanted && !request->cancel_wanted &&
-	       !request->resume_wanted)
+	       !request->resume_wanted && !request->connect_wanted)
 		request = request->next;
 	return request;
 }
@@ -212,6 +286,8 @@ static void on_deferred(uv_idle_t *idle)
 		request->resume_wanted = false;
 		if (request->cancel_wanted)
 			finish(request, CURLE_ABORTED_BY_CALLBACK);
+		else if (request->connect_wanted)
+			finish(request, CURLE_COULDNT_CONNECT); /* unless it can be connected */
 		else if (to_start)
 			start(request);
 		else if (to_resume)

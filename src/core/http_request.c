@@ -38,6 +38,8 @@ static int tell_headers(struct http_request *request)
 	request->headed = true;
 	if (!request->callbacks.headers)
 		return 0;
+	if (status >= 500 && !request->reach.proxy)
+		http_client_blame_address(request);
 	rc = request->callbacks.headers(request, &request->head, request->owner);
 	if (rc < 0) {
 		request->aborted = true;
@@ -256,8 +258,12 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 	(void)curl_easy_setopt(request->easy, CURLOPT_USERAGENT, USER_AGENT);
 	set_transport(request->easy, get);
 	set_method(request->easy, get);
+	request->connect_timeout_ms = UINT64_C(1000) * get->access->connect_timeout_s;
 	if (get->socket > 0)
 		set_socket(request, get->socket);
+	else
+		http_reach_set_up(&request->reach, request->easy, get->access->proxy,
+				  http_client_connect_wanted, request);
 	set_callbacks(request);
 	if (set_tls(request, get->access) == 0)
 		(void)set_credentials(request, get->access);
@@ -334,6 +340,9 @@ static void describe(const struct http_request *request, CURLcode code, struct h
 
 	if (request->local_error.code < 0)
 		result->err = request->local_error;
+	else if (request->unreached.code < 0 && result->outcome == HTTP_CONNECT_FAILED)
+		(void)err_set(&result->err, -EIO, "%s %s: %s", what[result->outcome], request->host,
+			      request->unreached.text);
 	else
 		(void)err_set(&result->err, -EIO, "%s %s: %s", what[result->outcome], request->host,
 			      detail);
@@ -355,6 +364,7 @@ void http_request_end(struct http_request *request, CURLcode code)
 	}
 	curl_easy_cleanup(request->easy);
 	request->easy = NULL;
+	http_reach_release(&request->reach);
 	if (request->socket > 0)
 		(void)close(request->socket);
 	request->callbacks.done(request, &result, request->owner);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 
 #include "core/http_client.h"
+#include "core/http_connect.h"
+#include "core/http_reach.h"
 
 struct http_request {
 	struct http_client *client;
@@ -21,17 +23,28 @@ struct http_request {
 	int abort_code;
 	struct err local_error; /* found before anything was sent */
 	char curl_error[CURL_ERROR_SIZE];
-	char host[128]; /* for messages */
-	int socket;     /* handed over by the owner, and not used yet; 0 = none */
+	char host[128];               /* for messages */
+	int socket;                   /* handed over by the owner, and not used yet; 0 = none */
+	struct http_reach reach;      /* unless it was */
+	struct http_connect *connect; /* libcurl waits for it; NULL = it does not */
+	struct err unreached;         /* what became of it */
+	uint64_t connect_timeout_ms;
 
 	bool added;
 	bool start_wanted;
+	bool connect_wanted;
 	bool resume_wanted;
 	bool cancel_wanted;
 };
 
 /* NULL = out of memory. What is wrong with the files of its access is in local_error. */
 struct http_request *http_request_new(struct http_client *client, const struct http_get *get);
+
+/* libcurl needs a connection; comes from inside of it. */
+void http_client_connect_wanted(void *request);
+
+/* The address that answered is out of order (http_client.c, which remembers it). */
+void http_client_blame_address(struct http_request *request);
 
 /* Tell its owner, and free it. */
 void http_request_end(struct http_request *request, CURLcode code);

@@ -64,8 +64,9 @@ class Authority:
                    .not_valid_before(begin).not_valid_after(end)
                    .add_extension(x509.BasicConstraints(is_ca, None), True))
         if not is_ca:
-            address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            builder = builder.add_extension(x509.SubjectAlternativeName([address]), False)
+            names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            names += [x509.DNSName(subject)] if "." in subject else []
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
         return builder.sign(self.key, hashes.SHA256())
 
     def issue(self, subject, expired=False):

@@ -10,21 +10,22 @@ user root; daemon off; worker_processes 1; pid {directory}/pid; error_log {direc
 events {{}}
 http {{
     access_log off; default_type application/octet-stream; {http}
-    server {{ listen {address}:{port}; root {root}; access_log {directory}/log; {server} }}
+    server {{ listen {address}:{port} {parameters}; root {root}; access_log {directory}/log; {server} }}
 }}
 """
 
 
 class Nginx:
     def __init__(self, directory, root, http="", server="", address="127.0.0.1", port=None,
-                 prefix=()):
+                 prefix=(), parameters=""):
         self.directory = str(directory)
         os.makedirs(self.directory, exist_ok=True)
         self.address, self.port = address, port or free_port()
         path = os.path.join(self.directory, "nginx.conf")
         with open(path, "w") as file:
             file.write(CONFIGURATION.format(directory=self.directory, root=root, http=http,
-                                            server=server, address=self.address, port=self.port))
+                                            server=server, address=self.address, port=self.port,
+                                            parameters=parameters))
         self.process = subprocess.Popen([*prefix, "nginx", "-p", self.directory, "-c", path, "-e",
                                          os.path.join(self.directory, "error")])
         wait_for(lambda: os.path.exists(os.path.join(self.directory, "pid")), what="nginx")
