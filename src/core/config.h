@@ -71,6 +71,8 @@ struct config_integrity {
 	char *record_directory;
 	uint32_t pcrs; /* one bit a PCR; 0 = none */
 	char *pcr_bank;
+	bool seal_after_boot;
+	uint32_t seal_nv_index;   /* of the counter that does it */
 	char *recovery_key;       /* PEM file; NULL = none */
 	char *policy_key;         /* PEM file; NULL = none */
 	uint32_t policy_nv_index; /* of the counter of policies */

@@ -192,6 +192,8 @@ static void read_integrity(struct reader *r, struct config_integrity *integrity)
 	integrity->record_directory = string(r, "configuration-integrity/record-directory");
 	integrity->pcrs = read_pcrs(r);
 	integrity->pcr_bank = string(r, "configuration-integrity/pcr-bank");
+	integrity->seal_after_boot = boolean(r, "configuration-integrity/seal-after-boot");
+	integrity->seal_nv_index = handle(r, "configuration-integrity/seal-nv-index");
 	integrity->recovery_key = string(r, "configuration-integrity/recovery-key");
 	integrity->policy_key = string(r, "configuration-integrity/policy-key");
 	integrity->policy_nv_index = handle(r, "configuration-integrity/policy-nv-index");

@@ -9,6 +9,7 @@
 #include "core/macros.h"
 #include "integrity/ability.h"
 #include "integrity/apart.h"
+#include "integrity/boot_lock.h"
 #include "integrity/fek.h"
 #include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
@@ -100,6 +101,8 @@ static int prove(struct tpm *t, struct adding *a, ESYS_TR srk, ESYS_TR key, cons
 	struct unlock_by by = {0};
 	int rc = tpm_session_start(t, srk, TPM2_SE_POLICY, &session, &f->err);
 
+	if (rc == 0)
+		rc = boot_lock_check(t, &policy, f);
 	if (rc == 0 && policy.authority.is_set)
 		rc = policy_choose(t, a->config, &policy, &by.policy, &by.opened, f);
 	if (rc == 0)

@@ -61,6 +61,9 @@ static const struct {
 	[CAUSE_PCR_BANK] = {"PCR bank gone",
 			    "Switch the bank on again in the firmware's setup, or with "
 			    "tpm2_pcrallocate. Nothing is lost."},
+	[CAUSE_SEALED] = {"sealed until the next boot",
+			  "Restart the system: a reboot, not kexec. To reseal or to add a "
+			  "directory, configure seal-after-boot false before. Nothing is lost."},
 	[CAUSE_NO_POLICY] = {"no signed policy fits",
 			     "Start what was signed; or sign what is measured now, as the journal "
 			     "tells it, with 'stewardctl create configuration-integrity policy'. "

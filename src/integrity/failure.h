@@ -38,6 +38,7 @@ enum integrity_cause {
 	CAUSE_NOT_MOUNTED, /* the filesystem that a path is to be on */
 	CAUSE_PCR_MISMATCH,
 	CAUSE_PCR_BANK,  /* the TPM does not have it any more */
+	CAUSE_SEALED,    /* until the next boot: seal-after-boot */
 	CAUSE_NO_POLICY, /* none that is signed fits what is measured now */
 	CAUSE_DIRECTORY_PLAIN,
 	CAUSE_DIRECTORY_FOREIGN,

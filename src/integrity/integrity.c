@@ -13,6 +13,7 @@
 #include "core/secret.h"
 #include "integrity/ability.h"
 #include "integrity/add.h"
+#include "integrity/boot_lock.h"
 #include "integrity/enable.h"
 #include "integrity/findings.h"
 #include "integrity/mounts.h"
@@ -268,6 +269,28 @@ static bool needs_lock(enum boot_action action)
 	return action == BOOT_UNLOCK || action == BOOT_FINISH;
 }
 
+/* Everything is open: from here on the key is nobody's. */
+static void seal_until_next_boot(const struct config_integrity *config)
+{
+	struct seal_record record = {0};
+	struct failure f = {0};
+	int rc = 0;
+
+	if (!config->seal_after_boot ||
+	    seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) < 0)
+		return;
+	if (record.policy.lock.index)
+		rc = boot_lock_close(config, &record.policy, &f);
+	else
+		rc = err_set(&f.err, -ENOTSUP,
+			     "it was made without seal-after-boot: 'stewardctl request "
+			     "configuration-integrity reseal' makes one with it");
+	if (rc < 0)
+		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
+			  "the key can still be used until the next boot: %s", f.err.text);
+	seal_record_release(&record);
+}
+
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f)
 {
@@ -294,7 +317,10 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 		f->err.code = -EOPNOTSUPP;
 		return unsupported(config, ret, f);
 	}
-	return act(config, &found, ret, f);
+	rc = act(config, &found, ret, f);
+	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED)
+		seal_until_next_boot(config);
+	return rc;
 }
 
 /* By hand. */
@@ -338,6 +364,8 @@ int integrity_enable(const struct config_integrity *config, struct failure *f)
 	/* Asked for by hand, "cannot" is a refusal. */
 	if (rc == 0 && state.state != INTEGRITY_UNLOCKED)
 		return err_set(&f->err, -EOPNOTSUPP, "%s", state.reason);
+	if (rc == 0)
+		seal_until_next_boot(config);
 	return rc;
 }
 
@@ -356,9 +384,11 @@ int integrity_reseal(const struct config_integrity *config, struct failure *f)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
 	rc = reseal(config, &record, f);
 	seal_record_release(&record);
-	if (rc == 0)
+	if (rc == 0) {
 		log_event(LOG_INTEGRITY_RESEALED, NULL,
 			  "the key of the encrypted directories is sealed anew");
+		seal_until_next_boot(config);
+	}
 	return rc;
 }
 
@@ -397,6 +427,8 @@ int integrity_recover(const struct config_integrity *config, const struct secret
 		log_event(LOG_INTEGRITY_SEALED_ANEW, NULL,
 			  "%s was opened with the recovery key, and is sealed to this TPM",
 			  record.directories[i].path);
+	if (rc == 0)
+		seal_until_next_boot(config);
 	seal_record_release(&record);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "integrity/apart.h"
+#include "integrity/boot_lock.h"
 #include "integrity/nv_counter.h"
 #include "integrity/tpm_apart.h"
 
@@ -167,9 +168,10 @@ int policy_prepare(struct tpm *t, const struct config_integrity *config, struct 
 		   struct signed_policy *ret, struct policy_opened *ret_opened, struct failure *f)
 {
 	struct nv_counter counter = {0};
+	int rc = boot_lock_prepare(t, config, policy, f);
 
-	if (!policy->authority.is_set)
-		return 0;
+	if (rc < 0 || !policy->authority.is_set)
+		return rc;
 	if (nv_counter_provide(t, policy->authority.counter, false, &counter, &f->err) < 0)
 		return failure_because(f, failure_tpm_cause(f->err.code));
 	return policy_choose(t, config, policy, ret, ret_opened, f);

@@ -14,8 +14,8 @@
 int policy_choose(struct tpm *t, const struct config_integrity *config, struct pcr_policy *policy,
 		  struct signed_policy *ret, struct policy_opened *ret_opened, struct failure *f);
 
-/* For a key that is to be made: the configured authority with its counter, and a policy that fits.
- * Without policy-key: nothing to do. *policy has mask and values of now. */
+/* For a key that is to be made: what seal-after-boot asks for (boot_lock.h); with policy-key the
+ * authority with its counter, and a policy that fits. *policy has mask and values of now. */
 int policy_prepare(struct tpm *t, const struct config_integrity *config, struct pcr_policy *policy,
 		   struct signed_policy *ret, struct policy_opened *ret_opened, struct failure *f);
 

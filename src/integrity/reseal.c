@@ -6,6 +6,7 @@
 #include "core/macros.h"
 #include "integrity/ability.h"
 #include "integrity/apart.h"
+#include "integrity/boot_lock.h"
 #include "integrity/classify.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
@@ -50,8 +51,10 @@ static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
 			     r->old->key_handle);
 	if (rc == 0)
 		rc = seal_record_label(r->old, label);
-	if (rc == 0 && policy.authority.is_set) {
-		rc = policy_choose(t, r->config, &policy, &by, &opened, f);
+	if (rc == 0) {
+		rc = boot_lock_check(t, &policy, f);
+		if (rc == 0 && policy.authority.is_set)
+			rc = policy_choose(t, r->config, &policy, &by, &opened, f);
 		if (rc < 0)
 			return rc;
 	}

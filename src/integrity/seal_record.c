@@ -134,6 +134,21 @@ static int read_authority(const cJSON *json, struct policy_authority *ret, struc
 	return rc;
 }
 
+static int read_lock(const cJSON *json, struct nv_condition *ret, struct err *err)
+{
+	struct nv_condition lock = {.lockable = true, .operation = TPM2_EO_EQ};
+	int rc;
+
+	if (!cJSON_GetObjectItemCaseSensitive(json, "seal-nv-index"))
+		return 0;
+	rc = read_handle(json, "seal-nv-index", TPM2_HT_NV_INDEX, &lock.index, err);
+	if (rc == 0)
+		rc = json_get_uint(json, "seal-count", JSON_INT_MAX, &lock.value, err);
+	if (rc == 0)
+		*ret = lock;
+	return rc;
+}
+
 static int read_pin_number(const cJSON *json, unsigned *ret, struct err *err)
 {
 	uint64_t number;
@@ -200,6 +215,8 @@ static int read_members(const cJSON *json, struct seal_record *ret, struct err *
 		rc = read_pcrs(json, &ret->policy, err);
 	if (rc == 0)
 		rc = read_authority(json, &ret->policy.authority, err);
+	if (rc == 0)
+		rc = read_lock(json, &ret->policy.lock, err);
 	if (rc == 0 && cJSON_GetObjectItemCaseSensitive(json, "pin"))
 		rc = read_pin_number(json, &ret->pin_number, err);
 	return rc == 0 ? seal_record_read_directories(json, ret, err) : rc;

@@ -15,6 +15,9 @@
  * "policy-key":"<base64 of the modulus>","policy-nv-index":"0x01800129" behind "pcr", whose values
  * are then those of the sealing, for who wants to know.
  *
+ * One that is unusable after the boot (boot_lock.h) does so too, with "seal-nv-index":"0x0180012a",
+ * "seal-count":1 behind those.
+ *
  * "pin":1 stands before "directory" once directories have been added: the number of its pin
  *(pin.h).
  *

@@ -96,10 +96,21 @@ static bool add_authority(cJSON *json, const struct policy_authority *a)
 	       add_text(json, "policy-nv-index", index);
 }
 
+static bool add_lock(cJSON *json, const struct nv_condition *lock)
+{
+	char index[16];
+
+	if (!lock->index)
+		return true;
+	(void)snprintf(index, sizeof(index), "0x%08x", lock->index);
+	return add_text(json, "seal-nv-index", index) &&
+	       cJSON_AddNumberToObject(json, "seal-count", (double)lock->value);
+}
+
 /* The lowest that has all that is in it: what is older reads it. */
 static int version_of(const struct seal_record *r)
 {
-	return r->policy.authority.is_set ? 2 : 1;
+	return r->policy.authority.is_set || r->policy.lock.index ? 2 : 1;
 }
 
 static bool add_directories(cJSON *json, const struct seal_record *r)
@@ -129,7 +140,8 @@ static char *print(const struct seal_record *r, bool with_wrapped_fek)
 	if (with_wrapped_fek)
 		good = good && add_base64(json, "wrapped-fek", r->wrapped_fek, WRAPPED_SIZE);
 	good = good && add_keys(json, r) && add_pcrs(json, &r->policy) &&
-	       add_authority(json, &r->policy.authority) && add_directories(json, r);
+	       add_authority(json, &r->policy.authority) && add_lock(json, &r->policy.lock) &&
+	       add_directories(json, r);
 	return good ? cJSON_PrintUnformatted(json) : NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/macros.h"
+#include "integrity/boot_lock.h"
 #include "integrity/classify.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
@@ -50,8 +51,10 @@ static int decrypt(struct tpm *t, struct unsealing *u, const struct tpm_object *
 			     u->record->key_handle);
 	if (rc == 0)
 		rc = seal_record_label(u->record, label);
-	if (rc == 0 && policy.authority.is_set) {
-		rc = policy_choose(t, u->config, &policy, &u->by.policy, &u->by.opened, f);
+	if (rc == 0) {
+		rc = boot_lock_check(t, &policy, f);
+		if (rc == 0 && policy.authority.is_set)
+			rc = policy_choose(t, u->config, &policy, &u->by.policy, &u->by.opened, f);
 		if (rc < 0)
 			return rc;
 	}
@@ -110,6 +113,7 @@ static void evict_left(struct tpm *t, struct unsealing *u, TPM2_HANDLE handle)
 static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
+	struct failure of_lock = {0};
 	struct stopwatch watch = stopwatch_start();
 	struct unsealing *u = shared;
 	TPM2_HANDLE left;
@@ -119,7 +123,7 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 	if (rc < 0)
 		return rc;
 	left = find_left(t, u);
-	if (u->locate_only && !left)
+	if (u->locate_only && (!left || boot_lock_check(t, &u->record->policy, &of_lock) < 0))
 		return 0;
 	f->step = STEP_UNSEAL;
 	rc = decrypt(t, u, &session, f);

@@ -115,7 +115,7 @@ int wrapping_key_evict(struct tpm *t, TPM2_HANDLE handle, struct err *err)
 	return 0;
 }
 
-int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session,
+static int authorize_first(struct tpm *t, const struct tpm_object *session,
 			   const struct pcr_policy *policy, struct err *err)
 {
 	static const TPM2B_DIGEST values_of_now = {0};
@@ -137,6 +137,16 @@ int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session,
 	return 0;
 }
 
+int wrapping_key_authorize(struct tpm *t, const struct tpm_object *session,
+			   const struct pcr_policy *policy, struct err *err)
+{
+	int rc = authorize_first(t, session, policy, err);
+
+	return rc == 0 && policy->lock.index
+		       ? nv_condition_authorize(t, session, &policy->lock, err)
+		       : rc;
+}
+
 /* SHA-256 over the values, in the order of their indices (TPM 2.0 part 3, 23.7). */
 static bool digest_values(const struct pcr_policy *policy, uint8_t ret[EVP_MAX_MD_SIZE])
 {
@@ -154,7 +164,7 @@ static bool digest_values(const struct pcr_policy *policy, uint8_t ret[EVP_MAX_M
 
 /* policyDigest = SHA-256(32 zeros, command code, its arguments), all big endian (part 3, 23.7 and
  * 23.11). */
-int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
+static int digest_first(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 {
 	struct __attribute__((packed)) {
 		uint8_t before[32];
@@ -195,6 +205,18 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
 		return -ENOMEM;
 	memcpy(ret->buffer, digest, ret->size);
 	return 0;
+}
+
+int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret)
+{
+	TPM2B_DIGEST digest;
+	int rc = digest_first(policy, &digest);
+
+	if (rc == 0 && policy->lock.index)
+		rc = nv_condition_extend(&policy->lock, &digest);
+	if (rc == 0)
+		*ret = digest;
+	return rc;
 }
 
 static bool has_template(const TPMT_PUBLIC *p)

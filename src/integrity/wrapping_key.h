@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "core/tpm.h"
+#include "integrity/nv_counter.h"
 #include "integrity/policy_authority.h"
 
 #define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
@@ -33,6 +34,7 @@ struct pcr_policy {
 	 * authority has signed, and by is the one that is tried. */
 	struct policy_authority authority;
 	const struct signed_policy *by;
+	struct nv_condition lock; /* asked for behind all that (boot_lock.h); index 0 = none */
 };
 
 /* Public and wrapped private part: nothing secret, but only this TPM's SRK can load it. */

@@ -12,6 +12,7 @@
 #include "core/atomic_file.h"
 #include "core/macros.h"
 #include "integrity/findings.h"
+#include "integrity/nv_counter.h"
 #include "integrity/policy_store.h"
 #include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
@@ -93,7 +94,7 @@ static int undefine_all(struct tpm *t, const struct erasure *e, struct err *err)
 		rc = pin_undefine(t, unnamed[i], err);
 	for (unsigned i = 0; rc == 0 && i < PIN_CHAIN_MAX; i++)
 		rc = pin_undefine(t, pin_index(e->config->nv_index, i), err);
-	return rc;
+	return rc == 0 ? nv_counter_undefine(t, e->config->seal_nv_index, true, err) : rc;
 }
 
 static int erase(struct tpm *t, const struct erasure *e, struct err *err)

@@ -57,6 +57,8 @@ REFUSED = {
     "policy-key without PCRs": (
         {"configuration-integrity": {"policy-key": "/k.pem"}}, "policy-key", '"/k.pem"',
         "asks for pcr"),
+    "seal-after-boot": ({"configuration-integrity": {"seal-after-boot": "yes"}},
+                        "seal-after-boot", '"yes"', "true or false"),
     "the pin's index for the counter": (
         {"configuration-integrity": {"nv-index": "0x01800129", "pcr": [7], "policy-key": "/k"}},
         "policy-nv-index", "", "must not be nv-index"),

@@ -109,6 +109,8 @@ static void test_integrity_defaults(void **state)
 	assert_string_equal(i->pcr_bank, "sha256");
 	assert_null(i->policy_key);
 	assert_null(i->recovery_key);
+	assert_false(i->seal_after_boot);
+	assert_int_equal(i->seal_nv_index, 0x0180012a);
 	assert_int_equal(i->policy_nv_index, 0x01800129);
 	assert_string_equal(i->policy_directory, "/usr/lib/steward/policies");
 	config_free(c);
@@ -201,6 +203,8 @@ static void test_integrity_refused(void **state)
 		{"\"pcr\":[24]", "must be a PCR, 0..23"},
 		{"\"pcr\":[-1]", "must be a PCR, 0..23"},
 		{"\"pcr\":[7,7]", "7"},
+		{"\"seal-after-boot\":true,\"seal-nv-index\":\"0x01800128\"",
+		 "must be neither nv-index nor policy-nv-index"},
 		{"\"recovery-key\":\"k.pem\"", "must be an absolute path"},
 		{"\"policy-key\":\"/k.pem\"", "asks for pcr"},
 		{"\"pcr\":[7],\"policy-key\":\"k.pem\"", "must be an absolute path"},

@@ -26,6 +26,7 @@ static void test_names(void **state)
 		"not mounted",
 		"PCR mismatch",
 		"PCR bank gone",
+		"sealed until the next boot",
 		"no signed policy fits",
 		"directory plain",
 		"directory foreign",

@@ -1,0 +1,29 @@
+/* boot_lock.h - the key of the directories is unusable after the boot (seal-after-boot).
+ *
+ * The wrapping key's policy then asks, behind all else, that a counter of its own in NV
+ * (seal-nv-index) stands where it stood when the key was made. Once everything is open, that
+ * counter is closed for reading (TPM2_NV_ReadLock) until the TPM starts again: no session fulfils
+ * the policy any more, whoever asks. Who owns the TPM may remove the counter and make another; that
+ * begins above what this one ever was, and so opens nothing, ever.
+ *
+ * Calling sequence: boot_lock_prepare -> a key is made; boot_lock_check -> the key is used;
+ * everything is open -> boot_lock_close.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/failure.h"
+#include "integrity/wrapping_key.h"
+
+/* For a key that is to be made: with seal-after-boot the counter is provided, and policy asks for
+ * it. -EKEYREJECTED with CAUSE_SEALED: it is closed. */
+int boot_lock_prepare(struct tpm *t, const struct config_integrity *config,
+		      struct pcr_policy *policy, struct failure *f);
+
+/* May a key of this policy be used, as far as its counter goes? -EKEYREJECTED with CAUSE_SEALED:
+ * not until the next boot; -ENOENT with CAUSE_KEY_REPLACED: never more, the counter is another. */
+int boot_lock_check(struct tpm *t, const struct pcr_policy *policy, struct failure *f);
+
+/* Close it, in a child. A policy without, or one that is closed: nothing to do. */
+int boot_lock_close(const struct config_integrity *config, const struct pcr_policy *policy,
+		    struct failure *f);
