@@ -17,7 +17,8 @@
  *	ROUTER_REFUSE               the end: close; only a new token helps
  *
  * Instead of what it owes the driver may tell ROUTER_FAILED. A connection that ends needs no
- * event. Nobody who has not shown the token's own certificate can bring about ROUTER_REFUSE.
+ * event. Only who has proved to hold the key of the token's own certificate can bring about
+ * ROUTER_REFUSE: setup's conductor_certificate must be that of the proof.
  *
  * Calling sequence: handshake_router_init -> handshake_router_begin -> handshake_router_step ...
  * -> handshake_router_release.
