@@ -134,11 +134,13 @@ static int wrap(struct tpm *t, struct adding *a, ESYS_TR srk, struct failure *f)
 
 static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
 {
-	ESYS_TR srk;
-	int rc = srk_restore(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
+	_cleanup_(srk_release) struct srk srk = {0};
+	int rc = srk_open(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
 
+	if (rc == 0 && apart_keep_secrets(f) < 0)
+		return f->err.code;
 	if (rc == 0)
-		rc = wrap(t, a, srk, f);
+		rc = wrap(t, a, srk.handle, f);
 	if (rc == 0)
 		rc = recovery_save(a->config, &a->record, a->fek, &f->err);
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
@@ -148,11 +150,11 @@ static int commit(struct tpm *t, struct adding *a, struct failure *f)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
 	uint8_t pin[PIN_SIZE];
-	ESYS_TR srk;
-	int rc = srk_restore(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
+	_cleanup_(srk_release) struct srk srk = {0};
+	int rc = srk_open(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
 
 	if (rc == 0)
-		rc = tpm_session_start(t, srk, TPM2_SE_HMAC, &session, &f->err);
+		rc = tpm_session_start(t, srk.handle, TPM2_SE_HMAC, &session, &f->err);
 	if (rc == 0)
 		rc = seal_record_pin(&a->record, pin);
 	if (rc == 0)

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/secret.h"
+
 struct report {
 	int rc;
 	struct failure failure;
@@ -38,6 +40,19 @@ void apart_free(void *shared, size_t size)
 		return;
 	explicit_bzero(shared, size);
 	(void)munmap(shared, size);
+}
+
+/* ESYS and OpenSSL keep what they decrypt where they like. Only what is touched is read in for it.
+ */
+int apart_keep_secrets(struct failure *f)
+{
+	secret_protect_process();
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -errno,
+				   "lock the memory of what speaks with the TPM, so that no secret "
+				   "is swapped out: %s",
+				   strerror(errno));
+	return 0;
 }
 
 /* The child ends with its parent: alone it would go on changing the TPM. */

@@ -18,6 +18,10 @@ void *apart_alloc(size_t size, struct failure *f);
 /* Wipes. Takes NULL. */
 void apart_free(void *shared, size_t size);
 
+/* In the child, before the first byte of a secret is there: all memory of this process, and what it
+ * will still get, is locked, and it leaves no core. */
+int apart_keep_secrets(struct failure *f);
+
 typedef int (*apart_cb)(void *shared, struct failure *f);
 
 /* Run work(shared, f) in a child, to its end; what it returned and filled into f comes back. */

@@ -6,6 +6,7 @@
 
 #include "core/macros.h"
 #include "integrity/ability.h"
+#include "integrity/apart.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
@@ -156,8 +157,10 @@ static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
 static int make(struct tpm *t, void *shared, struct failure *f)
 {
 	struct enabling *e = shared;
-	int rc = check_no_pin(t, e, f);
+	int rc = apart_keep_secrets(f);
 
+	if (rc == 0)
+		rc = check_no_pin(t, e, f);
 	if (rc == 0)
 		rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
 	if (rc == 0)
@@ -202,6 +205,8 @@ static int commit(struct tpm *t, void *shared, struct failure *f)
 {
 	struct enabling *e = shared;
 
+	if (apart_keep_secrets(f) < 0)
+		return f->err.code;
 	return commit_keys(t, e, &f->err) < 0 ? failure_because(f, failure_tpm_cause(f->err.code))
 					      : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "core/macros.h"
 #include "integrity/ability.h"
+#include "integrity/apart.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
@@ -192,8 +193,10 @@ static int seal_anew(struct tpm *t, void *shared, struct failure *f)
 	struct recovering *r = shared;
 	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
 	enum pin_state found = PIN_ABSENT;
-	int rc = find_pin(t, r, &found, f);
+	int rc = apart_keep_secrets(f);
 
+	if (rc == 0)
+		rc = find_pin(t, r, &found, f);
 	seal_record_known_names(r->config->record_directory, known);
 	if (rc == 0)
 		rc = ability_of_tpm(t, r->config, known, N_ELEMENTS(known), &r->new.policy, f);

@@ -161,15 +161,17 @@ static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
 static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 {
 	uint8_t fek[FSCRYPT_FEK_SIZE];
-	ESYS_TR srk;
-	int rc = srk_restore(t, span_of(r->old->srk, r->old->srk_size), &srk, &f->err);
+	_cleanup_(srk_release) struct srk srk = {0};
+	int rc = srk_open(t, span_of(r->old->srk, r->old->srk_size), &srk, &f->err);
 
 	if (rc < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
-	rc = open_old(t, srk, r, fek, f);
+	rc = apart_keep_secrets(f);
+	if (rc == 0)
+		rc = open_old(t, srk.handle, r, fek, f);
 	if (rc == 0)
 		rc = prepare(t, r, f);
-	return rc == 0 ? publish(t, srk, r, fek, f) : rc;
+	return rc == 0 ? publish(t, srk.handle, r, fek, f) : rc;
 }
 
 static int replace_and_evict(struct tpm *t, void *shared, struct failure *f)

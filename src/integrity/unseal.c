@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/macros.h"
+#include "integrity/apart.h"
 #include "integrity/boot_lock.h"
 #include "integrity/classify.h"
 #include "integrity/fek.h"
@@ -24,7 +25,9 @@ static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *s
 		f->tpm_rc = t->last_rc;
 		return failure_because(f, CAUSE_RECORD_CHANGED);
 	}
-	rc = tpm_session_start(t, srk, TPM2_SE_POLICY, session, &f->err);
+	(void)Esys_TR_Close(t->esys, &srk);
+	rc = srk_session(t, span_of(u->record->srk, u->record->srk_size), TPM2_SE_POLICY, session,
+			 &f->err);
 	if (rc == 0)
 		rc = pin_read(t, pin_index(u->config->nv_index, u->record->pin_number), session,
 			      &pin, &f->err);
@@ -126,7 +129,9 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 	if (u->locate_only && (!left || boot_lock_check(t, &u->record->policy, &of_lock) < 0))
 		return 0;
 	f->step = STEP_UNSEAL;
-	rc = decrypt(t, u, &session, f);
+	rc = apart_keep_secrets(f);
+	if (rc == 0)
+		rc = decrypt(t, u, &session, f);
 	stopwatch_step(&watch, "unseal", t->spent_ns);
 	if (rc == 0 && left)
 		evict_left(t, u, left);

@@ -44,13 +44,26 @@ struct wrapping_key {
 	TPM2B_NAME name;
 };
 
-/* The SRK at its handle, made if nothing is there. */
+/* The SRK at its handle, RSA-2048 or ECC P-256 as its template says; made, RSA, if nothing is
+ * there. -EEXIST: something else is. */
 int srk_provide(struct tpm *t, ESYS_TR *ret, struct err *err);
 /* As tss2 serializes it. Restored from what was kept, and not from what the bus says today, since
  * an interposer could offer a key of its own. -EBADMSG. */
 int srk_save(struct tpm *t, ESYS_TR srk, uint8_t ret[SRK_SIZE_MAX], size_t *ret_size,
 	     struct err *err);
 int srk_restore(struct tpm *t, struct span saved, ESYS_TR *ret, struct err *err);
+
+/* The SRK that was kept, and a session salted to it. Where it does not lie at its handle any more
+ * (evicted, or another program made one of the other kind there), it is made again from the owner's
+ * seed, and known by its Name. -EBADMSG: what was kept is not whole. */
+struct srk {
+	ESYS_TR handle;
+	struct tpm_object made; /* to be flushed; none where it lies at its handle */
+};
+int srk_open(struct tpm *t, struct span saved, struct srk *ret, struct err *err);
+void srk_release(struct srk *srk); /* takes a zeroed one */
+int srk_session(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
+		struct err *err);
 
 /* session: salted HMAC. */
 int wrapping_key_create(struct tpm *t, ESYS_TR srk, const struct tpm_object *session,

@@ -17,6 +17,7 @@ struct lies {
 	bool for_ever; /* and all after it */
 	uint32_t code;
 	unsigned n_commands; /* so far */
+	unsigned n_unlocked; /* that ask for a secret, from memory that may be swapped out */
 	uint32_t commands[LIES_COMMANDS_MAX];
 };
 

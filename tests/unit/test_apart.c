@@ -300,14 +300,70 @@ static void test_no_child(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static unsigned long kib_of(const char *field)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	unsigned long kib = 0;
+	char line[256];
+
+	while (status && fgets(line, sizeof(line), status))
+		if (strncmp(line, field, strlen(field)) == 0)
+			kib = strtoul(line + strlen(field), NULL, 10);
+	if (status)
+		(void)fclose(status);
+	return kib;
+}
+
+/* Also what is got later. */
+static int keep_secrets(void *shared, struct failure *f)
+{
+	static uint8_t in_data[1 << 16];
+	const size_t size = 8 << 20;
+	uint8_t *heap;
+	int rc = apart_keep_secrets(f);
+
+	(void)shared;
+	if (rc < 0)
+		return rc;
+	heap = malloc(size);
+	memset(heap, 0x5a, size);
+	memset(in_data, 0x5a, sizeof(in_data));
+	if (kib_of("VmLck:") < kib_of("VmData:") + kib_of("VmStk:"))
+		rc = failure_set(f, CAUSE_SYSTEM, -EIO, "locked %lu KiB of %lu", kib_of("VmLck:"),
+				 kib_of("VmData:"));
+	if (prctl(PR_GET_DUMPABLE) != 0)
+		rc = failure_set(f, CAUSE_SYSTEM, -EIO, "would leave a core");
+	free(heap);
+	return rc;
+}
+
+static void test_secrets_stay_in_memory(void **state)
+{
+	struct failure f = {0};
+
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* mlockall() does nothing there */
+#endif
+	if (apart_run(keep_secrets, NULL, &f) < 0)
+		fail_msg("%s", f.err.text);
+	assert_int_equal(kib_of("VmLck:"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_comes_back), cmocka_unit_test(test_failure_comes_back),
-		cmocka_unit_test(test_again_and_again), cmocka_unit_test(test_how_it_ends),
-		cmocka_unit_test(test_interrupted),     cmocka_unit_test(test_dies_with_parent),
-		cmocka_unit_test(test_memory),          cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_lock_limit),      cmocka_unit_test(test_no_child),
+		cmocka_unit_test(test_secrets_stay_in_memory),
+		cmocka_unit_test(test_what_comes_back),
+		cmocka_unit_test(test_failure_comes_back),
+		cmocka_unit_test(test_again_and_again),
+		cmocka_unit_test(test_how_it_ends),
+		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_dies_with_parent),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_lock_limit),
+		cmocka_unit_test(test_no_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

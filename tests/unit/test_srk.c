@@ -76,7 +76,8 @@ static void test_srk_foreign(void **state)
 {
 	static const char *const rows[] = {
 		"-G rsa2048", /* without noDA */
-		"-G ecc -a 'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|"
+		"-G ecc",     /* likewise */
+		"-G ecc384 -a 'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|"
 		"userwithauth|noda'",
 		"-G rsa3072 -a 'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|"
 		"userwithauth|noda'",
@@ -110,23 +111,81 @@ static void test_srk_foreign(void **state)
 	}
 }
 
-/* And one that somebody else made from our template is used. */
-static void test_srk_of_others(void **state)
+#define OTHERS "-a 'restricted|decrypt|fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda'"
+
+/* At the SRK's handle: what tpm2_createprimary makes. */
+static void place(struct tpm_world *w, const char *words)
 {
-	struct tpm_world *w = *state;
 	char command[1024];
-	ESYS_TR srk;
 
 	tpm_close(&w->t);
 	(void)snprintf(command, sizeof(command),
 		       "exec >/dev/null 2>&1; export TPM2TOOLS_TCTI=%s; cd %s;"
-		       "tpm2_createprimary -C o -G rsa2048:aes128cfb -c c -a 'restricted|decrypt|"
-		       "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda' &&"
+		       "tpm2_evictcontrol -C o -c 0x81000001;"
+		       "tpm2_createprimary -C o %s -c c " OTHERS " &&"
 		       "tpm2_evictcontrol -C o -c c 0x81000001 && tpm2_flushcontext -t",
-		       w->swtpm.tcti, w->swtpm.folder);
+		       w->swtpm.tcti, w->swtpm.folder, words);
 	assert_int_equal(system(command), 0);
 	tpm_must(w, tpm_open(&w->t, w->swtpm.tcti, 0, &w->err));
-	tpm_must(w, srk_provide(&w->t, &srk, &w->err));
+}
+
+static void evict(struct tpm_world *w)
+{
+	tpm_must(w, wrapping_key_evict(&w->t, SRK_HANDLE, &w->err));
+}
+
+static bool is_at_its_handle(struct tpm_world *w, const TPM2B_NAME *expected)
+{
+	TPM2B_NAME name;
+
+	return tpm_find(&w->t, SRK_HANDLE, NULL, NULL, &name, &w->err) == 0 &&
+	       tpm_name_equal(&name, expected);
+}
+
+/* One that somebody else made from a template of ours is used; systemd's is the ECC one. What was
+ * kept of it works on when it is evicted, when it is made anew with the other kind, and back. */
+static void test_srk_of_others(void **state)
+{
+	static const char *const rows[] = {"-G rsa2048:aes128cfb", "-G ecc256:aes128cfb"};
+	struct tpm_world *w = *state;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		uint8_t saved[SRK_SIZE_MAX];
+		struct tpm_object session;
+		struct srk opened;
+		TPM2B_NAME name;
+		size_t n_saved;
+		ESYS_TR srk;
+
+		place(w, rows[i]);
+		tpm_must(w, srk_provide(&w->t, &srk, &w->err));
+		tpm_must(w, tpm_find(&w->t, SRK_HANDLE, NULL, NULL, &name, &w->err));
+		tpm_must(w, srk_save(&w->t, srk, saved, &n_saved, &w->err));
+		tpm_must(w, srk_session(&w->t, span_of(saved, n_saved), TPM2_SE_HMAC, &session,
+					&w->err));
+		tpm_flush(&session);
+		place(w, rows[!i]); /* the other kind: that stays, and the kept one is used */
+		tpm_must(w, srk_session(&w->t, span_of(saved, n_saved), TPM2_SE_POLICY, &session,
+					&w->err));
+		tpm_flush(&session);
+		assert_false(is_at_its_handle(w, &name));
+		tpm_must(w, srk_open(&w->t, span_of(saved, n_saved), &opened, &w->err));
+		assert_int_not_equal(opened.made.handle, ESYS_TR_NONE);
+		tpm_must(w,
+			 tpm_session_start(&w->t, opened.handle, TPM2_SE_HMAC, &session, &w->err));
+		tpm_flush(&session);
+		srk_release(&opened);
+		evict(w); /* then it is there again */
+		tpm_must(w, srk_session(&w->t, span_of(saved, n_saved), TPM2_SE_HMAC, &session,
+					&w->err));
+		tpm_flush(&session);
+		assert_true(is_at_its_handle(w, &name));
+		/* Another owner's seed makes another: nothing is left loaded of the tries. */
+		tpm_clear(&w->t);
+		assert_true(srk_session(&w->t, span_of(saved, n_saved), TPM2_SE_HMAC, &session,
+					&w->err) < 0);
+		assert_int_equal(tpm_count_objects(&w->t), 0);
+	}
 }
 
 #define with_tpm(test) cmocka_unit_test_setup_teardown(test, tpm_world_open, tpm_world_close)
