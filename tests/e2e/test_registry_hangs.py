@@ -163,3 +163,23 @@ def asked(resolver):
         return b"\2db\7example" in resolver.recv(512)
     except BlockingIOError:
         return False
+
+
+def test_a_localhost_that_is_another_machine(onboarding):
+    """As a file of hosts may say: without TLS not a word goes there."""
+    network = onboarding.network
+    listener = inside(network.router, socket.socket)
+    inside(network.router, listener.bind, (network.router_address, 5432))
+    listener.listen(64)
+    conductor = onboarding.conductor(start=False,
+                                     registry="postgresql://u@localhost/d?sslmode=disable")
+    path = os.path.join(conductor.directory, "hosts")
+    with open(path, "w") as file:
+        file.write(f"{network.router_address} localhost\n")
+    conductor.prefix += ["sh", "-c", f'mount --bind {path} /etc/hosts; exec "$@"', "sh"]
+    conductor.start()
+    wait_for(lambda: "host localhost leads to another machine" in conductor.log, 20)
+    connection, _ = listener.accept()
+    connection.settimeout(10)
+    assert connection.recv(100) == b""
+    listener.close()

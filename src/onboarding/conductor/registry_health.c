@@ -37,7 +37,7 @@ static void begin(struct registry_outage *outage, const struct registry_ending *
 		  uint64_t now_ms)
 {
 	if (!outage->is_on)
-		outage->since_ms = now_ms;
+		outage->since_ms = ending->began_ms;
 	outage->is_on = true;
 	outage->why = ending->err;
 	if (ending->is_left_alone)

@@ -32,6 +32,7 @@ struct registry_health {
 /* How a call ended. */
 struct registry_ending {
 	enum registry_kind kind;
+	uint64_t began_ms;  /* the call */
 	struct err err;     /* code 0 = it was answered, be it by a refusal */
 	bool is_of_both;    /* it never came to what it wanted: the connection failed */
 	bool is_left_alone; /* asking again at once would be as much in vain */

@@ -214,6 +214,7 @@ static void note_ending(struct registry *r, enum registry_kind kind, int rc, con
 {
 	struct registry_ending ending = {
 		.kind = kind,
+		.began_ms = r->patience.began_ms,
 		.is_of_both = !r->session.connection,
 		.is_left_alone = rc == -ETIMEDOUT || r->connect_failed,
 	};
