@@ -173,6 +173,39 @@ static void test_both_halves_are_put(struct registry_world *w)
 	assert_memory_equal(look_up(w, "A9").claims.secret, OTHER, TOKEN_SECRET_SIZE);
 }
 
+/* Written by somebody else: what is too long is nobody's name, and not that of whoever has its
+ * beginning. */
+static void test_no_name_is_cut(struct registry_world *w)
+{
+#define LONGEST "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"
+	struct registry_session session = {.driver = w->driver, .conductor = "c0"};
+	struct registry_question question = world_question(LONGEST, "A7", WORLD_JTI);
+	struct registry_candidate candidate;
+	struct registry_router *rows;
+	struct err err;
+	size_t n;
+
+	assert_int_equal(strlen(LONGEST), TOKEN_NAME_SIZE - 1);
+	world_configure_router(w->r, LONGEST, "A0", WORLD_JTI, ONBOARDING_PSK_ONLY);
+	assert_ok(w->driver->connect(&session.connection, w->uri, world_patience(), &err), &err);
+	assert_ok(w->driver->execute(session.connection,
+				     "INSERT INTO routers (name, mode, configuration, revision)"
+				     " VALUES ('" LONGEST "x', 'psk-only', '{}', 0);"
+				     "INSERT INTO nodes (router, name, asset_id, listen_port)"
+				     " VALUES ('" LONGEST "x', 'n7', 'A7', 20007)",
+				     &err),
+		  &err);
+	w->driver->disconnect(session.connection);
+	assert_ok(registry_routers_list(w->r, &rows, &n, &err), &err);
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[0].name, "");
+	assert_string_equal(rows[1].name, LONGEST);
+	free(rows);
+	assert_int_equal(registry_lookup(w->r, &question, WORLD_NOW_S, &candidate, &err), -ENOENT);
+	assert_contains(err.text, "asset-id A7");
+#undef LONGEST
+}
+
 int main(void)
 {
 	static const struct registry_test tests[] = {
@@ -184,6 +217,7 @@ int main(void)
 		REGISTRY_TEST(test_others_tokens_stay),
 		REGISTRY_TEST(test_a_node_is_put_whole),
 		REGISTRY_TEST(test_both_halves_are_put),
+		REGISTRY_TEST(test_no_name_is_cut),
 	};
 
 	return registry_world_main(tests, N_ELEMENTS(tests));

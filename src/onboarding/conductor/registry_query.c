@@ -73,9 +73,10 @@ int64_t query_integer(struct query *q, unsigned column)
 void query_text(struct query *q, unsigned column, char *ret, size_t size)
 {
 	struct span text = query_bytes(q, column);
-	size_t n = MIN(text.size, size - 1);
+	size_t n = text.size < size ? text.size : 0;
 
-	memcpy(ret, text.bytes, n);
+	if (n > 0)
+		memcpy(ret, text.bytes, n);
 	ret[n] = '\0';
 }
 
