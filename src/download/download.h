@@ -71,7 +71,7 @@ struct disk_job {
 	bool busy;
 	unsigned wanted; /* one bit a task */
 	enum disk_task task;
-	atomic_bool stop; /* a check is to end early */
+	atomic_bool stop; /* a check, or reading back, is to end early */
 	struct err err;
 	struct err notice; /* for the log: a journal cut off or discarded */
 	/* open, prepare, check */
@@ -82,6 +82,8 @@ struct disk_job {
 	struct trusted_keys keys;
 	enum piece_map_found found;
 	uint8_t *checked; /* bitmap */
+	/* finish */
+	enum { FINISH_DONE, FINISH_DAMAGED, FINISH_STOPPED } finished; /* damaged: see notice */
 	/* discard */
 	bool also_image; /* the published one */
 	/* sync */

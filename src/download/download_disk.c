@@ -4,12 +4,13 @@
  *	check    hash what the journal claims
  *	prepare  a new manifest: make room for its image
  *	sync     the data of verified pieces, and then their records
- *	finish   publish the image, remove the folder's rest
+ *	finish   read the image back, publish it, remove the folder's rest
  *	discard  save, and remove all but request.json
  *	save     request.json
  *	close    sync, mark the journal clean, save
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +107,8 @@ static int run_prepare(struct download *d, struct disk_job *job)
 				 &job->err);
 }
 
-static int run_check(struct download *d, struct disk_job *job)
+/* Which of the claimed pieces are right in the file. */
+static int check_pieces(struct download *d, const uint8_t *claimed, struct disk_job *job)
 {
 	uint8_t digest[DIGEST_SIZE];
 
@@ -114,7 +116,7 @@ static int run_check(struct download *d, struct disk_job *job)
 	for (uint32_t piece = 0; piece < d->manifest.n_pieces; piece++) {
 		int rc;
 
-		if (!piece_map_bit(d->map.bits, piece))
+		if (claimed && !piece_map_bit(claimed, piece))
 			continue;
 		if (job->stop)
 			return 0;
@@ -125,6 +127,15 @@ static int run_check(struct download *d, struct disk_job *job)
 		if (memcmp(digest, d->manifest.pieces[piece], DIGEST_SIZE) == 0)
 			piece_map_set_bit(job->checked, piece);
 	}
+	return 0;
+}
+
+static int run_check(struct download *d, struct disk_job *job)
+{
+	int rc = check_pieces(d, d->map.bits, job);
+
+	if (rc < 0 || job->stop)
+		return rc;
 	return piece_map_restart(&d->map, job->checked, &job->err);
 }
 
@@ -154,11 +165,61 @@ static int publish(struct download *d, struct disk_job *job)
 	return rc;
 }
 
+static uint32_t count_wrong(const struct download *d, const uint8_t *right, uint32_t *ret_first)
+{
+	uint32_t n = 0;
+
+	for (uint32_t piece = d->manifest.n_pieces; piece-- > 0;) {
+		if (piece_map_bit(right, piece))
+			continue;
+		*ret_first = piece;
+		n++;
+	}
+	return n;
+}
+
+/* Each piece was right when it came. Since then others could write to the file, before this daemon
+ * started too: what the journal claims, and what this daemon wrote, is read again before anybody
+ * boots from it. The journal is left with what is right. */
+static int read_back(struct download *d, struct disk_job *job)
+{
+	uint32_t first = 0;
+	uint32_t wrong;
+	int rc = image_file_sync(&d->file, &job->err);
+
+	job->finished = FINISH_DONE;
+	memset(job->checked, 0, piece_map_bytes(d->manifest.n_pieces));
+	if (rc == 0 && image_file_is_in_place(&d->file))
+		rc = check_pieces(d, NULL, job);
+	if (rc < 0)
+		return rc;
+	/* What lies at its path instead is nobody's: nothing of it is believed. */
+	if (!job->stop && !image_file_is_in_place(&d->file))
+		memset(job->checked, 0, piece_map_bytes(d->manifest.n_pieces));
+	wrong = count_wrong(d, job->checked, &first);
+	if (job->stop && wrong > 0)
+		job->finished = FINISH_STOPPED;
+	else if (wrong > 0)
+		job->finished = FINISH_DAMAGED;
+	if (job->finished != FINISH_DAMAGED)
+		return 0;
+	(void)err_set(&job->notice, -EBADMSG,
+		      "%s was changed or damaged after it was written: %" PRIu32 " of %" PRIu32
+		      " pieces are not right any more, the first at byte %" PRIu64
+		      ", and are to be fetched again",
+		      d->file.path, wrong, d->manifest.n_pieces,
+		      manifest_piece_first(&d->manifest, first));
+	return piece_map_restart(&d->map, job->checked, &job->err);
+}
+
 static int run_finish(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
-	int rc = publish(d, job);
+	int rc = read_back(d, job);
 
+	if (rc < 0 || job->finished != FINISH_DONE)
+		return rc;
+	rc = publish(d, job);
 	if (rc < 0)
 		return rc;
 	d->file_is_open = false;

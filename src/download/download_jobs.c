@@ -76,6 +76,12 @@ static int load_record(struct download *d)
 	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
 }
 
+static int make_checked(struct download *d)
+{
+	d->disk.checked = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
+	return d->disk.checked ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
+}
+
 /* What the job needs of the loop thread's state. 0, or why it cannot run. */
 static int load(struct download *d, enum disk_task task)
 {
@@ -88,15 +94,14 @@ static int load(struct download *d, enum disk_task task)
 		drop_unsynced(d);
 		return trusted_keys_load(&job->keys, d->home->config, &warning, &job->err);
 	case DISK_TASK_CHECK:
-		job->checked = calloc(piece_map_bytes(d->manifest.n_pieces), 1);
-		return job->checked ? 0 : err_set(&job->err, -ENOMEM, "out of memory");
+		return make_checked(d);
 	case DISK_TASK_SYNC:
 		take_batch(d);
 		return 0;
 	case DISK_TASK_FINISH:
 		d->file.marked =
 			d->home->config->role == CONFIG_CONDUCTOR && !download_is_imported(d);
-		return 0;
+		return make_checked(d);
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);
 		job->also_image = d->renewing;
@@ -163,7 +168,7 @@ static void tell(struct download *d, enum disk_task task)
 {
 	switch (task) {
 	case DISK_TASK_FINISH:
-		if (d->disk.err.code < 0)
+		if (d->disk.err.code < 0 || d->disk.finished != FINISH_DONE)
 			return;
 		drop_unsynced(d); /* the image was synced as a whole */
 		repository_add(d->home->repository, &d->manifest, !d->file.marked);
@@ -209,7 +214,10 @@ static void report(struct download *d, enum disk_task task)
 		event.type = ENGINE_PREPARED;
 		break;
 	case DISK_TASK_FINISH:
-		event.type = ENGINE_FINISHED;
+		if (d->disk.finished == FINISH_STOPPED)
+			return;
+		event.type = d->disk.finished == FINISH_DONE ? ENGINE_FINISHED : ENGINE_DAMAGED;
+		event.reason = d->disk.notice.text;
 		break;
 	case DISK_TASK_SAVE:
 		event.type = ENGINE_RECORDED;

@@ -167,6 +167,20 @@ static void local_error(struct engine *e, const struct engine_event *event,
 		engine_stop(e, event->fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
 }
 
+/* Who did it is not known: no source is to blame. Once may be an accident; a disk that does it
+ * again would have us fetch for ever. */
+static void damaged(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	if (e->was_damaged || e->state != ENGINE_FINISHING) {
+		local_error(e, event, out);
+		return;
+	}
+	e->was_damaged = true;
+	e->disk = DISK_UNKNOWN;
+	set_error(e, event->reason);
+	engine_go_on(e, out);
+}
+
 static void opened(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
 	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
@@ -209,6 +223,7 @@ static void restart(struct engine *e, struct engine_actions *out)
 	assert(engine_state_is_ended(e->state));
 	e->attempt = 1;
 	e->used_ms = 0;
+	e->was_damaged = false;
 	set_error(e, NULL);
 	for (unsigned i = 0; i < e->n_sources; i++) {
 		source_set_state(&e->sources[i], SOURCE_ASKED, "");
@@ -258,6 +273,9 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		if (e->state == ENGINE_FINISHING)
 			engine_set_state(e, ENGINE_COMPLETE, out);
 		return;
+	case ENGINE_DAMAGED:
+		damaged(e, event, out);
+		return;
 	case ENGINE_RECORDED:
 		e->recorded_attempt = event->attempt;
 		return;
@@ -268,6 +286,7 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		engine_stop(e, ENGINE_PAUSED, event->reason, out);
 		return;
 	case ENGINE_RESUME:
+		e->was_damaged = false;
 		set_error(e, NULL);
 		engine_set_state(e, ENGINE_QUEUED, out);
 		return;

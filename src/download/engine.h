@@ -10,6 +10,7 @@
  *	                               └ waiting-retry ◀┘
  *	any unfinished ▶ paused ▶ (resume) discovering     any unfinished ▶ cancelled, failed
  *	downloading ▶ discovering: a source must not be asked any more
+ *	finishing ▶ discovering: the file was damaged under us, and some is to be fetched again
  *	checking: after an unclean power-off, what the journal claims is hashed first
  *	waiting-peer: the nodes of a router download in sequence, and the other one is first
  *
@@ -18,10 +19,11 @@
  *
  * What is owed to the engine: every ACTION_REQUEST is answered by one ENGINE_REQUEST_ENDED,
  * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
- * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED,
- * ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR; ACTION_DISCOVER by one
- * ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the state
- * is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not answer.
+ * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED or
+ * ENGINE_DAMAGED, ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR;
+ *ACTION_DISCOVER by one ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY.
+ *While the state is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does
+ *not answer.
  */
 #pragma once
 
@@ -122,6 +124,8 @@ enum engine_event_type {
 	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
 				 reason */
 	ENGINE_FINISHED,
+	ENGINE_DAMAGED,     /* reason: what is to be published is not what was written: fetch
+				it again */
 	ENGINE_RECORDED,    /* attempt: on disk as engine->attempt */
 	ENGINE_LOCAL_ERROR, /* reason: our disk, not the source: pauses; fatal: fails */
 	ENGINE_PAUSE,
@@ -166,7 +170,7 @@ enum engine_action_type {
 	ACTION_CANCEL_REQUEST,   /* slot */
 	ACTION_SOURCE_LEFT,      /* source became unavailable or excluded: log its reason */
 	ACTION_MISMATCH,         /* source, piece, reason: log */
-	ACTION_FINISH,           /* sync and publish */
+	ACTION_FINISH,           /* sync, read back and publish */
 	ACTION_PEER_NOT_AWAITED, /* the wait is over, and the peer does not have it: log reason */
 };
 
@@ -224,6 +228,7 @@ struct engine {
 	int partner; /* one that has only some pieces, asked beside it; likewise */
 
 	bool has_image;
+	bool was_damaged;            /* once: the second time is told, and pauses */
 	uint8_t digest[DIGEST_SIZE]; /* of the image */
 	struct picker picker;
 	struct engine_slot slots[SLOTS_MAX];

@@ -196,6 +196,16 @@ int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length
 	return rc;
 }
 
+bool image_file_is_in_place(const struct image_file *f)
+{
+	struct stat ours;
+	struct stat there;
+
+	return fstat(f->fd, &ours) == 0 && lstat(f->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino &&
+	       (uint64_t)ours.st_size == f->size;
+}
+
 static int move_into(struct image_file *f, const char *folder, const char *file, struct err *err)
 {
 	char path[PATH_MAX];

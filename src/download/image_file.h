@@ -42,6 +42,9 @@ int image_file_sync(const struct image_file *f, struct err *err);
 int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
 		    uint8_t ret[DIGEST_SIZE], struct err *err);
 
+/* Is it still the file at its path, with its size? What is renamed then is what was read. */
+bool image_file_is_in_place(const struct image_file *f);
+
 /* All pieces are verified: make <images>/<version>/ with the manifest, and the file in it. Each
  * step may be the last before a power cut, and be done again. Closes f when it succeeds. */
 int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,

@@ -107,6 +107,52 @@ def test_no_record_is_believed_whose_data_is_not_there(tmp_path, servers, daemon
     assert is_right(daemon, images(16))
 
 
+def zero(part):
+    """At the same length, as a filesystem check or a careless copy leaves it."""
+    size = os.path.getsize(part)
+    os.truncate(part, 0)
+    os.truncate(part, size)
+
+
+def overwrite(part):
+    with open(part, "r+b") as file:
+        file.seek(2 * MIB + 5)
+        file.write(b"wrong")
+
+
+def replace(part):
+    size = os.path.getsize(part)
+    with open(part + ".other", "wb") as file:
+        file.truncate(size)
+    os.rename(part + ".other", part)
+
+
+@pytest.mark.parametrize("when,damage", [("running", overwrite), ("running", replace),
+                                         ("running", os.remove), ("killed", zero),
+                                         ("stopped", zero)])
+def test_damage_under_us_is_found(when, damage, tmp_path, servers, daemons, images):
+    """Same boot: what the journal claims, and what was written just now, is read again before it is
+    published."""
+    server = servers(rate=6 * MIB)
+    daemon = daemons(server, environment=boot_id(tmp_path / "boot", 1))
+    daemon.request("V1")
+    wait_for(lambda: daemon.download("V1")["bytes-verified"] >= 6 * MIB)
+    wait_for(lambda: os.path.getsize(daemon.state + "/downloads/V1/pieces") > 60 + 4 * 8)
+    if when == "killed":
+        daemon.kill9()
+    if when == "stopped":
+        daemon.stop()
+    damage(daemon.state + "/downloads/V1/image-16-1.iso.part")
+    if when != "running":
+        daemon.start()
+    complete = daemon.wait_state("V1", "complete")
+    assert is_right(daemon, images(16))
+    assert complete["sources"][0]["failures"] == 0
+    if damage is overwrite:
+        assert server.image_bytes <= images(16).size + LOST_MAX + IN_SOCKETS
+        assert "image-16-1.iso.part was changed or damaged after it was written: 1 of " in daemon.log
+
+
 def test_clean_stop_loses_nothing(tmp_path, servers, daemons, images):
     """And another boot believes it without a check."""
     server = servers(rate=3 * MIB)

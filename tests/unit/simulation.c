@@ -96,6 +96,21 @@ static void check_complete(const struct sim *sim)
 		assert_int_equal(sim->units[at / SIM_UNIT], 1);
 }
 
+/* Reads the image back, and finds what somebody did to its second piece. */
+static void finish(struct sim *sim)
+{
+	if (sim->damages == 0) {
+		check_complete(sim);
+		disk_job(sim, ENGINE_FINISHED);
+		return;
+	}
+	sim->damages--;
+	memset(sim->units + SIM_PIECE_SIZE / SIM_UNIT, 0, SIM_PIECE_SIZE / SIM_UNIT);
+	sim->verified[0] &= (uint8_t)~0x40u;
+	sim_schedule(sim, DISK_MS, &(struct engine_event){.type = ENGINE_DAMAGED},
+		     "changed after it was written", 0);
+}
+
 static void perform(struct sim *sim, const struct engine_action *action)
 {
 	switch (action->type) {
@@ -134,8 +149,7 @@ static void perform(struct sim *sim, const struct engine_action *action)
 		sim->n_mismatches++;
 		return;
 	case ACTION_FINISH:
-		check_complete(sim);
-		disk_job(sim, ENGINE_FINISHED);
+		finish(sim);
 		return;
 	case ACTION_PEER_NOT_AWAITED:
 		sim->n_not_awaited++;
@@ -298,8 +312,9 @@ static void open_disk(struct sim *sim, const struct engine_event *event)
 		disk_job(sim, ENGINE_OPENED);
 		return;
 	}
-	if (sim->disk_failed && sim->engine.has_image) {
-		lose_some(sim);
+	if (sim->engine.has_image) {
+		if (sim->disk_failed)
+			lose_some(sim);
 		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
 	}
 	sim->disk_failed = false;

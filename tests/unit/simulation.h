@@ -69,6 +69,7 @@ struct sim {
 	uint8_t verified[SIM_PIECES_MAX / 8];
 	bool disk_failed; /* and has not been looked at since */
 	uint32_t recorded_attempt;
+	unsigned damages; /* so often the image is found damaged when it is read back */
 
 	struct sim_event events[SIM_EVENTS_MAX];
 	unsigned n_events;

@@ -281,6 +281,37 @@ static void test_after_a_local_error_the_disk_is_asked(void **state)
 	sim_free(sim);
 }
 
+/* What was written was changed under us: that piece is fetched again, and nobody is blamed. A disk
+ * that does so again is the operator's to look at. */
+static void test_damage_of_what_was_written(void **state)
+{
+	static const struct {
+		unsigned damages;
+		enum engine_state end;
+		uint64_t fetched_again;
+	} rows[] = {{1, ENGINE_COMPLETE, SIM_PIECE_SIZE}, {2, ENGINE_PAUSED, SIM_PIECE_SIZE}};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim *sim = sim_with(&sim_good, NULL);
+
+		sim->damages = rows[i].damages;
+		while (sim->engine.state != ENGINE_COMPLETE && sim->engine.state != ENGINE_PAUSED)
+			assert_true(sim_next(sim, UINT64_MAX));
+		assert_int_equal(sim->engine.state, rows[i].end);
+		assert_int_equal(sim->engine.sources[0].failures, 0);
+		assert_int_equal(sim->engine.bytes_fetched,
+				 sim->manifest.size + rows[i].fetched_again);
+		if (rows[i].end == ENGINE_PAUSED) {
+			assert_string_equal(sim->engine.error, "changed after it was written");
+			sim_tell(sim, ENGINE_RESUME);
+			sim_tell(sim, ENGINE_RUN);
+			assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		}
+		sim_free(sim);
+	}
+}
+
 static void test_daemon_is_killed(void **state)
 {
 	struct sim *sim = sim_with(&sim_good, NULL);
@@ -373,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_restart_of_an_ended_one),
 		cmocka_unit_test(test_local_errors),
 		cmocka_unit_test(test_after_a_local_error_the_disk_is_asked),
+		cmocka_unit_test(test_damage_of_what_was_written),
 		cmocka_unit_test(test_daemon_is_killed),
 		cmocka_unit_test(test_attempts_are_counted_before_they_begin),
 		cmocka_unit_test(test_attempts_survive),
