@@ -34,6 +34,7 @@ struct sim_source {
 	unsigned says_later; /* 429, Retry-After */
 	uint64_t later_ms;
 	unsigned at_once;    /* requests of one client that it serves; 0 = any number */
+	bool shuts_out;      /* further ones cannot connect; else it says 503 */
 	uint64_t apart_ms;   /* between two that it serves; 0 = none */
 	uint64_t connect_ms; /* several addresses: until one that is not silent is found */
 	bool fetches_all;    /* a cache that has the whole file fetched first, for each request */

@@ -18,11 +18,15 @@ static void test_limits(void **state)
 		unsigned at_once;
 		uint64_t apart_ms;
 		unsigned busy; /* refused, at most */
+		bool shuts_out;
 	} rows[] = {
-		{1, 0, 8},     {2, 0, 8},    {3, 0, 8}, /* limit_conn */
-		{0, 200, 40},  {0, 500, 40},            /* limit_req, 5 and 2 a second */
-		{1, 500, 40},                           /* both */
-		{0, 2000, 40},                          /* few a minute */
+		{1, 0, 8, false}, /* limit_conn */
+		{2, 0, 8, false},     {3, 0, 8, false},
+		{1, 0, 8, true},                           /* further connections are refused */
+		{2, 0, 8, true},      {0, 200, 40, false}, /* limit_req, 5 a second */
+		{0, 500, 40, false},                       /* 2 a second */
+		{1, 500, 40, false},                       /* both */
+		{0, 2000, 40, false},                      /* few a minute */
 	};
 
 	(void)state;
@@ -34,6 +38,7 @@ static void test_limits(void **state)
 		s.bytes_per_ms = 200; /* 21 s */
 		s.at_once = rows[i].at_once;
 		s.apart_ms = rows[i].apart_ms;
+		s.shuts_out = rows[i].shuts_out;
 		sim = sim_with(&s, NULL);
 		began_ms = sim->now_ms;
 		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);

@@ -35,6 +35,7 @@ static struct sim_source random_source(struct sim *sim)
 		.other_image = below(sim, 20) == 0,
 		.bytes_per_ms = 1 + below(sim, 64),
 		.at_once = below(sim, 4) ? 0 : 1 + (unsigned)below(sim, 3),
+		.shuts_out = below(sim, 2),
 		.apart_ms = below(sim, 6) ? 0 : below(sim, 2000),
 		.connect_ms = below(sim, 3) ? 0 : below(sim, 1000),
 		.fetches_all = below(sim, 6) == 0,

@@ -1,0 +1,77 @@
+"""Caches between the router and the origin, empty at first: the image crosses the origin's line about
+once, and that takes hardly longer than one plain request through the same cache would."""
+
+import os
+import time
+
+import pytest
+
+from caches import Cache
+from nginx import Nginx
+from repository import MIB, Repository
+from test_download import sha256
+
+RATE = 17_000_000 // 8  # bytes a second of a reply of the origin
+OTHERS = ["nginx lock-timeout", "nginx slice", "squid", "varnish", "apache", "haproxy",
+          "traffic_server"]
+
+
+@pytest.fixture
+def image(images):
+    return images(8)
+
+
+@pytest.fixture
+def origin(tmp_path, image, key):
+    repository = Repository(tmp_path / "behind").add("V1", image, key)
+    made = Nginx(tmp_path / "origin", repository.root, server=f"limit_rate {RATE};")
+    made.repository = repository
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cache(tmp_path, origin):
+    made = []
+
+    def start(kind):
+        made.append(Cache(kind, tmp_path / "cache", origin.port))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def check(origin, daemon, image):
+    began = time.monotonic()
+    daemon.fetch("V1", timeout=60)
+    # Two seconds for a machine under load, and for what goes before.
+    assert time.monotonic() - began <= 1.1 * image.size / RATE + 2
+    assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
+    assert origin.image_bytes() <= image.size * 1.1
+    source = daemon.source_of("V1", "s0")
+    assert source["failures"] == 0 and source["state"] in ("active", "available"), source
+
+
+@pytest.mark.parametrize("kind", ["nginx", "nginx lock"])
+def test_cache(kind, cache, origin, daemons, image):
+    through = cache(kind)
+    check(origin, daemons(through), image)
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_cache(kind, cache, origin, daemons, image):
+    through = cache(kind)
+    check(origin, daemons(through), image)
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+@pytest.mark.parametrize("kind", ["nginx", "squid", "varnish"])
+def test_cache_is_not_left_for_another(kind, cache, origin, daemons, image, servers):
+    through, other = cache(kind), servers(rate=MIB, root=origin.repository.root)
+    check(origin, daemons(through, other), image)
+    assert other.image_bytes == 0
