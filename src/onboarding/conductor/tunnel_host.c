@@ -20,9 +20,7 @@
 #include "onboarding/conductor/lowered_user.h"
 #include "onboarding/conductor/private_network.h"
 #include "onboarding/conductor/sshd_config.h"
-#include "onboarding/conductor/tunnel_channel.h"
-#include "onboarding/conductor/tunnel_request.h"
-#include "onboarding/conductor/tunnel_session.h"
+#include "onboarding/conductor/tunnel_desk.h"
 
 #define STARTED_BY_FD SD_LISTEN_FDS_START
 
@@ -43,9 +41,7 @@ struct host {
 	int listener;        /* -1 = conductord started us */
 	uv_poll_t accepting; /* unless -1 */
 	uv_signal_t terminated;
-	struct tunnel_channel channel;
-	bool channel_open;
-	struct tunnel_sessions sessions;
+	struct tunnel_desk desk;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 };
 
@@ -64,38 +60,14 @@ static void set_state(struct host *h, enum host_state state)
 	h->state = state;
 }
 
-/* For what each session has to tell there is memory from its start on; a reply that is lost for
- * want of it is a request that conductord gives up by itself. */
-static void send_message(struct host *h, const struct tunnel_message *message, int fd)
-{
-	if (h->state == HOST_SERVING)
-		(void)tunnel_channel_send(&h->channel, message, fd);
-	else if (fd >= 0)
-		(void)close(fd);
-}
-
-static void let_go_of_reserve(struct host *h, size_t n)
-{
-	if (h->state == HOST_SERVING)
-		tunnel_channel_unreserve(&h->channel, n);
-}
-
-static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint)
-{
-	struct host *h = container_of(all, struct host, sessions);
-	struct tunnel_message message = {.type = TUNNEL_AUTHENTICATED, .id = id};
-
-	(void)snprintf(message.fingerprint, sizeof(message.fingerprint), "%s", fingerprint);
-	let_go_of_reserve(h, 1);
-	send_message(h, &message, -1);
-}
-
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
 /* All of the conductord that left is gone, too. */
-static void go_on_if_empty(struct host *h)
+static void on_emptied(struct tunnel_desk *d)
 {
-	if (h->state != HOST_LEAVING || h->channel_open || h->sessions.first)
+	struct host *h = container_of(d, struct host, desk);
+
+	if (h->state != HOST_LEAVING)
 		return;
 	if (h->listener >= 0) {
 		set_state(h, HOST_WAITING);
@@ -106,108 +78,19 @@ static void go_on_if_empty(struct host *h)
 	}
 }
 
-static void on_ended(struct tunnel_sessions *all, uint32_t id, bool was_authenticated)
+static void on_gone(struct tunnel_desk *d)
 {
-	struct host *h = container_of(all, struct host, sessions);
-
-	let_go_of_reserve(h, was_authenticated ? 1 : 2);
-	send_message(h, &(struct tunnel_message){.type = TUNNEL_ENDED, .id = id}, -1);
-	go_on_if_empty(h);
-}
-
-static void reply(struct host *h, uint32_t id, int fd_or_code)
-{
-	const struct tunnel_message message = {
-		.type = TUNNEL_REPLY,
-		.id = id,
-		.code = MIN(fd_or_code, 0),
-	};
-
-	send_message(h, &message, MAX(fd_or_code, -1));
-}
-
-/* Without a descriptor free there is no session, and without memory none that could be told of. */
-static void start_session(struct host *h, const struct tunnel_message *m, int fd)
-{
-	if (fd >= 0 && tunnel_channel_reserve(&h->channel, 2) == 0) {
-		tunnel_session_start(&h->sessions, m->id, fd, m->seconds);
-		return;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	send_message(h, &(struct tunnel_message){.type = TUNNEL_ENDED, .id = m->id}, -1);
-}
-
-static void obey(struct host *h, const struct tunnel_message *m)
-{
-	switch (m->type) {
-	case TUNNEL_END_SESSION:
-		tunnel_session_end(&h->sessions, m->id);
-		break;
-	case TUNNEL_END_KEY:
-		tunnel_session_end_key(&h->sessions, m->fingerprint);
-		break;
-	case TUNNEL_CONNECT:
-		reply(h, m->id, tunnel_request_connect(m->port));
-		break;
-	default:
-		reply(h, m->id, tunnel_request_listen(m->port));
-	}
-}
-
-static void on_received(struct tunnel_channel *channel, const struct tunnel_message *m, int fd)
-{
-	struct host *h = container_of(channel, struct host, channel);
-	bool is_ours = tunnel_message_is_to_helper(m);
-
-	if (is_ours && m->type == TUNNEL_SESSION) {
-		start_session(h, m, fd);
-		return;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	if (is_ours)
-		obey(h, m);
-	else
-		log_debug("tunnels: message %d is none to us", m->type);
-}
-
-static void on_channel_closed(struct tunnel_channel *channel)
-{
-	struct host *h = container_of(channel, struct host, channel);
-
-	h->channel_open = false;
-	go_on_if_empty(h);
-}
-
-static void leave(struct host *h)
-{
-	tunnel_session_end_all(&h->sessions);
-	if (h->channel_open)
-		tunnel_channel_close(&h->channel, on_channel_closed);
-}
-
-static void on_broken(struct tunnel_channel *channel, int code)
-{
-	struct host *h = container_of(channel, struct host, channel);
-
-	log_debug("tunnels: conductord is gone: %s", strerror(-code));
-	set_state(h, HOST_LEAVING);
-	leave(h);
+	set_state(container_of(d, struct host, desk), HOST_LEAVING);
+	tunnel_desk_leave(d);
 }
 
 static int serve(struct host *h, int fd)
 {
-	struct tunnel_message ready = {.type = TUNNEL_READY};
-	int rc = tunnel_channel_open(&h->channel, &h->loop, fd, on_received, on_broken);
+	int rc = tunnel_desk_open(&h->desk, fd, h->host_key);
 
-	if (rc < 0)
-		return rc;
-	h->channel_open = true;
-	set_state(h, HOST_SERVING);
-	memcpy(ready.host_key, h->host_key, sizeof(ready.host_key));
-	send_message(h, &ready, -1);
-	return 0;
+	if (rc == 0)
+		set_state(h, HOST_SERVING);
+	return rc;
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
@@ -232,7 +115,7 @@ static void on_terminated(uv_signal_t *signal, int number)
 	if (h->listener >= 0)
 		uv_close((uv_handle_t *)&h->accepting, NULL);
 	if (!leaving)
-		leave(h);
+		tunnel_desk_leave(&h->desk);
 }
 
 /* The loop ends with its last handle. */
@@ -242,7 +125,6 @@ static int run(struct host *h, struct err *err)
 
 	if (rc < 0)
 		return err_set_errno(err, rc, "start the loop");
-	h->sessions.loop = &h->loop;
 	(void)uv_signal_init(&h->loop, &h->terminated);
 	(void)uv_signal_start(&h->terminated, on_terminated, SIGTERM);
 	if (h->listener >= 0) {
@@ -301,14 +183,17 @@ static int move_in(const struct tunnel_host_options *options, bool by_systemd, s
 
 int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 {
-	struct host h = {
-		.sessions = {.sshd = options->sshd,
-			     .user = options->user,
-			     .authenticated = on_authenticated,
-			     .ended = on_ended},
-	};
 	char host_key[PATH_MAX];
 	char config[PATH_MAX];
+	struct host h = {
+		.desk = {.gone = on_gone, .emptied = on_emptied},
+	};
+	const struct tunnel_sessions sessions = {
+		.loop = &h.loop,
+		.sshd = options->sshd,
+		.config = config,
+		.user = options->user,
+	};
 	const struct sshd_config sshd = {
 		.user = options->user,
 		.host_key = host_key,
@@ -321,7 +206,7 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 			     options->directory) >= sizeof(host_key))
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", options->directory);
 	(void)snprintf(config, sizeof(config), "%s/sshd_config", options->directory);
-	h.sessions.config = config;
+	tunnel_desk_init(&h.desk, &sessions);
 	allow_all_descriptors();
 	rc = find_listener(&h.listener, err);
 	if (rc == 0)

@@ -63,7 +63,8 @@ static void on_said(struct process *process, const char *message)
 
 	if (*message)
 		log_event(LOG_SSHD, NULL, "sshd %d: %s", process_pid(process), message);
-	if (tunnel_session_read_key(message, s->all->user, fingerprint))
+	if (s->fingerprint[0] == '\0' &&
+	    tunnel_session_read_key(message, s->all->user, fingerprint))
 		become_authenticated(s, fingerprint);
 }
 
