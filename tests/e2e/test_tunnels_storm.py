@@ -126,8 +126,8 @@ def test_two_thousand_strangers_end_no_tunnel(world, keys, descriptors):
 
 
 def test_routers_that_come_all_at_once_wait(world, keys):
-    """Two places for 16: each gets through with its first try, and none is shown out."""
-    conductor = world.conductor(**with_places(2))
+    """Four places for 16: each gets through with its first try, and none is shown out."""
+    conductor = world.conductor(**with_places(4))
     world.authorize(*((key, PORT + i) for i, key in enumerate(keys)))
     routers = [subprocess.Popen(world.ssh_words(key, USER, "-N", []), stdin=subprocess.DEVNULL)
                for key in keys]

@@ -19,12 +19,37 @@ void pace_init(struct pace *p, uint32_t least, uint32_t first, uint32_t most,
 	};
 }
 
-void pace_started(struct pace *p, uint64_t at_least_ms, uint64_t at_most_ms)
+static void have_fewer(struct pace *p, uint32_t part)
 {
-	if (at_most_ms <= PACE_QUICK_MS)
+	p->at_once = MAX(p->at_once - (p->at_once + part - 1) / part, p->least);
+}
+
+void pace_begins_slowly(struct pace *p)
+{
+	have_fewer(p, 8);
+}
+
+static void remember(struct pace *p, uint64_t took_ms)
+{
+	p->usual_ms = (p->usual_ms * (USUAL_OF - 1) + took_ms) / USUAL_OF;
+}
+
+void pace_through(struct pace *p, uint64_t took_ms, uint32_t round_trip_ms)
+{
+	uint64_t network_ms = (uint64_t)PACE_ROUND_TRIPS * round_trip_ms;
+	uint64_t here_ms = took_ms - MIN(network_ms, took_ms);
+
+	remember(p, took_ms);
+	if (here_ms <= PACE_QUICK_MS)
 		p->at_once = MIN(p->at_once + 1, p->most);
-	else if (at_least_ms >= PACE_SLOW_MS)
-		p->at_once = MAX(p->at_once - (p->at_once + 7) / 8, p->least);
+	else if (here_ms >= PACE_SLOW_MS)
+		have_fewer(p, 8);
+}
+
+void pace_failed(struct pace *p, uint64_t took_ms)
+{
+	remember(p, took_ms);
+	have_fewer(p, 4);
 }
 
 void pace_count(struct pace *p)
@@ -44,11 +69,6 @@ void pace_measure(struct pace *p, bool somebody_waits, uint64_t now_ms)
 		return;
 	p->since_ms = now_ms;
 	p->turns = 0;
-}
-
-void pace_through(struct pace *p, uint64_t took_ms)
-{
-	p->usual_ms = (p->usual_ms * (USUAL_OF - 1) + took_ms) / USUAL_OF;
 }
 
 uint64_t pace_stalled_ms(const struct pace *p)

@@ -353,7 +353,7 @@ void port_mux_close(struct port_mux *mux, void (*closed)(void *owner), void *own
 
 void port_mux_finished(struct port_mux *mux, enum port_line line, turns_ticket ticket)
 {
-	if (port_turns_finished(mux->lines[line], ticket))
+	if (port_turns_finished(mux->lines[line], ticket, uv_now(mux->loop)))
 		port_mux_look(mux);
 }
 

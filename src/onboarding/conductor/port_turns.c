@@ -181,6 +181,7 @@ static struct turns_sample look_at(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &size) == 0) {
 		sample.sent = tcp.tcpi_bytes_sent;
 		sample.received = tcp.tcpi_bytes_received;
+		sample.round_trip_ms = tcp.tcpi_rtt / 1000;
 	}
 	if (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0)
 		sample.unread = (uint32_t)unread;
@@ -249,12 +250,26 @@ bool port_turns_go_on(struct port_turns *p, uint64_t now_ms)
 	return turns_waiting(p->turns) > 0;
 }
 
-bool port_turns_finished(struct port_turns *p, turns_ticket ticket)
+/* NULL = it has no turn. What the kernel knows of it is measured by once more. */
+static struct peer *look_at_last(struct port_turns *p, turns_ticket ticket, uint64_t now_ms)
 {
 	struct peer *peer = peer_of(p, ticket);
+	struct turns_sample sample;
 
 	if (!peer || !turns_has_begun(p->turns, ticket))
+		return NULL;
+	sample = look_at(peer->fd);
+	(void)turns_observe(p->turns, ticket, &sample, now_ms);
+	return peer;
+}
+
+bool port_turns_finished(struct port_turns *p, turns_ticket ticket, uint64_t now_ms)
+{
+	struct peer *peer = look_at_last(p, ticket, now_ms);
+
+	if (!peer)
 		return false;
+	turns_over(p->turns, ticket, now_ms);
 	end_turn(p, peer);
 	return true;
 }
@@ -262,9 +277,9 @@ bool port_turns_finished(struct port_turns *p, turns_ticket ticket)
 bool port_turns_through(struct port_turns *p, turns_ticket ticket, uint64_t now_ms,
 			struct sockaddr_storage *ret_address)
 {
-	struct peer *peer = peer_of(p, ticket);
+	struct peer *peer = look_at_last(p, ticket, now_ms);
 
-	if (!peer || !turns_has_begun(p->turns, ticket))
+	if (!peer)
 		return false;
 	*ret_address = peer->address;
 	turns_through(p->turns, ticket, now_ms);

@@ -55,7 +55,7 @@ bool port_turns_go_on(struct port_turns *p, uint64_t now_ms);
 void port_turns_hung_up(struct port_turns *p, turns_ticket ticket);
 
 /* It is over. Returns whether it had its turn; else nothing happens. */
-bool port_turns_finished(struct port_turns *p, turns_ticket ticket);
+bool port_turns_finished(struct port_turns *p, turns_ticket ticket, uint64_t now_ms);
 /* It got through. *ret_address is from where it came, if it had its turn. */
 bool port_turns_through(struct port_turns *p, turns_ticket ticket, uint64_t now_ms,
 			struct sockaddr_storage *ret_address);

@@ -15,6 +15,9 @@
 /* A step of a handshake's that is no answer of ours has so many bytes; a drop has not. */
 #define STEP_BYTES 256
 
+/* Who ends after so long did not because it wanted to. */
+#define OUT_OF_TIME_MS 5000
+
 /* At the begin of so many turns we may be at work at once, for a core; and so many may be under
  * way, at first and at the least. */
 #define AT_WORK_A_CORE 2
@@ -39,8 +42,10 @@ struct place {
 	bool at_work;
 	uint64_t since_ms; /* it waits; or, with its turn, made its last progress */
 	uint64_t begun_ms;
-	uint64_t seen_ms; /* we were at work at its begin still; 0 = we have said something */
-	uint64_t sent;    /* then */
+	bool begins;            /* we have said nothing yet, and not for long */
+	bool has_answered;      /* with more than a word */
+	uint32_t round_trip_ms; /* when it was last seen */
+	uint64_t sent;          /* then */
 	uint64_t received;
 };
 
@@ -52,7 +57,7 @@ struct turns {
 	struct list begun[TURNS_N_CLASSES];   /* longest without progress first */
 	uint32_t at_work[TURNS_N_CLASSES];
 	unsigned known_in_a_row;
-	struct pace pace;
+	struct pace pace[TURNS_N_CLASSES]; /* strangers cannot slow the known down */
 };
 
 static void append(struct turns *t, struct list *list, uint32_t at)
@@ -99,12 +104,13 @@ struct turns *turns_new(const struct turns_options *options)
 		return NULL;
 	}
 	t->options = *options;
-	pace_init(&t->pace, MAX(1, LEAST_A_CORE * options->cores),
-		  options->cores ? FIRST_A_CORE * options->cores : options->places, options->places,
-		  options->pace_per_s);
 	t->free = (struct list){.first = NOWHERE, .last = NOWHERE};
-	for (unsigned i = 0; i < TURNS_N_CLASSES; i++)
+	for (unsigned i = 0; i < TURNS_N_CLASSES; i++) {
 		t->waiting[i] = t->begun[i] = t->free;
+		pace_init(&t->pace[i], MAX(1, LEAST_A_CORE * options->cores),
+			  options->cores ? FIRST_A_CORE * options->cores : options->places,
+			  options->places, options->pace_per_s);
+	}
 	for (uint32_t i = 0; i < n; i++)
 		append(t, &t->free, i);
 	return t;
@@ -160,6 +166,12 @@ bool turns_has_begun(const struct turns *t, turns_ticket ticket)
 	return p && is_begun(t, p);
 }
 
+static void measure_pace(struct turns *t, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < TURNS_N_CLASSES; i++)
+		pace_measure(&t->pace[i], turns_waiting(t) > 0, now_ms);
+}
+
 static bool can_hope(const struct turns *t, enum turns_class class)
 {
 	uint32_t before = t->waiting[TURNS_KNOWN].n;
@@ -167,7 +179,7 @@ static bool can_hope(const struct turns *t, enum turns_class class)
 	if (class == TURNS_STRANGER)
 		before += t->waiting[TURNS_STRANGER].n;
 	return before < ALWAYS_WAIT ||
-	       before * UINT64_C(1000) <= t->pace.per_s * (uint64_t)TURNS_HOPE_MS;
+	       before * UINT64_C(1000) <= t->pace[class].per_s * (uint64_t)TURNS_HOPE_MS;
 }
 
 turns_ticket turns_wait(struct turns *t, enum turns_class class, uint64_t now_ms,
@@ -178,7 +190,7 @@ turns_ticket turns_wait(struct turns *t, enum turns_class class, uint64_t now_ms
 	uint32_t at;
 
 	*ret_shown_out = 0;
-	pace_measure(&t->pace, turns_waiting(t) > 0, now_ms);
+	measure_pace(t, now_ms);
 	if (!can_hope(t, class))
 		return 0;
 	if (turns_waiting(t) >= t->options.waiting) {
@@ -221,13 +233,22 @@ void turns_through(struct turns *t, turns_ticket ticket, uint64_t now_ms)
 
 	if (!p || !is_begun(t, p))
 		return;
-	pace_through(&t->pace, now_ms - p->begun_ms);
+	pace_through(&t->pace[p->class], now_ms - p->begun_ms, p->round_trip_ms);
+	turns_leave(t, ticket);
+}
+
+void turns_over(struct turns *t, turns_ticket ticket, uint64_t now_ms)
+{
+	const struct place *p = find(t, ticket);
+
+	if (p && is_begun(t, p) && p->has_answered && now_ms - p->begun_ms >= OUT_OF_TIME_MS)
+		pace_failed(&t->pace[p->class], now_ms - p->begun_ms);
 	turns_leave(t, ticket);
 }
 
 static bool has_stalled(const struct turns *t, const struct place *p, uint64_t now_ms)
 {
-	return !p->at_work && now_ms - p->since_ms >= pace_stalled_ms(&t->pace);
+	return !p->at_work && now_ms - p->since_ms >= pace_stalled_ms(&t->pace[p->class]);
 }
 
 static uint32_t under_way(const struct turns *t, enum turns_class class, uint64_t now_ms)
@@ -237,7 +258,7 @@ static uint32_t under_way(const struct turns *t, enum turns_class class, uint64_
 
 	for (uint32_t at = t->begun[class].first; at != NOWHERE; at = p->after) {
 		p = &t->places[at];
-		if (now_ms - p->since_ms < pace_stalled_ms(&t->pace))
+		if (now_ms - p->since_ms < pace_stalled_ms(&t->pace[p->class]))
 			break;
 		n -= has_stalled(t, p, now_ms);
 	}
@@ -265,7 +286,7 @@ static bool may_begin(const struct turns *t, enum turns_class class, uint64_t no
 	if (t->options.cores == 0)
 		return true;
 	return is_below(t, class, t->at_work, AT_WORK_A_CORE * t->options.cores) &&
-	       is_below(t, class, now, t->pace.at_once);
+	       is_below(t, class, now, t->pace[class].at_once);
 }
 
 static bool has_place(const struct turns *t, enum turns_class class)
@@ -307,10 +328,13 @@ static turns_ticket begin(struct turns *t, enum turns_class class, uint64_t now_
 	append(t, &t->begun[class], at);
 	p->since_ms = p->begun_ms = now_ms;
 	p->sent = p->received = 0;
-	p->seen_ms = t->options.we_speak_first ? now_ms : 0;
+	p->begins = t->options.we_speak_first;
+	p->has_answered = false;
+	p->round_trip_ms = 0;
 	set_at_work(t, p, t->options.we_speak_first);
 	t->known_in_a_row = class == TURNS_KNOWN ? t->known_in_a_row + 1 : 0;
-	pace_count(&t->pace);
+	for (unsigned i = 0; i < TURNS_N_CLASSES; i++)
+		pace_count(&t->pace[i]);
 	return ticket_of(t, at);
 }
 
@@ -319,7 +343,7 @@ bool turns_next(struct turns *t, uint64_t now_ms, struct turns_move *ret)
 	enum turns_class first = t->known_in_a_row < KNOWN_IN_A_ROW ? TURNS_KNOWN : TURNS_STRANGER;
 
 	*ret = (struct turns_move){0};
-	pace_measure(&t->pace, turns_waiting(t) > 0, now_ms);
+	measure_pace(t, now_ms);
 	for (unsigned i = 0; i < TURNS_N_CLASSES; i++) {
 		enum turns_class class = i == 0                 ? first
 					 : first == TURNS_KNOWN ? TURNS_STRANGER
@@ -355,18 +379,13 @@ void turns_progress(struct turns *t, turns_ticket ticket, uint64_t now_ms)
 		make_progress(t, p, now_ms);
 }
 
-/* Told once: as soon as it is slow, or when it is over. */
 static void measure_begin(struct turns *t, struct place *p, bool is_over, uint64_t now_ms)
 {
-	bool is_slow = now_ms - p->begun_ms >= PACE_SLOW_MS;
+	bool is_slow = now_ms - p->begun_ms >= PACE_BEGIN_MS;
 
-	if (p->seen_ms == 0)
-		return;
-	if (is_over)
-		pace_started(&t->pace, p->seen_ms - p->begun_ms, now_ms - p->begun_ms);
-	else if (is_slow)
-		pace_started(&t->pace, now_ms - p->begun_ms, UINT64_MAX);
-	p->seen_ms = is_over || is_slow ? 0 : now_ms;
+	if (p->begins && !is_over && is_slow)
+		pace_begins_slowly(&t->pace[p->class]);
+	p->begins = p->begins && !is_over && !is_slow;
 }
 
 bool turns_observe(struct turns *t, turns_ticket ticket, const struct turns_sample *sample,
@@ -377,6 +396,8 @@ bool turns_observe(struct turns *t, turns_ticket ticket, const struct turns_samp
 	if (!p || !is_begun(t, p))
 		return true;
 	measure_begin(t, p, sample->sent > 0, now_ms);
+	p->has_answered = sample->received >= STEP_BYTES;
+	p->round_trip_ms = sample->round_trip_ms;
 	set_at_work(t, p, sample->unread > 0 || (t->options.we_speak_first && sample->sent == 0));
 	if (p->at_work || sample->sent > p->sent || sample->received >= p->received + STEP_BYTES) {
 		p->sent = sample->sent;

@@ -51,6 +51,7 @@ struct turns_sample {
 	uint64_t sent;     /* bytes, of us */
 	uint64_t received; /* bytes, of the peer */
 	uint32_t unread;   /* bytes of the peer's that wait for us */
+	uint32_t round_trip_ms;
 };
 
 struct turns;
@@ -67,7 +68,10 @@ turns_ticket turns_wait(struct turns *t, enum turns_class class, uint64_t now_ms
 /* It got through: how long that took is what others are measured by. */
 void turns_through(struct turns *t, turns_ticket ticket, uint64_t now_ms);
 
-/* Gone, or shown out. A ticket that is not valid any more: nothing happens. */
+/* It is over by itself, and did not get through: perhaps its time was over. */
+void turns_over(struct turns *t, turns_ticket ticket, uint64_t now_ms);
+
+/* Shown out, or hung up. A ticket that is not valid any more: nothing happens. */
 void turns_leave(struct turns *t, turns_ticket ticket);
 
 /* Somebody's turn is near. First, one at a time, who has stalled in a place that is wanted: it is

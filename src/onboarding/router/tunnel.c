@@ -13,7 +13,9 @@
 #include "onboarding/router/known_hosts.h"
 #include "onboarding/router/local_port.h"
 
-/* ssh's own limits end what hangs at each step; this, what hangs between them. */
+/* ssh's own limits end what hangs at each step; this, what hangs between them. ConnectTimeout,
+ * which is for the banner, too, is longer than a conductor that is busy lets us wait for it (13 s,
+ * turns.h): who waited is not to go just before its turn. */
 #define CONNECTING_MS 60000
 #define LASTING_MS    60000 /* then the next try begins with 1 s again */
 #define PATIENCE_MS   2000
