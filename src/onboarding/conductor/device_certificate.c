@@ -136,8 +136,11 @@ int device_certificate_check(const struct device_ca *ca, const struct span *chai
 		.purpose = X509_PURPOSE_SSL_CLIENT,
 		.now_s = now_s,
 	};
-	int rc = peer_chain_check(rules.what, chain, n, err);
+	int rc;
 
+	if (n == 0 || key_bounds_check_certificate("leaf", chain[0], NULL) == -EBADMSG)
+		return err_set(err, -EBADMSG, "client certificate: malformed");
+	rc = peer_chain_check(rules.what, chain, n, err);
 	if (rc < 0)
 		return rc;
 	leaf = certificate_read(chain[0]);
