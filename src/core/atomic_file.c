@@ -129,17 +129,59 @@ static int read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size)
 	return -ENOMEM;
 }
 
-int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err)
+static int read_from(int fd, const char *path, size_t max, char **ret_bytes, size_t *ret_size,
+		     struct err *err)
 {
-	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc;
+	int rc = read_all(fd, max, ret_bytes, ret_size);
 
-	if (fd < 0)
-		return err_set_errno(err, -errno, "open %s", path);
-	rc = read_all(fd, max, ret_bytes, ret_size);
 	if (rc == -EFBIG)
 		return err_set(err, rc, "%s is longer than the %zu bytes allowed", path, max);
 	if (rc < 0)
 		return err_set_errno(err, rc, "read %s", path);
 	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err)
+{
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set_errno(err, -errno, "open %s", path);
+	return read_from(fd, path, max, ret_bytes, ret_size, err);
+}
+
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFLNK:
+		return "a symbolic link";
+	case S_IFSOCK:
+		return "a socket";
+	default:
+		return "a device";
+	}
+}
+
+int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *ret_size,
+		      struct err *err)
+{
+	_cleanup_(close_fd) int fd = -1;
+	struct stat st;
+
+	/* Looked at first: opening a device may do something. */
+	if (lstat(path, &st) < 0)
+		return err_set_errno(err, -errno, "open %s", path);
+	if (S_ISREG(st.st_mode)) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return err_set_errno(err, -errno, "open %s", path);
+	}
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EBADMSG, "%s is %s, expected a regular file", path,
+			       kind_of(st.st_mode));
+	return read_from(fd, path, max, ret_bytes, ret_size, err);
 }

@@ -18,5 +18,10 @@ int atomic_file_write(const char *path, struct span content, mode_t mode, struct
  * caller frees *ret_bytes. Errors: -EFBIG if it is longer, else those of open and read. */
 int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err);
 
+/* The same of a regular file at its own name: never waits for a writer (FIFO), and follows no link.
+ * -EBADMSG: it is something else, and what. */
+int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *ret_size,
+		      struct err *err);
+
 /* fsync a directory, so that names made or removed in it are on disk. */
 int directory_sync(const char *path, struct err *err);

@@ -98,7 +98,7 @@ static void write_journal(const struct log_event *event, const struct log_fields
 		return;
 	entry.n = 0;
 	add_field(&entry, "MESSAGE", text);
-	add_field(&entry, "MESSAGE_ID", event->id);
+	add_field(&entry, "MESSAGE_ID", event->id); /* a debug line has none */
 	add_field(&entry, "PRIORITY", priority);
 	add_field(&entry, "SYSLOG_IDENTIFIER", log_state.program);
 	if (fields) {
@@ -127,6 +127,9 @@ void log_event(const struct log_event *event, const struct log_fields *fields, c
 	write_journal(event, fields, text);
 }
 
+/* No event: it has no MESSAGE_ID. */
+static const struct log_event debug_line = {.priority = LOG_DEBUG};
+
 void log_debug(const char *format, ...)
 {
 	char raw[TEXT_SIZE];
@@ -140,4 +143,5 @@ void log_debug(const char *format, ...)
 	va_end(arguments);
 	printable_copy(raw, text, sizeof(text));
 	write_stderr(LOG_DEBUG, text);
+	write_journal(&debug_line, NULL, text);
 }

@@ -68,6 +68,7 @@
 	  "integrity-not-settled")                                                                 \
 	X(INTEGRITY_RESEALED, "4875f33ec27a4cc584f2cad0bc975fc5", LOG_NOTICE,                      \
 	  "integrity-resealed")                                                                    \
+	X(INTEGRITY_WAITING, "b0f8b395e2a141e1ab6abfbefc873ef5", LOG_WARNING, "integrity-waiting") \
 	X(ROUTER_ENROLLED, "ce812d47d5754011a5012250b0181458", LOG_NOTICE, "router-enrolled")      \
 	X(ONBOARDING_REFUSED, "59daa2efb1b442f9921f5ba2f03ada72", LOG_WARNING,                     \
 	  "onboarding-refused")                                                                    \
@@ -139,6 +140,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_INTEGRITY_POLICIES_ENDED (&log_event_INTEGRITY_POLICIES_ENDED)
 #define LOG_INTEGRITY_NOT_SETTLED    (&log_event_INTEGRITY_NOT_SETTLED)
 #define LOG_INTEGRITY_RESEALED       (&log_event_INTEGRITY_RESEALED)
+#define LOG_INTEGRITY_WAITING        (&log_event_INTEGRITY_WAITING)
 #define LOG_ROUTER_ENROLLED          (&log_event_ROUTER_ENROLLED)
 #define LOG_ONBOARDING_REFUSED       (&log_event_ONBOARDING_REFUSED)
 #define LOG_OTHER_DEVICE             (&log_event_OTHER_DEVICE)

@@ -20,6 +20,7 @@
 #include "core/err.h"
 
 #define PROCESS_LINE_SIZE 256
+#define PROCESS_ALL_SIZE  768
 
 struct process_command {
 	const char *const *argv; /* argv[0] is looked up in PATH; NULL-terminated */
@@ -32,6 +33,8 @@ struct process_result {
 	/* The last of what it said on stderr, made printable. A line that begins with blanks goes
 	 * on with the one before it, unless an empty one is between: so fscrypt wraps. */
 	char last_line[PROCESS_LINE_SIZE];
+	/* All of it, as far as there is room, its lines joined by blanks; printable. */
+	char said[PROCESS_ALL_SIZE];
 };
 
 /* Run to the end, stdin and stdout /dev/null. Returns 0 whatever the exit status.

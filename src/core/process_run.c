@@ -1,6 +1,7 @@
 /* A child that is waited for, in a loop of its own. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/macros.h"
@@ -12,6 +13,8 @@ struct tail {
 	char text[PROCESS_LINE_SIZE];
 	size_t used;
 	bool ended; /* an empty line came after text */
+	char all[PROCESS_ALL_SIZE];
+	size_t all_used;
 };
 
 /* A child with its stderr and the limit of its time. */
@@ -31,6 +34,16 @@ static void tail_append(struct tail *t, const char *text)
 	t->text[t->used] = '\0';
 }
 
+static void tail_keep(struct tail *t, const char *text)
+{
+	const char *blank = t->all_used > 0 ? " " : "";
+	const size_t room = sizeof(t->all) - t->all_used;
+	int n = snprintf(t->all + t->all_used, room, "%s%s", blank, text);
+
+	if (n > 0)
+		t->all_used += MIN((size_t)n, room - 1);
+}
+
 static void tail_take(struct tail *t, const char *line)
 {
 	const char *text = line + strspn(line, " \t\r");
@@ -39,6 +52,7 @@ static void tail_take(struct tail *t, const char *line)
 		t->ended = true;
 		return;
 	}
+	tail_keep(t, text);
 	if (text > line && !t->ended && t->used > 0)
 		tail_append(t, " ");
 	else
@@ -108,6 +122,7 @@ int process_run(const struct process_command *command, struct process_result *re
 		return err_set(err, -ETIMEDOUT, "%s has not ended after %.1f s: killed",
 			       command->argv[0], (double)command->timeout_ms / 1000);
 	ret->exit_status = run.exit_status;
+	printable_copy(run.tail.all, ret->said, sizeof(ret->said));
 	printable_copy(run.tail.text, ret->last_line, sizeof(ret->last_line));
 	return 0;
 }

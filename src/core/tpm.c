@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,24 @@ static uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static _Atomic uint64_t *watched;
+
+void tpm_watch(_Atomic uint64_t *at)
+{
+	watched = at;
+}
+
 void tpm_call_begins(struct tpm *t)
 {
 	t->began_ns = clock_ns();
+	if (watched)
+		*watched = t->began_ns;
 }
 
 TSS2_RC tpm_call_ended(struct tpm *t, TSS2_RC rc)
 {
+	if (watched)
+		*watched = 0;
 	t->spent_ns += clock_ns() - t->began_ns;
 	if (rc != TSS2_RC_SUCCESS)
 		t->last_rc = rc;
@@ -124,6 +136,21 @@ static void wait_for_device(const char *tcti, unsigned wait_ms)
 		(void)nanosleep(&pause, NULL);
 }
 
+/* The kernel lets one program at a time open the TPM without its resource manager. */
+static bool is_held(const char *tcti)
+{
+	const char *path = tcti + strlen(DEVICE_PREFIX);
+	int fd;
+
+	if (strncmp(tcti, DEVICE_PREFIX, strlen(DEVICE_PREFIX)) != 0)
+		return false;
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EBUSY;
+	(void)close(fd);
+	return false;
+}
+
 int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err)
 {
 	TSS2_RC rc;
@@ -135,6 +162,9 @@ int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err)
 	rc = TPM_CALL(t, Tss2_TctiLdr_Initialize(tcti, &t->tcti));
 	if (rc != TSS2_RC_SUCCESS) {
 		(void)tpm_fail(t, rc, err, "open the TPM at %s", tcti);
+		if (is_held(tcti))
+			return err_set(err, -ETXTBSY, "open the TPM at %s: another program has it",
+				       tcti);
 		return err ? err_set(err, -ENODEV, "%s", err->text) : -ENODEV;
 	}
 	rc = TPM_CALL(t, Esys_Initialize(&t->esys, t->tcti, NULL));

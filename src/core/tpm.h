@@ -7,7 +7,8 @@
  * Every ESAPI call is made inside TPM_CALL(), which keeps the last return code for those who
  * report it, and how long the TPM took.
  *
- * Errors: -ENODEV (the TCTI cannot open, or breaks), -ENOENT (nothing at this handle),
+ * Errors: -ENODEV (the TCTI cannot open, or breaks), -ETXTBSY (its device is
+ * another program's), -ENOENT (nothing at this handle),
  * -EKEYREJECTED (a policy that does not hold), -EAGAIN (a PCR moved meanwhile), -EACCES (lockout),
  * -EPERM (authorization), -EPROTO (it refuses what it was told: any other code of format one, TPM
  * 2.0 part 2, 6.6.3), -ENOSPC (what others left loaded fills it), -EBUSY (it cannot now, or fails:
@@ -51,6 +52,9 @@ int tpm_make_room(struct tpm *t, struct err *err);
 
 #define TPM_CALL(t, call) (tpm_call_begins(t), tpm_call_ended((t), (call)))
 void tpm_call_begins(struct tpm *t);
+/* From now on *at is when this process began the call that is under way (CLOCK_MONOTONIC, ns), and
+ * 0 between calls: for who watches it from another process. */
+void tpm_watch(_Atomic uint64_t *at);
 TSS2_RC tpm_call_ended(struct tpm *t, TSS2_RC rc);
 
 /* rc as err: "<format>: <what tss2 says> (0x0000099d)". Returns the negative errno; rc is not 0. */

@@ -57,17 +57,48 @@ static int unlock_by_hand(const char *config_path)
 }
 
 /* A configuration that is refused blocks the network as an event does: by its word anything would
- * be "not enabled". */
-static int try_once(const char *config_path, struct failure *f)
+ * be "not enabled". But it does not mend itself, and who starts the unit by hand is to be told:
+ * *ret_refused. */
+static int try_once(const char *config_path, bool *ret_refused, struct failure *f)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 
 	memset(f, 0, sizeof(*f));
 	if (config_load_early(&config, config_path, CONFIG_ANY, &f->err) < 0) {
 		log_refused(&f->err);
+		*ret_refused = true;
 		return failure_because(f, CAUSE_CONFIGURATION);
 	}
 	return unlock(config, f);
+}
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+/* A TPM whose driver is only late is no event yet. */
+static bool is_late(const struct failure *f, time_t began_s)
+{
+	return f->cause == CAUSE_NO_TPM && seconds() - began_s < HANDLER_PATIENCE_S;
+}
+
+static void tell(const struct failure *f, time_t began_s)
+{
+	const bool late = is_late(f, began_s);
+
+	if (late) {
+		log_event(LOG_INTEGRITY_WAITING, &(struct log_fields){.reason = f->err.text},
+			  "waiting: %s", f->err.text);
+		emergency_note(f->err.text);
+	} else {
+		emergency_tell(f);
+	}
+	notify_status("%s, trying again every %d s: %s", late ? "waiting" : "integrity event",
+		      HANDLER_RETRY_S, f->err.text);
 }
 
 static void pause_before_retry(void)
@@ -79,14 +110,16 @@ static void pause_before_retry(void)
 
 int handler_unlock(const char *config_path, bool once)
 {
+	const time_t began_s = seconds();
+	bool refused = false;
 	struct failure f;
 
 	if (once || !getenv("NOTIFY_SOCKET"))
 		return unlock_by_hand(config_path);
-	while (try_once(config_path, &f) < 0) {
-		emergency_tell(&f);
-		notify_status("integrity event, trying again every %d s: %s", HANDLER_RETRY_S,
-			      f.err.text);
+	while (try_once(config_path, &refused, &f) < 0) {
+		tell(&f, began_s);
+		if (refused)
+			return EX_CONFIG;
 		/* Each time: systemd refuses a getty whose device udev has not found yet. */
 		emergency_start_gettys();
 		pause_before_retry();

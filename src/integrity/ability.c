@@ -124,10 +124,19 @@ static int check_state(struct tpm *t, struct failure *f)
 		return not_able_because(f);
 	log_event(LOG_INTEGRITY_FINDING, NULL, "a TPM %s answers, made by %s", family,
 		  text_of_property(value, maker));
-	if (permanent & TPMA_PERMANENT_INLOCKOUT)
-		return not_able(f, "the TPM is locked out: wait, or clear the lockout");
 	if (permanent & TPMA_PERMANENT_OWNERAUTHSET)
 		return not_able(f, "the TPM's owner authorization is set, expected an empty one");
+	return 0;
+}
+
+int ability_not_locked_out(struct tpm *t, struct failure *f)
+{
+	uint32_t permanent = 0;
+
+	if (read_property(t, TPM2_PT_PERMANENT, &permanent, &f->err) < 0)
+		return not_able_because(f);
+	if (permanent & TPMA_PERMANENT_INLOCKOUT)
+		return not_able(f, "the TPM is locked out: wait, or clear the lockout");
 	return 0;
 }
 
@@ -149,15 +158,26 @@ static int check_rsa(struct tpm *t, struct failure *f)
 	return not_able_because(f);
 }
 
+/* Whether all of them are; those that are get named. */
 static bool all_zero(const struct pcr_policy *policy)
 {
 	static const uint8_t zeros[sizeof(policy->values.values[0].buffer)];
+	bool all = true;
 
-	for (unsigned i = 0; i < TPM_PCR_COUNT; i++)
-		if (memcmp(policy->values.values[i].buffer, zeros, policy->values.values[i].size) !=
-		    0)
-			return false;
-	return true;
+	for (unsigned i = 0; i < TPM_PCR_COUNT; i++) {
+		const TPM2B_DIGEST *value = &policy->values.values[i];
+
+		if (!(policy->mask & (1u << i)))
+			continue;
+		if (memcmp(value->buffer, zeros, value->size) != 0)
+			all = false;
+		else
+			log_event(LOG_INTEGRITY_FINDING, NULL,
+				  "PCR %u (%s) is zero: nothing measures into it, and it says "
+				  "nothing about this system",
+				  i, tpm_bank_name(policy->bank));
+	}
+	return all;
 }
 
 /* PCRs that nobody has measured anything into say nothing about this system. */

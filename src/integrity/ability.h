@@ -15,7 +15,11 @@ int ability_of_directory(const char *path, struct failure *f);
 /* Each of them. */
 int ability_of_directories(const struct config_integrity *config, struct failure *f);
 
-/* The TPM has what is needed, is not locked out, and what lies at our handles is ours: known are
+/* A system that is set up in a lockout may never have seen a right authorization. A reseal goes on in
+ * one: nothing of ours is protected from dictionary attacks (noDA). */
+int ability_not_locked_out(struct tpm *t, struct failure *f);
+
+/* The TPM has what is needed, and what lies at our handles is ours: known are
  * the Names of keys that our records name. *ret_policy: the configured PCRs with their values. */
 int ability_of_tpm(struct tpm *t, const struct config_integrity *config, const TPM2B_NAME *known,
 		   size_t n_known, struct pcr_policy *ret_policy, struct failure *f);

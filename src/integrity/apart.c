@@ -1,16 +1,26 @@
 #include "integrity/apart.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/log_events.h"
 #include "core/secret.h"
+#include "core/tpm.h"
+#include "integrity/emergency.h"
+
+#define TICK_MS 200
 
 struct report {
+	_Atomic uint64_t call_began_ns; /* 0 = none is under way */
 	int rc;
 	struct failure failure;
 };
@@ -63,6 +73,63 @@ static void die_with_parent(pid_t parent)
 		_exit(1);
 }
 
+static uint64_t silent_ms(const struct report *report)
+{
+	const uint64_t began_ns = report->call_began_ns;
+	struct timespec now;
+	uint64_t now_ns;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return began_ns && now_ns > began_ns ? (now_ns - began_ns) / 1000000 : 0;
+}
+
+static void tell_silent(uint64_t ms)
+{
+	char reason[80];
+
+	(void)snprintf(reason, sizeof(reason), "the TPM has not answered for %llu s",
+		       (unsigned long long)ms / 1000);
+	log_event(LOG_INTEGRITY_WAITING, &(struct log_fields){.reason = reason}, "waiting: %s",
+		  reason);
+	emergency_note(reason);
+}
+
+static int silent(const struct apart_patience *patience, struct failure *f)
+{
+	return failure_set(f, CAUSE_TPM_SILENT, -ETIMEDOUT,
+			   "it took a command, and has not answered for %u s",
+			   patience->ended_ms / 1000);
+}
+
+/* Until it has ended; -ETIMEDOUT: it was ended. One that the kernel does not let go is left behind.
+ */
+static int watch(pid_t child, const struct report *report, const struct apart_patience *patience,
+		 struct failure *f)
+{
+	struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+	bool told = false;
+	int rc = 0;
+
+	while (ended.fd >= 0 && rc == 0 && poll(&ended, 1, TICK_MS) <= 0) {
+		const uint64_t ms = silent_ms(report);
+
+		if (ms >= patience->told_ms && !told) {
+			tell_silent(ms);
+			told = true;
+		}
+		if (ms < patience->ended_ms)
+			continue;
+		(void)kill(child, SIGKILL);
+		rc = silent(patience, f);
+		if (poll(&ended, 1, (int)patience->told_ms) > 0)
+			(void)waitpid(child, NULL, 0);
+	}
+	if (ended.fd >= 0)
+		(void)close(ended.fd);
+	return rc;
+}
+
 static int wait_for_child(pid_t child, const struct report *report, struct failure *f)
 {
 	int status;
@@ -85,6 +152,12 @@ static int wait_for_child(pid_t child, const struct report *report, struct failu
 
 int apart_run(apart_cb work, void *shared, struct failure *f)
 {
+	return apart_run_for(&APART_PATIENCE, work, shared, f);
+}
+
+int apart_run_for(const struct apart_patience *patience, apart_cb work, void *shared,
+		  struct failure *f)
+{
 	struct report *report = apart_alloc(sizeof(*report), f);
 	const pid_t parent = getpid();
 	pid_t child;
@@ -96,11 +169,14 @@ int apart_run(apart_cb work, void *shared, struct failure *f)
 	child = fork();
 	if (child == 0) {
 		die_with_parent(parent);
+		tpm_watch(&report->call_began_ns);
 		report->rc = work(shared, &report->failure);
 		_exit(0);
 	}
-	rc = child > 0 ? wait_for_child(child, report, f)
+	rc = child > 0 ? watch(child, report, patience, f)
 		       : failure_set(f, CAUSE_SYSTEM, -errno, "fork: %s", strerror(errno));
+	if (rc == 0)
+		rc = wait_for_child(child, report, f);
 	apart_free(report, sizeof(*report));
 	return rc;
 }

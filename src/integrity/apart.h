@@ -24,5 +24,16 @@ int apart_keep_secrets(struct failure *f);
 
 typedef int (*apart_cb)(void *shared, struct failure *f);
 
-/* Run work(shared, f) in a child, to its end; what it returned and filled into f comes back. */
+/* Run work(shared, f) in a child, to its end; what it returned and filled into f comes back. A TPM
+ * that does not answer a command is told of on the consoles, and then ends the child: -ETIMEDOUT
+ * with CAUSE_TPM_SILENT. */
 int apart_run(apart_cb work, void *shared, struct failure *f);
+
+/* For one command. Making an RSA key takes some TPMs half a minute. */
+struct apart_patience {
+	unsigned told_ms;
+	unsigned ended_ms;
+};
+#define APART_PATIENCE ((struct apart_patience){.told_ms = 10000, .ended_ms = 60000})
+int apart_run_for(const struct apart_patience *patience, apart_cb work, void *shared,
+		  struct failure *f);

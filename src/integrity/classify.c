@@ -162,15 +162,51 @@ static void describe_pcrs(const struct tpm_pcr_values *now, const struct pcr_pol
 	}
 }
 
-static int describe(const struct config_integrity *config, const struct seal_record *record,
-		    const struct evidence *evidence, int code, struct failure *f)
+/* The pin of this record at another index than is configured; 0 = there is none. */
+static TPM2_HANDLE find_elsewhere(struct tpm *t, const struct seal_record *record)
+{
+	TPM2_HANDLE found[PINS_MAX];
+	uint8_t expected[PIN_SIZE];
+	size_t n = 0;
+
+	if (seal_record_pin(record, expected) < 0 ||
+	    pin_find_others(t, NULL, 0, found, PINS_MAX, &n, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		struct pin pin = {0};
+
+		if (pin_read(t, found[i], NULL, &pin, NULL) == 0 &&
+		    memcmp(pin.digest, expected, PIN_SIZE) == 0)
+			return found[i];
+	}
+	return 0;
+}
+
+static int describe_elsewhere(const struct config_integrity *config,
+			      const struct seal_record *record, TPM2_HANDLE index, int code,
+			      struct failure *f)
+{
+	return failure_set(f, CAUSE_CONFIGURATION, code,
+			   "it names the NV index 0x%08x, and the pin of the record is at 0x%08x: "
+			   "expected \"nv-index\": \"0x%08x\"",
+			   config->nv_index, index, index - pin_index(0, record->pin_number));
+}
+
+static int describe(struct tpm *t, const struct config_integrity *config,
+		    const struct seal_record *record, const struct evidence *evidence, int code,
+		    struct failure *f)
 {
 	enum integrity_cause cause = seal_cause(&evidence->facts, code);
 	bool key_is_absent = evidence->facts.key == FACT_ABSENT;
 	char pcrs[ERR_TEXT_SIZE / 2];
+	TPM2_HANDLE elsewhere = 0;
 	char was[SHORT_NAME_SIZE];
 	char is[SHORT_NAME_SIZE];
 
+	if (evidence->facts.pin != FACT_SAME && evidence->facts.ek == FACT_SAME)
+		elsewhere = find_elsewhere(t, record);
+	if (elsewhere)
+		return describe_elsewhere(config, record, elsewhere, code, f);
 	switch (cause) {
 	case CAUSE_ANOTHER_TPM:
 		/* Whatever it lacked first: unsealing is what another TPM cannot do. */
@@ -204,7 +240,8 @@ static int describe(const struct config_integrity *config, const struct seal_rec
 				   tpm_bank_name(record->policy.bank));
 	case CAUSE_PCR_MISMATCH:
 		describe_pcrs(&evidence->pcrs, &record->policy, pcrs, sizeof(pcrs));
-		return failure_set(f, cause, code, "%s", pcrs);
+		return failure_set(f, cause, code, "%s",
+				   pcrs[0] ? pcrs : "the PCRs are those of the sealing again");
 	default:
 		return failure_because(f, cause);
 	}
@@ -221,10 +258,13 @@ int seal_classify(struct tpm *t, const struct config_integrity *config,
 {
 	const TSS2_RC refused = t->last_rc;
 	struct evidence evidence = {0};
-	int rc = is_momentary(code) ? code : gather(t, config, record, &evidence, NULL);
+	struct err why;
+	int rc = is_momentary(code) ? code : gather(t, config, record, &evidence, &why);
 
 	if (rc == 0)
-		(void)describe(config, record, &evidence, code, f);
+		(void)describe(t, config, record, &evidence, code, f);
+	else if (rc == -EPERM)
+		(void)failure_set(f, CAUSE_TPM_AUTHORIZATION, code, "%s", why.text);
 	else
 		(void)failure_because(f, failure_tpm_cause(rc));
 	t->last_rc = refused;

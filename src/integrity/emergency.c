@@ -48,14 +48,14 @@ static void wrap(char *text)
 	}
 }
 
-static void write_to(const char *device, const char *text)
+static void write_to(const char *device, const char *title, const char *text)
 {
 	int fd = open(device, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC | O_APPEND);
 
 	if (fd < 0)
 		return;
 	/* A console that takes nothing must not stop us. */
-	if (dprintf(fd, "\r\n*** SYSTEM INTEGRITY COMPROMISED ***\r\n") > 0)
+	if (dprintf(fd, "\r\n%s", title) > 0)
 		for (const char *line = text; *line;) {
 			size_t length = strcspn(line, "\n");
 
@@ -97,16 +97,16 @@ static void read_consoles(struct consoles *ret)
 			memcpy(ret->names[i], front.names[0], NAME_SIZE);
 }
 
-static void write_to_consoles(const char *text)
+static void write_to_consoles(const char *title, const char *text)
 {
 	struct consoles consoles;
 	char device[NAME_SIZE + 8];
 
-	write_to("/dev/console", text);
+	write_to("/dev/console", title, text);
 	read_consoles(&consoles);
 	for (size_t i = 0; i + 1 < consoles.n; i++) {
 		(void)snprintf(device, sizeof(device), "/dev/%s", consoles.names[i]);
-		write_to(device, text);
+		write_to(device, title, text);
 	}
 }
 
@@ -127,7 +127,17 @@ void emergency_tell(const struct failure *f)
 		  "directories: %s (%s). Networking stays blocked.",
 		  f->err.text, integrity_step_name(f->step));
 	wrap(text);
-	write_to_consoles(text);
+	write_to_consoles("*** SYSTEM INTEGRITY COMPROMISED ***\r\n", text);
+}
+
+void emergency_note(const char *why)
+{
+	char text[TEXT_SIZE];
+
+	(void)snprintf(text, sizeof(text), "Steward waits for the encrypted directories: %s.\n",
+		       why);
+	wrap(text);
+	write_to_consoles("", text);
 }
 
 /* Virtual terminals have another unit than serial lines. */

@@ -10,5 +10,9 @@
 
 void emergency_tell(const struct failure *f);
 
+/* No event yet: one line on the same consoles, "Steward waits for the encrypted directories: why".
+ */
+void emergency_note(const char *why);
+
 /* Gettys on the consoles: logins wait for the network otherwise, and recovery needs the console. */
 void emergency_start_gettys(void);

@@ -162,6 +162,8 @@ static int make(struct tpm *t, void *shared, struct failure *f)
 	if (rc == 0)
 		rc = check_no_pin(t, e, f);
 	if (rc == 0)
+		rc = ability_not_locked_out(t, f);
+	if (rc == 0)
 		rc = ability_of_tpm(t, e->config, e->known, N_ELEMENTS(e->known), &e->policy, f);
 	if (rc == 0)
 		rc = remove_half_made(t, e, f);

@@ -96,8 +96,8 @@ static const struct {
 		 "See what it says. If what it keeps in .fscrypt is damaged, put that back from a "
 		 "copy. " OR_REPROVISION},
 	[CAUSE_CONFIGURATION] = {"configuration",
-				 "Correct it: 'integrity-handler --check' says what is "
-				 "read. Nothing is lost."},
+				 "Correct it ('integrity-handler --check' says what is read), and "
+				 "reboot. Nothing is lost."},
 	[CAUSE_REQUIRED] = {"required, but not possible",
 			    "Mend what the reason says, or do not require it. Nothing is lost."},
 	[CAUSE_TPM_NOT_READY] =
@@ -152,6 +152,10 @@ enum integrity_cause failure_tpm_cause(int code)
 	case -ENODEV:
 	case -EBADMSG:
 		return CAUSE_TPM_ERROR;
+	case -ETXTBSY:
+		return CAUSE_TPM_IN_USE;
+	case -EPERM:
+		return CAUSE_TPM_AUTHORIZATION;
 	case -ENOMEM:
 	case -EIO:
 		return CAUSE_SYSTEM; /* ours, not the TPM's */

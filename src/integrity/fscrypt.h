@@ -8,7 +8,7 @@
  * Its key identifier is a one-way function of the directory's key (kernel, fscrypt.rst).
  *
  * Errors are failures with their cause: CAUSE_DIRECTORY_*, CAUSE_METADATA_MISSING,
- * CAUSE_FSCRYPT_MISSING (exec error), CAUSE_FSCRYPT_REFUSED (exit status and its last line),
+ * CAUSE_FSCRYPT_MISSING (exec error), CAUSE_FSCRYPT_REFUSED (exit status and all that it said),
  * CAUSE_SYSTEM.
  */
 #pragma once

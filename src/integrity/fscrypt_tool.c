@@ -83,6 +83,6 @@ int fscrypt_tool(const char *const *argv, const struct secret *fek, struct failu
 	if (result.exit_status != 0)
 		return failure_set(f, CAUSE_FSCRYPT_REFUSED, -EPROTO,
 				   "fscrypt %s: exit status %d: %s", argv[1], result.exit_status,
-				   result.last_line[0] ? result.last_line : "it said nothing");
+				   result.said[0] ? result.said : "it said nothing");
 	return 0;
 }

@@ -386,7 +386,9 @@ int integrity_reseal(const struct config_integrity *config, struct failure *f)
 	seal_record_release(&record);
 	if (rc == 0) {
 		log_event(LOG_INTEGRITY_RESEALED, NULL,
-			  "the key of the encrypted directories is sealed anew");
+			  "the key of the encrypted directories is sealed anew: a copy of %s/%s "
+			  "that was made before opens nothing any more, make another",
+			  config->record_directory, SEAL_RECORD_FILE);
 		seal_until_next_boot(config);
 	}
 	return rc;

@@ -312,7 +312,7 @@ int seal_record_load(struct seal_record *ret, const char *directory, const char 
 	int rc = path_of(directory, file, path, err);
 
 	if (rc == 0)
-		rc = file_read(path, SEAL_RECORD_SIZE_MAX, &text, &size, err);
+		rc = file_read_regular(path, SEAL_RECORD_SIZE_MAX, &text, &size, err);
 	if (rc < 0)
 		return rc;
 	rc = seal_record_parse(ret, span_of(text, size), err);

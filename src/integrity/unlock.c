@@ -34,6 +34,7 @@ static enum integrity_step step_of(enum integrity_cause cause)
 {
 	switch (cause) {
 	case CAUSE_METADATA_MISSING:
+	case CAUSE_FSCRYPT_NOT_SET_UP:
 	case CAUSE_FSCRYPT_MISSING:
 	case CAUSE_FSCRYPT_REFUSED:
 		return STEP_PASS;

@@ -151,17 +151,24 @@ static int overwrite(int fd)
 static int destroy_file(const struct config_integrity *config, const char *file, struct failure *f)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	int fd;
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", config->record_directory, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	rc = fd < 0 ? -errno : overwrite(fd);
+	/* What lies in its place and is no file, a FIFO or a link, has nothing to be overwritten.
+	 */
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0
+				       : failure_set(f, CAUSE_SYSTEM, -errno, "look at %s: %s",
+						     path, strerror(errno));
+	fd = S_ISREG(st.st_mode) ? open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+	rc = 0;
+	if (S_ISREG(st.st_mode))
+		rc = fd < 0 ? -errno : overwrite(fd);
 	if (fd >= 0)
 		(void)close(fd);
-	if (rc == 0 && unlink(path) < 0)
+	if (rc == 0 && remove(path) < 0)
 		rc = -errno;
 	if (rc < 0)
 		return failure_set(f, CAUSE_SYSTEM, rc, "overwrite and remove %s: %s", path,

@@ -269,13 +269,36 @@ def test_unit_tries_for_ever(world, manager):
                                                   "serial-getty@ttyS0.service"] * 2
 
 
-def test_unit_with_a_configuration_that_is_refused(world, manager):
-    """Blocks as well: by its word anything would be "not enabled"."""
-    world.write_config(pcr=[24])
+@pytest.mark.parametrize("what", ["refused", "misspelt", "missing"])
+def test_unit_with_a_configuration_that_is_refused(world, manager, what):
+    """It blocks as well, since by its word anything would be "not enabled"; but it ends, so that who
+    starts the unit is told, and what requires it does not start."""
+    if what == "refused":
+        world.write_config(pcr=[24])
+    elif what == "misspelt":
+        with open(world.config_path, "a") as file:
+            file.write("}")
+    else:
+        os.unlink(world.config_path)
     process = start_unit(world, manager)
-    wait_for(lambda: os.path.getsize(world.directory + "/console") > 300, 30)
-    assert "configuration:" in world.take("console")
-    assert process.poll() is None and "READY=1" not in manager.listen()
+    assert process.wait(30) == 78
+    said = " ".join(world.take("console").split())
+    assert "configuration: " in said and "Correct it" in said and "clean install" not in said
+    assert "READY=1" not in manager.listen() and not world.unlocked
+
+
+def test_unit_with_a_late_tpm(world, manager):
+    """Waited for with a line on the console, and no emergency."""
+    os.rename(world.tpm.socket, world.tpm.socket + ".late")
+    process = start_unit(world, manager)
+    manager.wait("STATUS=waiting, trying again.*no TPM.*")
+    wait_for(lambda: "Steward waits for the encrypted directories: no TPM" in " ".join(
+        world.take("console").split()), 30)
+    os.rename(world.tpm.socket + ".late", world.tpm.socket)
+    assert process.wait(30) == 0 and world.unlocked == {SECRETS, MORE}
+    entries = world.entries()
+    assert not [e for e in entries if e["PRIORITY"] == "0"]
+    assert [e["event"] for e in entries].count("INTEGRITY_WAITING") == 1
 
 
 # The daemon.
@@ -443,6 +466,16 @@ def test_reseal_by_the_command_line(world):
         assert world.tpm.handles("persistent") == [0x81000001, handle]
         assert world.handler().code == 0 and world.unlocked == {SECRETS, MORE}
         world.remount()
+
+
+def test_reseal_in_a_lockout(world):
+    """Nothing of ours is protected by it."""
+    lockout(world)
+    outcome = world.request("reseal")
+    assert outcome.code == 0, outcome
+    said = outcome.events("INTEGRITY_RESEALED")[0]["MESSAGE"]
+    assert RECORD in said and "opens nothing any more" in said
+    assert world.handler().code == 0 and world.unlocked == {SECRETS, MORE}
 
 
 def test_reseal_of_nothing(fresh):

@@ -1,13 +1,17 @@
 /* Work in a child: what comes back of it, what does not, and how it ends. */
 #include "support.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "core/macros.h"
+#include "core/tpm.h"
 #include "integrity/apart.h"
 
 struct shared {
@@ -350,10 +354,51 @@ static void test_secrets_stay_in_memory(void **state)
 	assert_int_equal(kib_of("VmLck:"), 0);
 }
 
+static int never_answered(void *shared, struct failure *f)
+{
+	struct tpm t = {0};
+
+	(void)f;
+	((struct shared *)shared)->pid = getpid();
+	tpm_call_begins(&t);
+	(void)pause();
+	return -EIO;
+}
+
+static int slow_elsewhere(void *shared, struct failure *f)
+{
+	const struct timespec longer = {.tv_nsec = 700 * 1000 * 1000};
+	struct tpm t = {0};
+
+	(void)shared;
+	(void)f;
+	tpm_call_begins(&t);
+	(void)tpm_call_ended(&t, TSS2_RC_SUCCESS);
+	(void)nanosleep(&longer, NULL);
+	return 0;
+}
+
+/* A TPM that does not answer ends the child; what takes its time elsewhere does not. */
+static void test_silent(void **state)
+{
+	static const struct apart_patience patience = {.told_ms = 100, .ended_ms = 300};
+	struct failure f = {.step = STEP_UNSEAL};
+	struct shared *s = make_shared();
+
+	(void)state;
+	assert_int_equal(apart_run_for(&patience, never_answered, s, &f), -ETIMEDOUT);
+	assert_int_equal(f.cause, CAUSE_TPM_SILENT);
+	assert_int_equal(f.step, STEP_UNSEAL);
+	assert_int_equal(kill(s->pid, 0), -1);
+	assert_int_equal(apart_run_for(&patience, slow_elsewhere, s, &f), 0);
+	apart_free(s, sizeof(*s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secrets_stay_in_memory),
+		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_what_comes_back),
 		cmocka_unit_test(test_failure_comes_back),
 		cmocka_unit_test(test_again_and_again),
