@@ -25,8 +25,14 @@ def two_conductors(onboarding, database, one_certificate):
             stack.callback(conductor.stop)
             conductor.start()
         # A router is told of both: each registers a little after it is ready.
-        wait_for(lambda: len(database.sql("SELECT name FROM conductors")) == 2, 30, "both of them")
+        wait_for(lambda: len(registered(database)) == 2, 30, "both of them")
         yield pair
+
+
+def registered(database):
+    """Nobody while its tables are being made."""
+    found = database.ask("psql", "-AtXq", "-c", "SELECT name FROM conductors", check=False)
+    return found.stdout.decode().split()
 
 
 def tunnels(router):
