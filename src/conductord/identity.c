@@ -31,10 +31,10 @@ static void close_file(FILE **file)
 
 static int read_certificate(X509 **ret, const char *path, const char *what, struct err *err)
 {
-	_cleanup_(close_file) FILE *file = fopen(path, "re");
+	_cleanup_(close_file) FILE *file = file_open_stream(path, err);
 
 	if (!file)
-		return err_set_errno(err, -errno, "%s %s", what, path);
+		return err_wrap(err, "%s", what);
 	*ret = PEM_read_X509(file, NULL, NULL, NULL);
 	ERR_clear_error();
 	if (!*ret)

@@ -129,27 +129,6 @@ static int read_all(int fd, size_t max, char **ret_bytes, size_t *ret_size)
 	return -ENOMEM;
 }
 
-static int read_from(int fd, const char *path, size_t max, char **ret_bytes, size_t *ret_size,
-		     struct err *err)
-{
-	int rc = read_all(fd, max, ret_bytes, ret_size);
-
-	if (rc == -EFBIG)
-		return err_set(err, rc, "%s is longer than the %zu bytes allowed", path, max);
-	if (rc < 0)
-		return err_set_errno(err, rc, "read %s", path);
-	return 0;
-}
-
-int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err)
-{
-	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_set_errno(err, -errno, "open %s", path);
-	return read_from(fd, path, max, ret_bytes, ret_size, err);
-}
-
 static const char *kind_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
@@ -164,6 +143,51 @@ static const char *kind_of(mode_t mode)
 	default:
 		return "a device";
 	}
+}
+
+int file_open(const char *path, struct err *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set_errno(err, -errno, "open %s", path);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	(void)close(fd);
+	return err_set(err, -EINVAL, "open %s: it is %s, expected a regular file", path,
+		       kind_of(st.st_mode));
+}
+
+FILE *file_open_stream(const char *path, struct err *err)
+{
+	int fd = file_open(path, err);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && !file) {
+		(void)err_set_errno(err, -errno, "open %s", path);
+		(void)close(fd);
+	}
+	return file;
+}
+
+static int read_from(int fd, const char *path, size_t max, char **ret_bytes, size_t *ret_size,
+		     struct err *err)
+{
+	int rc = read_all(fd, max, ret_bytes, ret_size);
+
+	if (rc == -EFBIG)
+		return err_set(err, rc, "%s is longer than the %zu bytes allowed", path, max);
+	if (rc < 0)
+		return err_set_errno(err, rc, "read %s", path);
+	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err)
+{
+	_cleanup_(close_fd) int fd = file_open(path, err);
+
+	return fd < 0 ? fd : read_from(fd, path, max, ret_bytes, ret_size, err);
 }
 
 int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *ret_size,

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include <sys/types.h>
 
 #include "core/err.h"
@@ -13,6 +15,12 @@
 /* Errors: those of open, write, fsync, rename, with path and step named. On failure the old
  * file is as it was. */
 int atomic_file_write(const char *path, struct span content, mode_t mode, struct err *err);
+
+/* Open a regular file to be read, without waiting: somebody may have put a FIFO or a device in its
+ * place, which would never end or never begin. -EINVAL; else the errors of open. */
+int file_open(const char *path, struct err *err);
+/* The same; NULL with err filled. The caller closes it. */
+FILE *file_open_stream(const char *path, struct err *err);
 
 /* Read a whole file of at most max bytes, zero-terminated for those who want a string. The
  * caller frees *ret_bytes. Errors: -EFBIG if it is longer, else those of open and read. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/atomic_file.h"
 #include "core/base64url.h"
 #include "core/hex.h"
 #include "core/json.h"
@@ -59,10 +60,10 @@ static int load(struct jws_key *ret, const char *path, pem_read read_pem, const 
 		struct err *err)
 {
 	struct jws_key key = {0};
-	FILE *file = fopen(path, "re");
+	FILE *file = file_open_stream(path, err);
 
 	if (!file)
-		return err_set_errno(err, -errno, "open %s", path);
+		return err ? err->code : -EINVAL;
 	key.key = read_pem(file, NULL, no_pass_phrase, NULL);
 	(void)fclose(file);
 	if (!key.key)

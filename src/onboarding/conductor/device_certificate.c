@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/atomic_file.h"
 #include "core/macros.h"
 #include "onboarding/certificate.h"
 #include "onboarding/certificate_pem.h"
@@ -43,12 +44,12 @@ static bool take_crl(FILE *file, void *stack)
 
 static int load(void *stack, take_one take, const char *what, const char *path, struct err *err)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = file_open_stream(path, err);
 	unsigned n = 0;
 	bool is_whole;
 
 	if (!file)
-		return err_set_errno(err, -errno, "open %s", path);
+		return err ? err->code : -EINVAL;
 	ERR_clear_error();
 	while (take(file, stack))
 		n++;
