@@ -158,6 +158,8 @@ enum integrity_cause failure_tpm_cause(int code)
 		return CAUSE_TPM_AUTHORIZATION;
 	case -ENOMEM:
 	case -EIO:
+	case -EROFS:
+	case -EDQUOT:
 		return CAUSE_SYSTEM; /* ours, not the TPM's */
 	default:
 		return CAUSE_TPM_NOT_READY;

@@ -167,7 +167,7 @@ def test_read_only_once_enabled(world):
     read_only(world)
     assert world.handler().code == 0 and world.read(SECRETS + "/file").decode() == TEXT
     outcome = world.request("reseal")
-    assert outcome.code == 1 and "Read-only file system" in outcome.stderr
+    assert outcome.code == 1 and "filesystem read-only: " in outcome.stderr
     world.run("mount", "-o", "remount,rw", DISK)
     assert world.request("reseal").code == 0
 

@@ -55,6 +55,7 @@ static void test_causes(void **state)
 		{-EBUSY, CAUSE_TPM_NOT_READY},   {-ENOSPC, CAUSE_TPM_NOT_READY},
 		{-ETXTBSY, CAUSE_TPM_IN_USE},    {-ENODEV, CAUSE_TPM_ERROR},
 		{-EBADMSG, CAUSE_TPM_ERROR},     {-ENOMEM, CAUSE_SYSTEM},
+		{-EROFS, CAUSE_SYSTEM},
 	};
 
 	(void)state;
