@@ -123,6 +123,12 @@ static void finish(struct http_request *request, CURLcode code)
 
 	if (request->added && connect_first(request, code))
 		return;
+	if (request->added && http_request_goes_anew(request, code)) {
+		(void)curl_multi_remove_handle(client->multi, request->easy);
+		if (curl_multi_add_handle(client->multi, request->easy) == CURLM_OK)
+			return;
+		request->added = false;
+	}
 	if (request->connect)
 		http_connect_cancel(request->connect);
 	while (*at != request)

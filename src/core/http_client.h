@@ -66,6 +66,13 @@ struct http_request_callbacks {
 	void (*done)(struct http_request *request, const struct http_result *result, void *owner);
 };
 
+/* What caches on the way may answer with. */
+enum http_caching {
+	HTTP_ANY_AGE,
+	HTTP_YOUNG,       /* at most a minute old */
+	HTTP_PAST_CACHES, /* what the server itself has now */
+};
+
 struct http_get {
 	const char *url;                  /* copied */
 	const struct http_access *access; /* borrowed until done */
@@ -75,8 +82,10 @@ struct http_get {
 	struct http_request_callbacks callbacks; /* headers may be NULL */
 	void *owner;
 	const char *method; /* NULL = GET */
-	struct span body;   /* sent with another method; borrowed until done */
-	int socket;         /* connected already, and taken; 0 = connect to the URL's host */
+	enum http_caching caching;
+	bool decode;      /* a Content-Encoding that libcurl knows: its body comes decoded */
+	struct span body; /* sent with another method; borrowed until done */
+	int socket;       /* connected already, and taken; 0 = connect to the URL's host */
 };
 
 /* At most one connection a request; idle ones are kept for the next. */

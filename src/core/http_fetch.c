@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "core/macros.h"
@@ -40,6 +41,17 @@ static int refuse(struct http_fetch *fetch, int code)
 		       fetch->ask.max_bytes);
 }
 
+/* By libcurl, as far as it is built with it. */
+static bool is_decoded(const struct http_head *head)
+{
+	static const char *const known[] = {"gzip", "x-gzip", "deflate", "br", "zstd"};
+
+	for (size_t i = 0; i < N_ELEMENTS(known); i++)
+		if (strcasecmp(head->encoding, known[i]) == 0)
+			return true;
+	return false;
+}
+
 static int on_headers(struct http_request *request, const struct http_head *head, void *owner)
 {
 	struct http_fetch *fetch = owner;
@@ -50,7 +62,7 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	fetch->result.retry_after_s = head->retry_after_s;
 	if (head->status != 200 && !fetch->ask.any_status)
 		return err_set(err, -EPROTO, "HTTP %d", head->status);
-	if (head->encoded)
+	if (head->encoded && !is_decoded(head))
 		return err_set(err, -EPROTO, "Content-Encoding %s, expected none", head->encoding);
 	if (head->has_length && head->length > fetch->ask.max_bytes)
 		return refuse(fetch, -E2BIG);
@@ -126,6 +138,8 @@ static int ask_for(struct http_fetch *fetch, const char *url)
 		.url = url,
 		.access = fetch->ask.access,
 		.callbacks = callbacks,
+		.caching = fetch->ask.caching,
+		.decode = true,
 		.owner = fetch,
 		.method = fetch->ask.method,
 		.body = fetch->ask.body,

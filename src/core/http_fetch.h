@@ -21,7 +21,8 @@ struct http_ask {
 	const char *method;               /* NULL = GET */
 	struct span body;                 /* borrowed until done */
 	int socket;                       /* connected already, and taken; 0 = none */
-	bool any_status;                  /* else one that is not 200 is an error */
+	enum http_caching caching;
+	bool any_status; /* else one that is not 200 is an error */
 };
 
 struct http_fetch_result {

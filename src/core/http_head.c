@@ -12,6 +12,8 @@ void http_head_reset(struct http_head *head)
 {
 	memset(head, 0, sizeof(*head));
 	head->retry_after_s = -1;
+	head->date_s = -1;
+	head->retry_at_s = -1;
 }
 
 static struct span trim(struct span text)
@@ -77,30 +79,72 @@ static void read_range(struct http_head *head, struct span value)
 		head->range_state = RANGE_VALID;
 }
 
+static int64_t read_date(struct span value)
+{
+	char date[64];
+
+	(void)snprintf(date, sizeof(date), "%.*s", (int)MIN(value.size, sizeof(date) - 1),
+		       (const char *)value.bytes);
+	return (int64_t)curl_getdate(date, NULL);
+}
+
+/* A server means its own clock, which may be wrong, or ours is. */
+static void convert_retry_at(struct http_head *head, int64_t now_s)
+{
+	int64_t from = head->date_s >= 0 ? head->date_s : now_s;
+
+	if (head->retry_at_s >= 0)
+		head->retry_after_s = MIN(MAX(head->retry_at_s - from, 0), (int64_t)UINT32_MAX);
+}
+
 static void read_retry_after(struct http_head *head, struct span value, int64_t now_s)
 {
 	struct span rest = value;
 	uint64_t seconds;
-	char date[64];
-	time_t at;
 
 	if (take_number(&rest, &seconds) && rest.size == 0) {
 		head->retry_after_s = (int64_t)MIN(seconds, UINT32_MAX);
 		return;
 	}
-	(void)snprintf(date, sizeof(date), "%.*s", (int)MIN(value.size, sizeof(date) - 1),
-		       (const char *)value.bytes);
-	at = curl_getdate(date, NULL);
-	if (at != -1)
-		head->retry_after_s = MIN(MAX((int64_t)at - now_s, 0), (int64_t)UINT32_MAX);
+	head->retry_at_s = read_date(value);
+	convert_retry_at(head, now_s);
+}
+
+/* What servers write there although the bytes are as they are: a store that kept what the upload
+ * said, a charset in the wrong place. Where the bytes are changed all the same, the digest tells.
+ */
+static bool is_plain(struct span name)
+{
+	static const char *const plain[] = {"identity", "aws-chunked", "utf-8", "utf8",
+					    "binary",   "none",        ""};
+
+	for (size_t i = 0; i < N_ELEMENTS(plain); i++)
+		if (name.size == strlen(plain[i]) &&
+		    (name.size == 0 ||
+		     strncasecmp((const char *)name.bytes, plain[i], name.size) == 0))
+			return true;
+	return false;
+}
+
+static bool are_all_plain(struct span list)
+{
+	while (list.size > 0) {
+		const uint8_t *comma = memchr(list.bytes, ',', list.size);
+		size_t n = comma ? (size_t)(comma - list.bytes) : list.size;
+
+		if (!is_plain(trim(span_of(list.bytes, n))))
+			return false;
+		n += comma ? 1 : 0;
+		list = span_of(list.bytes + n, list.size - n);
+	}
+	return true;
 }
 
 static void read_encoding(struct http_head *head, struct span value)
 {
 	char raw[sizeof(head->encoding)];
 
-	if (value.size == 0 ||
-	    (value.size == 8 && strncasecmp((const char *)value.bytes, "identity", 8) == 0))
+	if (are_all_plain(value))
 		return;
 	head->encoded = true;
 	(void)snprintf(raw, sizeof(raw), "%.*s", (int)MIN(value.size, sizeof(raw) - 1),
@@ -132,6 +176,12 @@ void http_head_add_line(struct http_head *head, struct span line, int64_t now_s)
 		read_encoding(head, value);
 	} else if (is_named(name, "Retry-After")) {
 		read_retry_after(head, value, now_s);
+	} else if (is_named(name, "Date")) {
+		head->date_s = read_date(value);
+		convert_retry_at(head, now_s);
+	} else if (is_named(name, "Content-Type")) {
+		head->is_html = value.size >= 9 &&
+				strncasecmp((const char *)value.bytes, "text/html", 9) == 0;
 	} else if (is_named(name, "Location")) {
 		head->has_location = value.size > 0;
 	}

@@ -15,9 +15,12 @@ struct http_head {
 	uint64_t range_last;
 	bool range_has_total;
 	uint64_t range_total;
-	bool encoded;      /* a Content-Encoding other than identity */
+	bool encoded;      /* a Content-Encoding that changes bytes */
 	char encoding[32]; /* what it said, for messages */
 	bool has_location;
+	bool is_html;          /* its Content-Type */
+	int64_t date_s;        /* the reply's own clock, Unix seconds; -1 = not told */
+	int64_t retry_at_s;    /* Retry-After as a date, by that clock; -1 = none */
 	int64_t retry_after_s; /* seconds from now; -1 = absent or unreadable; dates are converted
 				*/
 };

@@ -225,6 +225,29 @@ static void set_method(CURL *easy, const struct http_get *get)
 			       get->body.bytes ? get->body.bytes : (const void *)"");
 }
 
+static void set_caching(struct http_request *request, enum http_caching caching)
+{
+	static const char *const lines[] = {
+		[HTTP_YOUNG] = "Cache-Control: max-age=60",
+		[HTTP_PAST_CACHES] = "Cache-Control: no-cache",
+	};
+
+	if (caching == HTTP_ANY_AGE)
+		return;
+	request->lines = curl_slist_append(NULL, lines[caching]);
+	(void)curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->lines);
+}
+
+/* None is asked for. But a cache may hold what another client has asked for. */
+static void set_decoding(struct http_request *request, bool decode)
+{
+	request->decode = decode;
+	if (!decode)
+		return;
+	(void)curl_easy_setopt(request->easy, CURLOPT_ACCEPT_ENCODING, "identity");
+	(void)curl_easy_setopt(request->easy, CURLOPT_HTTP_CONTENT_DECODING, 1l);
+}
+
 static void note_host(struct http_request *request, const char *url)
 {
 	CURLU *parts = curl_url();
@@ -258,6 +281,8 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 	(void)curl_easy_setopt(request->easy, CURLOPT_USERAGENT, USER_AGENT);
 	set_transport(request->easy, get);
 	set_method(request->easy, get);
+	set_caching(request, get->caching);
+	set_decoding(request, get->decode);
 	request->connect_timeout_ms = UINT64_C(1000) * get->access->connect_timeout_s;
 	if (get->socket > 0)
 		set_socket(request, get->socket);
@@ -348,6 +373,22 @@ static void describe(const struct http_request *request, CURLcode code, struct h
 			      detail);
 }
 
+bool http_request_goes_anew(struct http_request *request, CURLcode code)
+{
+	long connects = 0;
+	bool garbage = code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
+
+	if (!garbage || request->headed || request->went_anew || request->cancel_wanted ||
+	    was_redirected(request) || request->socket > 0)
+		return false;
+	(void)curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects > 0)
+		return false;
+	request->went_anew = true;
+	(void)curl_easy_setopt(request->easy, CURLOPT_FRESH_CONNECT, 1l);
+	return true;
+}
+
 void http_request_end(struct http_request *request, CURLcode code)
 {
 	struct http_result result = {.status = request->headed ? request->head.status : 0};
@@ -363,6 +404,7 @@ void http_request_end(struct http_request *request, CURLcode code)
 			describe(request, code, &result);
 	}
 	curl_easy_cleanup(request->easy);
+	curl_slist_free_all(request->lines);
 	request->easy = NULL;
 	http_reach_release(&request->reach);
 	if (request->socket > 0)

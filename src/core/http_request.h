@@ -18,7 +18,10 @@ struct http_request {
 	struct http_request_callbacks callbacks;
 	void *owner;
 	struct http_head head;
-	bool headed; /* the final reply's head has been told */
+	struct curl_slist *lines; /* of its head, beside libcurl's own */
+	bool decode;
+	bool went_anew; /* on another connection, once */
+	bool headed;    /* the final reply's head has been told */
 	bool aborted;
 	int abort_code;
 	struct err local_error; /* found before anything was sent */
@@ -45,6 +48,10 @@ void http_client_connect_wanted(void *request);
 
 /* The address that answered is out of order (http_client.c, which remembers it). */
 void http_client_blame_address(struct http_request *request);
+
+/* The connection that it was given for a second time brought what belongs to nobody: the server
+ * had sent more than it said. If so, it is made ready for another connection. */
+bool http_request_goes_anew(struct http_request *request, CURLcode code);
 
 /* Tell its owner, and free it. */
 void http_request_end(struct http_request *request, CURLcode code);

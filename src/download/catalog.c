@@ -25,6 +25,7 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, uint64_
 		.access = &place->access,
 		.max_bytes = max,
 		.timeout_ms = catalog->timeout_ms,
+		.caching = inquiry->past_caches ? HTTP_PAST_CACHES : HTTP_YOUNG,
 		.after_ms = after_ms,
 	};
 	int rc = -ENOMEM;
@@ -64,6 +65,20 @@ static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetc
 static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms);
 static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms);
 
+/* What a cache had does not fit: once more, past it. */
+static bool asks_past_caches(struct catalog_inquiry *inquiry)
+{
+	struct err *err = &inquiry->answer.err;
+
+	if (inquiry->past_caches)
+		return false;
+	inquiry->past_caches = true;
+	index_release(&inquiry->index);
+	memset(&inquiry->index, 0, sizeof(inquiry->index));
+	memset(err, 0, sizeof(*err));
+	return fetch_index(inquiry, 0) == 0;
+}
+
 static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_result *result,
 			void *owner)
 {
@@ -83,7 +98,8 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 	if (manifest_parse(&inquiry->manifest, catalog->keys->keys, catalog->keys->n, result->body,
 			   catalog->version, err) < 0) {
 		(void)err_wrap(err, "manifest");
-		answer(inquiry, ANSWER_BAD_MANIFEST);
+		if (!asks_past_caches(inquiry))
+			answer(inquiry, ANSWER_BAD_MANIFEST);
 		return;
 	}
 	inquiry->manifest_jws = malloc(result->body.size);
@@ -115,6 +131,8 @@ static void ask_for_manifest(struct catalog_inquiry *inquiry)
 	const struct index_entry *entry = index_find(&inquiry->index, catalog->version);
 	struct err *err = &inquiry->answer.err;
 
+	if (!entry && asks_past_caches(inquiry))
+		return;
 	if (!entry || (place->only_imported && !entry->imported)) {
 		(void)err_set(err, -ENOENT,
 			      entry ? "has %s, but it was not imported there, and access-mode is "
@@ -188,6 +206,7 @@ int catalog_ask(struct catalog *catalog)
 
 		inquiry->catalog = catalog;
 		inquiry->source = i;
+		inquiry->past_caches = catalog->past_caches;
 		if (fetch_index(inquiry, 0) < 0) {
 			catalog_release(catalog);
 			return -ENOMEM;

@@ -46,6 +46,7 @@ struct catalog_inquiry {
 	unsigned tries;           /* of this document */
 	bool has_served;          /* the index came */
 	struct catalog_answer answer;
+	bool past_caches;         /* asked so: what came before did not fit */
 	struct index index;       /* when no version is asked for */
 	bool imported;            /* when one is: it was, there */
 	struct manifest manifest; /* likewise, and the source has it */
@@ -60,6 +61,7 @@ struct catalog {
 	const struct trusted_keys *keys; /* borrowed; not needed without version */
 	const char *version;             /* borrowed; NULL = which versions there are */
 	uint64_t timeout_ms;             /* of one document */
+	bool past_caches;                /* else what a cache has for at most a minute will do */
 	catalog_answered_cb answered;
 	struct catalog_inquiry *inquiries; /* owned, one a source */
 };

@@ -13,7 +13,8 @@ static enum reply_verdict judge_partial(const struct http_head *head,
 		SAY("HTTP 206 without a readable Content-Range");
 		return REPLY_LIED;
 	}
-	if (head->range_first != range->first || head->range_last != range->end - 1) {
+	/* A part of it is a reply, too (RFC 9110, 15.3.7). */
+	if (head->range_first != range->first || head->range_last > range->end - 1) {
 		SAY("wrong range: asked for bytes %" PRIu64 "-%" PRIu64 ", got %" PRIu64
 		    "-%" PRIu64,
 		    range->first, range->end - 1, head->range_first, head->range_last);
@@ -25,9 +26,9 @@ static enum reply_verdict judge_partial(const struct http_head *head,
 		    size, head->range_total);
 		return REPLY_LIED;
 	}
-	if (head->has_length && head->length != range->end - range->first) {
-		SAY("wrong length: asked for %" PRIu64 " bytes, Content-Length is %" PRIu64,
-		    range->end - range->first, head->length);
+	if (head->has_length && head->length != head->range_last - head->range_first + 1) {
+		SAY("wrong length: Content-Range has %" PRIu64 " bytes, Content-Length is %" PRIu64,
+		    head->range_last - head->range_first + 1, head->length);
 		return REPLY_LIED;
 	}
 	return REPLY_TAKEN;
@@ -36,11 +37,13 @@ static enum reply_verdict judge_partial(const struct http_head *head,
 static enum reply_verdict judge_whole(const struct http_head *head, uint64_t size, bool whole,
 				      char reason[SOURCE_REASON_SIZE])
 {
-	if (!head->has_length) {
-		SAY("HTTP 200 of unknown length, the file has %" PRIu64 " bytes", size);
+	if (head->is_html) {
+		SAY("HTTP 200 with a page of HTML instead of the image: somebody on the way, as a "
+		    "captive portal, answers in its place");
 		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}
-	if (head->length != size) {
+	/* Of unknown length, it is counted when it has come. */
+	if (head->has_length && head->length != size) {
 		SAY("HTTP 200 with %" PRIu64 " bytes, the file has %" PRIu64, head->length, size);
 		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}

@@ -222,6 +222,16 @@ static void on_ready(struct intake_waiter *waiter)
 		http_request_resume(t->request);
 }
 
+/* A server may bring less than was asked for: then that is its reply. */
+static void take_part(struct transfer *t, const struct http_head *head)
+{
+	if (t->asked.whole || head->range_state != RANGE_VALID ||
+	    head->range_last + 1 >= t->asked.range.end)
+		return;
+	t->asked.range.end = head->range_last + 1;
+	t->is_part = true;
+}
+
 static int on_headers(struct http_request *request, const struct http_head *head, void *owner)
 {
 	struct transfer *t = owner;
@@ -231,6 +241,7 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	switch (range_reply_judge(head, &t->asked.range, t->target->manifest->size, t->asked.whole,
 				  reason)) {
 	case REPLY_TAKEN:
+		take_part(t, head);
 		return 0;
 	case REPLY_WHOLE_FILE:
 		t->offered = true;
@@ -269,7 +280,9 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 {
 	switch (result->outcome) {
 	case HTTP_DONE:
-		if (t->position == t->asked.range.end)
+		if (t->position == t->asked.range.end && t->is_part)
+			say(t, REQUEST_CUT, "brought less than was asked for");
+		else if (t->position == t->asked.range.end)
 			t->end.outcome = REQUEST_OK;
 		else
 			say(t, REQUEST_CUT, "the reply ended early");
@@ -366,6 +379,7 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 		.url = request->url,
 		.access = request->access,
 		.has_range = !request->whole,
+		.caching = request->caching,
 		.first = request->range.first,
 		.last = request->range.end - 1,
 		.callbacks = http_callbacks,

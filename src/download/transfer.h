@@ -72,6 +72,7 @@ struct transfer_request {
 	bool whole;
 	bool unlimited; /* exempt from the bandwidth limit */
 	uint32_t stall_timeout_s;
+	enum http_caching caching;
 };
 
 /* What happens to one block on the thread pool, and what came of it. */
@@ -95,6 +96,7 @@ struct transfer {
 	size_t offered_again; /* bytes taken before a pause, which libcurl offers once more */
 	uint64_t started_ms;
 	struct transfer_end end;
+	bool is_part;    /* the reply is a part of what was asked for */
 	bool offered;    /* a whole file waits for the engine's word */
 	bool answered;   /* a byte of body has come */
 	bool throttled;  /* held back by us in this second */

@@ -156,6 +156,7 @@ static int ask(struct versions *v, const struct config *config, struct err *err)
 	if (rc < 0)
 		return rc;
 	v->catalog.list = &v->list;
+	v->catalog.past_caches = true; /* an operator asked for what there is now */
 	v->catalog.timeout_ms =
 		1000u * (uint64_t)(limits->connect_timeout_s + limits->stall_timeout_s);
 	v->catalog.answered = on_answered;

@@ -117,6 +117,23 @@ static void test_retry_after(void **state)
 				 (long)read_line(rows[i].line).retry_after_s);
 }
 
+/* By the reply's own clock, an hour ahead of ours, whichever line comes first. */
+static void test_retry_after_by_the_clock_of_the_reply(void **state)
+{
+	static const char *const lines[] = {"Date: Tue, 14 Nov 2023 23:13:20 GMT",
+					    "Retry-After: Tue, 14 Nov 2023 23:13:23 GMT"};
+
+	(void)state;
+	for (unsigned first = 0; first < 2; first++) {
+		struct http_head head;
+
+		http_head_reset(&head);
+		http_head_add_line(&head, span_of_string(lines[first]), 1700000000);
+		http_head_add_line(&head, span_of_string(lines[1 - first]), 1700000000);
+		assert_int_equal(head.retry_after_s, 3);
+	}
+}
+
 static void test_encoding_and_location(void **state)
 {
 	(void)state;
@@ -124,6 +141,10 @@ static void test_encoding_and_location(void **state)
 	assert_string_equal(read_line("content-encoding: x-\x1b[31m").encoding, "x-\\x1b[31m");
 	assert_false(read_line("Content-Encoding: identity").encoded);
 	assert_false(read_line("Content-Encoding: Identity ").encoded);
+	assert_false(read_line("Content-Encoding: aws-chunked").encoded);
+	assert_false(read_line("Content-Encoding: UTF-8").encoded);
+	assert_false(read_line("Content-Encoding: aws-chunked, identity").encoded);
+	assert_true(read_line("Content-Encoding: aws-chunked,gzip").encoded);
 	assert_true(read_line("Location: http://x/").has_location);
 }
 
@@ -169,8 +190,11 @@ static void test_requests_range(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lengths),        cmocka_unit_test(test_content_range),
-		cmocka_unit_test(test_retry_after),    cmocka_unit_test(test_encoding_and_location),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_content_range),
+		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_encoding_and_location),
+		cmocka_unit_test(test_retry_after_by_the_clock_of_the_reply),
 		cmocka_unit_test(test_requests_range),
 	};
 

@@ -46,7 +46,10 @@ static void test_for_a_range(void **state)
 		{206, "Content-Range: bytes 999-1998/10000", REPLY_LIED,
 		 "wrong range: asked for bytes 1000-1999, got 999-1998"}, /* shifted by one */
 		{206, "Content-Range: bytes 1001-2000/10000", REPLY_LIED, "wrong range"},
-		{206, "Content-Range: bytes 1000-1998/10000", REPLY_LIED, "wrong range"},
+		{206, "Content-Range: bytes 1000-1998/10000", REPLY_TAKEN, ""}, /* a part of it */
+		{206, "Content-Range: bytes 1000-1099/10000\nContent-Length: 100", REPLY_TAKEN, ""},
+		{206, "Content-Range: bytes 1000-1099/10000\nContent-Length: 1000", REPLY_LIED,
+		 "Content-Length is 1000"},
 		{206, "Content-Range: bytes 1000-2000/10000", REPLY_LIED, "wrong range"},
 		{206, "Content-Range: bytes 1000-1999/9999", REPLY_LIED,
 		 "the manifest says 10000 bytes, the source 9999"},
@@ -58,7 +61,8 @@ static void test_for_a_range(void **state)
 		 REPLY_TAKEN, ""},
 		{200, "Content-Length: 10000", REPLY_WHOLE_FILE, "no ranges"},
 		{200, "Content-Length: 9999", REPLY_LIED, "200 with 9999 bytes"}, /* HTML */
-		{200, "", REPLY_LIED, "unknown length"},
+		{200, "", REPLY_WHOLE_FILE, "no ranges"},                         /* chunked */
+		{200, "Content-Type: text/html; charset=utf-8", REPLY_LIED, "captive portal"},
 		{200, "Content-Length: 10000\nContent-Encoding: br", REPLY_LIED, "br"},
 		{401, "", REPLY_REFUSED, "HTTP 401"},
 		{403, "", REPLY_REFUSED, "HTTP 403"},
@@ -84,7 +88,8 @@ static void test_for_the_whole(void **state)
 	static const struct row rows[] = {
 		{200, "Content-Length: 10000", REPLY_TAKEN, ""},
 		{200, "Content-Length: 10001", REPLY_REFUSED, "200 with 10001 bytes"},
-		{200, "", REPLY_REFUSED, "unknown length"},
+		{200, "", REPLY_TAKEN, ""},
+		{200, "content-type: TEXT/HTML", REPLY_REFUSED, "captive portal"},
 		{206, "Content-Range: bytes 0-9999/10000", REPLY_REFUSED, "no range was asked"},
 		{404, "", REPLY_REFUSED, "HTTP 404"},
 	};

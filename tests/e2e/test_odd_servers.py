@@ -1,0 +1,120 @@
+"""Servers and caches that do what the standards allow, or nearly: the whole file comes all the same."""
+
+import gzip
+import http.server
+import os
+import re
+import threading
+
+import pytest
+
+from test_download import sha256
+
+
+class OddServer(http.server.ThreadingHTTPServer):
+    """Serves a repository in the way of its mode."""
+
+    def __init__(self, root, mode):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.root, self.mode, self.image_requests, self.heads = str(root), mode, 0, []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        mode = self.server.mode
+        with open(self.server.root + self.path, "rb") as file:
+            body = file.read()
+        self.server.heads.append((self.path, self.headers.get("Cache-Control")))
+        if not self.path.endswith(".iso"):
+            self.reply_document(body, mode)
+            return
+        self.server.image_requests += 1
+        asked = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        first, last = (int(asked[1]), int(asked[2])) if asked else (0, len(body) - 1)
+        if mode == "short":
+            last = min(last, first + (1 << 20) - 1)
+        if mode == "chunked":
+            self.reply_chunked(body)
+            return
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+        if mode.startswith("encoding:"):
+            self.send_header("Content-Encoding", mode[9:])
+        self.send_header("Content-Length", str(last - first + 1))
+        self.end_headers()
+        self.wfile.write(body[first:last + 1] + (b"X" * 30 if mode == "leftover" else b""))
+
+    def reply_document(self, body, mode):
+        if mode == "bomb":
+            body = b" " * (64 << 20)
+        self.send_response(200)
+        if mode in ("gzip", "bomb"):
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def reply_chunked(self, body):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for at in range(0, len(body), 65536):
+            part = body[at:at + 65536]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+
+@pytest.fixture
+def odd(repository):
+    made = []
+
+    def start(mode):
+        made.append(OddServer(repository.root, mode))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.shutdown()
+        each.server_close()
+
+
+@pytest.mark.parametrize("mode,requests", [("chunked", 1), ("short", 20), ("leftover", 40), ("gzip", 20),
+                                           ("encoding:aws-chunked", 20), ("encoding:UTF-8", 20)])
+def test_whole_image_comes(mode, requests, odd, daemons, images):
+    server = odd(mode)
+    daemon = daemons(server)
+    daemon.request("V1")
+    complete = daemon.wait_state("V1", "complete")
+    assert complete["attempt"] == 1 and complete["sources"][0]["failures"] == 0
+    assert complete["bytes-fetched"] == images(16).size
+    assert sha256(daemon.image_path("V1", os.path.basename(images(16).path))) == images(16).sha256
+    assert server.image_requests <= requests
+
+
+def test_document_that_unfolds_is_bounded(odd, daemons):
+    server = odd("bomb")
+    daemon = daemons(server, download={"attempts": 1})
+    daemon.request("V1")
+    failed = daemon.wait_state("V1", "failed")
+    assert "longer than the" in failed["error"]
+
+
+def test_version_that_a_cache_hides_is_asked_for_past_it(odd, daemons):
+    """First what a cache has will do; a version that is not in it is asked for at the server."""
+    server = odd("plain")
+    daemon = daemons(server, download={"attempts": 1})
+    daemon.request("V9")
+    daemon.wait_state("V9", "failed")
+    assert server.heads == [("/index.json", "max-age=60"), ("/index.json", "no-cache")]
+    server.heads.clear()
+    assert daemon.get("/v1/versions?refresh=true").status == 200
+    assert ("/index.json", "no-cache") in server.heads
