@@ -106,6 +106,8 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 {
 	struct engine_slot *s = &e->slots[slot];
 	struct source *source = &e->sources[s->source];
+	/* A conductor only has many to serve: the other one may have fewer. */
+	bool may_be_cache = source->kind != SOURCE_CONDUCTOR;
 	unsigned served;
 
 	if (!s->used || s->cancelling || s->answered || s->whole ||
@@ -115,10 +117,10 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 		return;
 	served = served_beside(e, s);
 	if (served > 0) {
-		source->allowance.in_order = true;
+		source->allowance.in_order = may_be_cache;
 		note_crowd(e, s, served, 0);
 		engine_cancel_slot(e, slot, out);
-	} else if (source->allowance.answers == 1) {
+	} else if (source->allowance.answers == 1 && may_be_cache) {
 		source->allowance.in_order = true;
 	}
 }
