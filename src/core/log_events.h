@@ -59,6 +59,8 @@
 	  "integrity-zeroized")                                                                    \
 	X(INTEGRITY_SEALED_ANEW, "f2b445542c7f4caab18807cdd9b21e5a", LOG_NOTICE,                   \
 	  "integrity-sealed-anew")                                                                 \
+	X(INTEGRITY_MIGRATED, "5011c9e9166f4850b81f566a24b2db7e", LOG_NOTICE,                      \
+	  "integrity-migrated")                                                                    \
 	X(INTEGRITY_POLICY, "1399001056314d7aa7e5049d6c1c1b92", LOG_NOTICE, "integrity-policy")    \
 	X(INTEGRITY_POLICY_KEPT, "f890893792744c7082e0323bedf4c643", LOG_NOTICE,                   \
 	  "integrity-policy-kept")                                                                 \
@@ -135,6 +137,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_INTEGRITY_RECOVERED      (&log_event_INTEGRITY_RECOVERED)
 #define LOG_INTEGRITY_ZEROIZED       (&log_event_INTEGRITY_ZEROIZED)
 #define LOG_INTEGRITY_SEALED_ANEW    (&log_event_INTEGRITY_SEALED_ANEW)
+#define LOG_INTEGRITY_MIGRATED       (&log_event_INTEGRITY_MIGRATED)
 #define LOG_INTEGRITY_POLICY         (&log_event_INTEGRITY_POLICY)
 #define LOG_INTEGRITY_POLICY_KEPT    (&log_event_INTEGRITY_POLICY_KEPT)
 #define LOG_INTEGRITY_POLICIES_ENDED (&log_event_INTEGRITY_POLICIES_ENDED)

@@ -144,7 +144,12 @@ static int show(const struct config *config, struct failure *f)
 
 static int request_enable(const struct config *config, struct failure *f)
 {
-	return integrity_enable(&config->integrity, f);
+	return integrity_enable(&config->integrity, false, f);
+}
+
+static int request_migrate(const struct config *config, struct failure *f)
+{
+	return integrity_enable(&config->integrity, true, f);
 }
 
 static int request_reseal(const struct config *config, struct failure *f)
@@ -217,11 +222,8 @@ static const struct {
 	const char *name;
 	int (*run)(const struct config *config, struct failure *f);
 } requests[] = {
-	{"enable", request_enable},
-	{"reseal", request_reseal},
-	{"recover", request_recover},
-	{"zeroize", request_zeroize},
-	{"show", show},
+	{"enable", request_enable},   {"migrate", request_migrate}, {"reseal", request_reseal},
+	{"recover", request_recover}, {"zeroize", request_zeroize}, {"show", show},
 };
 
 int handler_request(const char *config_path, const char *request)
@@ -242,7 +244,8 @@ int handler_request(const char *config_path, const char *request)
 		return EXIT_EVENT;
 	}
 	(void)fprintf(stderr,
-		      "integrity-handler: --request %s: expected enable, reseal, recover, zeroize "
+		      "integrity-handler: --request %s: expected enable, migrate, reseal, recover, "
+		      "zeroize "
 		      "or show\n",
 		      request);
 	return EX_USAGE;

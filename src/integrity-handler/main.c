@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	const struct options_more more[] = {
 		{"once", &once, NULL, "--once         one try, then exit: 1 on an integrity event"},
 		{"request", NULL, &request,
-		 "--request R    enable, reseal, recover, zeroize or show"},
+		 "--request R    enable, migrate, reseal, recover, zeroize or show"},
 	};
 	const struct options_program program = {
 		.name = "integrity-handler",

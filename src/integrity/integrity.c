@@ -16,6 +16,7 @@
 #include "integrity/boot_lock.h"
 #include "integrity/enable.h"
 #include "integrity/findings.h"
+#include "integrity/migrate.h"
 #include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
 #include "integrity/recover.h"
@@ -269,6 +270,26 @@ static bool needs_lock(enum boot_action action)
 	return action == BOOT_UNLOCK || action == BOOT_FINISH;
 }
 
+/* A migration that sealed nothing. Where a record is under way the next boot knows how it ended. */
+static void put_back(const struct config_integrity *config)
+{
+	struct failure f = {0};
+
+	if (!seal_record_exists(config->record_directory, SEAL_RECORD_FILE) &&
+	    migrate_back(config, &f) < 0)
+		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
+			  "what was to be moved in is not put back: %s", f.err.text);
+}
+
+static void tell_what_is_aside(const struct config_integrity *config)
+{
+	if (migrate_is_pending(config))
+		log_event(LOG_INTEGRITY_NOT_SETTLED, NULL,
+			  "beside an encrypted directory there is a .migrating: if it is of a "
+			  "migration that was interrupted, 'stewardctl request "
+			  "configuration-integrity enable migrate' moves it in");
+}
+
 /* Everything is open: from here on the key is nobody's. */
 static void seal_until_next_boot(const struct config_integrity *config)
 {
@@ -317,9 +338,15 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 		f->err.code = -EOPNOTSUPP;
 		return unsupported(config, ret, f);
 	}
+	if (boot_decide(&found.boot) == BOOT_ENABLE)
+		put_back(config);
 	rc = act(config, &found, ret, f);
 	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED)
+		rc = migrate_finish(config, false, f);
+	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED) {
+		tell_what_is_aside(config);
 		seal_until_next_boot(config);
+	}
 	return rc;
 }
 
@@ -346,7 +373,7 @@ static bool has_more(const struct config_integrity *config)
 	return more;
 }
 
-int integrity_enable(const struct config_integrity *config, struct failure *f)
+int integrity_enable(const struct config_integrity *config, bool migrate, struct failure *f)
 {
 	_cleanup_(close_fd) int lock = -1;
 	struct integrity state = {0};
@@ -357,13 +384,21 @@ int integrity_enable(const struct config_integrity *config, struct failure *f)
 		rc = findings_gather(config, &found, f);
 	if (rc < 0)
 		return rc;
-	if (found.boot.record == RECORD_WHOLE && !has_more(config))
+	if (found.boot.record == RECORD_WHOLE && !has_more(config) &&
+	    !(migrate && migrate_is_pending(config)))
 		return failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
 				   "the directories are encrypted already");
+	if (migrate && migrate_begin(config, f) < 0)
+		return f->err.code;
 	rc = act(config, &found, &state, f);
+	if (migrate && (rc < 0 || state.state != INTEGRITY_UNLOCKED) &&
+	    !seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
+		put_back(config);
 	/* Asked for by hand, "cannot" is a refusal. */
 	if (rc == 0 && state.state != INTEGRITY_UNLOCKED)
 		return err_set(&f->err, -EOPNOTSUPP, "%s", state.reason);
+	if (rc == 0)
+		rc = migrate_finish(config, migrate, f);
 	if (rc == 0)
 		seal_until_next_boot(config);
 	return rc;

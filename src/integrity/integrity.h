@@ -34,7 +34,8 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 /* What the operator asks for by hand. -EALREADY: is enabled; -ENOENT: is not. Zeroize also destroys
  * what a configuration that is switched off has left, and pins that no configuration names: who
  * asks for it has been told which (findings.h). */
-int integrity_enable(const struct config_integrity *config, struct failure *f);
+/* migrate: directories that are full are moved in (migrate.h). */
+int integrity_enable(const struct config_integrity *config, bool migrate, struct failure *f);
 int integrity_reseal(const struct config_integrity *config, struct failure *f);
 /* With the FEK that recovery.json holds wrapped: opened, and sealed to the TPM that is here now.
  * -EALREADY: it opens without. */

@@ -62,7 +62,8 @@ static int become_handler(const struct invocation *invocation, const char *reque
 
 int command_enable_integrity(const struct invocation *invocation)
 {
-	return become_handler(invocation, "enable");
+	return become_handler(invocation,
+			      invocation_value(invocation, "migrate") ? "migrate" : "enable");
 }
 
 int command_zeroize_integrity(const struct invocation *invocation)

@@ -66,9 +66,11 @@ const struct command commands[] = {
 	 command_show_integrity,
 	 "How the encrypted directories stand; without a daemon too."},
 	{{"request", "configuration-integrity", "enable"},
-	 {{0}},
+	 {FLAG("migrate")},
 	 command_enable_integrity,
-	 "Encrypt the configured directories under a key of the TPM; as root."},
+	 "Encrypt the configured directories under a key of the TPM, as root; migrate moves in "
+	 "what "
+	 "is in them."},
 	{{"request", "configuration-integrity", "zeroize"},
 	 {{0}},
 	 command_zeroize_integrity,

@@ -1,0 +1,33 @@
+/* migrate.h - `enable migrate`: a directory that is full is moved in.
+ *
+ *	D -> D.migrating                     a rename
+ *	D is made and encrypted, empty       as any other (enable.h, add.h): this commits
+ *	D/.steward-migrating                 says so in a place that only the key can write to
+ *	D.migrating is copied into D, compared, synced
+ *	D.migrating -> D.migrated            from here on D is what counts
+ *	D.migrated is removed, then D/.steward-migrating
+ *
+ * Power may fail at any step: D.migrating is whole until all of it is in D. Before D is sealed, the
+ * next boot puts it back; afterwards the next boot goes on, if the mark in D tells it to: what
+ * somebody put beside D while the machine was off is never taken in. Between the two, it is asked
+ *for by hand again.
+ *
+ * Copying and comparing are cp's and diff's.
+ */
+#pragma once
+
+#include "core/config.h"
+#include "integrity/failure.h"
+
+/* Move aside each directory that is plain and has files in it. -EOPNOTSUPP with the reason, and
+ * nothing is changed: special files or mounts in it, or no room for a second copy. */
+int migrate_begin(const struct config_integrity *config, struct failure *f);
+
+/* Nothing was sealed: what was moved aside is put back, where nothing took its place. */
+int migrate_back(const struct config_integrity *config, struct failure *f);
+
+/* Is something moved aside? */
+bool migrate_is_pending(const struct config_integrity *config);
+
+/* Every directory is open: move in what is aside. by_hand: also without the mark. */
+int migrate_finish(const struct config_integrity *config, bool by_hand, struct failure *f);
