@@ -190,14 +190,13 @@ def test_silent_peers_leave_no_process(world, keys):
 
 
 def test_who_has_stalled_makes_room(world, keys):
-    """70 strangers say a byte and no more: each has its turn, and so has a router after them."""
+    """70 strangers say a byte and no more: a router has its turn among them."""
     conductor = world.conductor()
     world.authorize((keys[0], PORT))
     peers = [connect(world.port, f"127.0.3.{1 + i // 5}", b"S") for i in range(70)]
     wait_for(lambda: "ssh=70 " in conductor.ask("counts", "counts"), what="all of them")
     world.router(keys[0], PORT).wait_line("connected", timeout=60)
     assert counts(conductor)["ssh_shown_out"] + counts(conductor)["ssh_turned_away"] > 0
-    assert "disconnected" not in " ".join(world.programs[-1].lines)
     for peer in peers:
         peer.close()
     wait_for(lambda: len(world.sshds()) <= 2, 60, "the end of all but the router's")

@@ -72,7 +72,7 @@ static void test_stalled(void **state)
 
 	(void)state;
 	pace_init(&p, 2, 8, 64, 32);
-	assert_int_equal(pace_stalled_ms(&p), 5000); /* nobody has shown yet how long it takes */
+	assert_int_equal(pace_stalled_ms(&p), 2000); /* nobody has shown yet how long it takes */
 	for (unsigned i = 0; i < 30; i++)
 		pace_through(&p, 100, 0);
 	assert_int_equal(pace_stalled_ms(&p), PACE_STALLED_MS);

@@ -3,7 +3,7 @@
 #include "core/macros.h"
 
 /* What getting through takes, as long as nobody has; and how many count in the mean. */
-#define USUAL_MS 1250
+#define USUAL_MS 500
 #define USUAL_OF 8
 
 void pace_init(struct pace *p, uint32_t least, uint32_t first, uint32_t most,

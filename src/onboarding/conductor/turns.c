@@ -21,8 +21,8 @@
 /* At the begin of so many turns we may be at work at once, for a core; and so many may be under
  * way, at first and at the least. */
 #define AT_WORK_A_CORE 2
-#define FIRST_A_CORE   4
-#define LEAST_A_CORE   1
+#define FIRST_A_CORE   8
+#define LEAST_A_CORE   2
 
 /* Behind so few anybody may wait, whatever the pace seems to be. */
 #define ALWAYS_WAIT 32
