@@ -184,7 +184,7 @@ int manifest_parse(struct manifest *ret, const struct jws_key *keys, size_t n_ke
 	if (jws.size > MANIFEST_SIZE_MAX)
 		return err_set(err, -E2BIG, "longer than the %u bytes allowed", MANIFEST_SIZE_MAX);
 	/* A file made by hand may end in a newline. */
-	while (jws.size > 0 && jws.bytes[jws.size - 1] == '\n')
+	while (jws.size > 0 && (jws.bytes[jws.size - 1] == '\n' || jws.bytes[jws.size - 1] == '\r'))
 		jws.size--;
 	rc = jws_verify(jws, MANIFEST_TYP, keys, n_keys, &payload, err);
 	if (rc < 0)

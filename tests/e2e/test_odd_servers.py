@@ -53,6 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[first:last + 1] + (b"X" * 30 if mode == "leftover" else b""))
 
     def reply_document(self, body, mode):
+        if mode == "crlf" and self.path.endswith(".jws"):
+            body = body.rstrip(b"\n") + b"\r\n"
         if mode == "bomb":
             body = b" " * (64 << 20)
         self.send_response(200)
@@ -87,7 +89,7 @@ def odd(repository):
         each.server_close()
 
 
-@pytest.mark.parametrize("mode,requests", [("chunked", 1), ("short", 20), ("leftover", 40), ("gzip", 20),
+@pytest.mark.parametrize("mode,requests", [("chunked", 1), ("short", 20), ("leftover", 40), ("gzip", 20), ("crlf", 20),
                                            ("encoding:aws-chunked", 20), ("encoding:UTF-8", 20)])
 def test_whole_image_comes(mode, requests, odd, daemons, images):
     server = odd(mode)
