@@ -46,6 +46,9 @@ struct config_source {
 	char *password_file;
 	char *bearer_token_file;
 	char *proxy;
+	char *proxy_username;
+	char *proxy_password_file;
+	uint32_t concurrency; /* requests at once; 0 = no limit of its own */
 };
 
 struct config_listen {

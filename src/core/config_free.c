@@ -20,6 +20,8 @@ static void free_source(struct config_source *source)
 	free(source->password_file);
 	free(source->bearer_token_file);
 	free(source->proxy);
+	free(source->proxy_username);
+	free(source->proxy_password_file);
 }
 
 static void free_software_update(struct config_software_update *update)

@@ -213,6 +213,9 @@ static void read_source(struct reader *r, struct config_source *source)
 	source->password_file = string(r, "password-file");
 	source->bearer_token_file = string(r, "bearer-token-file");
 	source->proxy = string(r, "proxy");
+	source->proxy_username = string(r, "proxy-username");
+	source->proxy_password_file = string(r, "proxy-password-file");
+	source->concurrency = (uint32_t)number(r, "concurrency");
 }
 
 static void read_sources(struct reader *r, struct config_software_update *update)

@@ -37,6 +37,8 @@ struct http_access {
 	const char *password_file;     /* its first line; read at each request */
 	const char *bearer_token_file; /* likewise */
 	const char *proxy;
+	const char *proxy_username;      /* told to the proxy alone */
+	const char *proxy_password_file; /* likewise; its first line */
 	uint32_t connect_timeout_s;
 };
 
@@ -45,6 +47,7 @@ enum http_outcome {
 	HTTP_RESOLVE_FAILED,  /* the name could not be resolved */
 	HTTP_CONNECT_FAILED,  /* refused, unreachable, or no connection within connect_timeout_s */
 	HTTP_TLS_FAILED,      /* handshake or certificate */
+	HTTP_PROXY_REFUSED,   /* the configured proxy said 407, or 403 to a tunnel */
 	HTTP_REDIRECT_FAILED, /* too many, or to a forbidden scheme */
 	HTTP_CUT,             /* the reply ended before its length */
 	HTTP_PROTOCOL_ERROR,  /* not HTTP, or something else libcurl will not take */

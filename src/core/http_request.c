@@ -9,12 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
+#include "core/http_credentials.h"
 #include "core/macros.h"
 
 #define RECEIVE_BUFFER (64l << 10) /* bytes; 32 requests may be in flight */
 #define REDIRECTS_MAX  5l          /* download.md, "Fetch" */
-#define SECRET_MAX     4096
 #define USER_AGENT     "steward"
 
 /* A redirect that libcurl follows, and what comes before the real reply, are not for the owner. */
@@ -35,6 +34,8 @@ static int tell_headers(struct http_request *request)
 	request->head.status = (int)status;
 	if (!is_final(&request->head))
 		return 0;
+	if (status == 407 && request->reach.proxy)
+		return -EACCES; /* of the proxy, and not of the server: see refused_by_proxy() */
 	request->headed = true;
 	if (!request->callbacks.headers)
 		return 0;
@@ -82,50 +83,12 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *user)
 	return 0;
 }
 
-static int read_first_line(const char *path, char ret[SECRET_MAX], struct err *err)
-{
-	char *text = NULL;
-	size_t size;
-	int rc = file_read(path, SECRET_MAX - 1, &text, &size, err);
-
-	if (rc < 0)
-		return rc;
-	text[strcspn(text, "\r\n")] = '\0';
-	(void)snprintf(ret, SECRET_MAX, "%s", text);
-	explicit_bzero(text, size);
-	free(text);
-	return 0;
-}
-
 /* libcurl would report a file that is not there as a TLS error. */
 static int check_file(const char *path, const char *what, struct err *err)
 {
 	if (path && access(path, R_OK) < 0)
 		return err_set_errno(err, -errno, "%s %s", what, path);
 	return 0;
-}
-
-static int set_credentials(struct http_request *request, const struct http_access *access)
-{
-	CURL *easy = request->easy;
-	char secret[SECRET_MAX] = "";
-	int rc = 0;
-
-	if (access->username && access->password_file)
-		rc = read_first_line(access->password_file, secret, &request->local_error);
-	if (access->username && rc == 0) {
-		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-		(void)curl_easy_setopt(easy, CURLOPT_USERNAME, access->username);
-		(void)curl_easy_setopt(easy, CURLOPT_PASSWORD, secret);
-	}
-	if (access->bearer_token_file && rc == 0)
-		rc = read_first_line(access->bearer_token_file, secret, &request->local_error);
-	if (access->bearer_token_file && rc == 0) {
-		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-		(void)curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, secret);
-	}
-	explicit_bzero(secret, sizeof(secret));
-	return rc;
 }
 
 static int set_tls(struct http_request *request, const struct http_access *access)
@@ -291,7 +254,7 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 				  http_client_connect_wanted, request);
 	set_callbacks(request);
 	if (set_tls(request, get->access) == 0)
-		(void)set_credentials(request, get->access);
+		(void)http_credentials_set(request->easy, get->access, &request->local_error);
 	if (get->has_range) {
 		(void)snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, get->first, get->last);
 		(void)curl_easy_setopt(request->easy, CURLOPT_RANGE, range);
@@ -312,8 +275,23 @@ static bool was_redirected(const struct http_request *request)
 	return request->head.has_location && !request->headed;
 }
 
+/* The status with which the proxy keeps us from the server; 0 = it does not. */
+static long refused_by_proxy(const struct http_request *request)
+{
+	long status = 0;
+
+	if (request->headed || !request->reach.proxy)
+		return 0;
+	if (request->head.status == 407)
+		return 407;
+	(void)curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return status == 403 || status == 407 ? status : 0;
+}
+
 static enum http_outcome classify(const struct http_request *request, CURLcode code)
 {
+	if (code != CURLE_OK && refused_by_proxy(request) > 0)
+		return HTTP_PROXY_REFUSED;
 	switch (code) {
 	case CURLE_OK:
 		return HTTP_DONE;
@@ -365,6 +343,13 @@ static void describe(const struct http_request *request, CURLcode code, struct h
 
 	if (request->local_error.code < 0)
 		result->err = request->local_error;
+	else if (result->outcome == HTTP_PROXY_REFUSED)
+		(void)err_set(&result->err, -EACCES,
+			      "the proxy does not let us through to %s: HTTP %ld%s", request->host,
+			      refused_by_proxy(request),
+			      refused_by_proxy(request) == 407
+				      ? ", check proxy-username and proxy-password-file"
+				      : "");
 	else if (request->unreached.code < 0 && result->outcome == HTTP_CONNECT_FAILED)
 		(void)err_set(&result->err, -EIO, "%s %s: %s", what[result->outcome], request->host,
 			      request->unreached.text);

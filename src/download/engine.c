@@ -61,10 +61,11 @@ void engine_set_sources(struct engine *e, const struct engine_source_spec *specs
 
 		if (known) {
 			e->sources[i] = *known;
-			continue;
+		} else {
+			source_init(&e->sources[i], specs[i].name, specs[i].kind);
+			source_begin_attempt(&e->sources[i], e->limits.window);
 		}
-		source_init(&e->sources[i], specs[i].name, specs[i].kind);
-		source_begin_attempt(&e->sources[i], e->limits.window);
+		e->sources[i].allowance.configured = specs[i].concurrency;
 	}
 	e->n_sources = n;
 	picker_disown(&e->picker);

@@ -79,6 +79,7 @@ struct engine_limits {
 struct engine_source_spec {
 	const char *name; /* copied */
 	enum source_kind kind;
+	unsigned concurrency; /* requests at once; 0 = no limit of its own */
 };
 
 enum engine_answer {

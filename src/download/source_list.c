@@ -32,6 +32,8 @@ static void place_release(struct source_place *place)
 	release_string(place->access.password_file);
 	release_string(place->access.bearer_token_file);
 	release_string(place->access.proxy);
+	release_string(place->access.proxy_username);
+	release_string(place->access.proxy_password_file);
 	memset(place, 0, sizeof(*place));
 }
 
@@ -44,7 +46,9 @@ static int copy_access(struct http_access *ret, const struct config_source *sour
 	rc = rc < 0 ? rc : copy(&ret->username, source->username);
 	rc = rc < 0 ? rc : copy(&ret->password_file, source->password_file);
 	rc = rc < 0 ? rc : copy(&ret->bearer_token_file, source->bearer_token_file);
-	return rc < 0 ? rc : copy(&ret->proxy, source->proxy);
+	rc = rc < 0 ? rc : copy(&ret->proxy, source->proxy);
+	rc = rc < 0 ? rc : copy(&ret->proxy_username, source->proxy_username);
+	return rc < 0 ? rc : copy(&ret->proxy_password_file, source->proxy_password_file);
 }
 
 static int add(struct source_list *list, const struct config_source *source,
@@ -59,6 +63,7 @@ static int add(struct source_list *list, const struct config_source *source,
 	place = &list->places[list->n++];
 	place->kind = source->kind;
 	place->access.connect_timeout_s = update->download.connect_timeout_s;
+	place->concurrency = source->concurrency;
 	place->only_imported =
 		source_offers_only_imported(config->role, update->access_mode, source->kind);
 	place->name = strdup(source->name);
@@ -140,6 +145,7 @@ void source_list_specs(const struct source_list *list, struct engine_source_spec
 		ret[i] = (struct engine_source_spec){
 			.name = list->places[i].name,
 			.kind = list->places[i].kind,
+			.concurrency = list->places[i].concurrency,
 		};
 }
 

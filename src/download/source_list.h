@@ -16,6 +16,7 @@ struct source_place {
 	enum source_kind kind;
 	char *url;                 /* ends in '/' */
 	struct http_access access; /* its strings are owned by the list */
+	unsigned concurrency;      /* requests at once; 0 = no limit of its own */
 	bool only_imported;        /* nothing else that it has is used */
 };
 

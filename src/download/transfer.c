@@ -290,6 +290,9 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 	case HTTP_CUT:
 		say(t, REQUEST_CUT, result->err.text);
 		return;
+	case HTTP_PROXY_REFUSED:
+		say(t, REQUEST_REFUSED, result->err.text);
+		return;
 	case HTTP_CONNECT_FAILED:
 		say(t, REQUEST_UNREACHED, result->err.text);
 		return;

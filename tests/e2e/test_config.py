@@ -54,6 +54,25 @@ REFUSED = {
                         "Duplicate"),
     "username alone": ({"software-update": {"source": [{**SOURCE, "username": "u"}]}},
                        "username", '"u"', "needs a password-file"),
+    "proxy-username without a proxy": (
+        {"software-update": {"source": [{**SOURCE, "proxy-username": "u",
+                                         "proxy-password-file": "/p"}]}},
+        "proxy-username", '"u"', "needs a proxy"),
+    "proxy-username alone": (
+        {"software-update": {"source": [{**SOURCE, "proxy": "http://p/", "proxy-username": "u"}]}},
+        "proxy-username", '"u"', "needs a proxy-password-file"),
+    "proxy-password-file alone": (
+        {"software-update": {"source": [{**SOURCE, "proxy": "http://p/",
+                                         "proxy-password-file": "/p"}]}},
+        "proxy-password-file", '"/p"', "needs a proxy-username"),
+    "proxy-password-file is a path": (
+        {"software-update": {"source": [{**SOURCE, "proxy": "http://p/", "proxy-username": "u",
+                                         "proxy-password-file": "p"}]}},
+        "proxy-password-file", '"p"', "must be an absolute path"),
+    "no requests at a source": ({"software-update": {"source": [{**SOURCE, "concurrency": 0}]}},
+                                "source[name='a']/concurrency", "0", "must be 1..32"),
+    "33 requests at a source": ({"software-update": {"source": [{**SOURCE, "concurrency": 33}]}},
+                                "source[name='a']/concurrency", "33", "must be 1..32"),
     "certificate alone": ({"software-update": {"source": [{**SOURCE, "client-certificate": "/c"}]}},
                           "client-certificate", '"/c"', "needs a client-key"),
     "policy-key without PCRs": (
