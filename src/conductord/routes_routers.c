@@ -10,6 +10,7 @@
 #include "core/base64.h"
 #include "core/json.h"
 #include "core/macros.h"
+#include "core/url_query.h"
 
 static void free_rows(void *rows)
 {
@@ -188,6 +189,7 @@ static int reset_node(struct registry_job *job, struct err *err)
 static int show_configuration(struct registry_job *job, struct err *err)
 {
 	char *text = NULL;
+	char *shown;
 	int64_t revision;
 	int rc = registry_router_get_configuration(job->conductor->registry, job->router, &text,
 						   &revision, err);
@@ -196,8 +198,10 @@ static int show_configuration(struct registry_job *job, struct err *err)
 		return rc;
 	job->json = cJSON_CreateObject();
 	(void)cJSON_AddNumberToObject(job->json, "revision", (double)revision);
-	(void)cJSON_AddItemToObject(job->json, "configuration", cJSON_Parse(text));
+	shown = url_queries_hide(text);
+	(void)cJSON_AddItemToObject(job->json, "configuration", cJSON_Parse(shown));
 	free(text);
+	free(shown);
 	return 0;
 }
 
@@ -213,6 +217,16 @@ static int check_configuration(const cJSON *body, char **ret, struct err *err)
 	if (!*ret)
 		return err_set(err, -ENOMEM, "out of memory");
 	return config_check_router(*ret, err);
+}
+
+/* Who changes something else hands back what was shown. */
+static int restore_queries(struct registry_job *job, const char *old, struct err *err)
+{
+	_cleanup_(json_freep) cJSON *known = cJSON_Parse(old);
+
+	if (url_queries_restore(job->body, known) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
 }
 
 /* Its nodes are told. */
@@ -234,11 +248,15 @@ static int put_configuration(struct registry_job *job, struct err *err)
 	_cleanup_(free_rows) char *text = NULL;
 	_cleanup_(free_rows) char *old = NULL;
 	struct registry *registry = job->conductor->registry;
-	int64_t revision = job->revision;
-	int rc = check_configuration(job->body, &text, err);
+	int64_t revision;
+	int rc = registry_router_get_configuration(registry, job->router, &old, &revision, err);
 
-	if (rc == 0 && revision < 0)
-		rc = registry_router_get_configuration(registry, job->router, &old, &revision, err);
+	if (job->revision >= 0)
+		revision = job->revision;
+	if (rc == 0)
+		rc = restore_queries(job, old, err);
+	if (rc == 0)
+		rc = check_configuration(job->body, &text, err);
 	if (rc == 0)
 		rc = registry_router_set_configuration(registry, job->router, text, revision,
 						       &job->origin, err);

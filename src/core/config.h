@@ -39,6 +39,7 @@ struct config_source {
 	char *name;
 	enum source_kind kind;
 	char *url;            /* ends in '/' */
+	char *query;          /* behind each document's path, with its '?'; a secret; NULL = none */
 	char *ca_certificate; /* PEM file; NULL = the system's */
 	char *client_certificate;
 	char *client_key;

@@ -13,6 +13,7 @@ static void free_source(struct config_source *source)
 {
 	free(source->name);
 	free(source->url);
+	free(source->query);
 	free(source->ca_certificate);
 	free(source->client_certificate);
 	free(source->client_key);

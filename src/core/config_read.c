@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "core/url_query.h"
 
 static const char *const access_modes[] = {
 	[ACCESS_INTERNET_ONLY] = "internet-only",
@@ -79,17 +80,21 @@ static bool boolean(const struct reader *r, const char *path)
 	return text && strcmp(text, "true") == 0;
 }
 
-/* A URL that a file name can be put behind. */
-static char *folder_url(struct reader *r, const char *path)
+/* Of a URL, what a file name can be put behind, and what stands behind that. */
+static char *split_url(struct reader *r, const char *text, char **ret_query)
 {
-	const char *text = text_of(r, path);
+	size_t length = text ? strcspn(text, "?") : 0;
 	char *url = NULL;
 
 	if (!text)
 		return NULL;
-	if (asprintf(&url, "%s%s", text, text[strlen(text) - 1] == '/' ? "" : "/") < 0) {
+	if (asprintf(&url, "%.*s%s", (int)length, text, text[length - 1] == '/' ? "" : "/") < 0) {
 		r->out_of_memory = true;
 		return NULL;
+	}
+	if (text[length] == '?' && text[length + 1]) {
+		*ret_query = strdup(text + length);
+		r->out_of_memory |= !*ret_query;
 	}
 	return url;
 }
@@ -205,7 +210,7 @@ static void read_source(struct reader *r, struct config_source *source)
 	source->name = string(r, "name");
 	source->kind = (enum source_kind)index_of(source_kinds, N_ELEMENTS(source_kinds),
 						  text_of(r, "kind"));
-	source->url = folder_url(r, "url");
+	source->url = split_url(r, text_of(r, "url"), &source->query);
 	source->ca_certificate = string(r, "ca-certificate");
 	source->client_certificate = string(r, "client-certificate");
 	source->client_key = string(r, "client-key");
@@ -292,20 +297,26 @@ static void read_software_update(struct reader *r, struct config_software_update
 
 static void read_high_availability(struct reader *r, struct config_high_availability *ha)
 {
+	char *no_query = NULL; /* by the model */
+
 	ha->peer_node = string(r, "high-availability/peer-node");
-	ha->peer_url = folder_url(r, "high-availability/peer-url");
+	ha->peer_url = split_url(r, text_of(r, "high-availability/peer-url"), &no_query);
 	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
 }
 
-/* The configuration holds no secret itself, only the paths of files that do. */
+/* The configuration holds no secret itself, only the paths of files that do; but for queries. */
 static char *print(struct reader *r)
 {
 	char *text = NULL;
+	char *shown;
 
 	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_ALL | LYD_PRINT_SHRINK) !=
 	    LY_SUCCESS)
 		r->out_of_memory = true;
-	return text;
+	shown = text ? url_queries_hide(text) : NULL;
+	r->out_of_memory |= !shown;
+	free(text);
+	return shown;
 }
 
 int config_add_source(struct config *config, const char *name, enum source_kind kind,

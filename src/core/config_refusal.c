@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/macros.h"
+#include "core/url_query.h"
 
 #define PATH_SIZE       512
 #define NAME_SIZE       64
@@ -196,7 +197,7 @@ static void hide_credentials(char *value)
 	char *scheme = value ? strstr(value, "://") : NULL;
 	char *rest = scheme ? scheme + strlen("://") : value;
 
-	if (rest && (strchr(rest, '@') || strcasestr(rest, "password")))
+	if (rest && (strpbrk(rest, "@?") || strcasestr(rest, "password")))
 		(void)snprintf(rest, strlen(rest) + 1, scheme ? "...\"" : "\"...\"");
 }
 
@@ -223,10 +224,13 @@ static int tell(const struct ly_ctx *context, const char *file, const char *path
 	const char *where = ly_errpath(context);
 
 	if (value)
-		return err_set(err, -EINVAL, "%s: %s is %.*s: %s", file, path, VALUE_SHOWN, value,
-			       constraint);
-	return err_set(err, -EINVAL, "%s: %s%s%s%s", file, constraint, where ? " (" : "",
-		       where ? where : "", where ? ")" : "");
+		(void)err_set(err, -EINVAL, "%s: %s is %.*s: %s", file, path, VALUE_SHOWN, value,
+			      constraint);
+	else
+		(void)err_set(err, -EINVAL, "%s: %s%s%s%s", file, constraint, where ? " (" : "",
+			      where ? where : "", where ? ")" : "");
+	url_queries_hide_in(err); /* libyang quotes values, too */
+	return -EINVAL;
 }
 
 static const char *last_message(const struct ly_ctx *context)

@@ -179,19 +179,14 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 	answer(inquiry, ANSWER_HAS_VERSION);
 }
 
-static char *index_url(const struct source_place *place)
-{
-	char *url;
-
-	return asprintf(&url, "%sindex.json", place->url) < 0 ? NULL : url;
-}
-
 static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms)
 {
 	if (after_ms > 0)
 		inquiry->tries++;
-	return fetch(inquiry, index_url(&inquiry->catalog->list->places[inquiry->source]),
-		     INDEX_SIZE_MAX, after_ms, on_index);
+	return fetch(
+		inquiry,
+		source_url(&inquiry->catalog->list->places[inquiry->source], NULL, "index.json"),
+		INDEX_SIZE_MAX, after_ms, on_index);
 }
 
 int catalog_ask(struct catalog *catalog)

@@ -25,6 +25,7 @@ static void place_release(struct source_place *place)
 {
 	free(place->name);
 	free(place->url);
+	free(place->query);
 	release_string(place->access.ca_certificate);
 	release_string(place->access.client_certificate);
 	release_string(place->access.client_key);
@@ -69,7 +70,8 @@ static int add(struct source_list *list, const struct config_source *source,
 	place->name = strdup(source->name);
 	place->url = strdup(source->url);
 	rc = copy_access(&place->access, source);
-	if (!place->name || !place->url || rc < 0)
+	place->query = source->query ? strdup(source->query) : NULL;
+	if (!place->name || !place->url || (source->query && !place->query) || rc < 0)
 		return err_set(err, -ENOMEM, "sources: out of memory");
 	return 0;
 }
@@ -165,14 +167,19 @@ static void append_encoded(char *url, const char *name)
 
 char *source_url(const struct source_place *place, const char *version, const char *file)
 {
-	size_t size = strlen(place->url) + 3 * (strlen(version) + strlen(file)) + 2;
+	const char *query = place->query ? place->query : "";
+	size_t size = strlen(place->url) + 3 * (strlen(version ? version : "") + strlen(file)) +
+		      strlen(query) + 2;
 	char *url = malloc(size);
 
 	if (!url)
 		return NULL;
 	(void)snprintf(url, size, "%s", place->url);
-	append_encoded(url, version);
-	strcat(url, "/");
+	if (version) {
+		append_encoded(url, version);
+		strcat(url, "/");
+	}
 	append_encoded(url, file);
+	strcat(url, query);
 	return url;
 }

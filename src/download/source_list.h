@@ -15,6 +15,7 @@ struct source_place {
 	char *name;
 	enum source_kind kind;
 	char *url;                 /* ends in '/' */
+	char *query;               /* a secret; NULL = none */
 	struct http_access access; /* its strings are owned by the list */
 	unsigned concurrency;      /* requests at once; 0 = no limit of its own */
 	bool only_imported;        /* nothing else that it has is used */
@@ -38,5 +39,6 @@ const struct source_place *source_list_forbidden(const struct source_list *list,
 /* Names and kinds, for engine_set_sources(); borrowed from the list. */
 void source_list_specs(const struct source_list *list, struct engine_source_spec *ret);
 
-/* "<url><version>/<file>", freed by the caller; NULL = out of memory. */
+/* "<url><version>/<file><query>", without version "<url><file><query>"; freed by the caller; NULL =
+ * out of memory. */
 char *source_url(const struct source_place *place, const char *version, const char *file);

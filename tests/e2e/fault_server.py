@@ -169,9 +169,9 @@ class FaultServer:
             headers[name.strip().lower()] = value.strip()
         path = line[1]
         document = "image"
-        if path.endswith("/index.json"):
+        if path.partition("?")[0].endswith("/index.json"):
             document = "index"
-        elif path.endswith("/manifest.jws"):
+        elif path.partition("?")[0].endswith("/manifest.jws"):
             document = "manifest"
         request = Request(time.monotonic(), path, document, self.parse_range(headers), headers,
                           line[0])

@@ -181,6 +181,30 @@ def test_configuration_of_a_router(conductor):
         "access-mode": "conductor-only", "max-bandwidth": "5000000000"}
 
 
+def test_signed_url_is_kept_and_not_shown(conductor):
+    """Who changes something else keeps the query, which nobody is shown."""
+    conductor.router()
+    conductor.ctl(f"{UPDATE} source store kind artifactory url http://192.0.2.1/c?sig=qu3ry")
+    conductor.ctl(f"{UPDATE} source other kind artifactory url http://192.0.2.1/c?sig=an0ther")
+    conductor.ctl(f"{UPDATE} source other username u password-file /p")
+
+    def kept():
+        with sqlite3.connect(conductor.config["registry"].removeprefix("sqlite:")) as registry:
+            return "\n".join(registry.iterdump())
+
+    shown = configuration_of(conductor)["configuration"]["software-update"]["source"]
+    assert [s["url"] for s in shown] == 2 * ["http://192.0.2.1/c?..."]
+    for text in (conductor.ctl("show authority router router1").stdout, conductor.log,
+                 conductor.get("/v1/audit").body.decode()):
+        assert "qu3ry" not in text and "an0ther" not in text
+    assert "http://192.0.2.1/c?sig=qu3ry" in kept() and "http://192.0.2.1/c?sig=an0ther" in kept()
+    elsewhere = conductor.ctl(f"{UPDATE} source store url http://192.0.2.2/c?...", check=None)
+    assert elsewhere.returncode != 0 and "give the whole URL" in elsewhere.stderr
+    conductor.ctl(f"{UPDATE} source store url http://192.0.2.1/c?sig=n3w")
+    text = kept()
+    assert "sig=n3w" in text and "sig=an0ther" in text and "sig=qu3ry" not in text
+
+
 def test_two_operators(conductor):
     """Each change is there, or its operator was told."""
     conductor.router()

@@ -44,6 +44,9 @@ REFUSED = {
                    "source[name='a']/url", '"ftp://x"', "http or https"),
     "url with a port that there is not": ({"software-update": {"source": [{**SOURCE, "url": "http://c:65536/"}]}},
                                           "source[name='a']/url", "65536", "at most 65535"),
+    "the form in which a query is shown": (
+        {"software-update": {"source": [{**SOURCE, "url": "http://b/?..."}]}},
+        "source[name='a']/url", '"http://...', "give the whole URL"),
     "url with credentials": ({"software-update": {"source": [{**SOURCE, "url": "http://a:b@c/"}]}},
                              "source[name='a']/url", 'is "http://...":', "without credentials"),
     "no url": ({"software-update": {"source": [{"name": "a", "kind": "artifactory"}]}},

@@ -8,7 +8,8 @@ import pytest
 
 from caches import folder, open_the_way_to
 from certificates import Authority
-from steward import free_port, wait_for
+from fault_server import Fault
+from steward import STEWARDD, free_port, wait_for
 from test_download import sha256
 
 PASSWORD = "pr0xy-s3cret"
@@ -139,3 +140,67 @@ def test_concurrency_of_a_source(concurrency, allowed, servers, daemons):
     daemon.fetch("V1")
     assert server.in_flight_max <= allowed
     assert allowed == 1 or server.in_flight_max >= 2
+
+
+QUERY = "sv=2024-08-04&sr=c&se=2027-01-01T00%3A00%3A00Z&sig=qu3ry%2Bs3cret%3D"
+
+
+def signed(server, query=QUERY):
+    """A store that serves who brings the query, behind whatever path."""
+    original = server.reply
+
+    def reply(connection, request, fault):
+        path, _, brought = request.path.partition("?")
+        if brought != query:
+            server.short(connection, request, 403, b"AuthenticationFailed")
+            return
+        request.path = path
+        original(connection, request, fault)
+
+    server.reply = reply
+    return server
+
+
+@pytest.mark.parametrize("slash", ["", "/"], ids=["no-slash", "slash"])
+def test_signed_prefix(slash, servers, daemons, images):
+    image = images(16)
+    server = signed(servers())
+    url = server.url.rstrip("/") + slash + "?" + QUERY
+    daemon = daemons({"name": "s0", "kind": "artifactory", "url": url})
+    daemon.fetch("V1")
+    assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
+    assert {r.document for r in server.requests} == {"index", "manifest", "image"}
+    shown = daemon.get("/v1/configuration").json["steward:router"]["software-update"]["source"][0]
+    assert shown["url"] == server.url.rstrip("/") + slash + "?..."
+    says_nothing_of(daemon, "qu3ry")
+    says_nothing_of(daemon, "sr=c")
+
+
+def test_signature_that_is_refused(servers, daemons):
+    server = signed(servers(), "another")
+    daemon = daemons({"name": "s0", "kind": "artifactory", "url": server.url + "?" + QUERY},
+                     download={"attempts": 1})
+    daemon.request("V1")
+    assert "HTTP 403" in daemon.wait_state("V1", "failed")["error"]
+    says_nothing_of(daemon, "qu3ry")
+
+
+def test_signature_stays_with_the_configured_host(servers, daemons):
+    elsewhere = servers()
+    server = signed(servers(Fault("redirect", elsewhere.url + "V1/image-16-1.iso")))
+    daemons({"name": "s0", "kind": "artifactory", "url": server.url + "?" + QUERY}).fetch("V1")
+    assert elsewhere.of("image")
+    for request in elsewhere.requests:
+        assert "?" not in request.path and "qu3ry" not in str(dict(request.headers))
+
+
+@pytest.mark.parametrize("url", ["http://h/a?sig=qu3ry#x", "http://u:p@h/?sig=qu3ry",
+                                 "http://h/?sig=qu3ry another", "http://h:99999/?sig=qu3ry",
+                                 "ftp://h/?sig=qu3ry", 'http://h/?a"sig=qu3ry', "h?sig=qu3ry",
+                                 "http://h/?" + "q" * 4096 + "qu3ry"])
+def test_a_refused_url_is_not_told(url, daemons):
+    daemon = daemons(url, start=False)
+    result = subprocess.run([STEWARDD, "--config", daemon.config_path, "--check"], text=True,
+                            capture_output=True)
+    assert result.returncode == 78 and "source[name='s0']/url" in result.stderr
+    assert "qu3ry" not in result.stderr and "qqq" not in result.stderr, result.stderr
