@@ -21,7 +21,7 @@ static void read_file(struct known_routers *k)
 	_cleanup_(freep) char *text = NULL;
 	struct err err;
 	size_t size;
-	int rc = file_read(k->path, KNOWN_ADDRESSES_TEXT_MAX, &text, &size, &err);
+	int rc = file_read_regular(k->path, KNOWN_ADDRESSES_TEXT_MAX, &text, &size, &err);
 
 	if (rc == 0)
 		known_addresses_read(k->addresses, text, known_addresses_today());

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,18 +146,42 @@ static const char *kind_of(mode_t mode)
 	}
 }
 
+static bool any_owner;
+
+void file_accept_any_owner(void)
+{
+	any_owner = true;
+}
+
+static int check_owner(const char *path, const struct stat *st, int code, struct err *err)
+{
+	if (any_owner || st->st_uid == 0 || st->st_uid == geteuid())
+		return 0;
+	return err_set(err, code,
+		       "open %s: it belongs to user %u, who could change it: expected a file of "
+		       "root's ('chown root')",
+		       path, (unsigned)st->st_uid);
+}
+
 int file_open(const char *path, struct err *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int rc;
 
 	if (fd < 0)
 		return err_set_errno(err, -errno, "open %s", path);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0)
+		rc = err_set_errno(err, -errno, "open %s", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = err_set(err, -EINVAL, "open %s: it is %s, expected a regular file", path,
+			     kind_of(st.st_mode));
+	else
+		rc = check_owner(path, &st, -EPERM, err);
+	if (rc == 0)
 		return fd;
 	(void)close(fd);
-	return err_set(err, -EINVAL, "open %s: it is %s, expected a regular file", path,
-		       kind_of(st.st_mode));
+	return rc;
 }
 
 FILE *file_open_stream(const char *path, struct err *err)
@@ -195,6 +220,7 @@ int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *re
 {
 	_cleanup_(close_fd) int fd = -1;
 	struct stat st;
+	int rc;
 
 	/* Looked at first: opening a device may do something. */
 	if (lstat(path, &st) < 0)
@@ -207,5 +233,6 @@ int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *re
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EBADMSG, "%s is %s, expected a regular file", path,
 			       kind_of(st.st_mode));
-	return read_from(fd, path, max, ret_bytes, ret_size, err);
+	rc = check_owner(path, &st, -EBADMSG, err);
+	return rc < 0 ? rc : read_from(fd, path, max, ret_bytes, ret_size, err);
 }

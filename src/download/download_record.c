@@ -172,7 +172,7 @@ int download_record_read(struct download *d, struct err *err)
 
 	if (asprintf(&path, "%s/request.json", d->directory) < 0)
 		return err_set(err, -ENOMEM, "request.json: out of memory");
-	rc = file_read(path, RECORD_SIZE_MAX, &text, &size, err);
+	rc = file_read_regular(path, RECORD_SIZE_MAX, &text, &size, err);
 	if (rc == 0)
 		rc = json_parse(&record, span_of(text, size), RECORD_SIZE_MAX, err);
 	if (rc == 0)

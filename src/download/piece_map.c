@@ -148,7 +148,7 @@ static int read_journal(struct piece_map *map, enum piece_map_found *ret_found, 
 	char *bytes = NULL;
 	size_t size = 0;
 	size_t valid;
-	int rc = file_read(map->path, journal_size_max(map->n_pieces), &bytes, &size, err);
+	int rc = file_read_regular(map->path, journal_size_max(map->n_pieces), &bytes, &size, err);
 
 	if (rc == -ENOENT) {
 		*ret_found = PIECE_MAP_NEW;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/atomic_file.h"
@@ -51,14 +50,9 @@ static bool is_policy_file(const char *name)
 static int load_file(const char *path, struct signed_policy *ret, struct err *err)
 {
 	_cleanup_(free_text) char *text = NULL;
-	struct stat st;
 	size_t size;
-	int rc;
+	int rc = file_read_regular(path, SIGNED_POLICY_SIZE_MAX, &text, &size, err);
 
-	/* A FIFO would keep us waiting. */
-	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EBADMSG, "%s: not a regular file", path);
-	rc = file_read(path, SIGNED_POLICY_SIZE_MAX, &text, &size, err);
 	if (rc < 0)
 		return rc;
 	rc = signed_policy_parse(ret, span_of(text, size), err);
@@ -263,7 +257,7 @@ int policy_opened_load(const struct config_integrity *config, struct policy_open
 	int rc = opened_path(config, path, err);
 
 	if (rc == 0)
-		rc = file_read(path, OPENED_SIZE_MAX, &text, &size, err);
+		rc = file_read_regular(path, OPENED_SIZE_MAX, &text, &size, err);
 	if (rc == 0)
 		rc = json_parse(&json, span_of(text, size), OPENED_SIZE_MAX, err);
 	if (rc == 0)

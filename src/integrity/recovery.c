@@ -135,7 +135,7 @@ int recovery_read(const struct config_integrity *config, cJSON **ret, struct err
 	int rc = path_of(config, path, err);
 
 	if (rc == 0)
-		rc = file_read(path, RECOVERY_SIZE_MAX, &text, &size, err);
+		rc = file_read_regular(path, RECOVERY_SIZE_MAX, &text, &size, err);
 	if (rc < 0)
 		return rc;
 	rc = json_parse(ret, span_of(text, size), RECOVERY_SIZE_MAX, err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/atomic_file.h"
 #include "core/config_edit.h"
 #include "stewardctl/client.h"
 #include "stewardctl/commands.h"
@@ -43,6 +44,8 @@ int main(int argc, char **argv)
 	int options;
 
 	(void)setlocale(LC_ALL, "");
+	/* What is named on the command line is meant, whosever it is. */
+	file_accept_any_owner();
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("stewardctl %s\n", STEWARD_VERSION);
 		return EXIT_DONE;

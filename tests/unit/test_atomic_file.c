@@ -37,9 +37,45 @@ static void test_not_regular(void **state)
 	test_folder_remove(folder);
 }
 
+/* Who may write it decides what we do. What is configured may be a link; what we keep may not. */
+static void test_owner_and_link(void **state)
+{
+	char *folder = test_folder();
+	const char *file = test_path(folder, "file");
+	const char *link = test_path(folder, "link");
+	struct err err = {0};
+	char *bytes;
+	size_t size;
+
+	(void)state;
+	test_write(file, span_of_string("x"));
+	assert_int_equal(symlink(file, link), 0);
+	assert_int_equal(file_read(link, 100, &bytes, &size, &err), 0);
+	free(bytes);
+	assert_int_equal(file_read_regular(file, 100, &bytes, &size, &err), 0);
+	free(bytes);
+	assert_int_equal(file_read_regular(link, 100, &bytes, &size, &err), -EBADMSG);
+	assert_contains(err.text, "link is a symbolic link, expected a regular file");
+
+	if (geteuid() == 0) {
+		assert_int_equal(chown(file, 4711, 0), 0);
+		assert_int_equal(file_read(file, 100, &bytes, &size, &err), -EPERM);
+		assert_contains(err.text, "it belongs to user 4711");
+		assert_int_equal(file_read(link, 100, &bytes, &size, &err), -EPERM);
+		assert_int_equal(file_read_regular(file, 100, &bytes, &size, &err), -EBADMSG);
+		assert_contains(err.text, "expected a file of root's");
+		assert_null(file_open_stream(file, &err));
+	}
+	file_accept_any_owner();
+	assert_int_equal(file_read(file, 100, &bytes, &size, &err), 0);
+	free(bytes);
+	test_folder_remove(folder);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_not_regular)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_not_regular),
+					   cmocka_unit_test(test_owner_and_link)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

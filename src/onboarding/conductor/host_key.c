@@ -72,7 +72,7 @@ static int read_public(const char *path, uint8_t ret_blob[SSH_KEY_ED25519_SIZE],
 	_cleanup_(free_bytes) uint8_t *blob = NULL;
 	const char *base64;
 	size_t size;
-	int rc = file_read(path, PUBLIC_SIZE_MAX, &text, &size, err);
+	int rc = file_read_regular(path, PUBLIC_SIZE_MAX, &text, &size, err);
 
 	if (rc < 0)
 		return rc;

@@ -52,7 +52,8 @@ static bool is_there(const char *path, const char *text)
 	_cleanup_(freep) char *was = NULL;
 	size_t size;
 
-	return file_read(path, strlen(text), &was, &size, NULL) == 0 && strcmp(was, text) == 0;
+	return file_read_regular(path, strlen(text), &was, &size, NULL) == 0 &&
+	       strcmp(was, text) == 0;
 }
 
 int known_hosts_write(const char *path, const char *host, uint16_t port, const struct span *keys,
