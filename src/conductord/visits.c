@@ -34,7 +34,7 @@ struct visit {
 	char *configuration; /* NULL = nobody is to be visited */
 	unsigned tries;      /* of the registry */
 	unsigned calls;      /* that were in vain */
-	char problem[256];   /* of the router, told of last */
+	char problem[512];   /* of the router, told of last */
 	work_cb asks;        /* the registry: what the worker does, or will do again */
 	uv_timer_t timer;
 	struct work work;
@@ -219,7 +219,7 @@ static void tell_answer(struct visit *visit, const struct router_answer *answer)
 	char reason[sizeof(visit->problem)];
 
 	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
-		       (int)MIN(answer->body.size, 200), (const char *)answer->body.bytes);
+		       (int)MIN(answer->body.size, 480), (const char *)answer->body.bytes);
 	if (strcmp(reason, visit->problem) != 0)
 		tell_problem(visit, reason);
 	(void)snprintf(visit->problem, sizeof(visit->problem), "%s", reason);

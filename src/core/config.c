@@ -11,6 +11,7 @@
 
 #include "core/atomic_file.h"
 #include "core/config_context.h"
+#include "core/config_credentials.h"
 #include "core/config_read.h"
 #include "core/config_refusal.h"
 #include "core/json.h"
@@ -102,20 +103,25 @@ static const char *leaf_text(const struct lyd_node *tree, const char *path)
 	return lyd_get_value(node);
 }
 
+static const char *secrets_directory_of(const struct lyd_node *tree)
+{
+	const char *directory =
+		leaf_text(tree, "/steward:router/secure-conductor-onboarding/secrets-directory");
+
+	return directory ? directory : CONFIG_SECRETS_DIRECTORY;
+}
+
 /* What stands in the encrypted directory is merged over the file in the clear. */
 static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, char **ret_merged,
 			 struct err *err)
 {
-	const char *directory =
-		leaf_text(*tree, "/steward:router/secure-conductor-onboarding/secrets-directory");
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
 	int rc;
 
 	assert(*tree); /* check_role() saw to it */
 	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
 		return 0;
-	if (asprintf(ret_merged, "%s/router.json",
-		     directory ? directory : CONFIG_SECRETS_DIRECTORY) < 0) {
+	if (asprintf(ret_merged, "%s/router.json", secrets_directory_of(*tree)) < 0) {
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
@@ -223,6 +229,8 @@ int config_check_router_over(const char *path, const char *json, struct err *err
 		rc = parse_file(context, path, CONFIG_ROUTER, &tree, err);
 	if (rc == 0)
 		rc = parse_part(context, json, &over, err);
+	if (rc == 0)
+		rc = config_check_credentials(over, tree, secrets_directory_of(tree), err);
 	if (rc == 0 && lyd_merge_siblings(&tree, over, 0) != LY_SUCCESS)
 		rc = err_set(err, -EINVAL, "configuration: cannot be merged");
 	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;

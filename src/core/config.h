@@ -181,7 +181,8 @@ int config_load_early(struct config **ret, const char *path, enum config_role ro
 /* Could this be (a part of) a router's configuration? json: the members of "steward:router".
  * -EINVAL as above. */
 int config_check_router(const char *json, struct err *err);
-/* Could it be merged over the file at path, in place of router.json? */
+/* May a conductor send it: could it be merged over the file at path, in place of router.json, and
+ * are the files with secrets that it names within config_credentials.h? */
 int config_check_router_over(const char *path, const char *json, struct err *err);
 
 /* One more source, behind those that are there. -ENOMEM. */

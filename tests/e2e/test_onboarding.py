@@ -203,6 +203,28 @@ def test_configuration_that_does_not_fit_this_router(pair):
     wait_for(lambda: router.is_connected, 30, "the tunnel")
 
 
+def test_which_files_a_conductor_may_name(pair):
+    """What is in them goes to the server that it names, too: not what else root can read there."""
+    conductor, router = pair
+    credentials = os.path.join(router.secrets, "credentials", "mirror")
+
+    def send(path):
+        conductor.put("/v1/routers/router1/configuration", {"software-update": {"source": [
+            {"name": "mirror", "kind": "artifactory", "url": "http://192.0.2.1/",
+             "username": "u", "password-file": path}]}})
+
+    for path in ("/etc/shadow", os.path.join(router.secrets, "router.json"),
+                 os.path.join(router.secrets, "credentials", "..", "router.json")):
+        send(path)
+        wait_for(lambda at=path: f"source[name='mirror']/password-file is {at}"
+                 in conductor.log, what="the refusal")
+        assert f"a conductor may name a file in {os.path.dirname(credentials)}, or" in conductor.log
+    assert "mirror" not in open(os.path.join(router.secrets, "router.json")).read()
+    send(credentials)
+    wait_for(lambda: credentials in open(os.path.join(router.secrets, "router.json")).read(),
+             what="the configuration")
+
+
 def test_one_port_for_each_router(onboarding, conductor):
     """In a network that nobody else on the conductor is in, and to conductor.sock alone."""
     routers = []
