@@ -15,6 +15,7 @@
 #include "integrity/emergency.h"
 #include "integrity/findings.h"
 #include "integrity/integrity.h"
+#include "integrity/request.h"
 #include "integrity/status.h"
 
 #define EXIT_EVENT 1

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 
+#include "core/log_events.h"
 #include "integrity/nv_counter.h"
+#include "integrity/seal_record.h"
 #include "integrity/tpm_apart.h"
 
 static int sealed(struct failure *f, TPM2_HANDLE index)
@@ -70,14 +72,12 @@ static int close_counter(struct tpm *t, void *shared, struct failure *f)
 	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
-int boot_lock_close(const struct config_integrity *config, const struct pcr_policy *policy,
-		    struct failure *f)
+static int close_in_child(const struct config_integrity *config, const struct pcr_policy *policy,
+			  struct failure *f)
 {
 	struct closing *c;
 	int rc;
 
-	if (!policy->lock.index)
-		return 0;
 	c = apart_alloc(sizeof(*c), f);
 	if (!c)
 		return f->err.code;
@@ -85,4 +85,25 @@ int boot_lock_close(const struct config_integrity *config, const struct pcr_poli
 	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, close_counter, c, f);
 	apart_free(c, sizeof(*c));
 	return rc;
+}
+
+void boot_lock_close(const struct config_integrity *config)
+{
+	struct seal_record record = {0};
+	struct failure f = {0};
+	int rc = 0;
+
+	if (!config->seal_after_boot ||
+	    seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) < 0)
+		return;
+	if (record.policy.lock.index)
+		rc = close_in_child(config, &record.policy, &f);
+	else
+		rc = err_set(&f.err, -ENOTSUP,
+			     "it was made without seal-after-boot: 'stewardctl request "
+			     "configuration-integrity reseal' makes one with it");
+	if (rc < 0)
+		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
+			  "the key can still be used until the next boot: %s", f.err.text);
+	seal_record_release(&record);
 }

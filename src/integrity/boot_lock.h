@@ -24,6 +24,6 @@ int boot_lock_prepare(struct tpm *t, const struct config_integrity *config,
  * not until the next boot; -ENOENT with CAUSE_KEY_REPLACED: never more, the counter is another. */
 int boot_lock_check(struct tpm *t, const struct pcr_policy *policy, struct failure *f);
 
-/* Close it, in a child. A policy without, or one that is closed: nothing to do. */
-int boot_lock_close(const struct config_integrity *config, const struct pcr_policy *policy,
-		    struct failure *f);
+/* Everything is open: close the counter of the record's key, in a child, so that from here on the
+ * key is nobody's. One that is closed: nothing to do. That it could not be done is logged. */
+void boot_lock_close(const struct config_integrity *config);

@@ -25,7 +25,7 @@ struct probe {
 	size_t n_unnamed;
 };
 
-static bool is_enabled(const struct config_integrity *config)
+bool findings_enabled(const struct config_integrity *config)
 {
 	return config->enabled && config->n_directories > 0;
 }
@@ -50,7 +50,7 @@ size_t findings_named_indices(const struct config_integrity *config,
 
 		if (access(files[i], F_OK) == 0 &&
 		    config_load_early(&other, files[i], CONFIG_ANY, &err) == 0 &&
-		    is_enabled(&other->integrity))
+		    findings_enabled(&other->integrity))
 			n += name_indices(&other->integrity, ret + n);
 	}
 	return n;
@@ -165,7 +165,7 @@ int findings_gather(const struct config_integrity *config, struct findings *ret,
 	struct probe *p;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->boot.enabled = is_enabled(config);
+	ret->boot.enabled = findings_enabled(config);
 	ret->boot.record = find_record(config);
 	if (ret->boot.record == RECORD_WHOLE)
 		return 0;

@@ -14,6 +14,9 @@ struct findings {
 	size_t n_unnamed;
 };
 
+/* The configuration says so, and names a directory. */
+bool findings_enabled(const struct config_integrity *config);
+
 /* Where there is a record.json nothing else is looked at: unlocking by it finds out. -ENOMEM. */
 int findings_gather(const struct config_integrity *config, struct findings *ret, struct failure *f);
 

@@ -1,30 +1,20 @@
 #include "integrity/integrity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/log_events.h"
 #include "core/macros.h"
-#include "core/secret.h"
-#include "integrity/ability.h"
 #include "integrity/add.h"
 #include "integrity/boot_lock.h"
 #include "integrity/enable.h"
 #include "integrity/findings.h"
 #include "integrity/migrate.h"
-#include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
-#include "integrity/recover.h"
-#include "integrity/recovery.h"
-#include "integrity/reseal.h"
-#include "integrity/sealed_directory.h"
+#include "integrity/seal_record.h"
+#include "integrity/turn.h"
 #include "integrity/unlock.h"
-#include "integrity/zeroize.h"
 
 static const char *const state_names[] = {
 	[INTEGRITY_OFF] = "off",
@@ -36,39 +26,6 @@ const char *integrity_state_name(enum integrity_state state)
 {
 	return state_names[state];
 }
-
-static void close_fd(const int *fd)
-{
-	if (*fd >= 0)
-		(void)close(*fd);
-}
-
-static bool is_enabled(const struct config_integrity *config)
-{
-	return config->enabled && config->n_directories > 0;
-}
-
-/* From here on this process may see a key. One at a time: waits, the other is done in seconds. */
-static int enter(const struct config_integrity *config, int *ret_fd, struct failure *f)
-{
-	int rc;
-
-	secret_protect_process();
-	/* Nothing is made where a filesystem is to be mounted over it. */
-	rc = access(config->record_directory, F_OK) == 0 ? 0
-							 : mount_check(config->record_directory, f);
-	if (rc == 0)
-		rc = directory_provide(config->record_directory, 0700, f);
-	if (rc < 0)
-		return rc;
-	*ret_fd = open(config->record_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX) < 0)
-		return failure_set(f, CAUSE_SYSTEM, -errno, "lock %s: %s", config->record_directory,
-				   strerror(errno));
-	return 0;
-}
-
-/* What is done about it. */
 
 /* Everything is open: what is not done now is done by the next boot. */
 static void settle_policy(const struct config_integrity *config, struct unlock_by *by)
@@ -221,8 +178,8 @@ static int pin_unnamed(const struct config_integrity *config, const struct findi
 		found->unnamed[0], config->nv_index);
 }
 
-static int act(const struct config_integrity *config, const struct findings *found,
-	       struct integrity *ret, struct failure *f)
+int integrity_act(const struct config_integrity *config, const struct findings *found,
+		  struct integrity *ret, struct failure *f)
 {
 	f->step = STEP_LOCATE;
 	switch (boot_decide(&found->boot)) {
@@ -270,52 +227,10 @@ static bool needs_lock(enum boot_action action)
 	return action == BOOT_UNLOCK || action == BOOT_FINISH;
 }
 
-/* A migration that sealed nothing. Where a record is under way the next boot knows how it ended. */
-static void put_back(const struct config_integrity *config)
-{
-	struct failure f = {0};
-
-	if (!seal_record_exists(config->record_directory, SEAL_RECORD_FILE) &&
-	    migrate_back(config, &f) < 0)
-		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
-			  "what was to be moved in is not put back: %s", f.err.text);
-}
-
-static void tell_what_is_aside(const struct config_integrity *config)
-{
-	if (migrate_is_pending(config))
-		log_event(LOG_INTEGRITY_NOT_SETTLED, NULL,
-			  "beside an encrypted directory there is a .migrating: if it is of a "
-			  "migration that was interrupted, 'stewardctl request "
-			  "configuration-integrity enable migrate' moves it in");
-}
-
-/* Everything is open: from here on the key is nobody's. */
-static void seal_until_next_boot(const struct config_integrity *config)
-{
-	struct seal_record record = {0};
-	struct failure f = {0};
-	int rc = 0;
-
-	if (!config->seal_after_boot ||
-	    seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) < 0)
-		return;
-	if (record.policy.lock.index)
-		rc = boot_lock_close(config, &record.policy, &f);
-	else
-		rc = err_set(&f.err, -ENOTSUP,
-			     "it was made without seal-after-boot: 'stewardctl request "
-			     "configuration-integrity reseal' makes one with it");
-	if (rc < 0)
-		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
-			  "the key can still be used until the next boot: %s", f.err.text);
-	seal_record_release(&record);
-}
-
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f)
 {
-	_cleanup_(close_fd) int lock = -1;
+	_cleanup_(turn_end) int lock = -1;
 	struct failure of_lock = {.step = STEP_ENABLE};
 	struct findings found = {0};
 	int lock_rc = 0;
@@ -323,8 +238,8 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 
 	memset(ret, 0, sizeof(*ret));
 	memset(f, 0, sizeof(*f));
-	if (is_enabled(config))
-		lock_rc = enter(config, &lock, &of_lock);
+	if (findings_enabled(config))
+		lock_rc = turn_take(config, &lock, &of_lock);
 	rc = findings_gather(config, &found, f);
 	if (rc < 0)
 		return rc;
@@ -339,155 +254,13 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 		return unsupported(config, ret, f);
 	}
 	if (boot_decide(&found.boot) == BOOT_ENABLE)
-		put_back(config);
-	rc = act(config, &found, ret, f);
+		migrate_put_back(config);
+	rc = integrity_act(config, &found, ret, f);
 	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED)
 		rc = migrate_finish(config, false, f);
 	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED) {
-		tell_what_is_aside(config);
-		seal_until_next_boot(config);
+		migrate_tell_of_pending(config);
+		boot_lock_close(config);
 	}
-	return rc;
-}
-
-/* By hand. */
-
-static int begin(const struct config_integrity *config, int *ret_lock, struct failure *f)
-{
-	memset(f, 0, sizeof(*f));
-	if (!is_enabled(config))
-		return failure_set(f, CAUSE_CONFIGURATION, -EINVAL,
-				   "it says that nothing is to be encrypted");
-	return enter(config, ret_lock, f);
-}
-
-/* Than the record. One that cannot be read says so when it is unlocked by. */
-static bool has_more(const struct config_integrity *config)
-{
-	struct seal_record record = {0};
-	bool more =
-		seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, NULL) < 0 ||
-		add_count(config, &record) > 0;
-
-	seal_record_release(&record);
-	return more;
-}
-
-int integrity_enable(const struct config_integrity *config, bool migrate, struct failure *f)
-{
-	_cleanup_(close_fd) int lock = -1;
-	struct integrity state = {0};
-	struct findings found = {0};
-	int rc = begin(config, &lock, f);
-
-	if (rc == 0)
-		rc = findings_gather(config, &found, f);
-	if (rc < 0)
-		return rc;
-	if (found.boot.record == RECORD_WHOLE && !has_more(config) &&
-	    !(migrate && migrate_is_pending(config)))
-		return failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
-				   "the directories are encrypted already");
-	if (migrate && migrate_begin(config, f) < 0)
-		return f->err.code;
-	rc = act(config, &found, &state, f);
-	if (migrate && (rc < 0 || state.state != INTEGRITY_UNLOCKED) &&
-	    !seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
-		put_back(config);
-	/* Asked for by hand, "cannot" is a refusal. */
-	if (rc == 0 && state.state != INTEGRITY_UNLOCKED)
-		return err_set(&f->err, -EOPNOTSUPP, "%s", state.reason);
-	if (rc == 0)
-		rc = migrate_finish(config, migrate, f);
-	if (rc == 0)
-		seal_until_next_boot(config);
-	return rc;
-}
-
-int integrity_reseal(const struct config_integrity *config, struct failure *f)
-{
-	_cleanup_(close_fd) int lock = -1;
-	struct seal_record record = {0};
-	int rc = begin(config, &lock, f);
-
-	if (rc < 0)
-		return rc;
-	rc = seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err);
-	if (rc == -ENOENT)
-		return failure_set(f, CAUSE_CONFIGURATION, rc, "nothing is encrypted yet");
-	if (rc < 0)
-		return failure_because(f, CAUSE_RECORD_CHANGED);
-	rc = reseal(config, &record, f);
-	seal_record_release(&record);
-	if (rc == 0) {
-		log_event(LOG_INTEGRITY_RESEALED, NULL,
-			  "the key of the encrypted directories is sealed anew: a copy of %s/%s "
-			  "that was made before opens nothing any more, make another",
-			  config->record_directory, SEAL_RECORD_FILE);
-		seal_until_next_boot(config);
-	}
-	return rc;
-}
-
-/* The record's directories; where it cannot be read, those of recovery.json. */
-static int load_for_recovery(const struct config_integrity *config, struct seal_record *ret,
-			     struct failure *f)
-{
-	const char *const directory = config->record_directory;
-
-	if (seal_record_load(ret, directory, SEAL_RECORD_FILE, NULL) == 0)
-		return 0;
-	if (recovery_load(config, ret, &f->err) < 0)
-		return failure_because(f, CAUSE_RECORD_CHANGED);
-	return 0;
-}
-
-int integrity_recover(const struct config_integrity *config, const struct secret *fek,
-		      struct failure *f)
-{
-	_cleanup_(close_fd) int lock = -1;
-	struct seal_record record = {0};
-	struct failure ignored = {0};
-	struct unlock_by by = {0};
-	bool already = false;
-	int rc = begin(config, &lock, f);
-
-	if (rc == 0)
-		rc = load_for_recovery(config, &record, f);
-	if (rc == 0 && record.key_handle &&
-	    unlock_directories(config, &record, &already, &by, &ignored) == 0)
-		rc = failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
-				 "the directories open without: there is nothing to recover");
-	if (rc == 0)
-		rc = recover(config, &record, fek, f);
-	for (size_t i = 0; rc == 0 && i < record.n_directories; i++)
-		log_event(LOG_INTEGRITY_SEALED_ANEW, NULL,
-			  "%s was opened with the recovery key, and is sealed to this TPM",
-			  record.directories[i].path);
-	if (rc == 0)
-		seal_until_next_boot(config);
-	seal_record_release(&record);
-	return rc;
-}
-
-int integrity_zeroize(const struct config_integrity *config, struct failure *f)
-{
-	_cleanup_(close_fd) int lock = -1;
-	struct seal_record record = {0};
-	struct err unreadable;
-	bool readable;
-	int rc;
-
-	memset(f, 0, sizeof(*f));
-	rc = enter(config, &lock, f);
-	if (rc < 0)
-		return rc;
-	readable = seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE,
-				    &unreadable) == 0;
-	rc = zeroize(config, readable ? &record : NULL, f);
-	seal_record_release(&record);
-	if (rc == 0)
-		log_event(LOG_INTEGRITY_ZEROIZED, NULL,
-			  "the encrypted directories are removed, and nothing opens them any more");
 	return rc;
 }

@@ -11,8 +11,9 @@
 #include <stdbool.h>
 
 #include "core/config.h"
-#include "core/secret.h"
 #include "integrity/failure.h"
+
+struct findings;
 
 enum integrity_state {
 	INTEGRITY_OFF,         /* not enabled, or no directory is configured */
@@ -31,14 +32,6 @@ const char *integrity_state_name(enum integrity_state state);
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f);
 
-/* What the operator asks for by hand. -EALREADY: is enabled; -ENOENT: is not. Zeroize also destroys
- * what a configuration that is switched off has left, and pins that no configuration names: who
- * asks for it has been told which (findings.h). */
-/* migrate: directories that are full are moved in (migrate.h). */
-int integrity_enable(const struct config_integrity *config, bool migrate, struct failure *f);
-int integrity_reseal(const struct config_integrity *config, struct failure *f);
-/* With the FEK that recovery.json holds wrapped: opened, and sealed to the TPM that is here now.
- * -EALREADY: it opens without. */
-int integrity_recover(const struct config_integrity *config, const struct secret *fek,
-		      struct failure *f);
-int integrity_zeroize(const struct config_integrity *config, struct failure *f);
+/* What boot_decide() says of what was found, done. Whoever asks has the turn (turn.h). */
+int integrity_act(const struct config_integrity *config, const struct findings *found,
+		  struct integrity *ret, struct failure *f);

@@ -15,6 +15,7 @@
 #include "core/macros.h"
 #include "core/process.h"
 #include "integrity/fscrypt.h"
+#include "integrity/seal_record.h"
 
 #define MARK                ".steward-migrating"
 #define DESCRIPTORS_OF_WALK 16
@@ -139,7 +140,7 @@ int migrate_begin(const struct config_integrity *config, struct failure *f)
 }
 
 /* rename() replaces an empty directory, and nothing else. */
-int migrate_back(const struct config_integrity *config, struct failure *f)
+static int move_back(const struct config_integrity *config, struct failure *f)
 {
 	int rc = 0;
 
@@ -151,6 +152,16 @@ int migrate_back(const struct config_integrity *config, struct failure *f)
 			rc = rename_synced(&p, p.aside, p.path, f);
 	}
 	return rc;
+}
+
+void migrate_put_back(const struct config_integrity *config)
+{
+	struct failure f = {0};
+
+	if (!seal_record_exists(config->record_directory, SEAL_RECORD_FILE) &&
+	    move_back(config, &f) < 0)
+		log_event(LOG_INTEGRITY_NOT_SETTLED, &(struct log_fields){.reason = f.err.text},
+			  "what was to be moved in is not put back: %s", f.err.text);
 }
 
 bool migrate_is_pending(const struct config_integrity *config)
@@ -165,6 +176,15 @@ bool migrate_is_pending(const struct config_integrity *config)
 			   (exists(p.aside) || exists(p.mark));
 	}
 	return pending;
+}
+
+void migrate_tell_of_pending(const struct config_integrity *config)
+{
+	if (migrate_is_pending(config))
+		log_event(LOG_INTEGRITY_NOT_SETTLED, NULL,
+			  "beside an encrypted directory there is a .migrating: if it is of a "
+			  "migration that was interrupted, 'stewardctl request "
+			  "configuration-integrity enable migrate' moves it in");
 }
 
 static int run(const char *const *argv, struct failure *f)

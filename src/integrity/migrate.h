@@ -10,11 +10,13 @@
  * Power may fail at any step: D.migrating is whole until all of it is in D. Before D is sealed, the
  * next boot puts it back; afterwards the next boot goes on, if the mark in D tells it to: what
  * somebody put beside D while the machine was off is never taken in. Between the two, it is asked
- *for by hand again.
+ * for by hand again.
  *
  * Copying and comparing are cp's and diff's.
  */
 #pragma once
+
+#include <stdbool.h>
 
 #include "core/config.h"
 #include "integrity/failure.h"
@@ -23,11 +25,15 @@
  * nothing is changed: special files or mounts in it, or no room for a second copy. */
 int migrate_begin(const struct config_integrity *config, struct failure *f);
 
-/* Nothing was sealed: what was moved aside is put back, where nothing took its place. */
-int migrate_back(const struct config_integrity *config, struct failure *f);
+/* A migration that sealed nothing: what was moved aside is put back, where nothing took its place.
+ * Where a record is under way the next boot knows how it ended. What fails is logged. */
+void migrate_put_back(const struct config_integrity *config);
 
 /* Is something moved aside? */
 bool migrate_is_pending(const struct config_integrity *config);
+
+/* Log it, if something is. */
+void migrate_tell_of_pending(const struct config_integrity *config);
 
 /* Every directory is open: move in what is aside. by_hand: also without the mark. */
 int migrate_finish(const struct config_integrity *config, bool by_hand, struct failure *f);
