@@ -84,7 +84,8 @@ static time_t seconds(void)
 /* A TPM whose driver is only late is no event yet. */
 static bool is_late(const struct failure *f, time_t began_s)
 {
-	return f->cause == CAUSE_NO_TPM && seconds() - began_s < HANDLER_PATIENCE_S;
+	return (f->cause == CAUSE_NO_TPM || f->tpm_absent) &&
+	       seconds() - began_s < HANDLER_PATIENCE_S;
 }
 
 static void tell(const struct failure *f, time_t began_s)

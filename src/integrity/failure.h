@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -63,6 +64,7 @@ struct failure {
 	enum integrity_step step;
 	enum integrity_cause cause;
 	uint32_t tpm_rc; /* 0 = the TPM has not refused anything */
+	bool tpm_absent; /* with another cause: a TPM that is only late may end it */
 	struct err err;  /* begins with the cause's name */
 };
 

@@ -178,6 +178,14 @@ int findings_gather(const struct config_integrity *config, struct findings *ret,
 	return 0;
 }
 
+bool findings_are_outdated(const struct config_integrity *config, const struct findings *found)
+{
+	struct failure ignored;
+
+	return find_record(config) != found->boot.record ||
+	       (found->boot.not_mounted && !find_mounts(config, &ignored));
+}
+
 int findings_unnamed_pins(const struct config_integrity *config, TPM2_HANDLE ret[PINS_MAX],
 			  size_t *ret_n, struct failure *f)
 {

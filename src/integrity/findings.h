@@ -20,6 +20,9 @@ bool findings_enabled(const struct config_integrity *config);
 /* Where there is a record.json nothing else is looked at: unlocking by it finds out. -ENOMEM. */
 int findings_gather(const struct config_integrity *config, struct findings *ret, struct failure *f);
 
+/* What they say of the disk: a filesystem was mounted since, or a record is there. */
+bool findings_are_outdated(const struct config_integrity *config, const struct findings *found);
+
 /* The NV indices that the configurations of this machine name: this one, and those of the router
  * and the conductor if they are enabled. */
 #define NAMED_INDICES_MAX (3 * PIN_CHAIN_MAX)

@@ -16,6 +16,8 @@
 #include "integrity/turn.h"
 #include "integrity/unlock.h"
 
+#define LOOKS_MAX 3
+
 static const char *const state_names[] = {
 	[INTEGRITY_OFF] = "off",
 	[INTEGRITY_UNSUPPORTED] = "unsupported",
@@ -157,7 +159,12 @@ static int not_mounted(const struct findings *found, int code, struct failure *f
 	*f = found->of_mount;
 	f->step = STEP_LOCATE;
 	f->err.code = code;
-	return code;
+	if (found->boot.tpm != BOOT_TPM_ABSENT)
+		return code;
+	/* It might say that nothing was sealed. */
+	f->tpm_absent = true;
+	return err_set(&f->err, code, "%s; and %s", found->of_mount.err.text,
+		       found->of_tpm.err.text);
 }
 
 static int pin_unread(const struct findings *found, struct failure *f)
@@ -222,7 +229,42 @@ int integrity_act(const struct config_integrity *config, const struct findings *
 	}
 }
 
-static bool needs_lock(enum boot_action action)
+struct look {
+	int turn;
+	int turn_rc;
+	struct failure of_turn;
+	struct findings found;
+};
+
+static int look_once(const struct config_integrity *config, struct look *ret, struct failure *f)
+{
+	turn_end(&ret->turn);
+	*ret = (struct look){.turn = -1, .of_turn.step = STEP_ENABLE};
+	memset(f, 0, sizeof(*f));
+	if (findings_enabled(config))
+		ret->turn_rc = turn_take(config, &ret->turn, &ret->of_turn);
+	return findings_gather(config, &ret->found, f);
+}
+
+/* While a TPM is waited for, a disk may come: what was found before that is true no more. */
+static int look(const struct config_integrity *config, struct look *ret, struct failure *f)
+{
+	int rc = 0;
+
+	for (unsigned n = 0; n < LOOKS_MAX; n++) {
+		rc = look_once(config, ret, f);
+		if (rc < 0 || !findings_are_outdated(config, &ret->found))
+			break;
+	}
+	return rc;
+}
+
+static void end_look(const struct look *l)
+{
+	turn_end(&l->turn);
+}
+
+static bool needs_turn(enum boot_action action)
 {
 	return action == BOOT_UNLOCK || action == BOOT_FINISH;
 }
@@ -230,32 +272,27 @@ static bool needs_lock(enum boot_action action)
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f)
 {
-	_cleanup_(turn_end) int lock = -1;
-	struct failure of_lock = {.step = STEP_ENABLE};
-	struct findings found = {0};
-	int lock_rc = 0;
-	int rc;
+	_cleanup_(end_look) struct look l = {.turn = -1};
+	enum boot_action action;
+	int rc = look(config, &l, f);
 
 	memset(ret, 0, sizeof(*ret));
-	memset(f, 0, sizeof(*f));
-	if (findings_enabled(config))
-		lock_rc = turn_take(config, &lock, &of_lock);
-	rc = findings_gather(config, &found, f);
 	if (rc < 0)
 		return rc;
-	if (lock_rc < 0 && needs_lock(boot_decide(&found.boot))) {
-		*f = of_lock;
-		return lock_rc;
+	action = boot_decide(&l.found.boot);
+	if (l.turn_rc < 0 && needs_turn(action)) {
+		*f = l.of_turn;
+		return l.turn_rc;
 	}
 	/* There is no record directory, and none can be made: a system that cannot take part. */
-	if (lock_rc < 0 && boot_decide(&found.boot) == BOOT_ENABLE) {
-		*f = of_lock;
+	if (l.turn_rc < 0 && action == BOOT_ENABLE) {
+		*f = l.of_turn;
 		f->err.code = -EOPNOTSUPP;
 		return unsupported(config, ret, f);
 	}
-	if (boot_decide(&found.boot) == BOOT_ENABLE)
+	if (action == BOOT_ENABLE)
 		migrate_put_back(config);
-	rc = integrity_act(config, &found, ret, f);
+	rc = integrity_act(config, &l.found, ret, f);
 	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED)
 		rc = migrate_finish(config, false, f);
 	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED) {

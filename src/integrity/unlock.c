@@ -144,7 +144,7 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	return rc;
 }
 
-int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
+static int unlock_once(const struct config_integrity *config, const struct seal_record *record,
 		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
 {
 	struct unsealing *u = apart_alloc(sizeof(*u), f);
@@ -158,5 +158,29 @@ int unlock_directories(const struct config_integrity *config, const struct seal_
 	if (rc == 0)
 		*ret_by = u->by;
 	apart_free(u, sizeof(*u));
+	return rc;
+}
+
+static bool is_mounted(const struct seal_record *record)
+{
+	struct failure ignored;
+
+	for (size_t i = 0; i < record->n_directories; i++)
+		if (mount_check(record->directories[i].path, &ignored) < 0)
+			return false;
+	return true;
+}
+
+/* The directories are looked at before the TPM is waited for: they may have come since. */
+int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
+		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
+{
+	const struct failure none = *f;
+	int rc = unlock_once(config, record, ret_already, ret_by, f);
+
+	if (rc < 0 && f->cause == CAUSE_NOT_MOUNTED && is_mounted(record)) {
+		*f = none;
+		rc = unlock_once(config, record, ret_already, ret_by, f);
+	}
 	return rc;
 }

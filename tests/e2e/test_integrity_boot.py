@@ -287,13 +287,20 @@ def test_unit_with_a_configuration_that_is_refused(world, manager, what):
     assert "READY=1" not in manager.listen() and not world.unlocked
 
 
-def test_unit_with_a_late_tpm(world, manager):
+@pytest.mark.parametrize("disk", ["there", "late"])
+def test_unit_with_a_late_tpm(world, manager, disk):
     """Waited for with a line on the console, and no emergency."""
     os.rename(world.tpm.socket, world.tpm.socket + ".late")
+    if disk == "late":
+        world.write("/etc/fstab", f"UUID=0f {DISK} ext4 nofail 0 2\n")
+        world.unmount()
+    said = "no TPM" if disk == "there" else f"not mounted: {DISK}/integrity"
     process = start_unit(world, manager)
-    manager.wait("STATUS=waiting, trying again.*no TPM.*")
-    wait_for(lambda: "Steward waits for the encrypted directories: no TPM" in " ".join(
+    manager.wait(f"STATUS=waiting, trying again.*{said}.*")
+    wait_for(lambda: f"Steward waits for the encrypted directories: {said}" in " ".join(
         world.take("console").split()), 30)
+    if disk == "late":
+        world.mount()
     os.rename(world.tpm.socket + ".late", world.tpm.socket)
     assert process.wait(30) == 0 and world.unlocked == {SECRETS, MORE}
     entries = world.entries()

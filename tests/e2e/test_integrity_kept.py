@@ -175,6 +175,37 @@ def test_fresh_and_not_mounted(worlds, required):
     assert world.handler().events("INTEGRITY_ENABLED")
 
 
+def mounts(world):
+    """Says nothing wrong, but takes as long as the disk does."""
+    def answer(said):
+        world.mount()
+        return said
+    return answer
+
+
+@pytest.mark.parametrize("plan", [lambda world: None, fstab("nofail")], ids=["unplanned", "fstab"])
+def test_mounted_while_the_tpm_is_asked(world, lying, plan):
+    """What was seen of the disk before is true no more."""
+    plan(world)
+    world.unmount()
+    lying.tell(1, mounts(world))
+    outcome = world.handler()
+    assert outcome.code == 0 and not outcome.emergencies, outcome
+    assert world.unlocked == {SECRETS, MORE}
+
+
+def test_directories_are_mounted_while_the_tpm_is_asked(world, lying):
+    world.run("mkdir", "/mnt/records")
+    world.run("cp", RECORD, "/mnt/records")
+    world.write_config(**{"record-directory": "/mnt/records"})
+    fstab("nofail")(world)
+    world.unmount()
+    lying.tell(1, mounts(world))
+    outcome = world.handler()
+    assert outcome.code == 0 and not outcome.emergencies, outcome
+    assert world.unlocked == {SECRETS, MORE}
+
+
 def test_not_mounted_and_no_tpm(worlds):
     """Then nobody can tell whether something was sealed."""
     world = worlds()
