@@ -31,10 +31,12 @@ TO_SOCKETS = ["write", "sendto"]
 # linux/fscrypt.h: set a policy; add a key; remove it; for all users.
 FSCRYPT_IOCTLS = {19: "set-policy", 23: "add-key", 24: "remove-key", 25: "remove-key"}
 TPM_COMMANDS = {0x120: "EvictControl", 0x122: "NV_UndefineSpace", 0x12a: "NV_DefineSpace",
-                0x131: "CreatePrimary", 0x137: "NV_Write", 0x138: "NV_WriteLock", 0x14e: "NV_Read",
+                0x131: "CreatePrimary", 0x134: "NV_Increment", 0x137: "NV_Write",
+                0x138: "NV_WriteLock", 0x149: "PolicyNV", 0x14e: "NV_Read", 0x14f: "NV_ReadLock",
                 0x153: "Create", 0x157: "Load", 0x159: "RSA_Decrypt", 0x165: "FlushContext",
-                0x169: "NV_ReadPublic", 0x16c: "PolicyCommandCode", 0x173: "ReadPublic",
-                0x174: "RSA_Encrypt", 0x176: "StartAuthSession", 0x17a: "GetCapability",
+                0x167: "LoadExternal", 0x169: "NV_ReadPublic", 0x16a: "PolicyAuthorize",
+                0x16c: "PolicyCommandCode", 0x173: "ReadPublic", 0x174: "RSA_Encrypt",
+                0x176: "StartAuthSession", 0x177: "VerifySignature", 0x17a: "GetCapability",
                 0x17b: "GetRandom", 0x17e: "PCR_Read", 0x17f: "PolicyPCR"}
 
 libc = ctypes.CDLL(None, use_errno=True)
