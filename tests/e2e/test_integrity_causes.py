@@ -93,10 +93,6 @@ def key_of_another_kind(world):
     other_key(world, "-C", "0x81000001", "-u", "key.pub", "-r", "key.priv", "-G", "ecc")
 
 
-def evicted_srk(world):
-    world.tpm.tool("evictcontrol", "-C", "o", "-c", "0x81000001")
-
-
 def undefined_pin(world):
     world.tpm.tool("nvundefine", "-C", "o", hex(NV_INDEX))
 
@@ -282,7 +278,6 @@ CAUSES = {
     other_key: ("wrapping key replaced", "unseal"),
     key_of_our_policy: ("wrapping key replaced", "unseal"),
     key_of_another_kind: ("wrapping key replaced", "unseal"),
-    evicted_srk: ("TPM error", "locate"),
     other_pin: (CHANGED, "locate"),
     record_removed: ("record removed", "locate"),
     record_empty: (CHANGED, "locate"),
