@@ -312,9 +312,7 @@ static void request(struct download *d, const struct engine_action *action)
 		.access = &place->access,
 		.range = action->range,
 		.whole = action->whole,
-		/* What did not match may be a cache's. */
-		.caching = d->engine.sources[action->source].mismatches > 0 ? HTTP_PAST_CACHES
-									    : HTTP_ANY_AGE,
+		.caching = action->past_caches ? HTTP_PAST_CACHES : HTTP_ANY_AGE,
 		.unlimited = place->kind == SOURCE_HA_PEER,
 		.stall_timeout_s = d->home->config->software_update.download.stall_timeout_s,
 	};

@@ -229,6 +229,7 @@ static void restart(struct engine *e, struct engine_actions *out)
 	for (unsigned i = 0; i < e->n_sources; i++) {
 		source_set_state(&e->sources[i], SOURCE_ASKED, "");
 		e->sources[i].mismatches = 0;
+		e->sources[i].past_caches = false;
 		e->sources[i].no_range = false;
 	}
 	engine_set_state(e, ENGINE_QUEUED, out);

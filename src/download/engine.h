@@ -166,7 +166,8 @@ enum engine_action_type {
 	ACTION_DISCOVER, /* ask every source that is SOURCE_ASKED; may exchange the list first */
 	ACTION_STOP_DISCOVERY,
 	ACTION_PREPARE,          /* make room for the image of source's manifest */
-	ACTION_REQUEST,          /* slot, source, range; whole = without a Range header */
+	ACTION_REQUEST,          /* slot, source, range, past_caches; whole = without a Range
+				    header */
 	ACTION_ACCEPT_WHOLE,     /* slot: let the waiting body come */
 	ACTION_CANCEL_REQUEST,   /* slot */
 	ACTION_SOURCE_LEFT,      /* source became unavailable or excluded: log its reason */
@@ -181,6 +182,7 @@ struct engine_action {
 	unsigned slot;
 	struct byte_range range;
 	bool whole;
+	bool past_caches; /* no cache may answer with what it has */
 	uint32_t piece;
 	enum engine_state state; /* of ACTION_STATE */
 	char reason[SOURCE_REASON_SIZE];
@@ -199,6 +201,7 @@ struct engine_slot {
 	bool used;
 	bool cancelling;
 	bool whole;
+	bool past_caches;
 	bool answered; /* a byte of body has come */
 	unsigned source;
 	uint64_t began_ms;

@@ -16,21 +16,52 @@ static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32
 	return !(begun_by_another && slot->range.first >= first);
 }
 
+/* Did it come through what may be a cache, with a file of before? No cache is between the nodes of
+ * a router. */
+static bool may_be_stale(const struct engine *e, const struct engine_slot *slot)
+{
+	return !slot->past_caches && e->sources[slot->source].kind != SOURCE_HA_PEER;
+}
+
+/* What its source brought does not fit, but it is to blame only for what comes past the caches: so
+ * it is asked from now on. */
+static void go_past_caches(struct engine *e, unsigned source)
+{
+	e->sources[source].past_caches = true;
+	picker_disown_source(&e->picker, source);
+}
+
+/* The beginning of a piece that came from a cache is not the source's, once it was found wrong. */
+static void give_back(struct engine *e, const struct engine_slot *slot, uint64_t held_end)
+{
+	int source = (int)slot->source;
+	bool disowned = e->sources[source].past_caches && may_be_stale(e, slot);
+	int by = disowned ? SOURCE_SEVERAL : source;
+
+	picker_give_back(&e->picker, &slot->range, held_end, by,
+			 slot->beginner == source ? by : slot->beginner);
+}
+
 static enum request_outcome take_bad_piece(struct engine *e, const struct engine_slot *slot,
 					   const struct engine_event *event,
 					   struct engine_actions *out)
 {
+	bool stale = may_be_stale(e, slot);
 	struct engine_action *mismatch;
 
 	picker_forget(&e->picker, event->piece);
 	if (!is_to_blame(e, slot, event->piece))
 		return REQUEST_NEUTRAL;
-	picker_mismatch(&e->picker, event->piece, slot->source);
+	if (stale)
+		go_past_caches(e, slot->source);
+	else
+		picker_mismatch(&e->picker, event->piece, slot->source);
 	mismatch = engine_add_action(out, ACTION_MISMATCH);
 	mismatch->source = slot->source;
 	mismatch->piece = event->piece;
-	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s", event->reason);
-	return REQUEST_BAD_PIECE;
+	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s%s",
+		       stale ? "asked again past caches: " : "", event->reason);
+	return stale ? REQUEST_NEUTRAL : REQUEST_BAD_PIECE;
 }
 
 static void describe_unavailable(const struct source *s, enum request_outcome outcome,
@@ -115,8 +146,7 @@ void engine_request_ended(struct engine *e, const struct engine_event *event,
 	slot->used = false;
 	e->in_flight--;
 	e->ended_ms = e->last_ms;
-	picker_give_back(&e->picker, &slot->range, event->held_end, (int)slot->source,
-			 slot->beginner);
+	give_back(e, slot, event->held_end);
 	if (outcome == REQUEST_BAD_PIECE)
 		outcome = take_bad_piece(e, slot, event, out);
 	if (slot->whole && (outcome == REQUEST_CUT || outcome == REQUEST_STALLED))

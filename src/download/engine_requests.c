@@ -194,6 +194,7 @@ static void ask(struct engine *e, unsigned source, const struct byte_range *rang
 	e->slots[slot] = (struct engine_slot){
 		.used = true,
 		.whole = whole,
+		.past_caches = s->past_caches,
 		.source = source,
 		.began_ms = e->last_ms,
 		.range = whole ? picker_take_all(&e->picker) : *range,
@@ -208,6 +209,7 @@ static void ask(struct engine *e, unsigned source, const struct byte_range *rang
 	request->source = source;
 	request->range = e->slots[slot].range;
 	request->whole = whole;
+	request->past_caches = s->past_caches;
 }
 
 /* Pieces somebody got wrong are asked for elsewhere first, whoever is active. */

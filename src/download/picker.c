@@ -346,6 +346,13 @@ uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces)
 	return p->n_pieces - n;
 }
 
+void picker_disown_source(struct picker *p, unsigned source)
+{
+	for (unsigned i = 0; i < p->n_partials; i++)
+		if (p->partials[i].source == (int)source)
+			p->partials[i].source = SOURCE_SEVERAL;
+}
+
 void picker_disown(struct picker *p)
 {
 	for (unsigned i = 0; i < p->n_partials; i++)

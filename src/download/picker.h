@@ -91,6 +91,9 @@ void picker_give_back(struct picker *p, const struct byte_range *range, uint64_t
 /* What is held of a piece, not verified, is to be fetched again. */
 void picker_forget(struct picker *p, uint32_t piece);
 
+/* Nobody is to blame for what source brought and that is not verified. */
+void picker_disown_source(struct picker *p, unsigned source);
+
 /* A piece brought by source alone did not match. */
 void picker_mismatch(struct picker *p, uint32_t piece, unsigned source);
 

@@ -72,6 +72,7 @@ struct source {
 	uint64_t most;         /* bytes that one request brought */
 	uint64_t whole_end;    /* where its last whole file was cut; whole download; 0 = never */
 	bool whole_stuck;      /* twice there: it brings no more */
+	bool past_caches;      /* what came did not fit, and may be a cache's; whole download */
 	unsigned mismatches;   /* pieces it brought alone that did not match; whole download */
 	const uint8_t *pieces; /* bitmap of what it has, borrowed; NULL = it has the image */
 

@@ -2,7 +2,9 @@
 once, and that takes hardly longer than one plain request through the same cache would."""
 
 import os
+import shutil
 import time
+import urllib.request
 
 import pytest
 
@@ -75,3 +77,22 @@ def test_cache_is_not_left_for_another(kind, cache, origin, daemons, image, serv
     through, other = cache(kind), servers(rate=MIB, root=origin.repository.root)
     check(origin, daemons(through, other), image)
     assert other.image_bytes == 0
+
+
+def test_image_of_before_in_a_cache(cache, origin, daemons, images, image):
+    """The file was exchanged, and the cache does not know: asked past it, the source brings the right one."""
+    kept = os.path.join(origin.repository.root, "V1", os.path.basename(image.path))
+    os.remove(kept)
+    shutil.copyfile(images(8, 2).path, kept)
+    os.utime(kept, (0, 0))  # old files are taken for such as do not change
+    through = cache("squid")
+    with urllib.request.urlopen(through.url + "V1/" + os.path.basename(kept)) as reply:
+        reply.read()
+    os.remove(kept)
+    os.link(image.path, kept)
+    daemon = daemons(through, download={"attempts": 1})
+    daemon.fetch("V1", timeout=60)
+    source = daemon.source_of("V1", "s0")
+    assert source["failures"] == 0 and source["state"] in ("active", "available"), source
+    assert "does not match" in daemon.log and "past caches" in daemon.log
+    assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256

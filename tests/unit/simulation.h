@@ -44,6 +44,7 @@ struct sim_source {
 	bool other_image;
 	uint64_t bytes_per_ms; /* of one request */
 	uint64_t bad_pieces;   /* of the first 64: it has them wrong */
+	uint64_t stale_pieces; /* likewise, unless it is asked past caches */
 };
 
 struct sim_event {
@@ -79,6 +80,7 @@ struct sim {
 	uint64_t began_ms[SLOTS_MAX];
 	struct byte_range ranges[SLOTS_MAX];
 	bool whole[SLOTS_MAX];
+	bool past_caches[SLOTS_MAX];
 	bool served[SLOTS_MAX];
 	uint64_t first_byte_ms[SLOTS_MAX]; /* when it comes */
 	uint64_t served_ms[SOURCES_MAX];   /* when the last request was begun to be served */

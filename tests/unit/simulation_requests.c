@@ -150,6 +150,7 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 	sim->began_ms[action->slot] = sim->now_ms;
 	sim->ranges[action->slot] = action->range;
 	sim->whole[action->slot] = action->whole;
+	sim->past_caches[action->slot] = action->past_caches;
 	sim->served[action->slot] = false;
 	sim->first_byte_ms[action->slot] = UINT64_MAX;
 	sim->in_flight_max = MAX(sim->in_flight_max, sim->engine.in_flight);
@@ -182,6 +183,7 @@ void sim_accept_whole(struct sim *sim, unsigned slot)
 
 	whole.source = sim->engine.slots[slot].source;
 	whole.range = sim->engine.slots[slot].range;
+	whole.past_caches = sim->past_caches[slot];
 	sim->request_ids[slot] = 0;
 	sim->n_requests--;
 	sim->n_requests_of[whole.source]--;
@@ -210,16 +212,18 @@ void sim_cancel_request(struct sim *sim, unsigned slot)
 }
 
 /* The bytes of a request arrive on the disk: which are right depends on the source and the dice. */
-static void write_units(struct sim *sim, const struct sim_source *s, uint64_t first, uint64_t end)
+static void write_units(struct sim *sim, unsigned slot, uint64_t first, uint64_t end)
 {
+	const struct sim_source *s = &sim->sources[sim->engine.slots[slot].source];
+	uint64_t wrong = s->bad_pieces | (sim->past_caches[slot] ? 0 : s->stale_pieces);
 	uint64_t flipped = sim_percent(sim) < s->corrupts && end > first
 				   ? first + test_random(&sim->random) % (end - first)
 				   : UINT64_MAX;
 
 	for (uint64_t at = first; at < end; at += SIM_UNIT) {
 		uint64_t piece = at / SIM_PIECE_SIZE;
-		bool is_bad = flipped / SIM_UNIT == at / SIM_UNIT ||
-			      (piece < 64 && (s->bad_pieces >> piece & 1));
+		bool is_bad =
+			flipped / SIM_UNIT == at / SIM_UNIT || (piece < 64 && (wrong >> piece & 1));
 
 		if (!sim_is_verified(sim, (uint32_t)piece))
 			sim->units[at / SIM_UNIT] = is_bad ? 2 : 1;
@@ -270,13 +274,12 @@ static void judge_pieces(struct sim *sim, struct engine_event *end)
 
 void sim_end_request(struct sim *sim, struct engine_event *end)
 {
-	const struct sim_source *s = &sim->sources[sim->engine.slots[end->slot].source];
 	uint64_t first = sim->ranges[end->slot].first;
 
 	sim_forget_events(sim, ENGINE_ANSWERED, sim->request_ids[end->slot]);
 	sim_forget_events(sim, ENGINE_SILENT, sim->request_ids[end->slot]);
 	engine_count_received(&sim->engine, end->slot, end->bytes);
-	write_units(sim, s, first, first + end->bytes);
+	write_units(sim, end->slot, first, first + end->bytes);
 	sim->ending[end->slot] = true; /* what is asked for now comes too late */
 	judge_pieces(sim, end);
 	sim->ending[end->slot] = false;

@@ -43,6 +43,8 @@ static struct sim_source random_source(struct sim *sim)
 
 	if (below(sim, 10) == 0)
 		s.bad_pieces = test_random(&sim->random) & test_random(&sim->random);
+	if (below(sim, 10) == 0)
+		s.stale_pieces = test_random(&sim->random);
 	return s;
 }
 

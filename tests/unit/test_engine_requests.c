@@ -105,17 +105,25 @@ static void test_next_attempt_asks_all_again(void **state)
 	sim_free(sim);
 }
 
-/* The first wrong piece is asked elsewhere and its source goes on; the second leaves it out. */
+/* The first wrong piece is asked for past caches. The next one is asked elsewhere and its source
+ * goes on; the second of these leaves it out. */
 static void test_pieces_that_do_not_match(void **state)
 {
 	static const struct {
 		uint64_t bad;
-		unsigned mismatches;
+		uint64_t stale;
+		unsigned told;
+		unsigned mismatches; /* that the source is blamed for */
 		enum source_state end;
 	} rows[] = {
-		{1 << 5, 1, SOURCE_AVAILABLE},
-		{1 << 5 | 1 << 6 | 1 << 7, 2, SOURCE_EXCLUDED},
-		{UINT64_MAX, 2, SOURCE_EXCLUDED},
+		{0, 1 << 5, 1, 0, SOURCE_AVAILABLE},                    /* a cache's */
+		{0, UINT64_MAX, 1, 0, SOURCE_AVAILABLE},                /* in several requests */
+		{1 << 5, 0, 2, 1, SOURCE_AVAILABLE},                    /* past it, too */
+		{1 << 9, 1 << 5, 2, 1, SOURCE_AVAILABLE},               /* the cache's, its own */
+		{1 << 5 | 1 << 6 | 1 << 7, 0, 3, 2, SOURCE_EXCLUDED},   /* */
+		{1 << 20 | 1 << 21, 1 << 5 | 1, 3, 2, SOURCE_EXCLUDED}, /* */
+		{UINT64_MAX, 0, 3, 2, SOURCE_EXCLUDED},                 /* */
+		{UINT64_MAX, UINT64_MAX, 3, 2, SOURCE_EXCLUDED},        /* */
 	};
 
 	(void)state;
@@ -124,10 +132,13 @@ static void test_pieces_that_do_not_match(void **state)
 		struct sim *sim;
 
 		bad.bad_pieces = rows[i].bad;
+		bad.stale_pieces = rows[i].stale;
 		sim = sim_with(&bad, &sim_good);
 		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
-		assert_int_equal(sim->engine.sources[0].state, rows[i].end);
-		assert_true(sim->n_mismatches >= rows[i].mismatches);
+		if (sim->engine.sources[0].state != rows[i].end ||
+		    sim->engine.sources[0].mismatches != rows[i].mismatches ||
+		    sim->n_mismatches < rows[i].told)
+			fail_msg("row %u", i);
 		assert_int_equal(sim->engine.sources[1].mismatches, 0);
 		assert_int_equal(sim->n_discoveries, 1);
 		sim_free(sim);
@@ -146,7 +157,56 @@ static void test_excluded_stays_excluded(void **state)
 	while (sim->n_retries < 2)
 		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->engine.sources[0].state, SOURCE_EXCLUDED);
-	assert_true(sim->n_requests <= 3);
+	assert_true(sim->n_requests <= 4);
+	sim_free(sim);
+}
+
+/* All that a cache has is of another file: its source is asked past it, and brings all. */
+static void test_only_source_behind_a_stale_cache(void **state)
+{
+	static const struct {
+		uint64_t stale;
+		unsigned at_once;
+		unsigned cuts;
+		bool whole;
+	} rows[] = {
+		{UINT64_MAX, 4, 0, false},          {UINT64_MAX, 1, 0, false},
+		{UINT64_MAX << 6, 8, 0, false},     {1, 4, 0, true},
+		{0x5555555555555550, 8, 40, false}, /* parts of pieces that came from the cache */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source stale = sim_good;
+		struct sim *sim;
+
+		stale.stale_pieces = rows[i].stale;
+		stale.cuts = rows[i].cuts;
+		stale.ignores_ranges = rows[i].whole;
+		sim = sim_with(&stale, NULL);
+		sim->engine.limits.concurrency = rows[i].at_once;
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		if ((sim->engine.attempt != 1 && rows[i].cuts == 0) ||
+		    sim->engine.sources[0].mismatches != 0 || !sim->engine.sources[0].past_caches)
+			fail_msg("row %u: attempt %u, %u mismatches", i, sim->engine.attempt,
+				 sim->engine.sources[0].mismatches);
+		sim_free(sim);
+	}
+}
+
+/* Between the nodes of a router there is no cache. */
+static void test_peer_is_blamed_at_once(void **state)
+{
+	struct sim_source bad = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	bad.bad_pieces = 1 << 5;
+	sim = sim_with(&bad, &sim_good);
+	sim->kinds[0] = sim->engine.sources[0].kind = SOURCE_HA_PEER;
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_int_equal(sim->n_mismatches, 1);
+	assert_int_equal(sim->engine.sources[0].mismatches, 1);
 	sim_free(sim);
 }
 
@@ -320,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_next_attempt_asks_all_again),
 		cmocka_unit_test(test_pieces_that_do_not_match),
 		cmocka_unit_test(test_excluded_stays_excluded),
+		cmocka_unit_test(test_only_source_behind_a_stale_cache),
+		cmocka_unit_test(test_peer_is_blamed_at_once),
 		cmocka_unit_test(test_refused_is_unavailable_at_once),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_no_range),
