@@ -324,19 +324,23 @@ static int check_alpn(struct tls_channel *c, struct err *err)
 	return 0;
 }
 
-/* What wolfSSL holds for the peer's certificate is the leaf that was kept. It has no copy of some,
- * of Ed25519 keys for one: then what it told of stands alone. */
+/* What wolfSSL has kept of the Certificate message, and checked CertificateVerify with the first
+ * of, is what was kept here: nothing within our bounds is beyond its own. Its X509 of the peer is
+ * not asked for: wolfSSL 5.5.4 may then lose the one that it has. */
 static int check_leaf(struct tls_channel *c, struct err *err)
 {
-	WOLFSSL_X509 *proved = wolfSSL_get_peer_certificate(c->wolfssl);
-	int size = 0;
-	const unsigned char *der = proved ? wolfSSL_X509_get_der(proved, &size) : NULL;
-	struct span leaf = c->peer.certificates[0];
-	bool same = (c->chain_is_told || c->peer.n == 0) &&
-		    (!proved || (c->peer.n > 0 && der && leaf.size == (size_t)size &&
-				 memcmp(leaf.bytes, der, leaf.size) == 0));
+	WOLFSSL_X509_CHAIN *kept = wolfSSL_get_peer_chain(c->wolfssl);
+	int n = kept ? wolfSSL_get_chain_count(kept) : 0;
+	bool same = (c->chain_is_told || c->peer.n == 0) && n >= 0 && (size_t)n == c->peer.n;
 
-	wolfSSL_X509_free(proved);
+	for (int i = 0; same && i < n; i++) {
+		struct span certificate = c->peer.certificates[i];
+		int size = wolfSSL_get_chain_length(kept, i);
+
+		same = size >= 0 && (size_t)size == certificate.size &&
+		       memcmp(wolfSSL_get_chain_cert(kept, i), certificate.bytes,
+			      certificate.size) == 0;
+	}
 	return same ? 0
 		    : err_set(err, -EPROTO,
 			      "TLS handshake: the certificates that were shown could not be kept");
