@@ -35,11 +35,18 @@ enum source_kind {
 	SOURCE_MIST_PROXY,
 };
 
+struct config_mirror {
+	char *url; /* as those of the source */
+	char *query;
+};
+
 struct config_source {
 	char *name;
 	enum source_kind kind;
-	char *url;            /* ends in '/' */
-	char *query;          /* behind each document's path, with its '?'; a secret; NULL = none */
+	char *url;   /* ends in '/' */
+	char *query; /* behind each document's path, with its '?'; a secret; NULL = none */
+	struct config_mirror *mirrors; /* asked in this order, after url */
+	size_t n_mirrors;
 	char *ca_certificate; /* PEM file; NULL = the system's */
 	char *client_certificate;
 	char *client_key;

@@ -14,6 +14,11 @@ static void free_source(struct config_source *source)
 	free(source->name);
 	free(source->url);
 	free(source->query);
+	for (size_t i = 0; i < source->n_mirrors; i++) {
+		free(source->mirrors[i].url);
+		free(source->mirrors[i].query);
+	}
+	free(source->mirrors);
 	free(source->ca_certificate);
 	free(source->client_certificate);
 	free(source->client_key);

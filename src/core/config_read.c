@@ -205,12 +205,27 @@ static void read_integrity(struct reader *r, struct config_integrity *integrity)
 	integrity->policy_directory = string(r, "configuration-integrity/policy-directory");
 }
 
+static void read_mirrors(struct reader *r, struct config_source *source)
+{
+	struct ly_set *set = find_all(r, "mirror");
+
+	source->mirrors = calloc((set ? set->count : 0) + 1, sizeof(*source->mirrors));
+	for (uint32_t i = 0; set && source->mirrors && i < set->count; i++) {
+		struct config_mirror *mirror = &source->mirrors[source->n_mirrors++];
+
+		mirror->url = split_url(r, lyd_get_value(set->dnodes[i]), &mirror->query);
+	}
+	r->out_of_memory |= !source->mirrors;
+	ly_set_free(set, NULL);
+}
+
 static void read_source(struct reader *r, struct config_source *source)
 {
 	source->name = string(r, "name");
 	source->kind = (enum source_kind)index_of(source_kinds, N_ELEMENTS(source_kinds),
 						  text_of(r, "kind"));
 	source->url = split_url(r, text_of(r, "url"), &source->query);
+	read_mirrors(r, source);
 	source->ca_certificate = string(r, "ca-certificate");
 	source->client_certificate = string(r, "client-certificate");
 	source->client_key = string(r, "client-key");

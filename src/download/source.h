@@ -15,8 +15,9 @@
 #include "core/config.h"
 #include "download/allowance.h"
 
-#define SOURCES_MAX        32
-#define SOURCE_NAME_SIZE   64
+#define SOURCES_MAX        64 /* each mirror is one: the model allows 60, and two conductors and a peer \
+			       */
+#define SOURCE_NAME_SIZE   72 /* "<name>/<number>" of a mirror */
 #define SOURCE_REASON_SIZE 256
 
 #define PROBE_BYTES       (64u << 10)  /* a source's first request in an attempt */

@@ -52,10 +52,22 @@ static int copy_access(struct http_access *ret, const struct config_source *sour
 	return rc < 0 ? rc : copy(&ret->proxy_password_file, source->proxy_password_file);
 }
 
-static int add(struct source_list *list, const struct config_source *source,
-	       const struct config *config, struct err *err)
+/* number: 1 = the source itself; a mirror's name is one that no source can have. */
+static char *name_of(const struct config_source *source, size_t number)
+{
+	char *name = NULL;
+
+	if (number == 1)
+		return strdup(source->name);
+	return asprintf(&name, "%s/%zu", source->name, number) < 0 ? NULL : name;
+}
+
+static int add_place(struct source_list *list, const struct config_source *source, size_t number,
+		     const struct config *config, struct err *err)
 {
 	const struct config_software_update *update = &config->software_update;
+	const char *url = number == 1 ? source->url : source->mirrors[number - 2].url;
+	const char *query = number == 1 ? source->query : source->mirrors[number - 2].query;
 	struct source_place *place;
 	int rc;
 
@@ -67,13 +79,23 @@ static int add(struct source_list *list, const struct config_source *source,
 	place->concurrency = source->concurrency;
 	place->only_imported =
 		source_offers_only_imported(config->role, update->access_mode, source->kind);
-	place->name = strdup(source->name);
-	place->url = strdup(source->url);
+	place->name = name_of(source, number);
+	place->url = strdup(url);
 	rc = copy_access(&place->access, source);
-	place->query = source->query ? strdup(source->query) : NULL;
-	if (!place->name || !place->url || (source->query && !place->query) || rc < 0)
+	place->query = query ? strdup(query) : NULL;
+	if (!place->name || !place->url || (query && !place->query) || rc < 0)
 		return err_set(err, -ENOMEM, "sources: out of memory");
 	return 0;
+}
+
+static int add(struct source_list *list, const struct config_source *source,
+	       const struct config *config, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t number = 1; number <= 1 + source->n_mirrors && rc == 0; number++)
+		rc = add_place(list, source, number, config, err);
+	return rc;
 }
 
 static int add_peer(struct source_list *list, const struct config *config, struct err *err)

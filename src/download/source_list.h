@@ -26,8 +26,10 @@ struct source_list {
 	unsigned n;
 };
 
-/* The HA peer, then by kind, then as configured; kinds that the access mode leaves out are not
- * there. -ENOMEM; -E2BIG if there are more than SOURCES_MAX. */
+/* The HA peer, then by kind, then as configured, each followed by its mirrors: these are places of
+ * their own, named "<source>/2", "<source>/3" and so on, so that what one fails costs that one;
+ * kinds that the access mode leaves out are not there. -ENOMEM; -E2BIG if there are more than
+ * SOURCES_MAX. */
 int source_list_make(struct source_list *ret, const struct config *config, struct err *err);
 void source_list_release(struct source_list *list);
 

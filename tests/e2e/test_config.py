@@ -47,6 +47,20 @@ REFUSED = {
     "the form in which a query is shown": (
         {"software-update": {"source": [{**SOURCE, "url": "http://b/?..."}]}},
         "source[name='a']/url", '"http://...', "give the whole URL"),
+    "mirror scheme": ({"software-update": {"source": [{**SOURCE, "mirror": ["ftp://x"]}]}},
+                      "source[name='a']/mirror", "", "http or https"),
+    "mirror of itself": ({"software-update": {"source": [{**SOURCE, "mirror": [SOURCE["url"]]}]}},
+                         "source[name='a']/mirror", "", "is the url already"),
+    "one mirror twice": (
+        {"software-update": {"source": [{**SOURCE, "mirror": 2 * ["http://b/?s"]}]}},
+        "source[name='a']/mirror", "?...", "Duplicate"),
+    "eight mirrors": (
+        {"software-update": {"source": [{**SOURCE, "mirror": [f"http://{i}/" for i in range(8)]}]}},
+        "mirror", "", "Too many"),
+    "61 URLs": (
+        {"software-update": {"source": [{**SOURCE, "name": f"s{i}"} for i in range(54)] +
+                             [{**SOURCE, "mirror": [f"http://{i}/" for i in range(6)]}]}},
+        "software-update", "", "at most 60 URLs"),
     "url with credentials": ({"software-update": {"source": [{**SOURCE, "url": "http://a:b@c/"}]}},
                              "source[name='a']/url", 'is "http://...":', "without credentials"),
     "no url": ({"software-update": {"source": [{"name": "a", "kind": "artifactory"}]}},
