@@ -60,6 +60,9 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	(void)request;
 	fetch->result.status = head->status;
 	fetch->result.retry_after_s = head->retry_after_s;
+	fetch->result.is_page = head->is_html;
+	if (head->status == 511 && !fetch->ask.any_status)
+		return err_set(err, -EPROTO, "%s", HTTP_HEAD_511);
 	if (head->status != 200 && !fetch->ask.any_status)
 		return err_set(err, -EPROTO, "HTTP %d", head->status);
 	if (head->encoded && !is_decoded(head))
@@ -102,6 +105,17 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 	return 0;
 }
 
+/* Neither a JSON document nor a JWS begins so. */
+static void take_body(struct http_fetch *fetch)
+{
+	size_t at = 0;
+
+	while (at < fetch->size && strchr(" \t\r\n", fetch->bytes[at]) && fetch->bytes[at])
+		at++;
+	fetch->result.is_page |= at < fetch->size && fetch->bytes[at] == '<';
+	fetch->result.body = span_of(fetch->bytes, fetch->size);
+}
+
 static void on_done(struct http_request *request, const struct http_result *result, void *owner)
 {
 	struct http_fetch *fetch = owner;
@@ -111,7 +125,7 @@ static void on_done(struct http_request *request, const struct http_result *resu
 	fetch->result.unreached = result->status == 0 && (result->outcome == HTTP_CONNECT_FAILED ||
 							  result->outcome == HTTP_CUT);
 	if (result->outcome == HTTP_DONE)
-		fetch->result.body = span_of(fetch->bytes, fetch->size);
+		take_body(fetch);
 	else if (result->outcome != HTTP_ABORTED && result->outcome != HTTP_CANCELLED)
 		fetch->result.err = result->err;
 	uv_close((uv_handle_t *)&fetch->timer, on_timer_closed);

@@ -27,6 +27,7 @@ struct http_ask {
 
 struct http_fetch_result {
 	int status;            /* 0 = no answer */
+	bool is_page;          /* what came is HTML, by its type or its first byte */
 	bool unreached;        /* no connection, or one that ended without an answer */
 	struct span body;      /* valid during done */
 	int64_t retry_after_s; /* -1 = not asked for */

@@ -6,6 +6,10 @@
 
 #include "core/span.h"
 
+/* RFC 6585, 6: the status is for captive portals alone. */
+#define HTTP_HEAD_511                                                                              \
+	"HTTP 511: a captive portal on the way wants a login before it lets anybody through"
+
 struct http_head {
 	int status;
 	bool has_length;

@@ -1,6 +1,7 @@
 /* http_request.h - one request as libcurl sees it: its options, its head, its end.
  *
- * Shared by http_client.c, which runs them on the loop, and http_request.c; nobody else.
+ * Shared by http_client.c, which runs them on the loop, http_request.c and http_outcome.c; nobody
+ * else.
  */
 #pragma once
 

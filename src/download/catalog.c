@@ -62,6 +62,18 @@ static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetc
 	answer(inquiry, ANSWER_FAILED);
 }
 
+/* What was to be read is a page for people: not the source's. */
+static void tell_portal(const struct http_fetch_result *result, const char *what, struct err *err)
+{
+	if (result->is_page)
+		(void)err_set(err, -EPROTO,
+			      "HTTP 200 with a page of HTML instead of %s: somebody on the way, as "
+			      "a captive portal, answers in its place",
+			      what);
+	else
+		(void)err_wrap(err, "%s", what);
+}
+
 static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms);
 static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms);
 
@@ -97,9 +109,9 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 	}
 	if (manifest_parse(&inquiry->manifest, catalog->keys->keys, catalog->keys->n, result->body,
 			   catalog->version, err) < 0) {
-		(void)err_wrap(err, "manifest");
+		tell_portal(result, "manifest", err);
 		if (!asks_past_caches(inquiry))
-			answer(inquiry, ANSWER_BAD_MANIFEST);
+			answer(inquiry, result->is_page ? ANSWER_FAILED : ANSWER_BAD_MANIFEST);
 		return;
 	}
 	inquiry->manifest_jws = malloc(result->body.size);
@@ -166,7 +178,7 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 		return;
 	}
 	if (index_parse(&inquiry->index, result->body, err) < 0) {
-		(void)err_wrap(err, "index.json");
+		tell_portal(result, "index.json", err);
 		answer(inquiry, ANSWER_FAILED);
 		return;
 	}

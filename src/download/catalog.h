@@ -2,7 +2,9 @@
  *
  * With a version, a source that has it is asked for its manifest too, and answers with that.
  * Each source answers once, in any order; a slow one delays nobody. A source's answer comes
- * after at most twice the time limit, and as often again as it is busy.
+ * after at most four times the time limit: index and manifest, and both once more past caches where
+ * they did not fit. Each of them is asked for again, up to DOCUMENT_TRIES, while the source is
+ * busy.
  *
  * Calling sequence: catalog_ask -> answered, once a source -> catalog_release; catalog_release
  * at any time, also from answered: no answer comes after it.

@@ -74,6 +74,9 @@ enum reply_verdict range_reply_judge(const struct http_head *head, const struct 
 	case 416:
 		SAY("HTTP %d", head->status);
 		return REPLY_REFUSED;
+	case 511:
+		SAY("%s", HTTP_HEAD_511);
+		return REPLY_REFUSED;
 	case 429:
 	case 503:
 		if (head->retry_after_s >= 0) {

@@ -291,6 +291,7 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 		say(t, REQUEST_CUT, result->err.text);
 		return;
 	case HTTP_PROXY_REFUSED:
+	case HTTP_REDIRECT_FAILED: /* it would lead there again */
 		say(t, REQUEST_REFUSED, result->err.text);
 		return;
 	case HTTP_CONNECT_FAILED:
@@ -300,7 +301,6 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 		/* A certificate or password file of this source: it fails, our disk does not. */
 	case HTTP_RESOLVE_FAILED:
 	case HTTP_TLS_FAILED:
-	case HTTP_REDIRECT_FAILED:
 	case HTTP_PROTOCOL_ERROR:
 		say(t, REQUEST_FAILED, result->err.text);
 		return;

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from nginx import Nginx
 from test_download import sha256
 
 
@@ -29,6 +30,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         mode = self.server.mode
+        if self.path == "/login":
+            self.reply_page(200)
+            return
+        if mode.startswith("portal ") and self.path.endswith(mode.split()[2]):
+            self.server.heads.append((self.path, None))
+            self.reply_portal(mode.split()[1])
+            return
+        if mode == "loop" and self.path.endswith(".iso"):
+            self.server.image_requests += 1
+            self.redirect(self.path)
+            return
         with open(self.server.root + self.path, "rb") as file:
             body = file.read()
         self.server.heads.append((self.path, self.headers.get("Cache-Control")))
@@ -51,6 +63,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(last - first + 1))
         self.end_headers()
         self.wfile.write(body[first:last + 1] + (b"X" * 30 if mode == "leftover" else b""))
+
+    def reply_portal(self, how):
+        if how == "to-page":
+            self.redirect("/login")
+        else:
+            self.reply_page(511 if how == "511" else 200, how != "untyped")
+
+    def redirect(self, where):
+        self.send_response(302)
+        self.send_header("Location", where)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def reply_page(self, status, typed=True):
+        page = b"\n<!DOCTYPE html><html>Who are you?</html>"
+        self.send_response(status)
+        if typed:
+            self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
 
     def reply_document(self, body, mode):
         if mode == "crlf" and self.path.endswith(".jws"):
@@ -120,3 +153,37 @@ def test_version_that_a_cache_hides_is_asked_for_past_it(odd, daemons):
     server.heads.clear()
     assert daemon.get("/v1/versions?refresh=true").status == 200
     assert ("/index.json", "no-cache") in server.heads
+
+
+@pytest.mark.parametrize("mode,where,words", [
+    ("511", "index.json", "HTTP 511: a captive portal"), ("511", ".iso", "HTTP 511: a captive portal"),
+    ("page", "index.json", "page of HTML instead of index.json"),
+    ("page", "manifest.jws", "page of HTML instead of manifest"),
+    ("page", ".iso", "page of HTML instead of the image"),
+    ("to-page", "index.json", "captive portal"), ("to-page", ".iso", "captive portal"),
+    ("untyped", "index.json", "captive portal")])
+def test_captive_portal_is_told(mode, where, words, odd, daemons):
+    server = odd(f"portal {mode} {where}")
+    daemon = daemons(server, download={"attempts": 1})
+    daemon.request("V1")
+    error = daemon.wait_state("V1", "failed")["error"]
+    assert words in error and "captive portal" in error
+    assert len([path for path, _ in server.heads if path.endswith(where)]) <= 2
+
+
+def test_redirect_loop_is_asked_once_an_attempt(odd, daemons):
+    server = odd("loop")
+    daemon = daemons(server, download={"attempts": 1})
+    daemon.request("V1")
+    assert "redirect" in daemon.wait_state("V1", "failed")["error"]
+    assert server.image_requests == 1 + 5  # and the redirects that are followed
+
+
+def test_server_of_http_2_only_is_told(tmp_path, repository, daemons):
+    server = Nginx(tmp_path / "two", repository.root, parameters="http2")
+    try:
+        daemon = daemons(server, download={"attempts": 1})
+        daemon.request("V1")
+        assert "HTTP/2 only" in daemon.wait_state("V1", "failed")["error"]
+    finally:
+        server.close()

@@ -90,6 +90,7 @@ static void test_for_the_whole(void **state)
 		{200, "Content-Length: 10001", REPLY_REFUSED, "200 with 10001 bytes"},
 		{200, "", REPLY_TAKEN, ""},
 		{200, "content-type: TEXT/HTML", REPLY_REFUSED, "captive portal"},
+		{511, "Content-Type: text/html", REPLY_REFUSED, "captive portal on the way"},
 		{206, "Content-Range: bytes 0-9999/10000", REPLY_REFUSED, "no range was asked"},
 		{404, "", REPLY_REFUSED, "HTTP 404"},
 	};
