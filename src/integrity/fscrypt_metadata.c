@@ -14,8 +14,8 @@
 #include "core/macros.h"
 #include "integrity/mounts.h"
 
-#define POLICY_FILE_MAX_BYTES 65536
-#define CONF_MAX_BYTES        65536
+#define FILE_MAX_BYTES 65536
+#define CONF_MAX_BYTES 65536
 
 static void close_directory(DIR **directory)
 {
@@ -60,7 +60,16 @@ bool fscrypt_metadata_is_set_up(const struct fscrypt_metadata *m)
 
 bool fscrypt_metadata_has_policy(const struct fscrypt_metadata *m, const char *policy)
 {
-	return has(m, "policies/", policy);
+	return has(m, FSCRYPT_POLICIES, policy);
+}
+
+int fscrypt_metadata_read(const struct fscrypt_metadata *m, const char *folder, const char *name,
+			  char **ret, size_t *ret_size, struct err *err)
+{
+	char path[PATH_MAX];
+
+	file_of(m, folder, name, path);
+	return file_read(path, FILE_MAX_BYTES, ret, ret_size, err);
 }
 
 static bool names(const struct fscrypt_protectors *p, const char *descriptor)
@@ -88,12 +97,9 @@ static int read_protectors(const struct fscrypt_metadata *m, const char *policy,
 {
 	_cleanup_(free_string) char *bytes = NULL;
 	struct fscrypt_protectors found = {0};
-	char path[PATH_MAX];
 	size_t size;
-	int rc;
+	int rc = fscrypt_metadata_read(m, FSCRYPT_POLICIES, policy, &bytes, &size, &f->err);
 
-	file_of(m, "policies/", policy, path);
-	rc = file_read(path, POLICY_FILE_MAX_BYTES, &bytes, &size, &f->err);
 	if (rc < 0)
 		return failure_because(f, rc == -ENOENT ? CAUSE_METADATA_MISSING : CAUSE_SYSTEM);
 	for (size_t i = 0; i + 2 + FSCRYPT_DESCRIPTOR_SIZE <= size; i++) {
@@ -111,7 +117,7 @@ static bool has_protector(const struct fscrypt_metadata *m, const char *descript
 	char link[FSCRYPT_DESCRIPTOR_SIZE + sizeof(".link")];
 
 	(void)snprintf(link, sizeof(link), "%s.link", descriptor);
-	return has(m, "protectors/", descriptor) || has(m, "protectors/", link);
+	return has(m, FSCRYPT_PROTECTORS, descriptor) || has(m, FSCRYPT_PROTECTORS, link);
 }
 
 int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy, struct failure *f)
@@ -151,7 +157,7 @@ static void drop_shared(struct fscrypt_protectors *ours, const struct fscrypt_pr
 static void drop_absent(struct fscrypt_protectors *ours, const struct fscrypt_metadata *m)
 {
 	for (size_t i = ours->n; i-- > 0;)
-		if (!has(m, "protectors/", ours->descriptor[i]))
+		if (!has(m, FSCRYPT_PROTECTORS, ours->descriptor[i]))
 			drop(ours, i);
 }
 

@@ -4,8 +4,8 @@
  *	MOUNT/.fscrypt/policies/IDENTIFIER    the directory's key, wrapped by its protectors'
  *	MOUNT/.fscrypt/protectors/DESCRIPTOR  the protector's key, wrapped by the FEK
  *
- * These are protobuf messages; all that is read of them is which protectors a policy names.
- * Changing them is the tool's.
+ * These are protobuf messages; here is read of them which protectors a policy names, in
+ * fscrypt_wrapped the keys. Changing them is the tool's.
  */
 #pragma once
 
@@ -37,6 +37,13 @@ bool fscrypt_metadata_is_set_up(const struct fscrypt_metadata *m);
 
 /* Everything an unlock of this policy needs; CAUSE_METADATA_MISSING says what is not there. */
 int fscrypt_metadata_check(const struct fscrypt_metadata *m, const char *policy, struct failure *f);
+
+#define FSCRYPT_POLICIES   "policies/"
+#define FSCRYPT_PROTECTORS "protectors/"
+
+/* One of its files; the caller frees *ret. folder: one of the above. */
+int fscrypt_metadata_read(const struct fscrypt_metadata *m, const char *folder, const char *name,
+			  char **ret, size_t *ret_size, struct err *err);
 
 bool fscrypt_metadata_has_policy(const struct fscrypt_metadata *m, const char *policy);
 

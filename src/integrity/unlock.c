@@ -7,25 +7,26 @@
 #include "core/macros.h"
 #include "integrity/add.h"
 #include "integrity/apart.h"
+#include "integrity/fscrypt_key.h"
 #include "integrity/mounts.h"
 #include "integrity/stopwatch.h"
 #include "integrity/unseal.h"
 
 /* All of them: one that is not as recorded keeps the others closed too. */
-static int check_directories(const struct seal_record *record, bool *ret_present, struct failure *f)
+static int check_directories(const struct seal_record *record, bool were_open[SEAL_DIRECTORIES_MAX],
+			     bool *ret_present, struct failure *f)
 {
 	*ret_present = true;
 	for (size_t i = 0; i < record->n_directories; i++) {
 		const struct seal_directory *directory = &record->directories[i];
-		bool present = false;
-		int rc = fscrypt_check(directory->path, directory->identifier, &present, f);
+		int rc = fscrypt_check(directory->path, directory->identifier, &were_open[i], f);
 
 		/* A mount point is there all the same, and plain. */
 		if (rc < 0 && mount_check(directory->path, f) < 0)
 			return -ENOENT;
 		if (rc < 0)
 			return rc;
-		*ret_present &= present;
+		*ret_present &= were_open[i];
 	}
 	return 0;
 }
@@ -53,16 +54,29 @@ static void lock_again(const struct seal_record *record, const bool *were_open, 
 			(void)fscrypt_lock(record->directories[i].path, &ignored);
 }
 
+/* In the child that has unsealed, whose memory is locked: a process for each directory would take
+ * most of the time. What stays locked here is the tool's, which has the words for why. */
+static void open_without_tool(struct unsealing *u)
+{
+	const struct secret fek = {.bytes = u->fek, .size = FSCRYPT_FEK_SIZE};
+
+	for (size_t i = 0; i < u->record->n_directories; i++) {
+		const struct seal_directory *directory = &u->record->directories[i];
+		struct failure f = {0};
+
+		if (fscrypt_key_add(directory->path, directory->identifier, &fek, &f) < 0)
+			log_debug("%s: %s", directory->path, f.err.text);
+	}
+}
+
 static int unlock_each(const struct seal_record *record, const struct secret *fek,
-		       bool were_open[SEAL_DIRECTORIES_MAX], struct failure *f)
+		       const bool were_open[SEAL_DIRECTORIES_MAX], struct failure *f)
 {
 	for (size_t i = 0; i < record->n_directories; i++) {
 		const struct seal_directory *directory = &record->directories[i];
 		struct stopwatch watch = stopwatch_start();
-		int rc = fscrypt_check(directory->path, directory->identifier, &were_open[i], f);
+		int rc = fscrypt_unlock(directory->path, directory->identifier, fek, f);
 
-		if (rc == 0)
-			rc = fscrypt_unlock(directory->path, directory->identifier, fek, f);
 		if (rc < 0) {
 			f->step = step_of(f->cause);
 			lock_again(record, were_open, i + 1);
@@ -105,9 +119,10 @@ static void tidy_up(const struct unsealing *u)
 		log_debug("%s", err.text);
 }
 
-static int check_all(const struct unsealing *u, bool *ret_present, struct failure *f)
+static int check_all(const struct unsealing *u, bool were_open[SEAL_DIRECTORIES_MAX],
+		     bool *ret_present, struct failure *f)
 {
-	int rc = check_directories(u->record, ret_present, f);
+	int rc = check_directories(u->record, were_open, ret_present, f);
 
 	return rc == 0 ? add_check(u->config, u->record, f) : rc;
 }
@@ -119,13 +134,18 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	bool were_open[SEAL_DIRECTORIES_MAX] = {false};
 	struct failure of_directories = {.step = STEP_UNLOCK};
 	bool present = false;
-	int directories_rc = check_all(u, &present, &of_directories);
+	int directories_rc = check_all(u, were_open, &present, &of_directories);
 	int rc;
 
 	u->locate_only = directories_rc < 0 || (present && !adds);
 	if (directories_rc == 0)
 		name_left(u);
+	if (directories_rc == 0 && !present)
+		u->unsealed = open_without_tool;
 	rc = unseal(u, f);
+	/* It may have ended after it had opened some. */
+	if (rc < 0 && u->unsealed)
+		lock_again(u->record, were_open, u->record->n_directories);
 	if (rc == 0 && directories_rc == 0)
 		tidy_up(u);
 	if (rc == 0 && directories_rc < 0) {

@@ -2,7 +2,7 @@
  *
  *	locate  the record; what it says of the directories must hash to the pin
  *	unseal  the wrapping key's Name must be the record's; decrypt the FEK
- *	pass    it to fscrypt
+ *	pass    it to the kernel, or to fscrypt where its metadata are not as expected
  *	unlock  every directory, checked before and after
  *
  * Where all directories hold the pinned policies and their keys are present, locating is all.

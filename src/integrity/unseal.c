@@ -135,6 +135,10 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 	stopwatch_step(&watch, "unseal", t->spent_ns);
 	if (rc == 0 && left)
 		evict_left(t, u, left);
+	if (rc == 0 && u->unsealed) {
+		u->unsealed(u);
+		stopwatch_step(&watch, "open", t->spent_ns);
+	}
 	return rc;
 }
 

@@ -24,6 +24,8 @@ struct unsealing {
 	bool left_is_gone;                 /* none is there (any more) */
 	bool evicted_left;
 	struct unlock_by by;
+	/* Called in the child once fek is there, with all memory locked; NULL = nobody. */
+	void (*unsealed)(struct unsealing *u);
 	uint8_t fek[FSCRYPT_FEK_SIZE]; /* filled, unless locate_only */
 };
 

@@ -10,6 +10,7 @@ import seal_record
 from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, TEXT,
                              Machine)
 from steward import ROOT, SLOW
+from wrapped_fek import fek_of
 
 WRAPPING_KEY = ["-C", "0x81000001", "-u", "key.pub", "-r", "key.priv", "-G", "rsa2048:oaep-sha256:null",
                 "-a", "fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|noda|decrypt"]
@@ -349,7 +350,38 @@ def test_back_with_its_own_tpm_it_opens(world, machine):
     assert world.handler().code == 0 and world.unlocked == {SECRETS, MORE}
 
 
+def left_to_the_tool(world):
+    """What the tool reads, but does not write like this: a tag of two bytes where one would do."""
+    for name in os.listdir(world.path(DISK + "/.fscrypt/protectors")):
+        path = f"{DISK}/.fscrypt/protectors/{name}"
+        text = world.read(path)
+        assert text[0] == 0x0a
+        world.write(path, b"\x8a\x00" + text[1:])
+
+
+def test_opens_without_fscrypt(world):
+    """And what fscrypt has to say and to do afterwards is as if it had done it."""
+    outcome = world.handler(environment={"PATH": "/mnt"})
+    assert outcome.code == 0 and len(outcome.events("INTEGRITY_UNLOCKED")) == 2, outcome
+    assert world.read(SECRETS + "/file").decode() == TEXT
+    for path in (SECRETS, MORE):
+        assert "Unlocked: Yes" in world.run("fscrypt", "status", path).stdout
+        world.run("fscrypt", "lock", path)
+    assert not world.unlocked
+    fek = fek_of(world)
+    world.write("/run/fek", fek)
+    world.run("fscrypt", "unlock", SECRETS, "--key=/run/fek", "--quiet")
+    assert world.unlocked == {SECRETS}
+    assert world.handler().code == 0 and world.unlocked == {SECRETS, MORE}
+
+
+def test_what_only_fscrypt_reads(world):
+    left_to_the_tool(world)
+    assert world.handler().code == 0 and world.unlocked == {SECRETS, MORE}
+
+
 def test_fscrypt_missing(world):
+    left_to_the_tool(world)
     check_event(world, "fscrypt missing", "pass", environment={"PATH": "/mnt"})
 
 
@@ -362,10 +394,12 @@ def script(world, body):
 
 def test_fscrypt_is_not_believed(world):
     """It says that all is well, and has done nothing."""
+    left_to_the_tool(world)
     check_event(world, "fscrypt refused", "pass", environment=script(world, "exit 0\n"))
 
 
 def test_fscrypt_refuses(world):
+    left_to_the_tool(world)
     environment = script(world, "echo one >&2; echo the last word >&2; exit 3\n")
     reason = check_event(world, "fscrypt refused", "pass", environment=environment)
     assert "3" in reason["STEWARD_REASON"] and "the last word" in reason["STEWARD_REASON"]
@@ -373,6 +407,7 @@ def test_fscrypt_refuses(world):
 
 def test_fscrypt_refuses_the_second(world):
     """The first was opened already: it is closed again."""
+    left_to_the_tool(world)
     environment = script(world, f'case "$*" in *unlock*{MORE}*) exit 1;; esac\n'
                                 'PATH=${PATH#*:} exec fscrypt "$@"\n')
     check_event(world, "fscrypt refused", "pass", environment=environment)

@@ -13,6 +13,7 @@ import pytest
 
 from integrity_world import HANDLER, RECORD
 from steward import BUILD, SLOW, wait_for
+from test_integrity_causes import left_to_the_tool
 from wrapped_fek import fek_of
 
 RSA_DECRYPT, GET_RANDOM, NV_WRITE, START_AUTH_SESSION = 0x159, 0x17b, 0x137, 0x176
@@ -205,6 +206,7 @@ def waiting(world, request):
     if request.param == "unlock":
         enable(world)
         reboot(world)
+        left_to_the_tool(world)
     made = Waiting(world, request.param)
     yield made
     if made.handler.poll() is None:

@@ -202,6 +202,7 @@ def test_bind_mount(worlds):
 
 
 def test_fscrypt_is_told_whole(world):
+    causes.left_to_the_tool(world)
     environment = causes.script(world, "printf 'first\\n\\nsecond\\n  goes on\\n' >&2; exit 3\n")
     entry = check_event(world, "fscrypt refused", "pass", environment=environment)
     assert "exit status 3: first second goes on" in entry["STEWARD_REASON"]
