@@ -127,10 +127,18 @@ def read_only_with_a_record_directory(world):
     read_only(world)
 
 
-def squashfs(world):
+def read_only_tmpfs(world):
     world.unmount()
-    world.run("mkdir", "-p", "/mnt/empty")
     world.run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", DISK)
+
+
+def squashfs(world):
+    """A router's firmware, where a filesystem that can be written to was expected."""
+    world.unmount()
+    image = os.path.join(world.directory, "squashfs")
+    world.run("mkdir", "/mnt/empty")
+    world.run("mksquashfs", "/mnt/empty", image, "-no-progress")
+    world.run("mount", "-o", "loop", image, DISK)
 
 
 def out_of_inodes(world):
@@ -143,7 +151,7 @@ def full(world):
 
 
 CANNOT = {read_only: "read-only", read_only_with_a_record_directory: "ead-only",
-          squashfs: "ead-only", out_of_inodes: "filesystem full"}
+          read_only_tmpfs: "ead-only", squashfs: "ead-only", out_of_inodes: "filesystem full"}
 
 
 @pytest.mark.parametrize("cannot", CANNOT, ids=lambda f: f.__name__)
