@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -443,6 +444,41 @@ def test_helper_of_systemd_outlives_its_conductor(world, keys):
         helper.communicate(timeout=30)
     assert helper.returncode == 0
     wait_for(lambda: not world.sshds(), what="the end of its sessions")
+
+
+def catches(process, number):
+    with open(f"/proc/{process.pid}/status") as file:
+        mask = re.search(r"^SigCgt:\s*(\w+)$", file.read(), re.M)[1]
+    return int(mask, 16) & 1 << (number - 1)
+
+
+def allow_descriptors(process, limit):
+    """As its own user, who may without more."""
+    subprocess.run(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "prlimit",
+                    "--pid", str(process.pid), f"--nofile={limit}:"], check=True)
+
+
+def test_helper_of_systemd_without_descriptors(world):
+    """It waits for one, and does not run round meanwhile; then it serves."""
+    path, helper = as_systemd(world, "ip link set lo up;")
+    waiting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        wait_for(lambda: catches(helper, signal.SIGTERM), what="its loop")
+        allow_descriptors(helper, 1)
+        waiting.connect(path)
+        began, before = time.monotonic(), cpu_seconds(helper.pid)
+        waiting.settimeout(1)
+        with pytest.raises(TimeoutError):  # a second passes
+            waiting.recv(1)
+        assert cpu_seconds(helper.pid) - before < 0.05 * (time.monotonic() - began)
+        allow_descriptors(helper, 64)
+        waiting.settimeout(20)
+        assert waiting.recv(4096)  # it is ready
+    finally:
+        waiting.close()
+        helper.terminate()
+        helper.communicate(timeout=30)
+    assert helper.returncode == 0
 
 
 def test_helper_of_systemd_wants_a_network_of_its_own(world):

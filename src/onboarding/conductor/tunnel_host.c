@@ -24,6 +24,9 @@
 
 #define STARTED_BY_FD SD_LISTEN_FDS_START
 
+/* Without a descriptor for who waits: until it is tried again. */
+#define ACCEPT_PAUSE_MS 250
+
 /*             accept, or from the start          broken
  *  WAITING ─────────────────────────▶ SERVING ───────────▶ LEAVING ─▶ WAITING, if systemd listens
  *     └─────────────── SIGTERM ──────────┴──────────────▶ CLOSING ◀─┘ else
@@ -40,6 +43,7 @@ struct host {
 	uv_loop_t loop;
 	int listener;        /* -1 = conductord started us */
 	uv_poll_t accepting; /* unless -1 */
+	uv_timer_t pause;    /* likewise */
 	uv_signal_t terminated;
 	struct tunnel_desk desk;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
@@ -93,6 +97,15 @@ static int serve(struct host *h, int fd)
 	return rc;
 }
 
+static void on_paused(uv_timer_t *timer)
+{
+	struct host *h = container_of(timer, struct host, pause);
+
+	(void)uv_poll_start(&h->accepting, UV_READABLE, on_acceptable);
+}
+
+/* Whom accept(2) could not take for want of a descriptor or memory waits on, and poll(2) would tell
+ * of it without end. */
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
 	struct host *h = container_of(poll, struct host, accepting);
@@ -100,8 +113,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	if (fd >= 0 && serve(h, fd) == 0)
+	if (fd < 0 || serve(h, fd) == 0)
 		(void)uv_poll_stop(poll);
+	if (fd < 0)
+		(void)uv_timer_start(&h->pause, on_paused, ACCEPT_PAUSE_MS, 0);
 }
 
 static void on_terminated(uv_signal_t *signal, int number)
@@ -112,8 +127,10 @@ static void on_terminated(uv_signal_t *signal, int number)
 	(void)number;
 	set_state(h, HOST_CLOSING);
 	uv_close((uv_handle_t *)&h->terminated, NULL);
-	if (h->listener >= 0)
+	if (h->listener >= 0) {
 		uv_close((uv_handle_t *)&h->accepting, NULL);
+		uv_close((uv_handle_t *)&h->pause, NULL);
+	}
 	if (!leaving)
 		tunnel_desk_leave(&h->desk);
 }
@@ -128,6 +145,7 @@ static int run(struct host *h, struct err *err)
 	(void)uv_signal_init(&h->loop, &h->terminated);
 	(void)uv_signal_start(&h->terminated, on_terminated, SIGTERM);
 	if (h->listener >= 0) {
+		(void)uv_timer_init(&h->loop, &h->pause);
 		rc = uv_poll_init(&h->loop, &h->accepting, h->listener);
 		if (rc == 0)
 			rc = uv_poll_start(&h->accepting, UV_READABLE, on_acceptable);
