@@ -36,6 +36,30 @@ MANY = {"connection-rate": 1000, "connection-burst": 1000, "handshakes": 4096,
         "handshake-timeout": 600}
 
 
+class Ending:
+    """SIGTERM ends a run in good order: routers, conductor, networks and cgroups are gone. What a fleet
+    waits for is in a thread of its own, which a signal does not reach: that looks here."""
+
+    asked = fleet_runs = False
+
+    @classmethod
+    def on_signal(cls, number, _):
+        signal.signal(number, signal.SIG_IGN)
+        cls.asked = True
+        if not cls.fleet_runs:
+            sys.exit(128 + number)
+
+    @classmethod
+    def inside(cls, network, function, *arguments):
+        cls.fleet_runs = True
+        try:
+            return inside(network, function, *arguments)
+        except InterruptedError:
+            sys.exit(128 + signal.SIGTERM)
+        finally:
+            cls.fleet_runs = False
+
+
 class Cgroup:
     """Of the conductor's side: what CPU it took, and how much it may. Version 2 where it has the
     controller, else 1."""
@@ -72,7 +96,17 @@ class Cgroup:
         with open(f"{self.paths[0]}/{name}", "w") as file:
             file.write(text)
 
+    def end_all(self):
+        """Who is left of the conductor's side: its sshd outlive a conductor that was killed."""
+        self.hold_to(None)
+        for path in self.paths:
+            with open(f"{path}/cgroup.procs") as file:
+                for pid in map(int, file):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+
     def close(self):
+        self.end_all()
         for path in self.paths:
             wait_for(lambda at=path: not open(f"{at}/cgroup.procs").read(), 30, "the last process")
             os.rmdir(path)
@@ -103,6 +137,8 @@ class Fleet:
         self.selector.register(ssh.stderr, selectors.EVENT_READ, i)
 
     def look(self):
+        if Ending.asked:
+            raise InterruptedError("SIGTERM")
         now = time.monotonic()
         for i in [i for i, at in self.due.items() if at <= now][:50]:
             del self.due[i]
@@ -264,15 +300,15 @@ def measure(world, cgroup, program, n, n_slow):
     storm = Storm(world, cgroup, program, n)
     fleet = Fleet(storm, n)
     try:
-        gentle, cpu_each = inside(world.network.router, storm.gently, fleet)
-        again, all_stand = inside(world.network.router, storm.kill, fleet)
+        gentle, cpu_each = Ending.inside(world.network.router, storm.gently, fleet)
+        again, all_stand = Ending.inside(world.network.router, storm.kill, fleet)
     finally:
         fleet.close()
     wait_for(lambda: storm.conductor.get("/v1/status").status == 200, 60, "the conductor")
     fleet = Fleet(storm, n_slow)
     try:
-        inside(world.network.router, bring_up, fleet)
-        slow, slow_stand = inside(world.network.router, storm.kill, fleet, SHARE)
+        Ending.inside(world.network.router, bring_up, fleet)
+        slow, slow_stand = Ending.inside(world.network.router, storm.kill, fleet, SHARE)
     finally:
         fleet.close()
     storm.stop()
@@ -306,6 +342,7 @@ def verdict(seconds, goal):
 
 
 def main(n=1000, revision="3480afd", n_slow=150):
+    signal.signal(signal.SIGTERM, Ending.on_signal)
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
     programs = {"this tree": Conductor.program}
     folder = tempfile.mkdtemp(prefix="steward-storm-")
@@ -316,12 +353,11 @@ def main(n=1000, revision="3480afd", n_slow=150):
             programs[revision] = build_revision(revision, os.path.join(folder, "tree"))
         for name, program in programs.items():
             print(f"{name}:", flush=True)
-            cgroup, world = Cgroup(), World()
-            try:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(contextlib.closing(cgroup := Cgroup()))
+                stack.enter_context(contextlib.closing(world := World()))
+                world.stack.callback(cgroup.hold_to, None)  # or it would end as slowly
                 results[name] = measure(world, cgroup, program, n, n_slow)
-            finally:
-                world.close()
-                cgroup.close()
     finally:
         subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force",
                         os.path.join(folder, "tree")], check=False, stderr=subprocess.DEVNULL)
