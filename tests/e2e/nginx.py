@@ -14,6 +14,21 @@ http {{
 }}
 """
 
+# What it serves one client at once, as (text for http{}, text for server{}).
+CONNECTIONS = "limit_conn_zone $binary_remote_addr zone=a:1m;"
+REQUESTS = "limit_req_zone $binary_remote_addr zone=b:1m rate={}r/s;"
+RATE = "limit_rate 4m; "
+LIMITS = {
+    "one-connection": (CONNECTIONS, RATE + "limit_conn a 1;"),
+    "two-connections": (CONNECTIONS, RATE + "limit_conn a 2;"),
+    "one-connection-not-kept": (CONNECTIONS, RATE + "limit_conn a 1; keepalive_timeout 0;"),
+    "429": (CONNECTIONS, RATE + "limit_conn a 1; limit_conn_status 429;"),
+    "retry-after": (CONNECTIONS, RATE + "limit_conn a 1; error_page 503 /busy; location /busy { "
+                    "internal; add_header Retry-After 5 always; return 503; }"),
+    "two-requests-a-second": (REQUESTS.format(2), RATE + "limit_req zone=b nodelay;"),
+    "five-requests-a-second": (REQUESTS.format(5), RATE + "limit_req zone=b burst=2 nodelay;"),
+}
+
 
 class Nginx:
     def __init__(self, directory, root, http="", server="", address="127.0.0.1", port=None,

@@ -8,14 +8,13 @@ import urllib.request
 
 import pytest
 
-from caches import Cache
 from nginx import Nginx
+from real_servers import CACHES, RealServer
 from repository import MIB, Repository
 from test_download import sha256
 
 RATE = 17_000_000 // 8  # bytes a second of a reply of the origin
-OTHERS = ["nginx lock-timeout", "nginx slice", "squid", "varnish", "apache", "haproxy",
-          "traffic_server"]
+QUICK = ("nginx cache", "nginx cache-lock")
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def cache(tmp_path, origin):
     made = []
 
     def start(kind):
-        made.append(Cache(kind, tmp_path / "cache", origin.port))
+        made.append(RealServer(kind, tmp_path / "cache", origin.port))
         return made[-1]
 
     yield start
@@ -56,7 +55,7 @@ def check(origin, daemon, image):
     assert source["failures"] == 0 and source["state"] in ("active", "available"), source
 
 
-@pytest.mark.parametrize("kind", ["nginx", "nginx lock"])
+@pytest.mark.parametrize("kind", QUICK)
 def test_cache(kind, cache, origin, daemons, image):
     through = cache(kind)
     check(origin, daemons(through), image)
@@ -64,7 +63,7 @@ def test_cache(kind, cache, origin, daemons, image):
 
 @pytest.mark.slow
 @pytest.mark.release_only
-@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("kind", [kind for kind in CACHES if kind not in QUICK])
 def test_other_cache(kind, cache, origin, daemons, image):
     through = cache(kind)
     check(origin, daemons(through), image)
@@ -72,7 +71,7 @@ def test_other_cache(kind, cache, origin, daemons, image):
 
 @pytest.mark.slow
 @pytest.mark.release_only
-@pytest.mark.parametrize("kind", ["nginx", "squid", "varnish"])
+@pytest.mark.parametrize("kind", ["nginx cache", "squid cache", "varnish cache"])
 def test_cache_is_not_left_for_another(kind, cache, origin, daemons, image, servers):
     through, other = cache(kind), servers(rate=MIB, root=origin.repository.root)
     check(origin, daemons(through, other), image)

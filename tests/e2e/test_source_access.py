@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from caches import folder, open_the_way_to
 from certificates import Authority
 from fault_server import Fault
+from real_servers import folder, open_the_way_to
 from steward import STEWARDD, free_port, wait_for
 from test_download import sha256
 
