@@ -18,6 +18,7 @@
 #include "core/macros.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
+#define FAULTS_TOLD_MAX 16u
 
 const char *config_default_path(void)
 {
@@ -51,6 +52,36 @@ static int check_role(const struct lyd_node *tree, const char *path, enum config
 	return 0;
 }
 
+static bool is_readable(const struct ly_ctx *context, const char *text, struct lyd_node **ret)
+{
+	return lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+				  ret) == LY_SUCCESS;
+}
+
+/* libyang stops at the first value that it refuses: without that it is asked again. */
+static int refuse_values(const struct ly_ctx *context, const char *name, cJSON *document,
+			 struct err *err)
+{
+	bool more = config_refusal_of_value(context, name, document, err);
+
+	for (unsigned n = 1; more && n < FAULTS_TOLD_MAX; n++) {
+		_cleanup_(free_tree) struct lyd_node *tree = NULL;
+		char *text = cJSON_Print(document);
+		bool readable = !text || is_readable(context, text, &tree);
+		struct err further;
+
+		free(text);
+		if (readable)
+			break;
+		more = config_refusal_of_value(context, "", document, &further);
+		/* Its ": " stands where the file's name was. */
+		if (err)
+			(void)err_set(err, -EINVAL, "%s; %s", err->text,
+				      further.text + strlen(": "));
+	}
+	return -EINVAL;
+}
+
 /* name: what the text is called in messages. */
 static int parse_text(const struct ly_ctx *context, const char *name, enum config_role role,
 		      const char *text, struct lyd_node **ret, struct err *err)
@@ -64,10 +95,8 @@ static int parse_text(const struct ly_ctx *context, const char *name, enum confi
 		(void)err_wrap(err, "%s", name);
 		rc = -EINVAL;
 	}
-	if (rc == 0 &&
-	    lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
-			       &tree) != LY_SUCCESS)
-		rc = config_refusal_of_value(context, name, document, err);
+	if (rc == 0 && !is_readable(context, text, &tree))
+		rc = refuse_values(context, name, document, err);
 	if (rc < 0)
 		return rc;
 	rc = check_role(tree, name, role, err);

@@ -70,9 +70,9 @@ static bool has_value(const cJSON *entry, const char *key, const char *value)
 	return strcmp(number, value) == 0;
 }
 
-static const cJSON *find_entry(const cJSON *list, const struct step *step)
+static cJSON *find_entry(const cJSON *list, const struct step *step)
 {
-	const cJSON *entry;
+	cJSON *entry;
 
 	cJSON_ArrayForEach (entry, list) {
 		unsigned n = 0;
@@ -85,9 +85,9 @@ static const cJSON *find_entry(const cJSON *list, const struct step *step)
 	return NULL;
 }
 
-static const cJSON *find_value(const cJSON *document, const char *path)
+static cJSON *find_value(cJSON *document, const char *path)
 {
-	const cJSON *at = document;
+	cJSON *at = document;
 	struct step step;
 
 	while (at && *path) {
@@ -203,7 +203,7 @@ static void hide_credentials(char *value)
 
 /* Where the error is, and what stands there; NULL = it is not about one leaf. The caller frees it.
  */
-static char *locate(const struct ly_ctx *context, const cJSON *document, char path[PATH_SIZE],
+static char *locate(const struct ly_ctx *context, cJSON *document, char path[PATH_SIZE],
 		    const struct lysc_type **ret_type)
 {
 	const cJSON *item;
@@ -240,23 +240,44 @@ static const char *last_message(const struct ly_ctx *context)
 	return message ? message : "refused";
 }
 
-int config_refusal_of_value(const struct ly_ctx *context, const char *file, const cJSON *document,
-			    struct err *err)
+/* So that what else is wrong is found. Entries of a list that have no key yet are not. */
+static bool leave_out(cJSON *document, const char *path)
+{
+	char *parent_path = strdup(path);
+	char *last = parent_path ? strrchr(parent_path, '/') : NULL;
+	cJSON *item = find_value(document, path);
+	cJSON *parent = NULL;
+
+	if (last && item) {
+		*last = '\0';
+		parent = find_value(document, parent_path);
+	}
+	free(parent_path);
+	if (!cJSON_IsObject(parent) || item->prev == NULL)
+		return false;
+	cJSON_Delete(cJSON_DetachItemViaPointer(parent, item));
+	return true;
+}
+
+bool config_refusal_of_value(const struct ly_ctx *context, const char *file, cJSON *document,
+			     struct err *err)
 {
 	const struct lysc_type *type = NULL;
 	char constraint[CONSTRAINT_SIZE] = "";
 	char path[PATH_SIZE];
 	char *value = locate(context, document, path, &type);
+	bool left_out;
 
 	if (value)
 		constraint_of(type, constraint);
 	(void)tell(context, file, path, value, constraint[0] ? constraint : last_message(context),
 		   err);
+	left_out = value && leave_out(document, path);
 	free(value);
-	return -EINVAL;
+	return left_out;
 }
 
-int config_refusal_of_whole(const struct ly_ctx *context, const char *file, const cJSON *document,
+int config_refusal_of_whole(const struct ly_ctx *context, const char *file, cJSON *document,
 			    struct err *err)
 {
 	const struct lysc_type *type = NULL;

@@ -8,15 +8,17 @@
 
 #include <cjson/cJSON.h>
 #include <libyang/libyang.h>
+#include <stdbool.h>
 
 #include "core/err.h"
 
-/* Both fill err from the context's last error and return -EINVAL. file names the document.
+/* Both fill err, with -EINVAL, from the context's last error. file names the document.
  *
- * While document was parsed: a value that its type does not allow. */
-int config_refusal_of_value(const struct ly_ctx *context, const char *file, const cJSON *document,
-			    struct err *err);
+ * While document was parsed: a value that its type does not allow. Was it taken out, so that the
+ * rest can be parsed for what else is wrong? */
+bool config_refusal_of_value(const struct ly_ctx *context, const char *file, cJSON *document,
+			     struct err *err);
 
 /* While it was validated as a whole: libyang's message says what does not fit together. */
-int config_refusal_of_whole(const struct ly_ctx *context, const char *file, const cJSON *document,
+int config_refusal_of_whole(const struct ly_ctx *context, const char *file, cJSON *document,
 			    struct err *err);

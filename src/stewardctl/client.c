@@ -78,12 +78,25 @@ int client_say_no_daemon(const struct client *client)
 	return EXIT_NO_DAEMON;
 }
 
+/* Several faults of a configuration: each on its line. */
+static void print_faults(const char *detail)
+{
+	const char *next;
+
+	while ((next = strstr(detail, "; /steward:"))) {
+		(void)fprintf(stderr, "%.*s\n  ", (int)(next - detail), detail);
+		detail = next + strlen("; ");
+	}
+	(void)fprintf(stderr, "%s\n", detail);
+}
+
 static int explain(const struct client_reply *reply)
 {
 	cJSON *problem = harmless_parse(reply->body);
 	const char *detail = cJSON_GetStringValue(cJSON_GetObjectItem(problem, "detail"));
 
-	(void)fprintf(stderr, "stewardctl: %s\n", detail ? detail : "refused");
+	(void)fprintf(stderr, "stewardctl: ");
+	print_faults(detail ? detail : "refused");
 	cJSON_Delete(problem);
 	return EXIT_REFUSED;
 }

@@ -8,7 +8,7 @@ import pytest
 
 from fault_server import Fault
 from repository import MIB
-from steward import STEWARDD, wait_for
+from steward import STEWARDD, ctl, wait_for
 
 SOURCE = {"name": "a", "kind": "artifactory", "url": "http://127.0.0.1/"}
 
@@ -138,6 +138,16 @@ def check(tmp_path, config):
     return subprocess.run([STEWARDD, "--config", path, "--check"], text=True, capture_output=True)
 
 
+def test_all_refused_values_are_told(tmp_path):
+    result = check(tmp_path, {"software-update": {
+        "download": {"attempts": 1000000, "window": 1}, "source": [{**SOURCE, "concurrency": 0}]}})
+    assert result.returncode != 0
+    for words in ("download/attempts is 1000000: ", "; /steward:router/software-update/download/window is 1: ",
+                  "source[name='a']/concurrency is 0: must be 1..32"):
+        assert words in result.stderr
+    assert result.stderr.count("steward.json") == 1
+
+
 @pytest.mark.parametrize("path", NUMBERS)
 def test_range(path, tmp_path):
     smallest, largest, below, above, _ = NUMBERS[path]
@@ -221,6 +231,15 @@ def test_reload_refused_changes_nothing(servers, daemons):
     os.remove(daemon.config_path)
     reload_refused(daemon, "No such file")
     daemon.wait_state("V1", "complete")
+
+
+def test_refused_values_stand_on_lines_of_their_own(daemons):
+    daemon = daemons()
+    daemon.config["software-update"]["download"].update({"attempts": 1000000, "window": 1})
+    daemon.write_config()
+    lines = ctl(daemon, "request", "system", "reload").stderr.splitlines()
+    assert lines[0].startswith("stewardctl: ") and "download/attempts is 1000000" in lines[0]
+    assert len(lines) == 2 and lines[1].startswith("  /steward:router/software-update/download/window is 1")
 
 
 def test_new_sources_from_the_next_attempt_on(servers, daemons):
