@@ -15,10 +15,12 @@
 #include "core/config_read.h"
 #include "core/config_refusal.h"
 #include "core/json.h"
+#include "core/kept_file.h"
 #include "core/macros.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
 #define FAULTS_TOLD_MAX 16u
+#define SECRETS_FILE    "router.json"
 
 const char *config_default_path(void)
 {
@@ -107,6 +109,17 @@ static int parse_text(const struct ly_ctx *context, const char *name, enum confi
 	return 0;
 }
 
+static int parse_bytes(const struct ly_ctx *context, const char *path, enum config_role role,
+		       struct span bytes, struct lyd_node **ret, struct err *err)
+{
+	const char *text = (const char *)bytes.bytes;
+
+	/* What comes after a zero byte would not be seen. */
+	if (strlen(text) != bytes.size)
+		return err_set(err, -EINVAL, "%s: a zero byte in it", path);
+	return parse_text(context, path, role, text, ret, err);
+}
+
 static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
 		      struct lyd_node **ret, struct err *err)
 {
@@ -114,11 +127,24 @@ static int parse_file(const struct ly_ctx *context, const char *path, enum confi
 	size_t size = 0;
 	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
 
-	/* What comes after a zero byte would not be seen. */
-	if (rc == 0 && strlen(text) != size)
-		rc = err_set(err, -EINVAL, "%s: a zero byte in it", path);
 	if (rc == 0)
-		rc = parse_text(context, path, role, text, ret, err);
+		rc = parse_bytes(context, path, role, span_of(text, size), ret, err);
+	free(text);
+	return rc;
+}
+
+/* A conductor sent it, and it may have passwords of sources. */
+static int parse_secrets(const struct ly_ctx *context, const char *directory, const char *path,
+			 struct lyd_node **ret, struct err *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int rc = kept_file_read(directory, SECRETS_FILE, CONFIG_SIZE_MAX, &text, &size, err);
+
+	if (rc == 0)
+		rc = parse_bytes(context, path, CONFIG_ROUTER, span_of(text, size), ret, err);
+	if (text)
+		explicit_bzero(text, size);
 	free(text);
 	return rc;
 }
@@ -145,16 +171,18 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 			 struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
+	const char *directory;
 	int rc;
 
 	assert(*tree); /* check_role() saw to it */
 	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
 		return 0;
-	if (asprintf(ret_merged, "%s/router.json", secrets_directory_of(*tree)) < 0) {
+	directory = secrets_directory_of(*tree);
+	if (asprintf(ret_merged, "%s/" SECRETS_FILE, directory) < 0) {
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
-	rc = parse_file(context, *ret_merged, CONFIG_ROUTER, &over, err);
+	rc = parse_secrets(context, directory, *ret_merged, &over, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		free(*ret_merged);
 		*ret_merged = NULL;

@@ -80,7 +80,8 @@ struct config_integrity {
 	uint32_t key_handle;
 	uint32_t nv_index;
 	char *record_directory;
-	uint32_t pcrs; /* one bit a PCR; 0 = none */
+	char *secrets_directory; /* where a router's are kept; NULL = a conductor's */
+	uint32_t pcrs;           /* one bit a PCR; 0 = none */
 	char *pcr_bank;
 	bool seal_after_boot;
 	uint32_t seal_nv_index;   /* of the counter that does it */

@@ -46,6 +46,7 @@ static void free_integrity(struct config_integrity *integrity)
 	free_strings(integrity->directories, integrity->n_directories);
 	free(integrity->tcti);
 	free(integrity->record_directory);
+	free(integrity->secrets_directory);
 	free(integrity->pcr_bank);
 	free(integrity->recovery_key);
 	free(integrity->policy_key);

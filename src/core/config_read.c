@@ -194,6 +194,7 @@ static void read_integrity(struct reader *r, struct config_integrity *integrity)
 	integrity->tcti = string(r, "configuration-integrity/tcti");
 	integrity->key_handle = handle(r, "configuration-integrity/key-handle");
 	integrity->nv_index = handle(r, "configuration-integrity/nv-index");
+	integrity->secrets_directory = string(r, "secure-conductor-onboarding/secrets-directory");
 	integrity->record_directory = string(r, "configuration-integrity/record-directory");
 	integrity->pcrs = read_pcrs(r);
 	integrity->pcr_bank = string(r, "configuration-integrity/pcr-bank");

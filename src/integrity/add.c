@@ -10,6 +10,7 @@
 #include "integrity/ability.h"
 #include "integrity/apart.h"
 #include "integrity/boot_lock.h"
+#include "integrity/contents.h"
 #include "integrity/fek.h"
 #include "integrity/mounts.h"
 #include "integrity/policy_choose.h"
@@ -22,6 +23,7 @@ struct adding {
 	const struct config_integrity *config;
 	struct seal_record record; /* with them */
 	uint8_t fek[FSCRYPT_FEK_SIZE];
+	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
 size_t add_count(const struct config_integrity *config, const struct seal_record *record)
@@ -141,6 +143,8 @@ static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
 		return f->err.code;
 	if (rc == 0)
 		rc = wrap(t, a, srk.handle, f);
+	if (rc == 0 && kept_key_derive(span_of(a->fek, sizeof(a->fek)), a->contents_key) < 0)
+		rc = err_set(&f->err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = recovery_save(a->config, &a->record, a->fek, &f->err);
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
@@ -227,6 +231,7 @@ static int make_one(struct adding *a, const char *path, struct failure *f)
 	directory->path = strdup(path);
 	if (!directory->path)
 		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	directory->keeps = true;
 	a->record.n_directories++;
 	return sealed_directory_make(path, &fek, directory->identifier, f);
 }
@@ -276,6 +281,8 @@ static int add_all(struct adding *a, const struct seal_record *old, struct failu
 		rc = apart_run(commit_apart, a, f);
 	if (rc == 0)
 		rc = publish(a->config, f);
+	if (rc == 0)
+		rc = contents_hand_over(&a->record, a->contents_key, f);
 	for (size_t i = old->n_directories; rc == 0 && i < a->record.n_directories; i++)
 		log_event(
 			LOG_INTEGRITY_ENABLED, NULL,

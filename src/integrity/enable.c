@@ -13,6 +13,7 @@
 #include "core/macros.h"
 #include "integrity/ability.h"
 #include "integrity/apart.h"
+#include "integrity/contents.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/sealed_directory.h"
@@ -57,6 +58,7 @@ static int make_directories(struct enabling *e, struct seal_record *record, stru
 		if (!directory->path)
 			return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
 		record->n_directories++;
+		directory->keeps = true;
 		rc = sealed_directory_make(directory->path, &fek, directory->identifier, f);
 		if (rc < 0)
 			return rc;
@@ -151,10 +153,14 @@ static int enable_with(struct enabling *e, struct failure *f)
 		return -EOPNOTSUPP;
 	}
 	rc = seal(e, &record, f);
-	seal_record_release(&record);
-	if (rc < 0)
+	if (rc < 0) {
+		seal_record_release(&record);
 		return give_up(e, rc, f);
+	}
 	rc = publish_record(e->config, f);
+	if (rc == 0)
+		rc = contents_hand_over(&record, e->contents_key, f);
+	seal_record_release(&record);
 	if (rc == 0 && policy_opened_save(e->config, &e->opened, &f->err) < 0)
 		rc = failure_because(f, CAUSE_SYSTEM);
 	return rc;

@@ -149,6 +149,8 @@ static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
 		rc = wrapping_key_create(t, srk, &session, &e->policy, &e->key, err);
 	if (rc == 0)
 		rc = fek_make(t, &session, e->fek, err);
+	if (rc == 0 && kept_key_derive(span_of(e->fek, sizeof(e->fek)), e->contents_key) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = try_key(t, srk, &session, e, err);
 	return rc;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/config.h"
+#include "core/kept_key.h"
 #include "integrity/findings.h"
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
@@ -22,6 +23,7 @@ struct enabling {
 	uint8_t srk[SRK_SIZE_MAX];
 	size_t srk_size;
 	uint8_t fek[FSCRYPT_FEK_SIZE];
+	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
 /* Can the TPM take part? Then remove what is half made in it, and make key and FEK: both are

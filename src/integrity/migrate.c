@@ -14,6 +14,7 @@
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "core/process.h"
+#include "integrity/contents.h"
 #include "integrity/fscrypt.h"
 #include "integrity/seal_record.h"
 
@@ -270,7 +271,8 @@ static int remove_done(const struct places *p, struct failure *f)
 	return 0;
 }
 
-static int finish(const struct places *p, bool by_hand, struct failure *f)
+static int finish(const struct config_integrity *config, const struct places *p, bool by_hand,
+		  struct failure *f)
 {
 	struct fscrypt_directory found;
 	int rc = fscrypt_inspect(p->path, &found, f);
@@ -292,6 +294,8 @@ static int finish(const struct places *p, bool by_hand, struct failure *f)
 		if (rc == 0)
 			rc = rename_synced(p, p->aside, p->done, f);
 	}
+	if (rc == 0)
+		rc = contents_take_in_moved(config, p->path, f);
 	return rc == 0 ? remove_done(p, f) : rc;
 }
 
@@ -304,7 +308,7 @@ int migrate_finish(const struct config_integrity *config, bool by_hand, struct f
 
 		rc = find_places(config->directories[i], &p, f);
 		if (rc == 0)
-			rc = finish(&p, by_hand, f);
+			rc = finish(config, &p, by_hand, f);
 	}
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "core/macros.h"
 #include "integrity/ability.h"
 #include "integrity/apart.h"
+#include "integrity/contents.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
@@ -21,6 +22,7 @@ struct recovering {
 	struct signed_policy by;     /* what new.policy.by points to */
 	struct policy_opened opened; /* the same, for who asks */
 	uint8_t fek[FSCRYPT_FEK_SIZE];
+	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
 /* One that is open says nothing of the key: it is closed first. Files that are open keep it from
@@ -195,6 +197,8 @@ static int seal_anew(struct tpm *t, void *shared, struct failure *f)
 	enum pin_state found = PIN_ABSENT;
 	int rc = apart_keep_secrets(f);
 
+	if (rc == 0 && kept_key_derive(span_of(r->fek, sizeof(r->fek)), r->contents_key) < 0)
+		rc = failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = find_pin(t, r, &found, f);
 	seal_record_known_names(r->config->record_directory, known);
@@ -234,6 +238,8 @@ int recover(const struct config_integrity *config, const struct seal_record *rec
 	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, seal_anew, r, f);
 	if (rc < 0)
 		(void)err_wrap(&f->err, "opened, but not sealed to this TPM");
+	if (rc == 0)
+		rc = contents_hand_over(record, r->contents_key, f);
 	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
 		rc = failure_because(f, CAUSE_SYSTEM);
 	apart_free(r, sizeof(*r));

@@ -8,6 +8,7 @@
 #include "integrity/apart.h"
 #include "integrity/boot_lock.h"
 #include "integrity/classify.h"
+#include "integrity/contents.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
@@ -158,6 +159,18 @@ static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
 	return 0;
 }
 
+/* Who asks for a reseal says that what is there now is right. */
+static int take_in_contents(struct resealing *r, const uint8_t fek[FSCRYPT_FEK_SIZE],
+			    struct failure *f)
+{
+	uint8_t key[KEPT_KEY_SIZE];
+
+	f->step = STEP_ENABLE;
+	if (kept_key_derive(span_of(fek, FSCRYPT_FEK_SIZE), key) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	return contents_take_in(r->config, &r->new, key, f);
+}
+
 static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 {
 	uint8_t fek[FSCRYPT_FEK_SIZE];
@@ -169,6 +182,8 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 	rc = apart_keep_secrets(f);
 	if (rc == 0)
 		rc = open_old(t, srk.handle, r, fek, f);
+	if (rc == 0)
+		rc = take_in_contents(r, fek, f);
 	if (rc == 0)
 		rc = prepare(t, r, f);
 	return rc == 0 ? publish(t, srk.handle, r, fek, f) : rc;

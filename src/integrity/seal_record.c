@@ -182,6 +182,8 @@ int seal_record_read_directories(const cJSON *json, struct seal_record *ret, str
 				      FSCRYPT_IDENTIFIER_SIZE, directory->identifier, &size, err);
 		if (rc < 0)
 			return rc;
+		/* Another word than "hmac" is not as it was written. */
+		directory->keeps = cJSON_GetObjectItemCaseSensitive(item, "contents") != NULL;
 		directory->path = strdup(path);
 		if (!directory->path)
 			return err_set(err, -ENOMEM, "out of memory");

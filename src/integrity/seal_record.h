@@ -18,6 +18,9 @@
  * One that is unusable after the boot (boot_lock.h) does so too, with "seal-nv-index":"0x0180012a",
  * "seal-count":1 behind those.
  *
+ * A directory in which what Steward keeps is authenticated (contents.h) has "contents":"hmac"
+ *behind its key-identifier.
+ *
  * "pin":1 stands before "directory" once directories have been added: the number of its pin
  *(pin.h).
  *
@@ -38,6 +41,7 @@
 struct seal_directory {
 	char *path;
 	uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE];
+	bool keeps; /* what Steward keeps in it is authenticated: core/kept_file.h */
 };
 
 struct seal_record {

@@ -126,7 +126,8 @@ static bool add_directories(cJSON *json, const struct seal_record *r)
 
 		good = add_text(item, "path", directory->path) &&
 		       add_hex(item, "key-identifier", directory->identifier,
-			       FSCRYPT_IDENTIFIER_SIZE);
+			       FSCRYPT_IDENTIFIER_SIZE) &&
+		       (!directory->keeps || add_text(item, "contents", "hmac"));
 	}
 	return good;
 }

@@ -7,6 +7,7 @@
 #include "core/macros.h"
 #include "integrity/add.h"
 #include "integrity/apart.h"
+#include "integrity/contents.h"
 #include "integrity/fscrypt_key.h"
 #include "integrity/mounts.h"
 #include "integrity/stopwatch.h"
@@ -137,7 +138,8 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	int directories_rc = check_all(u, were_open, &present, &of_directories);
 	int rc;
 
-	u->locate_only = directories_rc < 0 || (present && !adds);
+	u->locate_only =
+		directories_rc < 0 || (present && !adds && contents_are_handed_over(u->record));
 	if (directories_rc == 0)
 		name_left(u);
 	if (directories_rc == 0 && !present)
@@ -154,6 +156,11 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	}
 	if (rc == 0 && !present)
 		rc = unlock_each(u->record, &fek, were_open, f);
+	if (rc == 0 && !u->locate_only) {
+		rc = contents_hand_over(u->record, u->contents_key, f);
+		if (rc < 0 && !present)
+			lock_again(u->record, were_open, u->record->n_directories);
+	}
 	if (rc == 0 && adds) {
 		rc = add_directories(u->config, u->record, &fek, f);
 		if (rc < 0 && !present)

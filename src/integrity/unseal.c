@@ -64,7 +64,11 @@ static int decrypt(struct tpm *t, struct unsealing *u, const struct tpm_object *
 	if (rc == 0)
 		rc = fek_unwrap(t, key, session, &policy, u->record->wrapped_fek, label, u->fek,
 				&f->err);
-	return rc < 0 ? seal_classify(t, u->config, u->record, rc, f) : 0;
+	if (rc < 0)
+		return seal_classify(t, u->config, u->record, rc, f);
+	if (kept_key_derive(span_of(u->fek, sizeof(u->fek)), u->contents_key) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
+	return 0;
 }
 
 static bool is_left(const struct unsealing *u, const TPM2B_NAME *name)

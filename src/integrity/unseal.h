@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/config.h"
+#include "core/kept_key.h"
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
@@ -26,7 +27,8 @@ struct unsealing {
 	struct unlock_by by;
 	/* Called in the child once fek is there, with all memory locked; NULL = nobody. */
 	void (*unsealed)(struct unsealing *u);
-	uint8_t fek[FSCRYPT_FEK_SIZE]; /* filled, unless locate_only */
+	uint8_t fek[FSCRYPT_FEK_SIZE]; /* filled, unless locate_only; and this: */
+	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
 /* f->step and f->cause tell where and why it failed. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/atomic_file.h"
+#include "core/kept_key.h"
 #include "core/macros.h"
 #include "integrity/findings.h"
 #include "integrity/nv_counter.h"
@@ -41,6 +42,13 @@ static int for_each_directory(const struct config_integrity *config,
 	for (size_t i = 0; rc == 0 && i < config->n_directories; i++)
 		rc = work(config->directories[i], f);
 	return rc;
+}
+
+static int forget_contents_key(const char *path, struct failure *f)
+{
+	(void)f;
+	kept_key_forget(path);
+	return 0;
 }
 
 /* The tool locks and forgets nothing where its own files are missing. */
@@ -181,8 +189,10 @@ static int destroy_file(const struct config_integrity *config, const char *file,
 int zeroize(const struct config_integrity *config, const struct seal_record *record,
 	    struct failure *f)
 {
-	int rc = for_each_directory(config, record, lock_if_encrypted, f);
+	int rc = for_each_directory(config, record, forget_contents_key, f);
 
+	if (rc == 0)
+		rc = for_each_directory(config, record, lock_if_encrypted, f);
 	if (rc == 0)
 		rc = erase_in_tpm(config, record, false, f);
 	if (rc == 0)

@@ -2,12 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/kdf.h>
 
+#include "core/hkdf.h"
 #include "core/macros.h"
 
 static int sha256(const struct span *parts, size_t n, uint8_t ret[TRANSCRIPT_SIZE])
@@ -65,46 +64,17 @@ int transcript_add(struct transcript *t, struct span json)
 	return sha256(parts, N_ELEMENTS(parts), t->hash);
 }
 
-/* RFC 5869 with SHA-256. mode is one of EVP_KDF_HKDF_MODE_*; salt or label may be unused in it. */
-static int hkdf(int mode, struct span key, struct span salt, const char *label,
-		uint8_t ret[TRANSCRIPT_SIZE])
-{
-	EVP_KDF *kind = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
-	EVP_KDF_CTX *derivation = kind ? EVP_KDF_CTX_new(kind) : NULL;
-	char digest[] = "SHA256";
-	char info[16];
-	OSSL_PARAM parameters[6];
-	OSSL_PARAM *at = parameters;
-	bool good;
-
-	(void)memcpy(info, label, strlen(label) + 1);
-	*at++ = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
-	*at++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0);
-	*at++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key.bytes,
-						  key.size);
-	*at++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT,
-						  (void *)(uintptr_t)salt.bytes, salt.size);
-	*at++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, strlen(info));
-	*at = OSSL_PARAM_construct_end();
-	good = derivation && EVP_KDF_derive(derivation, ret, TRANSCRIPT_SIZE, parameters) == 1;
-	EVP_KDF_CTX_free(derivation);
-	EVP_KDF_free(kind);
-	return good ? 0 : -ENOMEM;
-}
-
 int transcript_set_secret(struct transcript *t, struct span secret)
 {
 	uint8_t extracted[TRANSCRIPT_SIZE] = {0};
 	struct span k = span_of(extracted, sizeof(extracted));
-	int rc = hkdf(EVP_KDF_HKDF_MODE_EXTRACT_ONLY, secret,
-		      span_of(t->exporter, sizeof(t->exporter)), "", extracted);
+	int rc = hkdf_sha256(HKDF_EXTRACT, secret, span_of(t->exporter, sizeof(t->exporter)), "",
+			     extracted);
 
 	if (rc == 0)
-		rc = hkdf(EVP_KDF_HKDF_MODE_EXPAND_ONLY, k, span_of(NULL, 0), "router",
-			  t->router_key);
+		rc = hkdf_sha256(HKDF_EXPAND, k, span_of(NULL, 0), "router", t->router_key);
 	if (rc == 0)
-		rc = hkdf(EVP_KDF_HKDF_MODE_EXPAND_ONLY, k, span_of(NULL, 0), "conductor",
-			  t->conductor_key);
+		rc = hkdf_sha256(HKDF_EXPAND, k, span_of(NULL, 0), "conductor", t->conductor_key);
 	OPENSSL_cleanse(extracted, sizeof(extracted));
 	t->has_keys = rc == 0;
 	return rc;
@@ -112,8 +82,8 @@ int transcript_set_secret(struct transcript *t, struct span secret)
 
 int transcript_set_tpm_secret(struct transcript *t, struct span secret)
 {
-	int rc = hkdf(EVP_KDF_HKDF_MODE_EXTRACT_AND_EXPAND, secret,
-		      span_of(t->exporter, sizeof(t->exporter)), "tpm", t->tpm_key);
+	int rc = hkdf_sha256(HKDF_EXTRACT_AND_EXPAND, secret,
+			     span_of(t->exporter, sizeof(t->exporter)), "tpm", t->tpm_key);
 
 	t->has_tpm_key = rc == 0;
 	return rc;

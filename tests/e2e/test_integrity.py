@@ -88,7 +88,8 @@ def test_record(world):
                             "pcr-bank", "pcr", "directory"]
     assert len(base64.b64decode(record["wrapped-fek"])) == 256
     assert record["key-handle"] == hex(KEY_HANDLE) and record["pcr"] == []
-    assert record["directory"] == [{"path": path, "key-identifier": world.identifier(path)}
+    assert record["directory"] == [{"path": path, "key-identifier": world.identifier(path),
+                                    "contents": "hmac"}
                                    for path in (SECRETS, MORE)]
     assert world.tpm.nv(NV_INDEX)[1] == seal_record.pin(record)
     assert os.stat(world.path(RECORD)).st_mode & 0o777 == 0o600

@@ -436,18 +436,40 @@ static void test_no_directory(void **state)
 	free(text);
 }
 
+/* The directories in which what Steward keeps is authenticated. */
+static void test_contents(void **state)
+{
+	struct seal_record record;
+	struct seal_record again = {0};
+	struct err err = {0};
+	char *text;
+	char *word;
+
+	(void)state;
+	seal_make(&record, &seal_shapes[3]);
+	record.directories[1].keeps = true;
+	text = seal_record_print(&record);
+	assert_non_null(text);
+	assert_int_equal(seal_record_parse(&again, span_of_string(text), &err), 0);
+	assert_false(again.directories[0].keeps);
+	assert_true(again.directories[1].keeps);
+	seal_record_release(&again);
+	word = strstr(text, "\"contents\":\"hmac\"}");
+	assert_non_null(word);
+	word[strlen("\"contents\":\"")] = 'x';
+	assert_int_equal(seal_record_parse(&again, span_of_string(text), &err), -EBADMSG);
+	free(text);
+	seal_record_release(&record);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_order_of_lists),
-		cmocka_unit_test(test_other_words),
-		cmocka_unit_test(test_white_space),
-		cmocka_unit_test(test_each_byte),
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_too_many_directories),
+		cmocka_unit_test(test_contents),       cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_text),           cmocka_unit_test(test_members),
+		cmocka_unit_test(test_order_of_lists), cmocka_unit_test(test_other_words),
+		cmocka_unit_test(test_white_space),    cmocka_unit_test(test_each_byte),
+		cmocka_unit_test(test_sizes),          cmocka_unit_test(test_too_many_directories),
 		cmocka_unit_test(test_no_directory),
 	};
 

@@ -13,6 +13,7 @@
 #include "onboarding/router/onboarding_document.h"
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
+#include "onboarding/router/ssh_identity.h"
 
 #define KEY_FILE     "conductor-key"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
@@ -295,13 +296,18 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 	if (!o)
 		return err_set(err, -ENOMEM, "out of memory");
 	o->options = *options;
+	(void)snprintf(o->key_file, sizeof(o->key_file), "%s/" KEY_FILE,
+		       options->config->secrets_directory);
 	rc = load(o, err);
+	if (rc == 0) {
+		rc = ssh_identity_check(o->key_file, err);
+		if (rc < 0)
+			onboarding_records_release(&o->records);
+	}
 	if (rc < 0) {
 		free(o);
 		return rc;
 	}
-	(void)snprintf(o->key_file, sizeof(o->key_file), "%s/" KEY_FILE,
-		       options->config->secrets_directory);
 	init_links(o);
 	onboarding_init_reboot(o);
 	(void)uv_timer_init(options->loop, &o->again);

@@ -1,12 +1,11 @@
 /* The end of the onboarding: the configuration that a conductor sends, the reboot with it, and what
  * is sent later. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
+#include "core/kept_file.h"
 #include "core/log_events.h"
 #include "core/macros.h"
 #include "onboarding/router/onboarding_private.h"
@@ -16,15 +15,14 @@
 
 static int write_configuration(struct onboarding *o, const char *configuration, struct err *err)
 {
-	char path[PATH_MAX];
 	char *text = NULL;
 	int rc = config_check_router_over(o->options.config_path, configuration, err);
 
 	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}\n", configuration) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
-	(void)snprintf(path, sizeof(path), "%s/" ROUTER_FILE, o->options.config->secrets_directory);
 	if (rc == 0)
-		rc = atomic_file_write(path, span_of_string(text), 0600, err);
+		rc = kept_file_write(o->options.config->secrets_directory, ROUTER_FILE,
+				     span_of_string(text), err);
 	token_text_free(&text); /* it may have passwords of sources */
 	return rc;
 }

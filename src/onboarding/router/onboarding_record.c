@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
 #include "core/base64.h"
 #include "core/json.h"
+#include "core/kept_file.h"
 #include "core/macros.h"
 #include "onboarding/router/onboarding_document.h"
 
@@ -219,7 +219,7 @@ int onboarding_record_load(struct onboarding_record *ret, const char *directory,
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", directory, file);
-	rc = file_read(path, RECORD_SIZE_MAX, &text, &size, err);
+	rc = kept_file_read(directory, file, RECORD_SIZE_MAX, &text, &size, err);
 	if (rc < 0)
 		return rc;
 	rc = json_parse(&json, span_of(text, size), RECORD_SIZE_MAX, err);
@@ -297,7 +297,7 @@ int onboarding_record_save(const struct onboarding_record *record, const char *d
 	int rc;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", directory, file);
-	rc = text ? atomic_file_write(path, span_of_string(text), 0600, err)
+	rc = text ? kept_file_write(directory, file, span_of_string(text), err)
 		  : err_set(err, -ENOMEM, "write %s: out of memory", path);
 	token_text_free(&text);
 	json_wipe_free(json);

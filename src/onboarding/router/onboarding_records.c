@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/atomic_file.h"
+#include "core/kept_file.h"
 #include "onboarding/router/onboarding_rules.h"
 
 static bool is_missing(int rc)
@@ -124,13 +125,9 @@ void onboarding_records_promote(struct onboarding_records *r)
 
 int onboarding_records_drop_next(struct onboarding_records *r, struct err *err)
 {
-	char path[PATH_MAX];
-	int rc = 0;
+	int rc = kept_file_remove(r->directory, ONBOARDING_NEXT_FILE, err);
 
-	(void)snprintf(path, sizeof(path), "%s/" ONBOARDING_NEXT_FILE, r->directory);
-	if (unlink(path) < 0 && errno != ENOENT && errno != ENOTDIR)
-		rc = err_set_errno(err, -errno, "remove %s", path);
-	else
+	if (is_missing(rc))
 		rc = directory_sync(r->directory, err);
 	if (rc == 0)
 		onboarding_record_release(&r->next);

@@ -1,7 +1,6 @@
 #include "onboarding/router/ssh_identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,21 +9,13 @@
 
 #include "core/atomic_file.h"
 #include "core/base64.h"
+#include "core/kept_file.h"
 #include "core/macros.h"
 #include "core/process.h"
 
 #define PUBLIC_SIZE_MAX   4096
+#define PRIVATE_SIZE_MAX  4096
 #define KEYGEN_TIMEOUT_MS 30000
-
-static int sync_file(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return rc < 0 ? err_set_errno(err, rc, "sync %s", path) : 0;
-}
 
 static int run_keygen(const char *beside, struct err *err)
 {
@@ -44,8 +35,43 @@ static int run_keygen(const char *beside, struct err *err)
 	return rc;
 }
 
+/* Where the key is. */
+struct place {
+	char directory[PATH_MAX];
+	char name[NAME_MAX + 1];
+	char public[NAME_MAX + 1];
+};
+
+static int place_of(const char *path, struct place *ret, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	const int length = slash == path ? 1 : slash ? (int)(slash - path) : 1;
+
+	if (strlen(path) >= PATH_MAX || strlen(name) + strlen(".pub") > NAME_MAX)
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", path);
+	(void)snprintf(ret->directory, sizeof(ret->directory), "%.*s", length, slash ? path : ".");
+	(void)snprintf(ret->name, sizeof(ret->name), "%s", name);
+	(void)snprintf(ret->public, sizeof(ret->public), "%s.pub", name);
+	return 0;
+}
+
+static int keep(const char *directory, const char *name, const char *from, struct err *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int rc = file_read_regular(from, PRIVATE_SIZE_MAX, &text, &size, err);
+
+	if (rc == 0)
+		rc = kept_file_write(directory, name, span_of(text, size), err);
+	if (text)
+		explicit_bzero(text, size);
+	free(text);
+	return rc;
+}
+
 /* The private key is there only once it is whole, and its public half before it. */
-static int make(const char *path, const char *public, struct err *err)
+static int make(const char *path, const struct place *place, struct err *err)
 {
 	char beside[PATH_MAX];
 	char beside_public[PATH_MAX];
@@ -59,22 +85,12 @@ static int make(const char *path, const char *public, struct err *err)
 	(void)unlink(beside_public);
 	rc = run_keygen(beside, err);
 	if (rc == 0)
-		rc = sync_file(beside, err);
+		rc = keep(place->directory, place->public, beside_public, err);
 	if (rc == 0)
-		rc = sync_file(beside_public, err);
-	if (rc == 0 && (rename(beside_public, public) < 0 || rename(beside, path) < 0))
-		rc = err_set_errno(err, -errno, "rename %s", beside);
+		rc = keep(place->directory, place->name, beside, err);
+	(void)unlink(beside);
+	(void)unlink(beside_public);
 	return rc;
-}
-
-static int sync_folder(const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_MAX];
-
-	(void)snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
-		       slash ? path : ".");
-	return directory_sync(folder[0] ? folder : "/", err);
 }
 
 /* "ssh-ed25519 AAAA… comment" */
@@ -97,23 +113,35 @@ static int parse(const char *text, uint8_t ret[SSH_KEY_ED25519_SIZE])
 	return rc;
 }
 
+int ssh_identity_check(const char *path, struct err *err)
+{
+	struct place place;
+	int rc = place_of(path, &place, err);
+
+	if (rc == 0)
+		rc = kept_file_check(place.directory, place.name, err);
+	return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
+}
+
 int ssh_identity_provide(const char *path, uint8_t ret[SSH_KEY_ED25519_SIZE], struct err *err)
 {
-	char public[PATH_MAX];
+	struct place place;
 	char *text = NULL;
 	size_t size;
-	int rc = 0;
+	int rc = place_of(path, &place, err);
 
-	if ((size_t)snprintf(public, sizeof(public), "%s.pub", path) >= sizeof(public))
-		return err_set(err, -ENAMETOOLONG, "%s: path too long", path);
-	if (access(path, F_OK) < 0)
-		rc = make(path, public, err);
+	if (rc < 0)
+		return rc;
+	rc = kept_file_check(place.directory, place.name, err);
+	if (rc == -ENOENT)
+		rc = make(path, &place, err);
 	if (rc == 0)
-		rc = sync_folder(path, err);
+		rc = directory_sync(place.directory, err);
 	if (rc == 0)
-		rc = file_read(public, PUBLIC_SIZE_MAX, &text, &size, err);
+		rc = kept_file_read(place.directory, place.public, PUBLIC_SIZE_MAX, &text, &size,
+				    err);
 	if (rc == 0 && parse(text, ret) < 0)
-		rc = err_set(err, -EINVAL, "%s: expected an ssh-ed25519 key", public);
+		rc = err_set(err, -EINVAL, "%s.pub: expected an ssh-ed25519 key", path);
 	free(text);
 	return rc;
 }
