@@ -53,6 +53,9 @@ struct config_source {
 	char *username;
 	char *password_file;
 	char *bearer_token_file;
+	char *s3_region; /* NULL = requests are not signed */
+	char *s3_access_key_file;
+	char *s3_secret_key_file;
 	char *proxy;
 	char *proxy_username;
 	char *proxy_password_file;

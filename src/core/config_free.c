@@ -25,6 +25,9 @@ static void free_source(struct config_source *source)
 	free(source->username);
 	free(source->password_file);
 	free(source->bearer_token_file);
+	free(source->s3_region);
+	free(source->s3_access_key_file);
+	free(source->s3_secret_key_file);
 	free(source->proxy);
 	free(source->proxy_username);
 	free(source->proxy_password_file);

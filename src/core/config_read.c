@@ -233,6 +233,9 @@ static void read_source(struct reader *r, struct config_source *source)
 	source->username = string(r, "username");
 	source->password_file = string(r, "password-file");
 	source->bearer_token_file = string(r, "bearer-token-file");
+	source->s3_region = string(r, "s3-region");
+	source->s3_access_key_file = string(r, "s3-access-key-file");
+	source->s3_secret_key_file = string(r, "s3-secret-key-file");
 	source->proxy = string(r, "proxy");
 	source->proxy_username = string(r, "proxy-username");
 	source->proxy_password_file = string(r, "proxy-password-file");

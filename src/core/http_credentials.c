@@ -57,6 +57,30 @@ static int set_token(CURL *easy, const struct http_access *access, struct err *e
 	return rc;
 }
 
+/* libcurl signs the method, the path and the headers that we set; the body is none. */
+static int set_signature(CURL *easy, const struct http_access *access, struct err *err)
+{
+	char id[SECRET_MAX] = "";
+	char secret[SECRET_MAX] = "";
+	char scheme[128];
+	int rc;
+
+	if (!access->s3_region)
+		return 0;
+	rc = read_first_line(access->s3_access_key_file, id, err);
+	if (rc == 0)
+		rc = read_first_line(access->s3_secret_key_file, secret, err);
+	if (rc == 0) {
+		(void)snprintf(scheme, sizeof(scheme), "aws:amz:%s:s3", access->s3_region);
+		(void)curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, scheme);
+		(void)curl_easy_setopt(easy, CURLOPT_USERNAME, id);
+		(void)curl_easy_setopt(easy, CURLOPT_PASSWORD, secret);
+	}
+	explicit_bzero(id, sizeof(id));
+	explicit_bzero(secret, sizeof(secret));
+	return rc;
+}
+
 /* With the request, or with the CONNECT of a tunnel. */
 static int set_proxy_password(CURL *easy, const struct http_access *access, struct err *err)
 {
@@ -81,6 +105,8 @@ int http_credentials_set(CURL *easy, const struct http_access *access, struct er
 
 	if (rc == 0)
 		rc = set_token(easy, access, err);
+	if (rc == 0)
+		rc = set_signature(easy, access, err);
 	if (rc == 0)
 		rc = set_proxy_password(easy, access, err);
 	return rc;

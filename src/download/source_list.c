@@ -32,6 +32,9 @@ static void place_release(struct source_place *place)
 	release_string(place->access.username);
 	release_string(place->access.password_file);
 	release_string(place->access.bearer_token_file);
+	release_string(place->access.s3_region);
+	release_string(place->access.s3_access_key_file);
+	release_string(place->access.s3_secret_key_file);
 	release_string(place->access.proxy);
 	release_string(place->access.proxy_username);
 	release_string(place->access.proxy_password_file);
@@ -47,6 +50,9 @@ static int copy_access(struct http_access *ret, const struct config_source *sour
 	rc = rc < 0 ? rc : copy(&ret->username, source->username);
 	rc = rc < 0 ? rc : copy(&ret->password_file, source->password_file);
 	rc = rc < 0 ? rc : copy(&ret->bearer_token_file, source->bearer_token_file);
+	rc = rc < 0 ? rc : copy(&ret->s3_region, source->s3_region);
+	rc = rc < 0 ? rc : copy(&ret->s3_access_key_file, source->s3_access_key_file);
+	rc = rc < 0 ? rc : copy(&ret->s3_secret_key_file, source->s3_secret_key_file);
 	rc = rc < 0 ? rc : copy(&ret->proxy, source->proxy);
 	rc = rc < 0 ? rc : copy(&ret->proxy_username, source->proxy_username);
 	return rc < 0 ? rc : copy(&ret->proxy_password_file, source->proxy_password_file);

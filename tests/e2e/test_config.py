@@ -10,6 +10,7 @@ from fault_server import Fault
 from repository import MIB
 from steward import STEWARDD, ctl, wait_for
 
+S3 = {"s3-region": "r", "s3-access-key-file": "/a", "s3-secret-key-file": "/s"}
 SOURCE = {"name": "a", "kind": "artifactory", "url": "http://127.0.0.1/"}
 
 # path below software-update, smallest, largest, below, above, default
@@ -47,6 +48,20 @@ REFUSED = {
     "the form in which a query is shown": (
         {"software-update": {"source": [{**SOURCE, "url": "http://b/?..."}]}},
         "source[name='a']/url", '"http://...', "give the whole URL"),
+    "s3-region alone": ({"software-update": {"source": [{**SOURCE, "s3-region": "eu-west-1"}]}},
+                        "s3-region", '"eu-west-1"', "needs an s3-access-key-file"),
+    "s3-secret-key-file alone": (
+        {"software-update": {"source": [{**SOURCE, "s3-secret-key-file": "/s"}]}},
+        "s3-secret-key-file", '"/s"', "needs an s3-region"),
+    "s3-region with colons": (
+        {"software-update": {"source": [{**SOURCE, **S3, "s3-region": "a:b"}]}},
+        "s3-region", '"a:b"', "small letters, digits or dashes"),
+    "s3 with a username": (
+        {"software-update": {"source": [{**SOURCE, **S3, "username": "u", "password-file": "/p"}]}},
+        "s3-region", '"r"', "not for a source that has a username"),
+    "s3 with a query": (
+        {"software-update": {"source": [{**SOURCE, **S3, "url": "http://h/?x=1"}]}},
+        "s3-region", '"r"', "signed already"),
     "mirror scheme": ({"software-update": {"source": [{**SOURCE, "mirror": ["ftp://x"]}]}},
                       "source[name='a']/mirror", "", "http or https"),
     "mirror of itself": ({"software-update": {"source": [{**SOURCE, "mirror": [SOURCE["url"]]}]}},
