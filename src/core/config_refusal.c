@@ -253,7 +253,7 @@ static bool leave_out(cJSON *document, const char *path)
 		parent = find_value(document, parent_path);
 	}
 	free(parent_path);
-	if (!cJSON_IsObject(parent) || item->prev == NULL)
+	if (!item || !cJSON_IsObject(parent))
 		return false;
 	cJSON_Delete(cJSON_DetachItemViaPointer(parent, item));
 	return true;
