@@ -183,9 +183,9 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 	if (rc == 0)
 		rc = open_old(t, srk.handle, r, fek, f);
 	if (rc == 0)
-		rc = take_in_contents(r, fek, f);
-	if (rc == 0)
 		rc = prepare(t, r, f);
+	if (rc == 0)
+		rc = take_in_contents(r, fek, f);
 	return rc == 0 ? publish(t, srk.handle, r, fek, f) : rc;
 }
 
