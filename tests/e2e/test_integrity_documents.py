@@ -5,6 +5,7 @@ import os
 import re
 
 import test_integrity_causes as causes
+import test_integrity_hostile as hostile
 from steward import ROOT
 
 # In whatever test of integrity they are produced, the first of which has a table.
@@ -54,6 +55,7 @@ def test_enumeration():
 def test_tests():
     """Each is produced for real by one."""
     produced = {cause for cause, _ in causes.CAUSES.values()} | {causes.CHANGED}
+    produced |= set(hostile.DEVICES.values())
     for path in glob.glob(os.path.join(os.path.dirname(__file__), "test_integrity*.py")):
         produced |= set(PRODUCED.findall(read(path)))
     assert produced >= set(in_the_code()), set(in_the_code()) - produced
