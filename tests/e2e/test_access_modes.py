@@ -153,7 +153,7 @@ def test_the_error_lists_each_source_and_what_it_said(servers, daemons):
                      servers(Fault("html", on="index")), download={"attempts": 1})
     daemon.request("V1")
     error = daemon.wait_state("V1", "failed")["error"]
-    for word in ("s0", "403", "s1", "500", "s2", "not JSON"):
+    for word in ("s0", "403", "s1", "500", "s2", "captive portal"):
         assert word in error, error
 
 
