@@ -84,7 +84,7 @@ def test_image_of_before_in_a_cache(cache, origin, daemons, images, image):
     os.remove(kept)
     shutil.copyfile(images(8, 2).path, kept)
     os.utime(kept, (0, 0))  # old files are taken for such as do not change
-    through = cache("squid")
+    through = cache("squid cache")
     with urllib.request.urlopen(through.url + "V1/" + os.path.basename(kept)) as reply:
         reply.read()
     os.remove(kept)
