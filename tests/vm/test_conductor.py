@@ -137,7 +137,8 @@ def test_router_onboards(booted):
     assert active(booted, *onboarding.UNITS) == ["active"] * len(onboarding.UNITS)
     assert console.run("ls /etc/steward/onboarding-config.json 2>/dev/null") == ""
     assert sorted(console.run(f"ls {onboarding.SECRETS}").split()) == [
-        "conductor-key", "conductor-key.pub", "conductor.key", "onboarding.json", "router.json"]
+        "conductor-key", "conductor-key.pub", "conductor.key", "contents.mac", "onboarding.json",
+        "router.json"]
     assert console.run("ps -o user:32=,comm= --ppid $(systemctl show --value -p MainPID"
                        " steward-tunnels) | sort -u").split() == ["steward-tunnel", "sshd"]
     enrolments = ctl(booted, "show secure-conductor-onboarding enrolments")
