@@ -101,8 +101,9 @@ def test_alone_and_hopeless(row, servers, daemons):
     daemon.request("V1")
     failed = daemon.wait_state("V1", "failed", timeout=60)
     assert "s0: " in failed["error"]
-    # libcurl itself asks once more where a connection that was kept turns out to be dead.
-    assert server.image_requests <= (7 if row == "empty" else 6)
+    # What was in flight when the source was left is among them, and libcurl itself asks once more
+    # where a connection that was kept turns out to be dead.
+    assert server.image_requests <= (7 if row in ("empty", "garbage") else 6)
     assert not os.path.exists(daemon.state + "/images/V1")
 
 
@@ -312,7 +313,7 @@ def test_discovery_survives_hostile_documents(servers, daemons):
     reasons = [s["reason"] for s in download["sources"]]
     for reason, word in zip(reasons, ("longer than the 1048576", "nested deeper", "expected",
                                       "index.json", "manifest", "longer than the 4194304",
-                                      "Content-Encoding gzip")):
+                                      "content unencoding")):
         assert word in reason, (reason, word)
     assert bad[0].of("index")[0].sent < 20 * MIB
 
