@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,8 +23,8 @@
 	"configuration-integrity reseal'"
 
 const char *const kept_file_names[] = {
-	"router.json",   "onboarding.json",   "onboarding-next.json",
-	"conductor-key", "conductor-key.pub", NULL,
+	KEPT_ROUTER_FILE, "onboarding.json",   "onboarding-next.json",
+	"conductor-key",  "conductor-key.pub", NULL,
 };
 
 /* A directory while something is done in it. */
@@ -136,6 +137,22 @@ static int read_state(const char *path, size_t max, struct kept_state *ret, char
 	return rc;
 }
 
+/* What an operator has written before Steward kept anything there is the operator's. */
+static bool is_of_a_person(const struct place *p, const char *name)
+{
+	if (strcmp(name, KEPT_ROUTER_FILE) != 0 || p->contents.n > 0)
+		return false;
+	for (size_t i = 0; kept_file_names[i]; i++) {
+		char path[PATH_MAX];
+
+		if (strcmp(kept_file_names[i], name) != 0 &&
+		    (path_of(p->directory, kept_file_names[i], path, NULL) < 0 ||
+		     access(path, F_OK) == 0))
+			return false;
+	}
+	return true;
+}
+
 static int refuse(const char *path, const struct kept_state *found, struct err *err)
 {
 	if (!found->is_there)
@@ -162,7 +179,7 @@ int kept_file_read(const char *directory, const char *name, size_t max, char **r
 	if (rc == 0)
 		rc = read_state(path, max, &found, &bytes, &size, err);
 	if ((rc == 0 || rc == -ENOENT) && p.has_key &&
-	    !kept_contents_allow(&p.contents, name, &found))
+	    !kept_contents_allow(&p.contents, name, &found) && !is_of_a_person(&p, name))
 		rc = refuse(path, &found, err);
 	if (rc < 0) {
 		wipe_free(bytes, size);
@@ -195,6 +212,21 @@ static int save_contents(struct place *p, struct err *err)
 	if (kept_contents_print(&p->contents, p->canonical, p->key, text) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	return atomic_file_write(path, span_of_string(text), 0600, err);
+}
+
+/* From the first file that Steward keeps there, the operator's is authenticated, too. */
+static int take_in_of_a_person(struct place *p, struct err *err)
+{
+	struct kept_state now;
+	char path[PATH_MAX];
+	int rc = path_of(p->directory, KEPT_ROUTER_FILE, path, err);
+
+	if (rc < 0 || !is_of_a_person(p, KEPT_ROUTER_FILE))
+		return rc;
+	rc = read_state(path, KEPT_SIZE_MAX, &now, NULL, NULL, err);
+	if (rc == 0)
+		(void)kept_contents_set(&p->contents, KEPT_ROUTER_FILE, &now, NULL);
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* Both are right from here on; of what is there now only if it is right itself. */
@@ -232,6 +264,8 @@ int kept_file_write(const char *directory, const char *name, struct span content
 	if (rc == 0 && p.has_key &&
 	    digest_of((const char *)content.bytes, content.size, &after) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
+	if (rc == 0 && p.has_key)
+		rc = take_in_of_a_person(&p, err);
 	if (rc == 0 && p.has_key)
 		rc = announce(&p, name, path, &after, err);
 	if (rc == 0)

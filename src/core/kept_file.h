@@ -9,7 +9,9 @@
  *
  * A file that is being written or removed has two lines, for before and after, so that a power cut
  *at any step leaves what verifies: the lines first, then the file, then the line of after alone. A
- *name without a line is absent. Without a contents.mac all of kept_file_names are.
+ *name without a line is absent. Without a contents.mac all of kept_file_names are, but for a
+ *router.json beside which there is none of them: an operator has written that, before Steward kept
+ *anything there. It is authenticated once Steward does.
  *
  * Where no key was handed over (kept_key.h) it is an ordinary directory, without all this.
  *
@@ -25,6 +27,7 @@
 #include "core/span.h"
 
 #define KEPT_CONTENTS_FILE "contents.mac"
+#define KEPT_ROUTER_FILE   "router.json"
 
 /* What Steward keeps, up to NULL: what a person has put beside it is the person's. */
 extern const char *const kept_file_names[];

@@ -42,6 +42,16 @@ def kept(world):
     return world
 
 
+def test_an_operators_router_json_is_read_until_steward_keeps_something(world):
+    assert world.handler().code == 0
+    world.write(SECRETS + "/router.json", ROUTER)
+    reboot(world)
+    assert check(world)[0] == 0, check(world)
+    world.write(SECRETS + "/onboarding.json", ONBOARDING)
+    code, said = check(world)
+    assert code == 78 and "router.json is not what Steward wrote there" in said, said
+
+
 def test_exchanged(kept):
     kept.run("sh", "-c", f"cd {SECRETS} && mv router.json x && mv onboarding.json router.json "
                          "&& mv x onboarding.json")

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/atomic_file.h"
 #include "core/kept_contents.h"
 #include "core/kept_file.h"
 #include "core/macros.h"
@@ -285,16 +286,35 @@ static void test_text(void **state)
 	}
 }
 
+/* Written by an operator before Steward keeps anything: read as it is, and theirs no more after. */
+static void test_of_a_person(void **state)
+{
+	char *folder = test_folder();
+	char *path = at(folder, NAME);
+	struct err err = {0};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(kept_key_put(folder, key, &err), 0);
+	assert_int_equal(atomic_file_write(path, span_of_string("mine"), 0600, &err), 0);
+	assert_string_equal(text_of(folder, NAME, &err), "mine");
+	assert_int_equal(atomic_file_write(path, span_of_string("still mine"), 0600, &err), 0);
+	assert_int_equal(write_text(folder, OTHER, "other"), 0);
+	assert_string_equal(text_of(folder, NAME, &err), "still mine");
+	assert_int_equal(atomic_file_write(path, span_of_string("changed"), 0600, &err), 0);
+	is_refused(folder, NAME, "exchanged with another");
+	free(path);
+	end(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_without_a_key),
-		cmocka_unit_test(test_exchanged),
-		cmocka_unit_test(test_changed_and_removed),
-		cmocka_unit_test(test_power_cut),
-		cmocka_unit_test(test_other_directory_or_key),
-		cmocka_unit_test(test_take_in),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_of_a_person), cmocka_unit_test(test_without_a_key),
+		cmocka_unit_test(test_exchanged),   cmocka_unit_test(test_changed_and_removed),
+		cmocka_unit_test(test_power_cut),   cmocka_unit_test(test_other_directory_or_key),
+		cmocka_unit_test(test_take_in),     cmocka_unit_test(test_names),
 		cmocka_unit_test(test_text),
 	};
 
