@@ -9,10 +9,11 @@
 
 #include "core/http_server.h"
 
-#define PARAMETERS_MAX     2
-#define PARAMETER_SIZE_MAX 128 /* the longest name there is: a version's, or a file's of an image  \
-				*/
-#define GROUPS_MAX         256
+#define PARAMETERS_MAX 2
+#define PARAMETER_SIZE_MAX                                                                         \
+	128 /* the longest name there is: a version's, or a file's of an image                     \
+	     */
+#define GROUPS_MAX 256
 
 struct http_server {
 	struct http_listener listener;

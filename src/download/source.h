@@ -15,8 +15,9 @@
 #include "core/config.h"
 #include "download/allowance.h"
 
-#define SOURCES_MAX        64 /* each mirror is one: the model allows 60, and two conductors and a peer \
-			       */
+#define SOURCES_MAX                                                                                \
+	64 /* each mirror is one: the model allows 60, and two conductors and a peer               \
+	    */
 #define SOURCE_NAME_SIZE   72 /* "<name>/<number>" of a mirror */
 #define SOURCE_REASON_SIZE 256
 

@@ -15,8 +15,8 @@ int ability_of_directory(const char *path, struct failure *f);
 /* Each of them. */
 int ability_of_directories(const struct config_integrity *config, struct failure *f);
 
-/* A system that is set up in a lockout may never have seen a right authorization. A reseal goes on in
- * one: nothing of ours is protected from dictionary attacks (noDA). */
+/* A system that is set up in a lockout may never have seen a right authorization. A reseal goes on
+ * in one: nothing of ours is protected from dictionary attacks (noDA). */
 int ability_not_locked_out(struct tpm *t, struct failure *f);
 
 /* The TPM has what is needed, and what lies at our handles is ours: known are

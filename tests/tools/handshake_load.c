@@ -27,8 +27,8 @@
 
 #include "core/base64.h"
 #include "core/macros.h"
-#include "onboarding/key_signer.h"
 #include "onboarding/conductor_certificate.h"
+#include "onboarding/key_signer.h"
 #include "onboarding/router/handshake_router.h"
 #include "onboarding/ssh_key.h"
 #include "onboarding/tls_channel.h"

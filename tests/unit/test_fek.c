@@ -254,11 +254,11 @@ static void test_pcr_moves(void **state)
 		int code;
 		unsigned calls;
 	} rows[] = {
-		{10, 0, 0, 1},            /* none moves */
-		{10, 1, 0, 2},            /* one that is not in the policy */
-		{10, 4, 0, 5},            /* four times */
-		{10, 5, -EAGAIN, 5},      /* for ever */
-		{7, 1, -ENOKEY, 2}, /* one that is: the last, since it stays moved */
+		{10, 0, 0, 1},       /* none moves */
+		{10, 1, 0, 2},       /* one that is not in the policy */
+		{10, 4, 0, 5},       /* four times */
+		{10, 5, -EAGAIN, 5}, /* for ever */
+		{7, 1, -ENOKEY, 2},  /* one that is: the last, since it stays moved */
 	};
 	struct tpm_world *w = *state;
 	struct pcr_policy policy = {.bank = TPM2_ALG_SHA256, .mask = 1u << 7};
