@@ -168,7 +168,7 @@ int kept_file_read(const char *directory, const char *name, size_t max, char **r
 		   size_t *ret_size, struct err *err)
 {
 	_cleanup_(leave) struct place p = {.fd = -1};
-	struct kept_state found;
+	struct kept_state found = {0};
 	char path[PATH_MAX];
 	char *bytes = NULL;
 	size_t size = 0;
