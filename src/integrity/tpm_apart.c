@@ -43,6 +43,12 @@ static void pause_ms(unsigned ms)
 		(void)nanosleep(&pause, NULL);
 }
 
+/* An authorization that is set is told the same way each time; one that is not, only once. */
+static bool may_be_momentary(const struct failure *f)
+{
+	return f->cause == CAUSE_TPM_NOT_READY || f->cause == CAUSE_TPM_AUTHORIZATION;
+}
+
 int tpm_apart(const char *tcti, unsigned wait_ms, tpm_apart_cb work, void *shared,
 	      struct failure *f)
 {
@@ -50,8 +56,7 @@ int tpm_apart(const char *tcti, unsigned wait_ms, tpm_apart_cb work, void *share
 	const struct failure before = *f;
 	int rc = apart_run(in_child, &job, f);
 
-	for (size_t i = 0; rc < 0 && f->cause == CAUSE_TPM_NOT_READY && i < N_ELEMENTS(pauses_ms);
-	     i++) {
+	for (size_t i = 0; rc < 0 && may_be_momentary(f) && i < N_ELEMENTS(pauses_ms); i++) {
 		log_debug("again in %u ms: %s", pauses_ms[i], f->err.text);
 		pause_ms(pauses_ms[i]);
 		job.make_room |= tpm_code(f->tpm_rc) == -ENOSPC && tpm_is_raw(tcti);

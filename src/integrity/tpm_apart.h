@@ -1,9 +1,9 @@
 /* tpm_apart.h - work with the TPM in a child (apart.h), and once more where the TPM could not.
  *
  * A TPM may be testing itself, writing its NV memory, or full of what others left: that says
- * nothing of the disk. Such a failure (CAUSE_TPM_NOT_READY) is tried again a few times, each time
- * from the beginning and with the TPM opened anew; what is left loaded in a raw TPM is flushed
- * first. So the work must be fit to be begun again after any of its steps.
+ * nothing of the disk. Such a failure (CAUSE_TPM_NOT_READY, or a refused authorization) is tried
+ * again a few times, each time from the beginning and with the TPM opened anew; what is left loaded
+ * in a raw TPM is flushed first. So the work must be fit to be begun again after any of its steps.
  */
 #pragma once
 
