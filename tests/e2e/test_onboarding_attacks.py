@@ -1,5 +1,6 @@
 """Port 930 under attack: each with an adversary of its own, who knows all but the one thing."""
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -185,9 +186,9 @@ def test_replayed_bytes_of_the_wire(onboarding, conductor):
     again = inside(onboarding.network.router, socket.create_connection,
                    (onboarding.network.address, 930), TIMEOUT_S)
     again.sendall(recorder.said)
-    again.shutdown(socket.SHUT_WR)
-    while again.recv(65536):
-        pass
+    with contextlib.suppress(ConnectionResetError):  # closed with what nobody reads any more
+        while again.recv(65536):
+            pass
     wait_for(lambda: conductor.strangers() == 1, 30, "the count")
     assert conductor.audit("router1") == audit and len(conductor.enrolments) == 1
 
