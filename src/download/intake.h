@@ -1,6 +1,6 @@
 /* intake.h - what all transfers share: blocks of memory and the bandwidth budget.
  *
- * Received bytes wait in 256 KiB blocks, of which there are 32 (8 MiB) whatever the number of
+ * Received bytes wait in 256 KiB blocks, of which there are 28 (7 MiB) whatever the number of
  * requests and the size of pieces (download.md, "Fetch"). A transfer that gets no block, or may
  * not receive because of the bandwidth limit, pauses and waits here in line; ready() tells it
  * to try again.
@@ -19,7 +19,7 @@
 #include "download/limiter.h"
 
 #define BLOCK_SIZE (256u << 10)
-#define BLOCKS_MAX 32
+#define BLOCKS_MAX 28
 
 struct block {
 	struct block *next;
