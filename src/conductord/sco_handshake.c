@@ -15,7 +15,8 @@
 struct sco_lookup {
 	struct handshake_record record;
 	struct message_accept conductors;
-	struct err err; /* why it could not be asked */
+	int rc; /* negative errno: it could not be asked */
+	struct err err;
 };
 
 static void release_lookup(struct sco_handshake *h)
@@ -165,8 +166,8 @@ void sco_handshake_look_up(struct sco_handshake *h)
 
 	h->lookup = lookup;
 	if (lookup)
-		(void)sco_registry_look_up(h->context, &h->steps->hello, &lookup->record,
-					   &lookup->conductors, &lookup->err);
+		lookup->rc = sco_registry_look_up(h->context, &h->steps->hello, &lookup->record,
+						  &lookup->conductors, &lookup->err);
 }
 
 static void step_looked_up(struct sco_handshake *h)
@@ -184,7 +185,7 @@ static void step_looked_up(struct sco_handshake *h)
 	}
 	if (!lookup)
 		failed(&event, "out of memory");
-	else if (lookup->err.code < 0)
+	else if (lookup->rc < 0)
 		failed(&event, lookup->err.text);
 	else if (RAND_priv_bytes(event.secret, sizeof(event.secret)) != 1 ||
 		 RAND_bytes(event.nonce, sizeof(event.nonce)) != 1)

@@ -70,8 +70,8 @@ static int refuse(const struct lyd_node *leaf, const char *secrets_directory, st
 		err, -EINVAL,
 		"configuration: %s is %.80s: a conductor may name a file in %.*s/%s, or one that "
 		"the router's own configuration names for a source",
-		path ? path : LYD_NAME(leaf), lyd_get_value(leaf),
-		(int)length_of(secrets_directory), secrets_directory, CONFIG_CREDENTIALS);
+		path ? path : "a leaf", lyd_get_value(leaf), (int)length_of(secrets_directory),
+		secrets_directory, CONFIG_CREDENTIALS);
 	free(path);
 	return -EINVAL;
 }

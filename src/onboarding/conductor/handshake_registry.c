@@ -44,17 +44,19 @@ int handshake_registry_look_up(struct registry *r, const struct message_hello *h
 					     .jti = hello->jti,
 					     .certificate = certificate};
 	struct registry_candidate candidate;
+	struct err why;
 	int rc;
 
 	*ret = (struct handshake_record){0};
-	rc = registry_lookup(r, &question, now_s, &candidate, err);
+	rc = registry_lookup(r, &question, now_s, &candidate, &why);
 	(void)snprintf(ret->router, sizeof(ret->router), "%s", candidate.claims.router);
 	ret->known = ret->router[0] != '\0';
 	ret->clock_set_back = rc == -ETIME;
 	if (rc == 0)
 		fill_record(&candidate, ret);
 	registry_candidate_release(&candidate);
-	return rc == -ENOENT || rc == -ETIME ? 0 : rc;
+	/* These two are answers: the handshake says them in its own words. */
+	return rc == 0 || rc == -ENOENT || rc == -ETIME ? 0 : err_set(err, rc, "%s", why.text);
 }
 
 void handshake_record_release(struct handshake_record *record)
