@@ -1,5 +1,5 @@
-/* routes.h - what conductord's control socket answers besides what every node does (onboarding.md,
- * "Conductor's socket").
+/* routes.h - what conductord's control socket answers besides what every node does
+ * (docs/onboarding.md, "Conductor's socket").
  */
 #pragma once
 

@@ -27,7 +27,7 @@ enum access_mode {
 	ACCESS_OFFLINE,
 };
 
-/* In the order in which sources are preferred (download.md, "Sources"). */
+/* In the order in which sources are preferred (docs/download.md, "Sources"). */
 enum source_kind {
 	SOURCE_HA_PEER,
 	SOURCE_CONDUCTOR,
@@ -73,7 +73,7 @@ struct config_control {
 	char *read_group; /* may read */
 };
 
-/* Configuration Integrity (integrity.md). */
+/* Configuration Integrity (docs/integrity.md). */
 struct config_integrity {
 	bool enabled;
 	bool required;
@@ -94,7 +94,7 @@ struct config_integrity {
 	char *policy_directory;   /* of those that come with the image */
 };
 
-/* A router's side of Secure Conductor Onboarding (onboarding.md). */
+/* A router's side of Secure Conductor Onboarding (docs/onboarding.md). */
 struct config_onboarding {
 	char *secrets_directory;
 	char *onboarding_file;

@@ -39,7 +39,8 @@ int http_server_listen_unix(struct http_server **ret, uv_loop_t *loop,
 	if (rc < 0)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Open to all: who may what is judged by who they are (architecture.md). */
+	/* Everybody may connect. What somebody may do is decided for each request, by the
+	 * user and groups of the connecting process (peer_access.h). */
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(path, 0666) < 0 || listen(fd, SOMAXCONN) < 0) {
 		rc = err_set_errno(err, -errno, "listen on %s", path);

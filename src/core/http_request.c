@@ -14,7 +14,7 @@
 #include "core/macros.h"
 
 #define RECEIVE_BUFFER (64l << 10) /* bytes; 32 requests may be in flight */
-#define REDIRECTS_MAX  5l          /* download.md, "Fetch" */
+#define REDIRECTS_MAX  5l          /* docs/download.md, "Fetch" */
 #define EMPTY_SHA256   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define USER_AGENT     "steward"
 

@@ -1,4 +1,4 @@
-/* options.h - the command line of a daemon (architecture.md, "Configuration").
+/* options.h - the command line of a daemon, as stewardd(8) and conductord(8) show it.
  *
  * All have --config FILE, --foreground, --check, --version and --help; a program may have more.
  */

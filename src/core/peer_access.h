@@ -1,5 +1,5 @@
-/* peer_access.h - who may read and who may change, by the groups of the peer of a unix socket
- * (architecture.md, "Control socket").
+/* peer_access.h - who may read and who may change, by the user and groups of the process at
+ * the other end of a unix socket.
  */
 #pragma once
 

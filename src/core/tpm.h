@@ -26,7 +26,7 @@
 #include "core/err.h"
 #include "core/span.h"
 
-#define TPM_DEVICE_WAIT_MS 10000 /* for a device that is not there yet: integrity.md */
+#define TPM_DEVICE_WAIT_MS 10000 /* for a device that is not there yet */
 #define TPM_NAME_TEXT_SIZE (2 * sizeof(TPMU_NAME) + 1)
 #define TPM_EK_HANDLE      0x81010001 /* TCG EK Credential Profile 2.3, 2.2.1 */
 #define TPM_PCR_COUNT      24         /* TCG PC Client Platform TPM Profile, 4.6.1 */

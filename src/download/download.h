@@ -29,8 +29,8 @@
 #include "download/trusted_keys.h"
 
 /* Verified pieces go to the journal when they are so many bytes, or after 2 s. What a kill may lose
- * is bounded by the intake (download.md, "On disk"): 7 MiB, and one piece a request. Two downloads
- * that both wait for more leave half of that to what still arrives. */
+ * is bounded by the intake (docs/download.md, "On disk"): 7 MiB, and one piece a request. Two
+ * downloads that both wait for more leave half of that to what still arrives. */
 #define SYNC_BYTES      (2u << 20)
 #define UNSYNCED_MS_MAX 2000u
 

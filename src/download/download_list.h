@@ -1,6 +1,6 @@
 /* download_list.h - all downloads of this node: which run, which wait, which have ended.
  *
- * At most two run (download.md, "States"), the rest are queued in the order of their requests;
+ * At most two run (docs/download.md, "States"), the rest are queued in the order of their requests;
  * those that run share the concurrency.
  *
  * Calling sequence: download_list_init -> download_list_start -> ... -> download_list_close.

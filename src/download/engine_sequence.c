@@ -1,4 +1,4 @@
-/* One node of a router after the other: how long this one waits (download.md, "High
+/* One node of a router after the other: how long this one waits (docs/download.md, "High
  * availability"). */
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #include "core/macros.h"
 #include "download/engine_private.h"
 
-/* Paused, queued and waiting for the peer do not count (download.md, "Time out"). */
+/* Paused, queued and waiting for the peer do not count (docs/download.md, "Time out"). */
 bool engine_time_counts(const struct engine *e)
 {
 	return engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER;

@@ -1,4 +1,4 @@
-/* index.h - which versions a repository has: index.json (download.md, "Repository layout"). */
+/* index.h - which versions a repository has: index.json (docs/download.md, "Repository layout"). */
 #pragma once
 
 #include <cjson/cJSON.h>

@@ -1,8 +1,8 @@
 /* intake.h - what all transfers share: blocks of memory and the bandwidth budget.
  *
  * Received bytes wait in 256 KiB blocks, of which there are 28 (7 MiB) whatever the number of
- * requests and the size of pieces (download.md, "Fetch"). A transfer that gets no block, or may
- * not receive because of the bandwidth limit, pauses and waits here in line; ready() tells it
+ * requests and the size of pieces (docs/download.md, "Fetch"). A transfer that gets no block, or
+ * may not receive because of the bandwidth limit, pauses and waits here in line; ready() tells it
  * to try again.
  *
  * Verified bytes that no journal has yet count as if they still filled blocks. So both together

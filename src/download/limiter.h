@@ -1,6 +1,6 @@
 /* limiter.h - the bandwidth budget that all transfers share.
  *
- * One token bucket with 50 ms of burst (download.md, "What must be fast and small"). It counts
+ * One token bucket with 50 ms of burst (docs/download.md, "Fetch"). It counts
  * body bytes as they are received. What arrives in one read may be more than is left: the
  * bucket then goes into debt, which the next 50 ms pay, so that the mean is exact whatever the
  * reads' size. Pure: time is an argument.

@@ -1,6 +1,6 @@
 /* manifest.h - what a version is: its file, its size, and the digest of every piece, signed.
  *
- * The format and its limits: download.md, "Repository layout". A manifest that fails any of
+ * The format and its limits: docs/download.md, "Repository layout". A manifest that fails any of
  * them is refused as a whole and leaves the caller's struct untouched.
  */
 #pragma once
@@ -34,7 +34,7 @@ struct manifest {
 	uint8_t digest[DIGEST_SIZE];
 };
 
-/* Whether name may be a version or a file (download.md, "Repository layout"). */
+/* Whether name may be a version or a file (docs/download.md, "Repository layout"). */
 bool manifest_name_is_valid(const char *name);
 
 /* Verify the signature by one of keys, then read. version is what was asked for; NULL takes

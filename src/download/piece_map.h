@@ -1,6 +1,6 @@
 /* piece_map.h - which pieces of an image are on disk, and the journal that remembers it.
  *
- * The journal `pieces` (download.md, "On disk") is a header with the image's digest and the
+ * The journal `pieces` (docs/download.md, "On disk") is a header with the image's digest and the
  * boot-id, then one record per piece with a CRC, appended only after the piece's data was
  * synced. Opening it answers what may be believed:
  *

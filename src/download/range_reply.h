@@ -1,7 +1,7 @@
 /* range_reply.h - whether a reply's head is what was asked for.
  *
  * Pure. Judged when the headers arrive, before any byte of body is taken: libcurl itself would
- * accept a 200 or a shifted 206 for a range and call it success (download.md, "Fetch").
+ * accept a 200 or a shifted 206 for a range and call it success (docs/download.md, "Fetch").
  */
 #pragma once
 

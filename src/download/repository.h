@@ -1,6 +1,6 @@
 /* repository.h - the node's images, laid out and served as a source for others.
  *
- * <state-directory>/images/{index.json,<version>/{manifest.jws,<file>}} (download.md, "On
+ * <state-directory>/images/{index.json,<version>/{manifest.jws,<file>}} (docs/download.md, "On
  * disk"). An image counts once its folder holds a manifest and a file of the manifest's size; at
  * each start the index is rebuilt from the folders, and what was half published is removed.
  *

@@ -1,7 +1,7 @@
 /* source.h - where an image can come from, and whether it can be trusted to answer.
  *
  * Pure. A source is unavailable once more than half of a window of its last requests failed
- * (download.md, "Judge"). It stays so until source_begin_attempt(). A source that lied about
+ * (docs/download.md, "Judge"). It stays so until source_begin_attempt(). A source that lied about
  * the image is excluded for the whole download.
  *
  * Calling sequence: source_init -> source_begin_attempt -> source_record ... ; no resources.
@@ -83,8 +83,8 @@ struct source {
 	uint64_t bytes;
 };
 
-/* Whether sources of this kind are used at all (download.md, "Sources"), by a node of that role. A
- * conductor in offline-mode asks nobody but its peer. */
+/* Whether sources of this kind are used at all (docs/download.md, "Sources"), by a node of that
+ * role. A conductor in offline-mode asks nobody but its peer. */
 bool source_kind_is_used(enum config_role role, enum access_mode mode, enum source_kind kind);
 
 /* Whether only what was imported there is used: in offline-mode by a router of its conductor, and

@@ -1,5 +1,5 @@
-/* classify.h - which of the causes it is, since support acts on it (integrity.md, "Integrity
- * event").
+/* classify.h - which cause an integrity event has (docs/integrity.md, "Causes"): what a technician
+ * does next depends on it.
  */
 #pragma once
 

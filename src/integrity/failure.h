@@ -10,7 +10,7 @@
 
 #include "core/err.h"
 
-/* The steps of an unlock (integrity.md, "Unlock"), and of what stands before it. */
+/* The steps of an unlock, and what is looked at before it. */
 enum integrity_step {
 	STEP_START,
 	STEP_LOCATE,

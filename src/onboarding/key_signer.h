@@ -1,6 +1,6 @@
 /* key_signer.h - TLS signatures by a private key in memory, made by libcrypto: with RSA-2048 five
- * times as many a second as wolfSSL makes (onboarding.md, "Speed"), and more where the CPU has
- * AVX-512.
+ * times as many a second as wolfSSL makes (docs/onboarding.md, "What is measured"), and more where
+ * the CPU has AVX-512.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* message.h - the messages of the handshake, as JSON and as structs.
  *
  * Who writes and who reads are strangers until the last message: what is read has the members its
- * type has, each once and within its bounds, or is refused as a whole. The table: onboarding.md,
- * "The handshake".
+ * type has, each once and within its bounds, or is refused as a whole. The table:
+ * docs/onboarding.md, "The handshake, on port 930".
  */
 #pragma once
 

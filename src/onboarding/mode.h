@@ -1,4 +1,4 @@
-/* mode.h - how much a router must prove to be let in (onboarding.md, "The pieces").
+/* mode.h - how much a router must prove to be let in (docs/onboarding.md, "Modes").
  */
 #pragma once
 

@@ -3,8 +3,8 @@
  * With tls_crypto the only file that knows wolfSSL. TLS 1.3 alone; no tickets, resumption, early
  * data or renegotiation; ALPN "steward-sco/1" is required on both sides. The server asks for a
  * client certificate. Both sides take any certificate whose key the peer has proved to hold: whose
- * it is, the handshake's two sides judge themselves, by rules TLS does not know (onboarding.md,
- * "The handshake, on port 930").
+ * it is, the handshake's two sides judge themselves, by rules TLS does not know
+ * (docs/onboarding.md, "The handshake, on port 930").
  *
  * Of what a peer shows only peer_chain.h's bounds are judged here: a chain that cannot be kept
  * whole ends the handshake, and so does a key that is not computed with.

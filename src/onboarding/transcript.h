@@ -2,8 +2,8 @@
  *
  * The transcript hash begins with the TLS channel (its exporter, both certificates) and goes on
  * with every message. A MAC is over the hash at that point: who relays between two channels, or
- * plays an old message, computes another one. The formulas: onboarding.md, "Channel binding and
- * keys".
+ * plays an old message, computes another one. The formulas: docs/onboarding.md, "Channel binding
+ * and keys".
  *
  * Calling sequence: transcript_begin -> transcript_add for each message, and a key before the
  * first MAC under it -> transcript_release.

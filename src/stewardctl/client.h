@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Exit statuses of the program (architecture.md, "Command line"). */
+/* Exit statuses of the program, as in stewardctl(1). */
 enum {
 	EXIT_DONE = 0,
 	EXIT_REFUSED = 1,

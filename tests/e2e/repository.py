@@ -86,7 +86,7 @@ class Image:
 
 
 class Repository:
-    """A folder as download.md describes it."""
+    """A folder as docs/download.md describes it."""
 
     def __init__(self, root):
         self.root = str(root)

@@ -11,7 +11,7 @@ from repository import MIB
 from steward import SLOW, STEWARDCTL, wait_for
 
 KINDS = ["ha-peer", "conductor", "artifactory", "mist-proxy"]
-# download.md, "Sources"
+# docs/download.md, "Sources"
 USED = {
     "internet-only": {"ha-peer", "artifactory", "mist-proxy"},
     "prefer-conductor": {"ha-peer", "conductor", "artifactory", "mist-proxy"},

@@ -25,7 +25,7 @@ from test_download import sha256
 
 pytestmark = pytest.mark.slow
 
-# download.md, "Sources"; a conductor in offline-mode asks nobody but its peer.
+# docs/download.md, "Sources"; a conductor in offline-mode asks nobody but its peer.
 USED = {
     "internet-only": ["ha-peer", "artifactory", "mist-proxy"],
     "prefer-conductor": ["ha-peer", "conductor", "artifactory", "mist-proxy"],

@@ -1,4 +1,4 @@
-"""The fault table of download.md, and whatever else a source can do wrong.
+"""The fault table of docs/download.md, and whatever else a source can do wrong.
 
 Each row runs beside a good source and, where one source can still succeed, alone: the content is
 right, the bytes counted at the servers are what was promised, and there is no storm.

@@ -1,5 +1,5 @@
 """A sequence in which everything goes wrong at the first node: the second one always ends complete, as
-soon as download.md says, and with what is needed from the sources."""
+soon as docs/download.md says, and with what is needed from the sources."""
 
 import contextlib
 import hashlib

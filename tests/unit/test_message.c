@@ -40,7 +40,7 @@ static void test_round_trips(void **state)
 	}
 }
 
-/* As they stand in onboarding.md: names and order are an interface. */
+/* As they stand in docs/onboarding.md: names and order are an interface. */
 static void test_as_written(void **state)
 {
 	static const struct {

@@ -156,7 +156,7 @@ static void test_new_attempt_forgets_the_window(void **state)
 	assert_int_equal(s.failures, 11);
 }
 
-/* download.md, "Sources": every cell. */
+/* docs/download.md, "Sources": every cell. */
 static void test_access_modes(void **state)
 {
 	static const struct {

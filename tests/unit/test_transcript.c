@@ -1,5 +1,5 @@
 /* Hashes, keys and MACs against values that Python's hashlib, hmac and cryptography computed from
- * the formulas in onboarding.md; and what makes a MAC another one.
+ * the formulas in docs/onboarding.md; and what makes a MAC another one.
  */
 #include "support.h"
 

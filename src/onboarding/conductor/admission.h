@@ -1,6 +1,6 @@
 /* admission.h - who is let in on the open port, and how long who says nothing may stay.
  *
- * Two rules (onboarding.md, "On the open port"). One: so many connections a second and address,
+ * Two rules (docs/onboarding.md, "The open port"). One: so many connections a second and address,
  * with a burst; the address of IPv6 is its /64. Two: whose first byte has not come stands in a line
  * of fixed length; who comes to a full one takes the place of the one who has been silent longest.
  * So nobody keeps others out by doing nothing. Who has spoken waits for its turn: turns.

@@ -1,6 +1,6 @@
 /* authorized_keys.h - who may build a tunnel, and to what: the file that sshd reads
- * (onboarding.md, "Port 930 afterwards"). One line for each enrolled node, written from the key's
- * bytes and numbers alone, so that nothing a router has said stands in it as text.
+ * (docs/onboarding.md, "Port 930 afterwards"). One line for each enrolled node, written from the
+ * key's bytes and numbers alone, so that nothing a router has said stands in it as text.
  */
 #pragma once
 

@@ -5,9 +5,9 @@
  * holds the key's attributes, who answers with that secret has that very key in that very TPM.
  * The key's quote then tells the PCRs.
  *
- * The profile is that of onboarding.md: EK RSA with SHA-256 and AES-128-CFB (TCG EK template L-1),
- * AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what a TPM showed and
- * what was expected, for the conductor's audit.
+ * The profile is that of docs/onboarding.md: EK RSA with SHA-256 and AES-128-CFB (TCG EK template
+ * L-1), AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what a TPM
+ * showed and what was expected, for the conductor's audit.
  */
 #pragma once
 

@@ -53,7 +53,8 @@ struct port_mux_options {
 	void *owner;
 };
 
-/* What onboarding.md has, for a copy: all addresses, port 930, no callbacks. */
+/* To be copied: the numbers of docs/onboarding.md, "The open port", all addresses, port 930, no
+ * callbacks. */
 extern const struct port_mux_options port_mux_defaults;
 
 /* Connections since the start; each is in one of the first five, or still silent. */

@@ -1,5 +1,5 @@
 /* sshd_config.h - the configuration of the sshd on the open port: one user, public keys, and
- * nothing but forwardings (onboarding.md, "Port 930 afterwards").
+ * nothing but forwardings (docs/onboarding.md, "Port 930 afterwards").
  */
 #pragma once
 
