@@ -1,4 +1,5 @@
-/* byte_queue.h - bytes that wait: put in at the end, taken from the front, never more than a bound.
+/* byte_queue.h - bytes that wait: appended at the end, taken from the front, never more than a
+ * maximum.
  */
 #pragma once
 

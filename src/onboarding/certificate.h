@@ -1,7 +1,9 @@
-/* certificate.h - certificates that came over TLS, verified apart from it.
+/* certificate.h - verifies certificate chains that came over TLS, after TLS and independent of
+ * it.
  *
- * By libcrypto, in a store made for the one check: what an earlier peer sent can help nobody. Keys
- * and signatures of less than 112 bits are refused. An intermediate CA may be trusted as it is.
+ * libcrypto does it, in a store made for this one check, so that what an earlier peer sent cannot
+ * help a later one. Keys and signatures of less than 112 bits are refused. A trusted certificate
+ * may be an intermediate CA.
  */
 #pragma once
 
@@ -20,20 +22,19 @@
 struct certificate_rules {
 	const char *what; /* begins messages: "client certificate" */
 	const STACK_OF(X509) * trusted;
-	/* NULL = none is looked for. Else each CA that has certified one of the chain must have one
-	 * here, and none of the chain be in it; the trusted one that the chain ends at may do
-	 * without one of its own issuer's.
-	 */
+	/* NULL = no CRL is needed. Else each CA that issued a certificate of the chain must have
+	 * a CRL here, and no certificate of the chain may be in one. The trusted certificate at
+	 * which the chain ends needs no CRL of its own issuer. */
 	const STACK_OF(X509_CRL) * crls;
 	int purpose; /* X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER */
 	bool ignore_dates;
 	uint64_t now_s; /* else */
 };
 
-/* All of der and nothing more; NULL = it is none. */
+/* Reads DER to its end; NULL = it is no certificate. */
 X509 *certificate_read(struct span der);
 
-/* chain is DER, the leaf first; all but the leaf only help to find the way to a trusted one.
+/* chain is DER, the leaf first. The other certificates only help to find a way to a trusted one.
  * -EKEYREJECTED, -EBADMSG (malformed), -ENOMEM. */
 int certificate_verify(const struct certificate_rules *rules, const struct span *chain, size_t n,
 		       struct err *err);

@@ -14,11 +14,11 @@ struct certificate_chain {
 	size_t n;
 };
 
-/* All of it, up to one more than a peer may show. -EINVAL: none, or one that is malformed; -ENOMEM.
- */
+/* Reads the whole file, up to one certificate more than a peer may show. -EINVAL: there is none,
+ * or one is malformed; -ENOMEM. */
 int certificate_chain_read(struct certificate_chain *ret, struct span pem);
 void certificate_chain_release(struct certificate_chain *chain);
 
-/* After libcrypto's PEM reader gave nothing: did no further block begin, and not one that is
- * malformed? */
+/* To be called after libcrypto's PEM reader returned nothing: true = the end was reached; false =
+ * a further block begins that is malformed. */
 bool certificate_pem_is_at_end(void);

@@ -1,8 +1,9 @@
-/* conductor_certificate.h - is it a conductor's? The CA in the token says so, and nobody else.
+/* conductor_certificate.h - does this certificate belong to a conductor? Only the CA in the token
+ * decides.
  *
- * Dates are ignored: a router that nobody has configured may have no clock, and how long a token
- * lets it in is judged by the conductor. That the leaf is the very certificate in the token is
- * handshake_router's to check.
+ * Dates are ignored: a router that nobody has configured may have no clock, and the conductor
+ * judges how long a token is valid. handshake_router checks that the leaf is the very certificate
+ * in the token.
  */
 #pragma once
 

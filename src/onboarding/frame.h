@@ -1,7 +1,8 @@
-/* frame.h - a message on its way: four bytes of length, its JSON, and the MAC its type has.
+/* frame.h - a message as it is sent: four bytes of length, its JSON, and a MAC if its type has
+ * one.
  *
- * Writing and reading both add the message to the transcript, so that the two sides cannot
- * forget to. The two speak in turn, one message each: bytes after a whole one are refused.
+ * Both writing and reading add the message to the transcript, so that no caller can forget to.
+ * The two sides speak in turn, one message each: bytes after a whole message are refused.
  */
 #pragma once
 
@@ -25,9 +26,9 @@ int frame_write(struct frame *ret, struct transcript *t, const struct message *m
 		struct err *err);
 void frame_release(struct frame *frame);
 
-/* What was received since the last message; the keys of the expected type's MAC must have been set.
- * *ret is of the expected type, its MAC checked, or an error, which has none. -EAGAIN: it is not
- * all there yet, and err is not filled. Errors: -EBADMSG, -E2BIG (malformed), -EPROTO (out of
- * turn), -EKEYREJECTED (MAC), -ENOMEM. */
+/* received: all bytes since the last message. The keys for the MAC of the expected type must have
+ * been set. *ret is a message of the expected type whose MAC was checked, or an error message,
+ * which has no MAC. -EAGAIN: the message is not complete yet, and err is not filled. Errors:
+ * -EBADMSG, -E2BIG (malformed), -EPROTO (another type), -EKEYREJECTED (MAC), -ENOMEM. */
 int frame_read(struct message *ret, struct transcript *t, enum message_type expected,
 	       struct span received, struct err *err);

@@ -1,11 +1,12 @@
-/* key_bounds.h - which public keys of strangers anything is computed with.
+/* key_bounds.h - which public keys from strangers are used at all.
  *
- * RSA of 2048 to 4096 bits whose exponent is odd, at least 3, and of 32 bits as a TPM's is; the
- * curves P-256, P-384 and P-521, by their names; Ed25519. A public exponent of 4,000 bits or a
- * curve of somebody's own costs whoever verifies with it dozens of times what an honest key does.
+ * Allowed are RSA keys of 2048 to 4096 bits whose exponent is odd, at least 3 and at most 32
+ * bits, as a TPM's is; the curves P-256, P-384 and P-521, by their names; Ed25519. Verifying with
+ * an exponent of 4,000 bits, or with a curve that a stranger invented, costs dozens of times as
+ * much as with an honest key.
  *
- * Judged by the DER, before a library has made a key of it: of a curve that is spelled out, that
- * alone is computing.
+ * The DER is judged before a library makes a key of it: with a curve that is spelled out, making
+ * the key already costs time.
  */
 #pragma once
 
@@ -18,8 +19,8 @@
 #define KEY_BOUNDS_RSA_MAX           4096
 #define KEY_BOUNDS_EXPONENT_SIZE_MAX 4 /* bytes */
 
-/* DER SubjectPublicKeyInfo. -EBADMSG: it is none; -EKEYREJECTED: a key that is not computed with.
- * what begins the messages: "EK". */
+/* DER SubjectPublicKeyInfo. -EBADMSG: it is not one; -EKEYREJECTED: a key that is not allowed.
+ * Messages begin with what: "EK". */
 int key_bounds_check(const char *what, struct span der, struct err *err);
 
 /* The key of a DER certificate. */

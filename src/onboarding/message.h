@@ -1,8 +1,8 @@
 /* message.h - the messages of the handshake, as JSON and as structs.
  *
- * Who writes and who reads are strangers until the last message: what is read has the members its
- * type has, each once and within its bounds, or is refused as a whole. The table:
- * docs/onboarding.md, "The handshake, on port 930".
+ * Until the last message both sides are strangers to each other. So a message that is read must
+ * have exactly the members of its type, each once and within its bounds, or it is refused as a
+ * whole. The table of messages: docs/onboarding.md, "The handshake, on port 930".
  */
 #pragma once
 
@@ -40,11 +40,11 @@ enum message_type {
 	MESSAGE_ERROR, /* instead of any other */
 };
 
-/* What the router is to show beside the secret. */
+/* What the router must show besides the secret. */
 enum message_identity { IDENTITY_NONE, IDENTITY_CERTIFICATE, IDENTITY_EK };
 
 enum message_reason {
-	REASON_REFUSED,     /* why, the conductor tells its operator alone */
+	REASON_REFUSED,     /* the reason is only in the conductor's journal and audit */
 	REASON_RETRY_LATER, /* it could not decide */
 };
 
@@ -137,5 +137,6 @@ const char *message_type_name(enum message_type type);
 const char *message_identity_name(enum message_identity identity);
 const char *message_reason_name(enum message_reason reason);
 
-/* May it stand in a command line and a known_hosts file? A name or an address. */
+/* May this text stand in a command line and in a known_hosts file? Only a name or an address may.
+ */
 bool message_host_is_valid(const char *host);

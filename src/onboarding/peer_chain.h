@@ -1,12 +1,12 @@
-/* peer_chain.h - the certificates that a peer showed in TLS, the whole of them or nothing.
+/* peer_chain.h - the certificates that a peer showed in TLS: all of them, or none.
  *
- * What is kept here is a copy of the one Certificate message of a handshake: the first is the leaf,
- * whose key CertificateVerify is checked with. wolfSSL's own copy in a session is not looked at:
- * it leaves out what is larger than 2 KiB, and more than nine, so that its first certificate may
- * be one whose key nobody has proved to hold.
+ * This is a copy of the one Certificate message of a handshake. The first certificate is the
+ * leaf; CertificateVerify is checked with its key. wolfSSL's own copy in a session is not used:
+ * it leaves out certificates larger than 2 KiB and those beyond the ninth, so that its first one
+ * may be a certificate whose key nobody has proved to hold.
  *
- * A chain that goes beyond the bounds, of number, size or keys, is refused as a whole, and before
- * anything is computed with it.
+ * A chain with too many or too large certificates, or with a key that key_bounds.h does not
+ * allow, is refused as a whole, before anything is computed with it.
  */
 #pragma once
 
@@ -27,10 +27,10 @@ struct peer_chain {
 	struct err err; /* why it was refused: code < 0 */
 };
 
-/* n DER certificates, the leaf first; once. -EKEYREJECTED (a key), -E2BIG (number, size), -EBADMSG,
- * -ENOMEM; err has it too. */
+/* Keeps n DER certificates, the leaf first; to be called once. -EKEYREJECTED (a key), -E2BIG
+ * (number, size), -EBADMSG, -ENOMEM; chain->err has the error too. */
 int peer_chain_keep(struct peer_chain *chain, const struct span *certificates, size_t n);
 void peer_chain_release(struct peer_chain *chain);
 
-/* Would a peer keep it? The same rules, for a chain of our own. what begins messages. */
+/* Would a peer keep this chain of our own? The same rules. Messages begin with what. */
 int peer_chain_check(const char *what, const struct span *certificates, size_t n, struct err *err);

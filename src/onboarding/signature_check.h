@@ -1,4 +1,5 @@
-/* signature_check.h - signatures of strangers, by libcrypto: of what they cost, see key_bounds.h.
+/* signature_check.h - checks strangers' signatures by libcrypto. key_bounds.h limits what that
+ * may cost.
  */
 #pragma once
 
@@ -10,9 +11,9 @@
 
 #define SIGNATURE_POINT_MAX (1 + 2 * 66) /* uncompressed, of P-521 */
 
-/* What an RSA signature was made of, still padded, as many bytes as the modulus: signature to the
- * power of the exponent. *size is the room at ret, and then what was used. -EKEYREJECTED: a key
- * that is beyond the bounds; -EBADMSG, -ENOMEM. */
+/* Applies the public RSA key to a signature: *ret is what was signed, still padded, as long as
+ * the modulus. *size is the room at ret, and then the bytes that were used. -EKEYREJECTED:
+ * key_bounds.h does not allow the key; -EBADMSG, -ENOMEM. */
 int signature_recover(struct span modulus, struct span exponent, struct span signature,
 		      uint8_t *ret, size_t *size);
 

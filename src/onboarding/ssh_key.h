@@ -1,5 +1,5 @@
-/* ssh_key.h - SSH public keys as blobs (RFC 4253, 6.6): what stands in authorized_keys and
- * known_hosts once it is base64.
+/* ssh_key.h - SSH public keys as blobs (RFC 4253, 6.6): the bytes whose base64 is in
+ * authorized_keys and known_hosts.
  */
 #pragma once
 

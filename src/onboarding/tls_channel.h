@@ -1,21 +1,21 @@
-/* tls_channel.h - TLS 1.3 of SCO over memory: bytes from and for the peer are handed in and out.
+/* tls_channel.h - TLS 1.3 for onboarding, in memory: the caller moves bytes to and from the peer.
  *
- * With tls_crypto the only file that knows wolfSSL. TLS 1.3 alone; no tickets, resumption, early
+ * Only this file and tls_crypto know wolfSSL. TLS 1.3 only, without tickets, resumption, early
  * data or renegotiation; ALPN "steward-sco/1" is required on both sides. The server asks for a
- * client certificate. Both sides take any certificate whose key the peer has proved to hold: whose
- * it is, the handshake's two sides judge themselves, by rules TLS does not know
+ * client certificate. TLS accepts any certificate whose key the peer has proved to hold: the two
+ * sides of the handshake decide whether it is the right one, by rules that TLS does not know
  * (docs/onboarding.md, "The handshake, on port 930").
  *
- * Of what a peer shows only peer_chain.h's bounds are judged here: a chain that cannot be kept
- * whole ends the handshake, and so does a key that is not computed with.
+ * Of a peer's chain only the limits of peer_chain.h are checked here. A chain that cannot be kept
+ * whole ends the handshake, and so does a key that is not allowed.
  *
- * A context is made once and shared, by threads too. A channel belongs to one thread at a time, and
- * its calls do not wait for the peer; but tls_channel_advance() computes, and signs through the
+ * A context is made once and shared, also between threads. A channel belongs to one thread at a
+ * time. Its calls do not wait for the peer, but tls_channel_advance() computes, and signs by the
  * context's signer: it belongs on the thread pool.
  *
- * Calling sequence: tls_channel_open -> tls_channel_receive and tls_channel_advance, and what
- * tls_channel_pending has is sent, until it is established -> tls_channel_read, tls_channel_write
- * -> tls_channel_shut -> tls_channel_free.
+ * Calling sequence: tls_channel_open -> tls_channel_receive and tls_channel_advance, sending what
+ * tls_channel_pending returns, until the channel is established -> tls_channel_read,
+ * tls_channel_write -> tls_channel_shut -> tls_channel_free.
  */
 #pragma once
 
@@ -63,26 +63,26 @@ void tls_channel_free(struct tls_channel *c); /* takes NULL */
 /* Bytes came from the peer. -ENOBUFS: more than it may send unread; -ENOMEM. */
 int tls_channel_receive(struct tls_channel *c, struct span bytes);
 
-/* Bytes for the peer: sent by the caller, and then told so. */
+/* Bytes for the peer. The caller sends them and then calls tls_channel_sent(). */
 struct span tls_channel_pending(const struct tls_channel *c);
 void tls_channel_sent(struct tls_channel *c, size_t n);
 
-/* Go on with the TLS handshake. 0: it is established; -EAGAIN: the peer's turn, and err is not
- * filled; -EPROTO: it failed, and what is pending tells the peer. */
+/* Continue the TLS handshake. 0: established; -EAGAIN: it is the peer's turn, and err is not
+ * filled; -EPROTO: it failed, and the pending bytes tell the peer. */
 int tls_channel_advance(struct tls_channel *c, struct err *err);
 
-/* After that. -EAGAIN: nothing there; -EPIPE: the peer has ended it; -EPROTO. */
+/* Once established. -EAGAIN: nothing to read; -EPIPE: the peer has closed; -EPROTO. */
 int tls_channel_read(struct tls_channel *c, uint8_t *ret, size_t size, size_t *ret_size,
 		     struct err *err);
 int tls_channel_write(struct tls_channel *c, struct span bytes, struct err *err);
 /* Tell the peer that nothing more comes. */
 void tls_channel_shut(struct tls_channel *c);
 
-/* What the transcript is bound to (RFC 9266); when it is established, and once: what it is made of
- * is then freed, as 1,000 channels may wait. -EPROTO. */
+/* The exporter to which the transcript is bound (RFC 9266). To be called once, when the channel
+ * is established: the material for it is freed then, since 1,000 channels may wait. -EPROTO. */
 int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], struct err *err);
 
-/* What the peer showed, DER, as long as the channel: the leaf first, whose key CertificateVerify
- * was checked with, and all that came after it; how many. 0 = it showed nothing. After
- * tls_channel_advance() returned 0. */
+/* The certificates that the peer showed, DER, valid as long as the channel: first the leaf, with
+ * whose key CertificateVerify was checked, then the others. Returns how many; 0 = it showed none.
+ * Call it after tls_channel_advance() returned 0. */
 size_t tls_channel_peer_chain(struct tls_channel *c, struct span ret[TLS_CHAIN_MAX]);

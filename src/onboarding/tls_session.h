@@ -1,15 +1,17 @@
-/* tls_session.h - a socket and its TLS channel: bytes on the loop, computing on the thread pool.
+/* tls_session.h - a socket and its TLS channel: bytes move on the loop, computing is on the
+ * thread pool.
  *
  * Whenever bytes have come, compute() is called on a worker, which has the channel to itself: it
- * advances, reads and writes it, and sets over when nothing more is to be read. What it left
- * pending is then sent, and the next bytes are awaited; or over() is called.
+ * advances, reads and writes it, and sets over when nothing more is to be read. Then the pending
+ * bytes are sent, and the session reads on or calls over().
  *
  *	READING ▶ COMPUTING ▶ WRITING ▶ READING … ▶ OVER ▶ CLOSING
  *	             ▲▼          ▲
  *	           WAITING ──────┘
  *
- * compute() sets waits when it needs what is not for its worker: then nothing is read or sent, and
- * the channel is the owner's, until tls_session_go_on() or tls_session_compute().
+ * compute() sets waits when it needs something that its worker cannot do. Then nothing is read or
+ * sent, and the channel belongs to the owner, until the owner calls tls_session_go_on() or
+ * tls_session_compute().
  *
  * Calling sequence: tls_session_init -> tls_session_start -> compute, computed ... -> over ->
  * tls_session_close.
@@ -57,24 +59,24 @@ struct tls_session {
 	void (*closed)(struct tls_session *s);
 };
 
-/* fd, connected and non-blocking, is taken when it succeeds, and so is channel. Negative: libuv's.
- */
+/* On success fd (connected and non-blocking) and channel belong to the session. Negative: an
+ * error of libuv. */
 int tls_session_init(struct tls_session *s, uv_loop_t *loop, int fd, struct tls_channel *channel,
 		     const struct tls_session_callbacks *callbacks);
 
 /* speaks_first: compute() is called at once. */
 void tls_session_start(struct tls_session *s, bool speaks_first);
 
-/* It must be over in so many milliseconds from now. */
+/* The session must be over within so many milliseconds from now. */
 void tls_session_limit(struct tls_session *s, uint64_t ms);
 
-/* What it waited for has come; not within computed(). */
+/* What compute() waited for has come. Not to be called within computed(). */
 void tls_session_go_on(struct tls_session *s);
-/* The same, and compute() is to go on with it. */
+/* The same, and compute() is called again. */
 void tls_session_compute(struct tls_session *s);
 
-/* End it as soon as no worker has it, and it does not wait. why is borrowed. Of one that is over:
- * nothing happens. */
+/* End it as soon as no worker has the channel and it does not wait. why is borrowed. If it is
+ * over already, nothing happens. */
 void tls_session_end(struct tls_session *s, const char *why);
 
 /* After over(). */

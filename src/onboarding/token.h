@@ -1,12 +1,13 @@
-/* token.h - the onboarding token: a JWT (RFC 7519), RS256, that a router can be sent by mail.
+/* token.h - the onboarding token: a JWT (RFC 7519), signed with RS256, short enough to be sent by
+ * mail.
  *
- * Its payload is written by one function, token_payload(), from what the registry holds. So a
- * conductor needs to keep no token: it writes the payload again and looks whether the signature
- * still fits. A new secret, another certificate or other asset-ids, and no old token does.
+ * token_payload() is the only function that writes a payload, from what the registry holds. So a
+ * conductor keeps no token: it writes the payload again and checks whether the signature still
+ * fits. After a new secret, another certificate or other asset-ids no old token fits any more.
  *
- * A router reads a token with token_parse() and shows it with its payload detached: header and
- * signature as they stand in it, jti, iat and exp. The conductor holds that against its registry
- * with token_check().
+ * A router reads a token with token_parse(). In the handshake it sends the token without its
+ * payload: header and signature as they are in it, jti, iat and exp. The conductor compares that
+ * with its registry by token_check().
  */
 #pragma once
 
@@ -31,7 +32,7 @@
 #define TOKEN_DURATION_DEFAULT_S UINT64_C(86400)
 #define TOKEN_DURATION_MAX_S     (UINT64_C(365) * 86400)
 
-/* What a token says. All borrowed. */
+/* The content of a token. All pointers are borrowed. */
 struct token_claims {
 	const char *jti;
 	const char *router;
@@ -81,13 +82,14 @@ void token_text_free(char **text);
 int token_sign(const struct token_claims *claims, const struct jws_key *key, char **ret_token,
 	       struct err *err);
 
-/* Is this the header and signature of a token with these claims? key may be public or private.
- * -EBADMSG: another header or no base64url; -EKEYREJECTED: the signature does not fit. */
+/* Are these the header and the signature of a token with these claims? key may be public or
+ * private. -EBADMSG: another header, or not base64url; -EKEYREJECTED: the signature does not fit.
+ */
 int token_check(const struct token_claims *claims, const struct jws_key *key, const char *header,
 		const char *signature, struct err *err);
 
-/* Read a token. Its authenticity only the conductor can judge; but the signature fits what was read
- * and the conductor's certificate in it, so that damage is told at once. A newline at the end is
- * taken. -E2BIG, -EBADMSG, -EKEYREJECTED, -ENOMEM. */
+/* Read a token. Only the conductor can decide whether it is authentic, but here the signature
+ * must fit the content and the conductor's certificate in it, so that a damaged token is noticed
+ * at once. A newline at its end is allowed. -E2BIG, -EBADMSG, -EKEYREJECTED, -ENOMEM. */
 int token_parse(struct token *ret, struct span text, struct err *err);
 void token_release(struct token *token); /* wipes the secret */

@@ -1,14 +1,15 @@
-/* transcript.h - what both sides of a handshake have seen, and the keys that prove it.
+/* transcript.h - a hash over all that both sides of a handshake have said, and the keys for their
+ * MACs.
  *
- * The transcript hash begins with the TLS channel (its exporter, both certificates) and goes on
- * with every message. A MAC is over the hash at that point: who relays between two channels, or
- * plays an old message, computes another one. The formulas: docs/onboarding.md, "Channel binding
- * and keys".
+ * The hash begins with the TLS channel (its exporter and both certificates), and each message is
+ * added to it. A MAC is over the hash at that point. So somebody who relays between two channels,
+ * or replays an old message, has another hash and cannot make the MAC. The formulas:
+ * docs/onboarding.md, "Channel binding and keys".
  *
  * Calling sequence: transcript_begin -> transcript_add for each message, and a key before the
  * first MAC under it -> transcript_release.
  *
- * Errors are libcrypto's, which fails here for want of memory alone: -ENOMEM.
+ * The only errors are those of libcrypto for lack of memory: -ENOMEM.
  */
 #pragma once
 
@@ -58,7 +59,7 @@ int transcript_make_mac(const struct transcript *t, enum transcript_mac which,
 /* -EKEYREJECTED: it is not this one. In constant time. */
 int transcript_check_mac(const struct transcript *t, enum transcript_mac which, struct span mac);
 
-/* What the quote is over: extraData, once the credential is in the transcript. */
+/* The extraData of the quote, once the credential message has been added. */
 int transcript_quote_data(const struct transcript *t, uint8_t ret[TRANSCRIPT_SIZE]);
 
 const char *transcript_mac_name(enum transcript_mac which);

@@ -1,7 +1,7 @@
-/* attempt.h - one token, shown to the conductors of its onboarding configuration, one after the
- * other, until one enrols the router or refuses it.
+/* attempt.h - one try to enrol with a token: it is shown to the conductors of the onboarding
+ * configuration, one after the other, until one of them enrols the router or refuses the token.
  *
- * What is not decided is tried again after 1, 2, 4 ... 60 s, for ever.
+ * If none of them decides, the attempt begins again after 1, 2, 4 ... 60 s, for ever.
  *
  * Calling sequence: attempt_start -> told ... -> attempt_close. It frees itself when closed.
  */
@@ -13,9 +13,10 @@
 
 struct attempt;
 
-/* accept: what to connect to, of ENROLLED; borrowed. reason: of the others. RETRY comes for a
- * conductor when its reason is another than it was the last time, not for each try; it goes on
- * by itself; after the others it only waits to be closed, also inside told. */
+/* accept, with ENROLLED: the conductors to connect to; borrowed. reason: with the other results.
+ * RETRY comes when a conductor's reason differs from its last one, not for each try; the attempt
+ * goes on by itself. After ENROLLED and REFUSED it does nothing until it is closed, which may be
+ * done inside told. */
 typedef void (*attempt_told_cb)(void *owner, enum sco_result result,
 				const struct message_accept *accept, const char *reason);
 
@@ -29,13 +30,13 @@ struct attempt_options {
 	void *owner;
 };
 
-/* Of the record: token, hosts, minimum mode; they are copied. told does not come inside. Errors: as
- * of attempt_check(). */
+/* Copies the token, hosts and minimum mode of the record. told does not come inside this call.
+ * Errors: those of attempt_check(). */
 int attempt_start(struct attempt **ret, const struct attempt_options *options,
 		  const struct onboarding_record *record, struct err *err);
-/* Could it be started? -ENOENT: its token is gone, only a new one helps. The rest may pass:
- * -ENODATA, asset_id is NULL, and the token for several; -ENOMEM; those of token_parse(), which a
- * record's token has been through before, and which short memory brings too. */
+/* Could an attempt be started? -ENOENT: the token is gone, and only a new one helps. The other
+ * errors may pass: -ENODATA (asset_id is NULL, and the token is for several), -ENOMEM, and those
+ * of token_parse(), which a kept token has passed before and which lack of memory causes too. */
 int attempt_check(const char *asset_id, const struct onboarding_record *record, struct err *err);
 
 /* told does not come any more. */

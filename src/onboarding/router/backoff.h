@@ -1,7 +1,7 @@
-/* backoff.h - how long to wait before the next try: 1, 2, 4 ... 60 s, and for ever every 60.
+/* backoff.h - how long to wait before the next try: 1, 2, 4 ... 60 s, then every 60 s, for ever.
  *
- * Each with jitter: any time between its half and its whole, so that a thousand routers that lost
- * their conductor together do not come back together. Pure.
+ * Each wait is random, between half of that time and all of it, so that a thousand routers that
+ * lost their conductor together do not come back together. Pure.
  */
 #pragma once
 

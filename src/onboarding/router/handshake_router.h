@@ -1,24 +1,24 @@
-/* handshake_router.h - the router's side of the handshake: what comes, and what is to be done.
+/* handshake_router.h - the router's side of the handshake: decides what to do about each message.
  *
- * Pure: owns no socket, no key and no TPM. A driver tells it what happened and performs the one
- * effect that each step asks for; it owes the event that stands beside the effect.
+ * Pure: it owns no socket, no key and no TPM. A driver tells it what happened and performs the
+ * one effect that each step asks for. Then the driver must tell the event beside that effect:
  *
- *	effect                      what the driver does, and then tells
- *	ROUTER_WAIT                 nothing: more will be received
- *	ROUTER_VERIFY_CERTIFICATE   the chain of what the conductor showed, up to the token's CA,
- *	                            dates ignored: ROUTER_VERIFIED
- *	ROUTER_SEND                 send the frame; then wait
- *	ROUTER_PRESENT_EK           make an AK, read the EK: ROUTER_PRESENTED
+ *	effect                      what the driver does; then the event
+ *	ROUTER_WAIT                 nothing: it waits for more bytes
+ *	ROUTER_VERIFY_CERTIFICATE   checks the chain that the conductor showed against the token's
+ *	                            CA, dates ignored: ROUTER_VERIFIED
+ *	ROUTER_SEND                 sends the frame, then waits
+ *	ROUTER_PRESENT_EK           makes an AK, reads the EK: ROUTER_PRESENTED
  *	ROUTER_ACTIVATE             TPM2_ActivateCredential: ROUTER_ACTIVATED
  *	ROUTER_QUOTE                TPM2_Quote of sha256 PCRs 0-7 by the AK: ROUTER_QUOTED
- *	ROUTER_STORE_KEY            have an SSH key on disk, synced: ROUTER_STORED
- *	ROUTER_ENROL                the end: use the conductors it was given
- *	ROUTER_RETRY                the end: close; try again later
- *	ROUTER_REFUSE               the end: close; only a new token helps
+ *	ROUTER_STORE_KEY            has an SSH key on disk, synced: ROUTER_STORED
+ *	ROUTER_ENROL                the end: uses the conductors that it was given
+ *	ROUTER_RETRY                the end: closes, and tries again later
+ *	ROUTER_REFUSE               the end: closes; only a new token helps
  *
- * Instead of what it owes the driver may tell ROUTER_FAILED. A connection that ends needs no
- * event. Only who has proved to hold the key of the token's own certificate can bring about
- * ROUTER_REFUSE: setup's conductor_certificate must be that of the proof.
+ * If it cannot do what it was asked for, the driver tells ROUTER_FAILED. A connection that ends
+ * needs no event. Only a peer that has proved to hold the key of the token's own certificate can
+ * cause ROUTER_REFUSE: conductor_certificate in the setup must be the certificate of that proof.
  *
  * Calling sequence: handshake_router_init -> handshake_router_begin -> handshake_router_step ...
  * -> handshake_router_release.

@@ -1,5 +1,4 @@
-/* known_hosts.h - the host keys that a conductor may show, for ssh.
- */
+/* known_hosts.h - the file from which ssh knows the host keys that a conductor may show. */
 #pragma once
 
 #include <stdint.h>
@@ -7,8 +6,8 @@
 #include "core/err.h"
 #include "core/span.h"
 
-/* Write path atomically, where it is not so already: [host]:port with each key. Errors: -EINVAL (a
- * host that ssh would read as a pattern or an option, a blob that is no key, none at all), those of
- * writing. */
+/* Write path atomically, unless it has this content already: [host]:port with each key. Errors:
+ * -EINVAL (a host that ssh would read as a pattern or an option, a blob that is no key, no key at
+ * all), and those of writing. */
 int known_hosts_write(const char *path, const char *host, uint16_t port, const struct span *keys,
 		      size_t n_keys, struct err *err);

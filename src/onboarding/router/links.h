@@ -1,4 +1,4 @@
-/* links.h - the router's tunnels, one to each conductor that it is enrolled with.
+/* links.h - the router's tunnels: one to each conductor with which it is enrolled.
  *
  * Calling sequence: links_init -> links_start ... -> links_close.
  */
@@ -47,14 +47,15 @@ struct links {
 
 void links_init(struct links *links, const struct links_options *options);
 
-/* A tunnel to each of these, once those that are there have ended. conductors are copied. */
+/* Build a tunnel to each of these conductors, once the tunnels of before have ended. conductors
+ * are copied. */
 void links_start(struct links *links, const struct message_conductor *conductors, size_t n);
 
-/* This end of what leads to the repository of conductor i: 0 = there is none. */
+/* The local port that leads to the repository of conductor i; 0 = there is none. */
 uint16_t links_repository_port(const struct links *links, size_t i);
-/* Into item: "tunnel": "none" or a tunnel's state; "since", when it came up or went down;
- * "problem", what keeps it down; "next-try". Times are in seconds since 1970, and null where there
- * is none. */
+/* Adds to item: "tunnel": "none" or the tunnel's state; "since": when it came up or went down;
+ * "problem": what keeps it down; "next-try". Times are seconds since 1970, null where there is
+ * none. */
 void links_describe(const struct links *links, size_t i, cJSON *item);
 
 /* closed may come at once. The other callbacks do not come any more. */

@@ -1,7 +1,7 @@
-/* local_port.h - a port of 127.0.0.1 for this end of a tunnel.
+/* local_port.h - chooses a port of 127.0.0.1 for the local end of a tunnel.
  *
- * The one that it had, so that who uses it need not look anew; another where somebody else listens
- * there meanwhile.
+ * It is the port that the tunnel had before, so that its users need not change anything; another
+ * one if another program listens on that port now.
  */
 #pragma once
 
@@ -9,6 +9,6 @@
 
 #include "core/err.h"
 
-/* before: 0 = it had none. Between this and ssh's bind somebody may take it: the next try chooses
- * again. Errors: those of socket and bind. */
+/* before: the port it had; 0 = none. Another program may take the port before ssh binds it: then
+ * the next try chooses again. Errors: those of socket and bind. */
 int local_port_choose(uint16_t *ret, uint16_t before, struct err *err);

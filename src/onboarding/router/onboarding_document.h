@@ -12,13 +12,13 @@
 
 #define ONBOARDING_DOCUMENT_MAX (128u << 10) /* bytes */
 
-/* What there is to try: HANDSHAKING, with hosts, token and jti. The caller releases it.
- * minimum_mode: where the document has none. -EINVAL and those of token_parse(): what is wrong. */
+/* Fills ret: HANDSHAKING, with hosts, token and jti. The caller releases it. minimum_mode is used
+ * if the document has none. -EINVAL and the errors of token_parse() say what is wrong. */
 int onboarding_document_read(struct onboarding_record *ret, struct span document,
 			     enum onboarding_mode minimum_mode, struct err *err);
 
-/* The name that a file of the kernel's holds, white space at its end left out. false: it has none
- * that a router can have, and ret is as it was. */
+/* The name in a file of the kernel, white space at its end removed. false: it has no name that a
+ * router may have, and ret is unchanged. */
 bool onboarding_document_name_from_file(const char *path, char ret[TOKEN_NAME_SIZE]);
 
 /* Its conductor-hosts, which the record has under the same name. */

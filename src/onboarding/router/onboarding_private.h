@@ -12,9 +12,9 @@
 struct onboarding {
 	struct onboarding_options options;
 	struct onboarding_records records;
-	struct attempt *attempt; /* of the newer of these; NULL = none */
-	bool attempt_is_closing; /* then what is to be tried by then is tried */
-	uv_timer_t again;        /* until one that could not be begun is begun */
+	struct attempt *attempt; /* of the newer record; NULL = none */
+	bool attempt_is_closing; /* then the record to be tried is tried */
+	uv_timer_t again;        /* until an attempt that could not be started is started again */
 	struct reboot reboot;
 	struct links links;
 	char key_file[PATH_MAX];
@@ -24,32 +24,34 @@ struct onboarding {
 	void *owner;
 };
 
-/* On disk; where that fails it is told of. Returns whether it is there. */
+/* Writes record to disk, and logs it if that fails. Returns whether it is on disk. */
 bool onboarding_keep(const struct onboarding *o, const struct onboarding_record *record);
 void onboarding_tell_disk_problem(const struct err *err);
 
-/* A state changes by one of these alone. Each goes by onboarding_may_become(), writes, and tells
- * the journal and the owner: */
+/* The state changes only by these functions. Each checks onboarding_may_become(), writes the
+ * record, and tells the journal and the owner: */
 
-/* what, with its state, takes the place of one of the two records: on disk, or not at all. what is
- * the callee's either way. */
+/* Replaces one of the two records (place) by what, with its state: on disk and in memory, or, on
+ * failure, not at all. The function takes over what in either case. */
 int onboarding_replace(struct onboarding *o, struct onboarding_record *place,
 		       struct onboarding_record *what, struct err *err);
-/* It has happened, whether the disk takes it or not; where it does not a reboot goes on from what
- * was before. Returns whether it is there. */
+/* Sets the state also if it cannot be written, since it is a fact that has happened; then a
+ * reboot continues from the state before. Returns whether it is on disk. */
 bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record,
 			  enum onboarding_state state, const char *reason);
-/* The two halves of that, for who has something to do between them. */
+/* The two halves of onboarding_set_state(), for a caller that must do something between them:
+ * change and write the state; then tell the journal and the owner. */
 bool onboarding_enter(struct onboarding *o, struct onboarding_record *record,
 		      enum onboarding_state state, const char *reason);
 void onboarding_tell_state(const struct onboarding *o, const struct onboarding_record *record);
 
-/* The token that is to be tried, if one is: at once, or when the attempt with another has ended. */
+/* Try the token that is to be tried, if there is one: now, or when the present attempt has ended.
+ */
 void onboarding_try(struct onboarding *o);
 void onboarding_end_attempt(struct onboarding *o);
 void onboarding_part_closed(struct onboarding *o);
 
 /* The boot after the initialization. */
 void onboarding_init_reboot(struct onboarding *o);
-/* Has it been, the router is onboarded; else it is commanded. */
+/* If the reboot has taken place, the router is onboarded; else it is commanded. */
 void onboarding_end_initialization(struct onboarding *o);

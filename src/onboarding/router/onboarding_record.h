@@ -1,11 +1,12 @@
-/* onboarding_record.h - what a router keeps of its onboarding on disk, in the encrypted secrets: a
- * reboot at any point goes on from there.
+/* onboarding_record.h - what a router keeps of its onboarding on disk, in the encrypted secrets,
+ * so that it continues after a reboot at any point.
  *
- *	onboarding.json       what holds: state, conductors, what was asked for; and its token,
- *	                      until nobody needs that any more
+ *	onboarding.json       what is in force: state, conductors, what was asked for; and the
+ *	                      token, until nobody needs it any more
  *	onboarding-next.json  a newer token beside it, until a conductor has enrolled us by it
  *
- * Each is written whole or not at all, its token with it: a power cut leaves the old or the new.
+ * Each file is written whole or not at all, its token with it: a power cut leaves the old or the
+ * new one.
  */
 #pragma once
 
@@ -47,20 +48,20 @@ struct onboarding_record {
 	char hosts[ONBOARDING_HOSTS_MAX][MESSAGE_HOST_SIZE];
 	size_t n_hosts;
 	enum onboarding_mode minimum_mode;
-	char jti[TOKEN_JTI_SIZE];            /* of the token, also when that is gone; "" = none */
-	char *token;                         /* owned; NULL = gone */
+	char jti[TOKEN_JTI_SIZE]; /* the token's number, also after the token is gone; "" = none */
+	char *token;              /* owned; NULL = gone */
 	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying; of a reboot that failed */
 	struct message_conductor conductors[MESSAGE_CONDUCTORS_MAX];
 	size_t n_conductors;
-	/* Of initializing: the boot that the configuration came in, and whether the reboot command
-	 * was run since. */
+	/* For initializing: the boot in which the configuration came, and whether the reboot
+	 * command was run since. */
 	char boot_id[ONBOARDING_BOOT_SIZE];
 	bool is_reboot_commanded;
 };
 
 /* Takes a zeroed one, and leaves one. */
 void onboarding_record_release(struct onboarding_record *record);
-/* Nobody needs it any more. */
+/* Remove the token: nobody needs it any more. */
 void onboarding_record_forget_token(struct onboarding_record *record);
 
 /* file: one of the two above. -ENOENT: there is none. */

@@ -1,6 +1,6 @@
-/* onboarding_records.h - the two records of a router's onboarding, in memory and on disk: what
- * holds, and a newer token beside it. Which it is decides the file; a power cut leaves one or the
- * other, never neither.
+/* onboarding_records.h - the two records of a router's onboarding, in memory and on disk: the one
+ * in force, and a newer token beside it. Each has its own file. After a power cut at least one of
+ * them is there.
  *
  * Calling sequence: onboarding_records_load -> ... -> onboarding_records_release.
  */
@@ -14,27 +14,27 @@ struct onboarding_records {
 	struct onboarding_record next; /* UNCONFIGURED = there is none */
 };
 
-/* Without any file both are UNCONFIGURED. directory is borrowed. A newer one that cannot be read is
- * told of in ret_problem, and stays on disk: what holds goes on. */
+/* If there is no file, both are UNCONFIGURED. directory is borrowed. If the newer record cannot
+ * be read, ret_problem says so; its file stays on disk, and the record in force goes on. */
 int onboarding_records_load(struct onboarding_records *ret, const char *directory,
 			    struct err *ret_problem, struct err *err);
 void onboarding_records_release(struct onboarding_records *records);
 
-/* The one whose token is tried, if any is: the newer. */
+/* The record whose token is being tried, if any is: the newer one. */
 struct onboarding_record *onboarding_records_tried(struct onboarding_records *records);
 
 /* record: one of the two. */
 int onboarding_records_save(const struct onboarding_records *records,
 			    const struct onboarding_record *record, struct err *err);
 
-/* what takes the place of one of the two, on disk first: on failure all is as it was. what is the
- * callee's either way. */
+/* Replaces one of the two records (place) by what: on disk first, so that on failure nothing has
+ * changed. The function takes over what in either case. */
 int onboarding_records_replace(struct onboarding_records *records, struct onboarding_record *place,
 			       struct onboarding_record *what, struct err *err);
 
-/* The newer one, if there is one, becomes what holds: in memory. It is to be saved; then, and not
- * before, the newer file goes by onboarding_records_drop_next(). */
+/* Makes the newer record, if there is one, the record in force: in memory only. Save it then, and
+ * only after that remove the newer file by onboarding_records_drop_next(). */
 void onboarding_records_promote(struct onboarding_records *records);
-/* On disk first. Errors: those of unlink and fsync, also where there was no file; then it is there
- * still, in memory. */
+/* Removes the newer record: on disk first. Errors are those of unlink and fsync, also if there
+ * was no file; then the record stays in memory. */
 int onboarding_records_drop_next(struct onboarding_records *records, struct err *err);

@@ -1,4 +1,4 @@
-/* A token is tried: shown to conductors by an attempt, until that ends one way or the other. */
+/* A token is tried: an attempt shows it to conductors, until it is enrolled or refused. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
 
-#define AGAIN_MS 10000 /* what could not even be begun */
+#define AGAIN_MS 10000 /* until an attempt that could not be started is started again */
 
 static void on_attempt_closed(void *owner)
 {
@@ -29,8 +29,8 @@ void onboarding_end_attempt(struct onboarding *o)
 	attempt_close(o->attempt, on_attempt_closed);
 }
 
-/* The new tunnels take the place of the old ones, if there are any. The newer file goes last: if
- * power is cut before, it has the token of what holds, and so tells nothing new. */
+/* The new tunnels replace the old ones, if there are any. The newer file is removed last: if
+ * power is cut before, it contains the token that is in force, and so changes nothing. */
 static void enrol(struct onboarding *o, const struct message_accept *accept)
 {
 	struct onboarding_record *now = &o->records.now;
@@ -56,8 +56,8 @@ static void refuse(struct onboarding *o, const char *reason)
 	(void)onboarding_set_state(o, record, ONBOARDING_REFUSED, reason);
 }
 
-/* The disk knows that it is tried; why it is not through yet it need not, each time that this is
- * another. */
+/* The disk already has the state "retrying". The reason may differ at each try, and is not
+ * written each time. */
 static void retry(struct onboarding *o, const char *reason)
 {
 	struct onboarding_record *record = onboarding_records_tried(&o->records);
@@ -94,8 +94,8 @@ static void on_again(uv_timer_t *timer)
 		onboarding_try(o);
 }
 
-/* Memory that is short now, or a configuration that lacks something: no fault of the token, if it
- * is there. */
+/* The attempt could not be started for lack of memory, or because the configuration lacks
+ * something: that is no fault of the token, unless the token itself is gone. */
 static void cannot_try(struct onboarding *o, int code, const char *reason)
 {
 	if (code == -ENOENT) {
@@ -106,7 +106,7 @@ static void cannot_try(struct onboarding *o, int code, const char *reason)
 	(void)uv_timer_start(&o->again, on_again, AGAIN_MS, 0);
 }
 
-/* One at a time: a TPM has one user. */
+/* One attempt at a time: a TPM has one user. */
 void onboarding_try(struct onboarding *o)
 {
 	const struct attempt_options options = {

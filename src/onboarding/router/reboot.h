@@ -1,8 +1,7 @@
-/* reboot.h - the machine's reboot, commanded by a program that may fail or hang, or succeed without
- * one.
+/* reboot.h - reboots the machine by a command that may fail, hang, or succeed without a reboot.
  *
- * Calling sequence: reboot_init -> [reboot_start -> commanding -> (we are ended | failed)] ... ->
- * reboot_close.
+ * Calling sequence: reboot_init -> [reboot_start -> commanding -> (this process is ended |
+ * failed)] ... -> reboot_close.
  */
 #pragma once
 
@@ -13,9 +12,10 @@
 struct reboot;
 
 struct reboot_callbacks {
-	/* Now: what is to be known after the boot is kept before it returns. */
+	/* The command is run next: what must be known after the boot has to be on disk when this
+	 * returns. */
 	void (*commanding)(struct reboot *r);
-	/* It could not be commanded, or did not come; reason is for an operator. */
+	/* The command failed, or no reboot came; reason is for an operator. */
 	void (*failed)(struct reboot *r, const char *reason);
 };
 
@@ -35,9 +35,10 @@ struct reboot {
 void reboot_init(struct reboot *r, uv_loop_t *loop, const char *const *command,
 		 const struct reboot_callbacks *callbacks);
 
-/* Half a second later: an answer to a conductor goes out first. The command has 30 s, and the
- * reboot ten minutes from its end. Nothing happens while one is under way. */
+/* The command is run half a second later, so that an answer to a conductor is sent first. The
+ * command has 30 s, and the reboot ten minutes after its end. If a reboot is under way already,
+ * nothing happens. */
 void reboot_start(struct reboot *r);
 
-/* The command, if it runs, is ended: a reboot that it has asked for comes all the same. */
+/* Ends the command if it runs. A reboot that it has already asked for comes nevertheless. */
 void reboot_close(struct reboot *r, void (*closed)(struct reboot *r));

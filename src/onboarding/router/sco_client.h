@@ -1,6 +1,6 @@
-/* sco_client.h - one handshake with one conductor, from the connection to its end.
+/* sco_client.h - one handshake with one conductor, from connecting to its end.
  *
- * TLS, the pure steps, and what they ask of TPM and disk run on the thread pool.
+ * TLS, the pure steps, and the work with TPM and disk run on the thread pool.
  *
  * Calling sequence: sco_client_start -> done -> sco_client_close.
  */
@@ -36,11 +36,11 @@ enum sco_result {
 };
 
 struct sco_client;
-/* accept: what to connect to, of ENROLLED; borrowed. err: why, of the others. */
+/* accept, with ENROLLED: the conductors to connect to; borrowed. err, with the others: why. */
 typedef void (*sco_client_cb)(void *owner, enum sco_result result,
 			      const struct message_accept *accept, const struct err *err);
 
 int sco_client_start(struct sco_client **ret, const struct sco_client_options *options,
 		     sco_client_cb done, void *owner, struct err *err);
-/* Also before done, which then does not come. */
+/* May be called before done, which then does not come. */
 void sco_client_close(struct sco_client *c, void (*closed)(void *owner));

@@ -1,5 +1,5 @@
 /* sco_steps.h - the part of a handshake with a conductor that computes: TLS, the pure steps, and
- * what they ask of TPM and disk. All of it blocks, and belongs on a worker; for sco_client.c alone.
+ * the work with TPM and disk. All of it blocks and belongs on a worker. For sco_client.c only.
  */
 #pragma once
 

@@ -1,15 +1,15 @@
-/* tunnel.h - the router's tunnel to one conductor: OpenSSH's client, supervised.
+/* tunnel.h - the router's tunnel to one conductor: runs and watches OpenSSH's client.
  *
- * `ssh -N` with the exchanged key and the pinned host keys only. It forwards a port on the
- * conductor to the control socket that this router has for it, and a local port to the conductor's
- * repository. A tunnel that is down is tried again for ever (backoff).
+ * `ssh -N` uses the exchanged key and the pinned host keys only. It forwards a port on the
+ * conductor to the control socket that this router has for its conductors, and a local port to
+ * the conductor's repository. A tunnel that is down is tried again for ever (backoff).
  *
- * The local port stays the same while nobody else takes it; which it is, is to be asked for when
- * the tunnel is connected.
+ * The local port stays the same unless another program takes it; ask for it when the tunnel is
+ * connected.
  *
- * It is connected when sshd has granted the port and the local one is taken, so that both
- * directions work; not when ssh has only started.
- * What keeps it down is told when it changes, and can be asked for.
+ * The tunnel counts as connected when sshd has granted the port and the local port is taken, so
+ * that both directions work; not when ssh has only started. Its problem is told when it changes,
+ * and can be asked for.
  *
  * Calling sequence: tunnel_init -> tunnel_start -> connected -> disconnected -> ... ->
  * tunnel_close.
@@ -56,8 +56,9 @@ enum tunnel_state {
 struct tunnel;
 struct tunnel_callbacks {
 	void (*connected)(struct tunnel *t);
-	/* reason: ssh's last word. Comes for a tunnel that was connected, at the first failure of
-	 * one that never was, and when the reason is another; not for each failure. */
+	/* reason: the last line that ssh said. Called when a connected tunnel ends, at the first
+	 * failure of a tunnel that was never connected, and when the reason changes; not for each
+	 * failure. */
 	void (*disconnected)(struct tunnel *t, const char *reason);
 };
 
@@ -80,9 +81,9 @@ struct tunnel {
 void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options *options,
 		 const struct tunnel_callbacks *callbacks);
 
-/* Pin the host keys, take a port, and try from now on; each try does so anew where it could not be
- * done. -EINVAL: a host or key that cannot stand in known_hosts, none at all; a path that ssh would
- * read otherwise. Then it is STOPPED still, and no try would help. */
+/* Pin the host keys, choose a port, and try from now on; what could not be done now is done at
+ * the next try. -EINVAL: a host or a key that cannot be in known_hosts, no key at all, or a path
+ * that ssh would misread. Then the tunnel stays STOPPED, since no try would help. */
 int tunnel_start(struct tunnel *t, struct err *err);
 
 /* Ends ssh. The callbacks do not come any more. */
@@ -90,5 +91,5 @@ void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t));
 
 const char *tunnel_state_name(enum tunnel_state state);
 
-/* When it is tried again, on the clock that now_s is of: 0 = it is not waiting. */
+/* When the next try is, on the clock of now_s; 0 = it is not waiting. */
 int64_t tunnel_next_try_s(const struct tunnel *t, int64_t now_s);
