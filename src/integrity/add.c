@@ -16,6 +16,7 @@
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
+#include "integrity/tpm_apart.h"
 #include "integrity/unlock.h"
 
 /* Shared with the child that speaks to the TPM. */
@@ -80,8 +81,9 @@ int add_check(const struct config_integrity *config, const struct seal_record *r
 }
 
 /* Before anything is made: a pin that is there already says that the record is older than it. */
-static int check_pin(struct tpm *t, struct adding *a, struct failure *f)
+static int check_pin(struct tpm *t, void *shared, struct failure *f)
 {
+	struct adding *a = shared;
 	const TPM2_HANDLE index = pin_index(a->config->nv_index, a->record.pin_number);
 	int rc = pin_undefine_unwritten(t, index, &f->err);
 
@@ -134,8 +136,9 @@ static int wrap(struct tpm *t, struct adding *a, ESYS_TR srk, struct failure *f)
 	return rc == 0 ? prove(t, a, srk, key, label, f) : rc;
 }
 
-static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
+static int wrap_in_child(struct tpm *t, void *shared, struct failure *f)
 {
+	struct adding *a = shared;
 	_cleanup_(srk_release) struct srk srk = {0};
 	int rc = srk_open(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
 
@@ -147,11 +150,14 @@ static int wrap_in_child(struct tpm *t, struct adding *a, struct failure *f)
 		rc = err_set(&f->err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = recovery_save(a->config, &a->record, a->fek, &f->err);
-	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
+	/* What was chosen to open it may have said why already. */
+	return rc < 0 && f->cause == CAUSE_NONE ? failure_because(f, failure_tpm_cause(f->err.code))
+						: rc;
 }
 
-static int commit(struct tpm *t, struct adding *a, struct failure *f)
+static int commit(struct tpm *t, void *shared, struct failure *f)
 {
+	struct adding *a = shared;
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
 	uint8_t pin[PIN_SIZE];
 	_cleanup_(srk_release) struct srk srk = {0};
@@ -168,8 +174,9 @@ static int commit(struct tpm *t, struct adding *a, struct failure *f)
 }
 
 /* What the pin at its index is: -ENOENT = not its own. */
-static int finish(struct tpm *t, struct adding *a, struct failure *f)
+static int finish(struct tpm *t, void *shared, struct failure *f)
 {
+	struct adding *a = shared;
 	const TPM2_HANDLE index = pin_index(a->config->nv_index, a->record.pin_number);
 	uint8_t expected[PIN_SIZE];
 	struct pin pin = {0};
@@ -184,40 +191,10 @@ static int finish(struct tpm *t, struct adding *a, struct failure *f)
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
-static int with_tpm(struct adding *a, int (*work)(struct tpm *, struct adding *, struct failure *),
-		    struct failure *f)
+static int ask(struct adding *a, tpm_apart_cb work, struct failure *f)
 {
-	struct tpm t;
-	int rc = tpm_open(&t, a->config->tcti, TPM_DEVICE_WAIT_MS, &f->err);
-
-	if (rc < 0) {
-		f->tpm_rc = t.last_rc;
-		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : failure_tpm_cause(rc));
-	}
-	rc = work(&t, a, f);
-	f->tpm_rc = rc < 0 ? t.last_rc : 0;
-	tpm_close(&t);
-	return rc;
-}
-
-static int check_pin_apart(void *shared, struct failure *f)
-{
-	return with_tpm(shared, check_pin, f);
-}
-
-static int wrap_apart(void *shared, struct failure *f)
-{
-	return with_tpm(shared, wrap_in_child, f);
-}
-
-static int commit_apart(void *shared, struct failure *f)
-{
-	return with_tpm(shared, commit, f);
-}
-
-static int finish_apart(void *shared, struct failure *f)
-{
-	return with_tpm(shared, finish, f);
+	f->cause = CAUSE_NONE; /* what was found of the directories is no failure */
+	return tpm_apart(a->config->tcti, TPM_DEVICE_WAIT_MS, work, a, f);
 }
 
 static int make_one(struct adding *a, const char *path, struct failure *f)
@@ -269,16 +246,16 @@ static int publish(const struct config_integrity *config, struct failure *f)
 
 static int add_all(struct adding *a, const struct seal_record *old, struct failure *f)
 {
-	int rc = apart_run(check_pin_apart, a, f);
+	int rc = ask(a, check_pin, f);
 
 	if (rc == 0)
 		rc = make_directories(a, old, f);
 	if (rc == 0)
-		rc = apart_run(wrap_apart, a, f);
+		rc = ask(a, wrap_in_child, f);
 	if (rc == 0)
 		rc = write_record(a, old->n_directories, f);
 	if (rc == 0)
-		rc = apart_run(commit_apart, a, f);
+		rc = ask(a, commit, f);
 	if (rc == 0)
 		rc = publish(a->config, f);
 	if (rc == 0)
@@ -338,7 +315,7 @@ int add_finish(const struct config_integrity *config, bool *ret_finished, struct
 	rc = seal_record_load(&a->record, config->record_directory, SEAL_RECORD_NEW_FILE, NULL);
 	/* What cannot be read, or is a reseal's, is tidied up by who unlocks. */
 	if (rc == 0 && a->record.pin_number > 0) {
-		rc = apart_run(finish_apart, a, f);
+		rc = ask(a, finish, f);
 		if (rc == 0)
 			rc = publish(config, f);
 		*ret_finished = rc == 0;

@@ -43,40 +43,57 @@ add_reason(struct reasons *reasons, const char *format, ...)
 }
 
 /* The first PCR whose value is another one; -1 = all are as the policy says. */
-static int differing_pcr(struct tpm *t, const struct pcr_policy *pcrs)
+static int differing_pcr(const struct tpm_pcr_values *now, const struct pcr_policy *pcrs)
 {
-	struct tpm_pcr_values now;
-
-	if (tpm_pcr_read(t, pcrs->bank, pcrs->mask, &now, NULL) < 0)
-		return __builtin_ctz(pcrs->mask);
 	for (int i = 0; i < TPM_PCR_COUNT; i++)
 		if (pcrs->mask & (1u << i) &&
-		    (now.values[i].size != pcrs->values.values[i].size ||
-		     memcmp(now.values[i].buffer, pcrs->values.values[i].buffer,
-			    now.values[i].size) != 0))
+		    (now->values[i].size != pcrs->values.values[i].size ||
+		     memcmp(now->values[i].buffer, pcrs->values.values[i].buffer,
+			    now->values[i].size) != 0))
 			return i;
 	return -1;
 }
 
-static bool fits(struct tpm *t, const struct policy_authority *authority, uint64_t count,
-		 const struct signed_policy *p, struct reasons *reasons)
+/* 1 = it does. What the TPM cannot tell now says nothing of any policy. */
+static int fits_pcrs(struct tpm *t, const struct signed_policy *p, struct reasons *reasons,
+		     struct failure *f)
+{
+	struct tpm_pcr_values now;
+	struct err err;
+	int rc = tpm_pcr_read(t, p->pcrs.bank, p->pcrs.mask, &now, &err);
+	int pcr;
+
+	if (rc == -EPROTO) {
+		add_reason(reasons, "'%s' is for the bank %s: %s", p->name,
+			   tpm_bank_name(p->pcrs.bank), err.text);
+		return 0;
+	}
+	if (rc < 0) {
+		f->err = err;
+		return failure_because(f, failure_tpm_cause(rc));
+	}
+	pcr = differing_pcr(&now, &p->pcrs);
+	if (pcr >= 0)
+		add_reason(reasons, "'%s' expects another value of PCR %d", p->name, pcr);
+	return pcr < 0;
+}
+
+/* 1 = it does, 0 = it does not, and reasons say why. */
+static int fits(struct tpm *t, const struct policy_authority *authority, uint64_t count,
+		const struct signed_policy *p, struct reasons *reasons, struct failure *f)
 {
 	struct err err;
-	int pcr;
 
 	if (signed_policy_check(p, authority, &err) < 0) {
 		add_reason(reasons, "'%s': %s", p->name, err.text);
-		return false;
+		return 0;
 	}
 	if (p->generation < count) {
 		add_reason(reasons, "'%s' of generation %llu is ended, the counter stands at %llu",
 			   p->name, (unsigned long long)p->generation, (unsigned long long)count);
-		return false;
+		return 0;
 	}
-	pcr = differing_pcr(t, &p->pcrs);
-	if (pcr >= 0)
-		add_reason(reasons, "'%s' expects another value of PCR %d", p->name, pcr);
-	return pcr < 0;
+	return fits_pcrs(t, p, reasons, f);
 }
 
 /* What an operator types to have this machine signed as it is. */
@@ -134,6 +151,18 @@ static int read_counter(struct tpm *t, const struct policy_authority *authority,
 	return 0;
 }
 
+static int take(const struct signed_policy *p, uint64_t count, struct pcr_policy *policy,
+		struct signed_policy *ret, struct policy_opened *ret_opened)
+{
+	*ret = *p;
+	policy->by = ret;
+	memset(ret_opened, 0, sizeof(*ret_opened));
+	memcpy(ret_opened->name, ret->name, sizeof(ret_opened->name));
+	ret_opened->generation = ret->generation;
+	ret_opened->count = count;
+	return signed_policy_digest(ret, &ret_opened->digest);
+}
+
 int policy_choose(struct tpm *t, const struct config_integrity *config, struct pcr_policy *policy,
 		  struct signed_policy *ret, struct policy_opened *ret_opened, struct failure *f)
 {
@@ -147,19 +176,12 @@ int policy_choose(struct tpm *t, const struct config_integrity *config, struct p
 		return rc;
 	if (policy_store_load(config, &store, &f->err) < 0)
 		return failure_because(f, CAUSE_SYSTEM);
-	while (i < store.n && !fits(t, &policy->authority, count, &store.each[i], &reasons))
-		i++;
-	if (i < store.n) {
-		*ret = store.each[i];
-		policy->by = ret;
-		memset(ret_opened, 0, sizeof(*ret_opened));
-		memcpy(ret_opened->name, ret->name, sizeof(ret_opened->name));
-		ret_opened->generation = ret->generation;
-		ret_opened->count = count;
-		rc = signed_policy_digest(ret, &ret_opened->digest);
-	} else {
+	for (; rc == 0 && i < store.n; i += rc == 0)
+		rc = fits(t, &policy->authority, count, &store.each[i], &reasons, f);
+	if (rc == 0)
 		rc = no_policy(t, config, policy, store.n, &reasons, f);
-	}
+	else if (rc > 0)
+		rc = take(&store.each[i], count, policy, ret, ret_opened);
 	policy_store_release(&store);
 	return rc;
 }

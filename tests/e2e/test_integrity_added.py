@@ -1,5 +1,6 @@
 """A directory added to the configuration is taken in, or it is an event; it is never in the clear."""
 
+import contextlib
 import json
 import os
 
@@ -8,6 +9,7 @@ import pytest
 import seal_record
 import test_integrity_causes as causes
 from integrity_world import DISK, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, TEXT
+from lying_tpm import LyingTpm, with_code
 from test_integrity_causes import check_event, check_message
 from test_integrity_power import Operation, step_through
 
@@ -67,6 +69,29 @@ def test_taken_in(world, required, empty, how):
     assert world.tpm.nv(NV_INDEX) == first, "what is pinned stays as it is"
     again = world.request("enable")
     assert again.code == 1 and "already" in again.stderr
+
+
+# What an addition alone asks for, and the policy that proves what it wrapped: unsealing comes before.
+ASKED = {"NV_DefineSpace": 0x12a, "NV_Write": 0x137, "NV_WriteLock": 0x138, "RSA_Decrypt": 0x159}
+
+
+def test_tpm_that_cannot_now(world):
+    """Each of its commands is answered once so: it is asked again, and the directory is taken in."""
+    added = [THIRD]
+    with contextlib.closing(LyingTpm(world.tpm)) as proxy:
+        add(world, *added, tcti=proxy.tcti)
+        assert world.handler().code == 0
+        codes = list(proxy.codes)
+        for name, code in ASKED.items():
+            added.append(f"{DISK}/{name}")
+            add(world, *added, tcti=proxy.tcti)
+            reboot(world)
+            proxy.tell(len(codes) - codes[::-1].index(code), with_code(0x923))  # the last of them
+            outcome = world.handler()
+            assert outcome.code == 0 and proxy.lied_about == code, f"{name}: {outcome}"
+            assert world.unlocked == {SECRETS, MORE, *added}
+            proxy.tell_the_truth()
+        is_taken_in(world, *added)
 
 
 def full(world):

@@ -1,6 +1,7 @@
 """PCR policies that an operator signs: an update that changes PCRs opens by itself, and what is older
 can be ended."""
 
+import contextlib
 import json
 import os
 import stat
@@ -8,6 +9,7 @@ import stat
 import pytest
 
 from integrity_world import MORE, RECORD, SECRETS, TEXT
+from lying_tpm import LyingTpm, with_code
 from policies import COUNTER, PCR, Operator, configure, counter, measure, opened, place, value_of
 
 BOTH = {SECRETS, MORE}
@@ -72,6 +74,36 @@ def test_values_of_now_are_told(sealed):
     outcome = is_refused(sealed, 3)
     said = [e["MESSAGE"] for e in outcome.events("INTEGRITY_FINDING")]
     assert f"measured now: bank sha256 pcr {PCR}={value_of(3)}" in said
+
+
+PCR_READ = 0x17e
+
+
+def test_values_that_the_tpm_cannot_tell_now(sealed, operator):
+    """Say nothing of a policy: they are read again, and if that stays so the TPM is what is named."""
+    with contextlib.closing(LyingTpm(sealed.tpm)) as proxy:
+        configure(sealed, operator, tcti=proxy.tcti)
+        boots(sealed, 1)
+        at = proxy.codes.index(PCR_READ) + 1
+        for code in (0x101, 0x902, 0x922):
+            measure(sealed, 1)
+            proxy.tell(at, with_code(code))
+            outcome = sealed.handler()
+            assert outcome.code == 0 and proxy.lied_about == PCR_READ, outcome
+        proxy.tell_the_truth()
+        measure(sealed, 1)
+        proxy.refused = PCR_READ
+        outcome = sealed.handler()
+        assert outcome.code == 1 and outcome.reason.startswith("TPM not ready: "), outcome
+        proxy.refused = None
+
+
+def test_policy_of_a_bank_that_the_tpm_does_not_have(sealed, operator):
+    made = operator.attempt("pcr", f"{PCR}={'ab' * 64}", "bank", "sha512", "key", operator.private,
+                            "name", "release 1")
+    place(sealed, "1", made.stdout)
+    sealed.tpm.tool("pcrallocate", "sha512:none+sha256:all")
+    is_refused(sealed, 1, "'release 1' is for the bank sha512: ", f"does not have PCR {PCR}")
 
 
 def test_key_in_the_tpm(sealed):
