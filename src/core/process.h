@@ -65,6 +65,14 @@ typedef void (*process_exited_cb)(struct process *process, int exit_status, cons
  * ends with exit status 127. */
 #define PROCESS_DIES_WITH_US "setpriv", "--pdeathsig", "TERM"
 
+/* The same by our own program, for who may not set capabilities, not even to what they are, which
+ * setpriv does: behind it come our process id and the program. It takes longer to start. */
+#define PROCESS_TIED "/proc/self/exe", "--tied"
+
+/* First of all in the main() of who uses that. Returns -1 to go on; else it did not become the
+ * program, and this is the exit status. */
+int process_become_tied(char **argv);
+
 struct process_options {
 	const char *const *argv; /* as above */
 	int stdio;               /* becomes its stdin and stdout; -1 = /dev/null */

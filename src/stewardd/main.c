@@ -1,4 +1,5 @@
 /* stewardd - the router's daemon. */
+#include "core/process.h"
 #include "stewardd/router.h"
 
 static struct router router;
@@ -7,7 +8,10 @@ int main(int argc, char **argv)
 {
 	const struct options_program program = {.name = "stewardd", .config = CONFIG_ROUTER_PATH};
 	struct options options;
-	int rc = options_parse(&options, &program, argc, argv);
+	int rc = process_become_tied(argv);
 
+	if (rc >= 0)
+		return rc;
+	rc = options_parse(&options, &program, argc, argv);
 	return rc >= 0 ? rc : node_main(&router.node, &router_program, &options);
 }

@@ -10,7 +10,7 @@ from integrity_world import MORE, SECRETS
 from steward import STEWARDD
 
 PACKAGING = os.path.join(os.path.dirname(os.path.dirname(STEWARDD)), "packaging")
-MOST = {"integrity-handler": 3.5, "stewardd": 2.1, "conductord": 2.0, "steward-tunnels": 2.0}
+MOST = {"integrity-handler": 3.5, "stewardd": 2.0, "conductord": 2.0, "steward-tunnels": 2.0}
 
 
 @pytest.mark.parametrize("name", MOST)

@@ -409,7 +409,10 @@ static int run_router(char **argument)
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
+	int rc = process_become_tied(argv);
 
+	if (rc >= 0)
+		return rc;
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_open("tunnel_tool", true);

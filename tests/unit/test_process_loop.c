@@ -253,27 +253,28 @@ static void test_group(void **state)
 }
 
 /* A parent that is killed takes it along. */
-static void test_dies_with_us(void **state)
+static void dies_with_us(const char *const *argv)
 {
-	const char *const argv[] = {PROCESS_DIES_WITH_US, "sleep", "3600", NULL};
 	struct process_options options = shell_options;
 	int ends[2];
 	pid_t parent;
 	char byte;
 
-	(void)state;
 	assert_int_equal(pipe(ends), 0);
 	parent = fork();
 	if (parent == 0) {
 		struct watched w = {0};
+		char us[16];
+		const char *const tied[] = {PROCESS_TIED, us, "sleep", "3600", NULL};
 		uv_loop_t loop;
 
-		options.argv = argv;
+		(void)snprintf(us, sizeof(us), "%d", getpid());
+		options.argv = argv ? argv : tied;
 		options.fd = ends[1];
 		(void)close(ends[0]);
 		(void)uv_loop_init(&loop);
 		process_start(&w.process, &loop, &options);
-		(void)usleep(200000); /* until setpriv has run sleep */
+		(void)usleep(200000); /* until it runs sleep */
 		(void)kill(getpid(), SIGKILL);
 	}
 	(void)close(ends[1]);
@@ -283,6 +284,46 @@ static void test_dies_with_us(void **state)
 	assert_int_equal(read(ends[0], &byte, 1), 0);
 	(void)alarm(0);
 	(void)close(ends[0]);
+}
+
+static void test_dies_with_us(void **state)
+{
+	const char *const argv[] = {PROCESS_DIES_WITH_US, "sleep", "3600", NULL};
+
+	(void)state;
+	dies_with_us(argv);
+}
+
+static void test_tied(void **state)
+{
+	(void)state;
+	dies_with_us(NULL);
+}
+
+/* It is not run by who is not its child, nor where there is none. */
+static void test_tied_to_another(void **state)
+{
+	char us[16];
+	const char *const rows[][5] = {{PROCESS_TIED, "1", "true", NULL},
+				       {PROCESS_TIED, us, "/nonexistent", NULL},
+				       {PROCESS_TIED, us, NULL},
+				       {PROCESS_TIED, NULL},
+				       {PROCESS_TIED, us, "true", NULL}};
+
+	(void)state;
+	(void)snprintf(us, sizeof(us), "%d", getpid());
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct process_options options = shell_options;
+		struct watched w = {0};
+		uv_loop_t loop;
+
+		options.argv = rows[i];
+		assert_int_equal(uv_loop_init(&loop), 0);
+		process_start(&w.process, &loop, &options);
+		test_run_until(&loop, &w.exited);
+		assert_int_equal(w.exit_status, i < N_ELEMENTS(rows) - 1 ? 127 : 0);
+		test_close_loop(&loop);
+	}
 }
 
 static void test_no_memory(void **state)
@@ -318,7 +359,7 @@ static void test_no_memory(void **state)
 	assert_true(n > 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
@@ -329,9 +370,13 @@ int main(void)
 		cmocka_unit_test(test_patience_may_be_shortened),
 		cmocka_unit_test(test_group),
 		cmocka_unit_test(test_dies_with_us),
+		cmocka_unit_test(test_tied),
+		cmocka_unit_test(test_tied_to_another),
 		cmocka_unit_test(test_no_memory),
 	};
 
+	if (argc > 1)
+		return process_become_tied(argv);
 	/* What our own starter has left open is not the child's. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;

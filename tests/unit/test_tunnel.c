@@ -257,7 +257,7 @@ static void test_host_keys_are_written_once(void **state)
 	end(&w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_disk_that_takes_nothing_at_the_start),
@@ -267,5 +267,5 @@ int main(void)
 		cmocka_unit_test(test_host_keys_are_written_once),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return argc > 1 ? process_become_tied(argv) : cmocka_run_group_tests(tests, NULL, NULL);
 }

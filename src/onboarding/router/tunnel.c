@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/log_events.h"
 #include "core/macros.h"
@@ -172,8 +173,10 @@ static void run_ssh(struct tunnel *t)
 	char port[8];
 	char remote[PATH_SIZE + 32];
 	char local[64];
+	char us[16];
 	const char *const argv[] = {
-		PROCESS_DIES_WITH_US,
+		PROCESS_TIED,
+		us,
 		o->ssh,
 		"-F",
 		"none",
@@ -237,6 +240,7 @@ static void run_ssh(struct tunnel *t)
 		.exited = on_exited,
 	};
 
+	(void)snprintf(us, sizeof(us), "%d", getpid());
 	(void)snprintf(key, sizeof(key), "IdentityFile=%s", o->key);
 	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
 	(void)snprintf(port, sizeof(port), "%u", o->port);
