@@ -1,12 +1,15 @@
-/* admission.h - who is let in on the open port, and how long who says nothing may stay.
+/* admission.h - which connections to the open port are accepted, and how long one that stays
+ * silent is kept.
  *
- * Two rules (docs/onboarding.md, "The open port"). One: so many connections a second and address,
- * with a burst; the address of IPv6 is its /64. Two: whose first byte has not come stands in a line
- * of fixed length; who comes to a full one takes the place of the one who has been silent longest.
- * So nobody keeps others out by doing nothing. Who has spoken waits for its turn: turns.
+ * Two rules (docs/onboarding.md, "The open port"). First, each address may make so many
+ * connections a second, with a burst; for IPv6 the /64 counts as the address. Second, connections
+ * whose first byte has not come yet stand in a line of fixed length. If the line is full, a new
+ * connection replaces the one that has been silent longest. So nobody keeps others out by doing
+ * nothing. A connection that has sent its first byte waits for its turn (turns).
  *
- * The addresses are kept in a table of fixed size, at places that a stranger cannot foresee. An
- * address that is not in it has its whole burst; who was quiet longest is forgotten for a newcomer.
+ * Addresses are kept in a table of fixed size, at places that a stranger cannot predict. An
+ * address that is not in the table has its whole burst. If there is no room, the address that was
+ * quiet longest is forgotten.
  *
  * Pure: time is an argument, and nothing is allocated after admission_new().
  */
@@ -24,7 +27,8 @@ struct admission_options {
 };
 #define ADMISSION_PLACES_MAX 65535
 
-/* A place in a line, and its number of use, so that an old ticket is nobody's. 0 = none. */
+/* A place in the line, and how often that place was used, so that an old ticket is never valid
+ * again. 0 = none. */
 typedef uint32_t admission_ticket;
 
 struct admission;
@@ -33,18 +37,18 @@ struct admission;
 struct admission *admission_new(const struct admission_options *options);
 void admission_free(struct admission *a);
 
-/* May this peer's connection come in? Counts it. Other families than IP: yes. */
+/* May this connection come in? Counts it. Addresses that are not IP are always allowed. */
 bool admission_admit(struct admission *a, const struct sockaddr *peer, uint64_t now_ms);
 
-/* Stand in the line of the silent. *ret_shown_out is the ticket of who lost its place for it, or 0.
- */
+/* Enter the line of the silent. *ret_shown_out: the ticket of the connection that lost its place
+ * for it, or 0. */
 admission_ticket admission_enter(struct admission *a, uint64_t now_ms,
 				 admission_ticket *ret_shown_out);
 
-/* It spoke, or is gone. A ticket that is not valid any more: nothing happens. */
+/* The connection has spoken, or is gone. A ticket that is no longer valid: nothing happens. */
 void admission_leave(struct admission *a, admission_ticket ticket);
 
-/* Who has stood there longest; 0 = nobody. *ret_since_ms is when it came. */
+/* The connection that has been in the line longest; 0 = none. *ret_since_ms is when it came. */
 admission_ticket admission_oldest(const struct admission *a, uint64_t *ret_since_ms);
 
 /* How many stand there. */

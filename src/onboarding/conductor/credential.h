@@ -1,12 +1,12 @@
-/* credential.h - what a TPM proves, judged by who has none.
+/* credential.h - checks what a router's TPM proves. The conductor needs no TPM for it.
  *
  * A credential (TPM 2.0 Library, Part 1, 24: "Credential Protection") is a secret that only the
- * TPM with a certain EK can open, and only if a key of a certain Name is loaded there. As the Name
- * holds the key's attributes, who answers with that secret has that very key in that very TPM.
- * The key's quote then tells the PCRs.
+ * TPM with a certain EK can open, and only while a key with a certain Name is loaded there. The
+ * Name includes the key's attributes. So a router that returns proof of the secret has that very
+ * key in that very TPM. The key's quote then states the PCRs.
  *
  * The profile is that of docs/onboarding.md: EK RSA with SHA-256 and AES-128-CFB (TCG EK template
- * L-1), AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what a TPM
+ * L-1), AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what the TPM
  * showed and what was expected, for the conductor's audit.
  */
 #pragma once
@@ -37,7 +37,7 @@ void credential_ak_release(struct credential_ak *ak);
 int credential_make(struct message_credential *ret, struct span ek,
 		    const uint8_t name[CREDENTIAL_NAME_SIZE], struct span secret, struct err *err);
 
-/* Was it the AK that signed this quote, over extra and these PCR values? -EBADMSG (malformed),
+/* Did the AK sign this quote, over extra and these PCR values? -EBADMSG (malformed),
  * -EKEYREJECTED (another quote, another signature), -ENOMEM. */
 int credential_check_quote(const struct credential_ak *ak,
 			   const struct message_attestation *attestation, struct span extra,

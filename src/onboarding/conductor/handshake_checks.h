@@ -1,16 +1,18 @@
-/* handshake_checks.h - what the conductor judges a router by, message by message.
+/* handshake_checks.h - what the conductor checks of a router, message by message.
  *
- * Each check fills err with the one sentence that the audit gets; -EKEYREJECTED of a pin means
- * another device, anything else -EACCES or what the part that judged said.
+ * Each check that fails fills err with the sentence that is written to the audit. A pin that
+ * fails with -EKEYREJECTED means another device; other failures are -EACCES, or the error of the
+ * part that checked.
  */
 #pragma once
 
 #include "onboarding/conductor/handshake_conductor.h"
 
-/* Message 1 against the registry, cheap before dear. */
+/* Message 1, compared with the registry; cheap checks first. */
 int handshake_check_hello(const struct handshake_conductor *h, struct err *err);
 
-/* What to ask for beside the secret. -EACCES: the mode asks for more than is configured. */
+/* What the router must show besides the secret. -EACCES: the mode needs something that is not
+ * configured. */
 int handshake_choose_identity(const struct handshake_conductor *h, enum message_identity *ret,
 			      struct err *err);
 

@@ -1,25 +1,25 @@
-/* handshake_conductor.h - the conductor's side of the handshake: what comes, and what is to be
- *done.
+/* handshake_conductor.h - the conductor's side of the handshake: decides what to do about each
+ * message.
  *
- * Pure: owns no socket and no registry. A driver tells it what happened and performs the one effect
- * that each step asks for; it owes the event that stands beside the effect. Steps verify and make
- * RSA: they belong on the thread pool.
+ * Pure: it owns no socket and no registry. A driver tells it what happened and performs the one
+ * effect that each step asks for. Then the driver must tell the event beside that effect. Steps
+ * verify signatures and compute RSA: they belong on the thread pool.
  *
- *	effect                  what the driver does, and then tells
- *	CONDUCTOR_WAIT          nothing: more will be received
- *	CONDUCTOR_SEND          send the frame; then wait
- *	CONDUCTOR_LOOK_UP       read all that the registry knows of h->hello: CONDUCTOR_LOOKED_UP
- *	CONDUCTOR_COMMIT        in one serializable transaction read it again, judge whether what
- *	                        was proved still holds, and write h->enrolment; then sync the
- *	                        authorized keys: CONDUCTOR_COMMITTED, or CONDUCTOR_DENIED
- *	CONDUCTOR_ENROLLED      the end: send the frame (done), close
- *	CONDUCTOR_REFUSED       the end: audit err, at alert priority where alert is set; send the
- *frame
- *	                        ("refused"), close
- *	CONDUCTOR_RETRY_LATER   the end: audit err; send the frame ("retry-later"), close
+ *	effect                  what the driver does; then the event
+ *	CONDUCTOR_WAIT          nothing: it waits for more bytes
+ *	CONDUCTOR_SEND          sends the frame, then waits
+ *	CONDUCTOR_LOOK_UP       reads all that the registry knows of h->hello: CONDUCTOR_LOOKED_UP
+ *	CONDUCTOR_COMMIT        in one serializable transaction reads it again, checks that what was
+ *	                        proved still holds, and writes h->enrolment; then has sshd know the
+ *	                        key: CONDUCTOR_COMMITTED, or CONDUCTOR_DENIED
+ *	CONDUCTOR_ENROLLED      the end: sends the frame (done), closes
+ *	CONDUCTOR_REFUSED       the end: audits err, at alert priority if alert is set; sends the
+ *	                        frame ("refused"), closes
+ *	CONDUCTOR_RETRY_LATER   the end: audits err; sends the frame ("retry-later"), closes
  *
- * Instead of what it owes the driver may tell CONDUCTOR_FAILED: nobody is let in while the registry
- * cannot be asked. Until handshake_conductor_is_verified() a failure is a stranger's.
+ * If the driver cannot do what it was asked for, it tells CONDUCTOR_FAILED: nobody is let in
+ * while the registry cannot be asked. Before handshake_conductor_is_verified() a failure counts
+ * as a stranger's.
  *
  * Calling sequence: handshake_conductor_init -> handshake_conductor_step ... ->
  * handshake_conductor_release.
@@ -59,7 +59,7 @@ enum handshake_conductor_state {
 	HANDSHAKE_CONDUCTOR_ENDED,
 };
 
-/* What a node is known by, once it is enrolled. */
+/* The key by which a node is recognized, once it is enrolled. */
 enum handshake_pin_kind {
 	HANDSHAKE_PIN_NONE,
 	HANDSHAKE_PIN_SSH_KEY,     /* of the key's blob */
@@ -74,7 +74,8 @@ struct handshake_pin {
 
 /* What the registry knows about an asset-id and a jti, in one transaction. */
 struct handshake_record {
-	bool known; /* is there a node of that asset-id? All below is of it and its router. */
+	bool known; /* does a node have that asset-id? Everything below is about that node and its
+		       router */
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
 	enum onboarding_mode mode;
@@ -83,11 +84,11 @@ struct handshake_record {
 	size_t n_asset_ids;
 	struct message_bytes ek; /* configured, DER; size 0 = none */
 	struct handshake_pin pin;
-	uint16_t listen_port; /* of its tunnel: for what it will be told */
+	uint16_t listen_port; /* of its tunnel: the router will be told */
 	bool revoked;         /* the token of that jti */
 	bool clock_set_back;  /* this conductor's clock is not to be trusted */
-	/* What is known to have changed since that token was issued, for the audit; "" = nothing.
-	 */
+	/* What has changed since the token was issued, as far as is known; for the audit. "" =
+	 * nothing. */
 	char changed[128];
 };
 
@@ -135,7 +136,7 @@ enum handshake_conductor_effect_type {
 
 struct handshake_conductor_effect {
 	enum handshake_conductor_effect_type type;
-	struct frame frame; /* to send; owned. Of an end it may be missing for want of memory */
+	struct frame frame; /* to send; owned. At an end it may be missing, if memory was short */
 	struct err err;     /* why, for the audit alone */
 	bool alert;         /* another device under a known asset-id */
 };

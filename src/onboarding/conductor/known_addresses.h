@@ -1,11 +1,12 @@
-/* known_addresses.h - from where routers logged in lately: they come before strangers (turns).
+/* known_addresses.h - the addresses from which routers logged in lately: they have their turn
+ * before strangers (turns).
  *
- * An address stays known for KNOWN_ADDRESSES_DAYS. It is no secret, and proves nothing: who comes
- * from it waits less, and has to log in as anybody has to.
+ * An address stays known for KNOWN_ADDRESSES_DAYS. That is no secret and proves nothing: a peer
+ * from a known address waits less, but has to log in like any other.
  *
- * A table of fixed size, at places that a stranger cannot foresee; where it is full, who was not
- * here for longest is forgotten. Its text form is a line for each, the address and the day (of
- * CLOCK_REALTIME); what in it is no such line is left out.
+ * The table has a fixed size, and a stranger cannot predict the place of an address in it. If
+ * there is no room, the address that was not used for longest is forgotten. The text form has a
+ * line for each address, with the day (of CLOCK_REALTIME); lines that are malformed are skipped.
  *
  * Pure but for known_addresses_today().
  */
@@ -29,15 +30,16 @@ struct known_addresses;
 struct known_addresses *known_addresses_new(uint64_t seed);
 void known_addresses_free(struct known_addresses *k);
 
-/* Somebody logged in from there. Returns whether that is news, which are to be kept. */
+/* A router logged in from this address. Returns whether that is new and should be saved. */
 bool known_addresses_add(struct known_addresses *k, const struct sockaddr *peer, uint32_t day);
 
 bool known_addresses_has(const struct known_addresses *k, const struct sockaddr *peer,
 			 uint32_t day);
 
-/* Zero-terminated, the caller's; without those that are not known any more. NULL = no memory. */
+/* Zero-terminated text, freed by the caller, without addresses that are no longer known. NULL =
+ * no memory. */
 char *known_addresses_write(const struct known_addresses *k, uint32_t day);
-/* Adds. text is cut to pieces. */
+/* Adds the addresses in text, which is modified. */
 void known_addresses_read(struct known_addresses *k, char *text, uint32_t day);
 
 uint32_t known_addresses_today(void);

@@ -1,12 +1,11 @@
-/* pace.h - how many turns get through on this machine, measured while they do.
+/* pace.h - measures how many turns (logins) this machine gets through, while they run.
  *
- * - How many at once. Who gets through quickly, its way over the network not counted, shows that
- * one more at once is well; who takes long, or is out of time amid it, that all who are under way
- *   share a CPU that is short, and are to be fewer. So they are when our own part of a begin takes
- *   long (sshd starts, and says its first word).
- * - How many a second, while somebody waits: what a queue can hope for.
- * - How long getting through takes: who has not moved for four times that has stalled. Where all
- * are slow, by a machine or a line that is, nobody has.
+ * - How many at the same time. A login that is done quickly, time on the network not counted,
+ *   shows that one more at a time is fine. One that takes long, or runs out of time, shows that
+ *   too many share the CPU: then fewer are begun. The same if starting sshd takes long.
+ * - How many a second, while somebody waits: from this it follows how long a new peer would wait.
+ * - How long a login usually takes: a peer that has made no progress for four times that has
+ *   stalled. If all are slow, because of the machine or the line, none of them counts as stalled.
  *
  * Pure.
  */
@@ -16,10 +15,10 @@
 #include <stdint.h>
 
 #define PACE_QUICK_MS 1000 /* on a machine that is not busy it takes a tenth of that */
-#define PACE_SLOW_MS  2500 /* of the 10 s that there are */
-#define PACE_BEGIN_MS 400  /* sshd starts in 10 to 30 */
+#define PACE_SLOW_MS  2500 /* of the 10 s that a login has */
+#define PACE_BEGIN_MS 400  /* sshd usually starts in 10 to 30 */
 
-#define PACE_ROUND_TRIPS 8 /* that a login needs, with that of TCP */
+#define PACE_ROUND_TRIPS 8 /* round trips that a login needs, those of TCP included */
 
 #define PACE_WINDOW_MS 2000
 
@@ -41,17 +40,17 @@ struct pace {
 void pace_init(struct pace *p, uint32_t least, uint32_t first, uint32_t most,
 	       uint32_t believed_per_s);
 
-/* A begin is longer than PACE_BEGIN_MS: told once a turn. */
+/* Starting one took longer than PACE_BEGIN_MS. To be told once for each turn. */
 void pace_begins_slowly(struct pace *p);
 
-/* One got through in that time, over such a network. */
+/* A login is done after that time, over a network with that round trip time. */
 void pace_through(struct pace *p, uint64_t took_ms, uint32_t round_trip_ms);
-/* One did not, though it had begun to: its time was over. */
+/* A login was not done in time, although the peer had begun it. */
 void pace_failed(struct pace *p, uint64_t took_ms);
 
 /* A turn begins. */
 void pace_count(struct pace *p);
-/* To be called before what is asked of per_s. */
+/* To be called before per_s is used. */
 void pace_measure(struct pace *p, bool somebody_waits, uint64_t now_ms);
 
 uint64_t pace_stalled_ms(const struct pace *p);

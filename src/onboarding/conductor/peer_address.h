@@ -1,5 +1,6 @@
-/* peer_address.h - whom a connection is counted to: IPv4 as IPv6 maps it, of IPv6 the /64, which is
- * what one customer of a provider has. */
+/* peer_address.h - the address to which a connection is counted: IPv4 mapped into IPv6; of IPv6
+ * the /64, which is what one customer of a provider has.
+ */
 #pragma once
 
 #include <netinet/in.h>
@@ -16,7 +17,8 @@ struct peer_address {
 /* Returns false for what is neither IPv4 nor IPv6. */
 bool peer_address_read(const struct sockaddr *peer, struct peer_address *ret);
 
-/* As inet_ntop(3) writes it; and back: false where it is none, or one that is never counted to. */
+/* Writes it as inet_ntop(3) does, and reads it back: false if it is no address, or one to which
+ * nothing is counted. */
 void peer_address_write(const struct peer_address *address, char ret[PEER_ADDRESS_TEXT_SIZE]);
 bool peer_address_parse(const char *text, struct peer_address *ret);
 

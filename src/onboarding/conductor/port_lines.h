@@ -1,5 +1,6 @@
-/* port_lines.h - what the two protocols of the open port are to port_turns: how many at once, and
- * at what pace. */
+/* port_lines.h - the settings of port_turns for the two protocols of the open port: how many at
+ * the same time, and at what pace.
+ */
 #pragma once
 
 #include "onboarding/conductor/port_mux.h"

@@ -1,13 +1,12 @@
-/* port_listen.h - one socket that listens to IPv4 and IPv6.
- */
+/* port_listen.h - one socket that listens on IPv4 and IPv6. */
 #pragma once
 
 #include <stdint.h>
 
 #include "core/err.h"
 
-/* address: NULL = all there are; on a kernel without IPv6 those of IPv4. port 0 = any.
- * *ret: non-blocking, close-on-exec. Errors: -EINVAL (no address), those of bind. */
+/* address: NULL = all addresses; on a kernel without IPv6, all of IPv4. port 0 = any. *ret:
+ * non-blocking, close-on-exec. Errors: -EINVAL (no address), those of bind. */
 int port_listen(const char *address, uint16_t port, int *ret, struct err *err);
 
 /* The port that it listens on. */

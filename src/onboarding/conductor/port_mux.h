@@ -1,18 +1,19 @@
 /* port_mux.h - one port, two protocols: the first byte decides.
  *
- * A connection is looked at without consuming it (MSG_PEEK): 0x16 is TLS, 'S' is SSH, and each
- * waits for its turn (port_turns) and is handed on as it came; anything else, and 5 s of silence,
- * is closed. One byte decides: waiting for a second while the first lies unread would spin.
+ * port_mux looks at a connection without reading it (MSG_PEEK): 0x16 is TLS, 'S' is SSH. Each
+ * waits for its turn (port_turns) and is handed on untouched. Anything else, and silence for 5 s,
+ * is closed. One byte decides: waiting for a second one while the first is unread would spin.
  *
- * Who may come is admission's. A silent peer has no more here than a place in a table made at the
- * start. What is handed on has a ticket and keeps its turn until port_mux_finished(): the handshake
- * has verified its peer, the session is authenticated, or either is over. Until then show_out() may
- * come for it: close it, it has stalled and others wait. After either the ticket is nobody's, and
+ * admission decides which connections are accepted. A silent one costs only a place in a table
+ * that was made at the start. A connection that is handed on has a ticket, and keeps its turn
+ * until port_mux_finished(): its handshake has verified the peer, its session is authenticated,
+ * or it is over. Until then show_out() may be called for it: close it, since it has stalled and
+ * others wait. After port_mux_finished() or show_out() the ticket is invalid, and
  * port_mux_finished() for it does nothing.
  *
  * Calling sequence: port_mux_open -> tls, ssh, show_out ... -> port_mux_close. The callbacks come
- * from the loop; the struct sockaddr is theirs for the call, the descriptor for good: non-blocking,
- * close-on-exec.
+ * from the loop. The struct sockaddr is theirs during the call; the descriptor is theirs for good
+ * (non-blocking, close-on-exec).
  */
 #pragma once
 
@@ -39,16 +40,17 @@ struct port_mux_options {
 	uint32_t silent_max;
 	uint32_t tls_max;
 	uint32_t ssh_max;
-	uint64_t ssh_timeout_ms; /* sshd's; who has not left long after it is forgotten */
+	uint64_t ssh_timeout_ms; /* sshd's; a session that has not ended long after it is forgotten
+				  */
 	uint32_t rate_per_s;     /* and address; 0 = no limit */
 	uint32_t burst;
-	struct known_addresses *known; /* who comes before strangers; NULL = nobody */
+	struct known_addresses *known; /* addresses that come before strangers; NULL = none */
 	void (*tls)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
 	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
 	void (*show_out)(void *owner, enum port_line line, turns_ticket ticket);
 	/* Can ssh() be called now? Until then they wait. NULL = always. */
 	bool (*ssh_has_room)(void *owner);
-	/* Is it us that this handshake waits for? NULL = never. */
+	/* Does this handshake wait for us, and not for its peer? NULL = never. */
 	bool (*tls_is_busy)(void *owner, turns_ticket ticket);
 	void *owner;
 };
@@ -62,11 +64,11 @@ struct port_mux_counts {
 	uint64_t tls;
 	uint64_t ssh;
 	uint64_t garbage;         /* another first byte, or none before its end */
-	uint64_t silent;          /* too long, or longest when another came */
+	uint64_t silent;          /* silent for too long, or the longest of all when another came */
 	uint64_t refused;         /* too many of its address */
-	uint64_t tls_shown_out;   /* of tls: had its turn, and stalled */
+	uint64_t tls_shown_out;   /* of tls: it had its turn, and stalled */
 	uint64_t ssh_shown_out;   /* of ssh, likewise */
-	uint64_t tls_turned_away; /* of tls: had no turn in time */
+	uint64_t tls_turned_away; /* of tls: its turn did not come in time */
 	uint64_t ssh_turned_away; /* of ssh, likewise */
 	uint64_t accept_failures; /* no descriptor or memory was left */
 };
@@ -76,11 +78,11 @@ int port_mux_open(struct port_mux **ret, uv_loop_t *loop, const struct port_mux_
 void port_mux_close(struct port_mux *mux, void (*closed)(void *owner), void *owner);
 
 void port_mux_finished(struct port_mux *mux, enum port_line line, turns_ticket ticket);
-/* It finished well. Of SSH: its address is known from now on; returns whether that is news. */
+/* It finished well. For SSH: its address is known from now on; returns whether that is new. */
 bool port_mux_through(struct port_mux *mux, enum port_line line, turns_ticket ticket);
-/* All of SSH that had its turn is over; who waits goes on waiting. */
+/* All SSH sessions that had their turn are over; those that wait go on waiting. */
 void port_mux_forget_ssh(struct port_mux *mux);
-/* There may be room again: see ssh_has_room. */
+/* ssh_has_room may return true again. */
 void port_mux_look(struct port_mux *mux);
 
 uint16_t port_mux_port(const struct port_mux *mux);

@@ -1,5 +1,5 @@
-/* pre_shared_secret.h - a router's 48 characters [A-Za-z0-9], from OpenSSL's private SP 800-90A
- * generator: 285 bits.
+/* pre_shared_secret.h - makes the pre-shared secret of a router: 48 characters [A-Za-z0-9] (285
+ * bits), from OpenSSL's private SP 800-90A generator.
  */
 #pragma once
 

@@ -1,13 +1,13 @@
-/* private_network.h - a network of one's own: a loopback interface, and nothing else. What listens
- * there is reached by nobody outside, not even by root's other programs.
+/* private_network.h - a network namespace with a loopback interface and nothing else. No other
+ * program reaches what listens there, not even root's.
  */
 #pragma once
 
 #include "core/err.h"
 
-/* Leave for a new one; its loopback is up. Who is not root gets a user namespace with it, in which
- * it has its own user alone. Errors: those of unshare. */
+/* Enter a new one, with its loopback up. A process that is not root gets a user namespace with
+ * it, in which only its own user exists. Errors: those of unshare. */
 int private_network_enter(struct err *err);
 
-/* Are we in one already? Error: -ENOTUNIQ, another interface is there. */
+/* Is this process in one already? Error: -ENOTUNIQ, there is another interface. */
 int private_network_check(struct err *err);

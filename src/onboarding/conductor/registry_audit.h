@@ -1,8 +1,8 @@
-/* registry_audit.h - what was tried and what came of it; rows are added and never changed.
+/* registry_audit.h - what was tried, and with what result. Rows are added and never changed.
  *
- * Enrolments and their refusals at the commit, tokens, resets and changes by operators write their
- * own row, in the transaction that does it. Attempts that were refused earlier are added with
- * registry_audit_append(). Those of strangers, whose first message did not even verify, are too
+ * Enrolments and their refusals at the commit, tokens, resets and changes by operators write
+ * their row in the transaction that does it. Attempts that were refused earlier are added by
+ * registry_audit_append(). Attempts of strangers, whose first message did not verify, are too
  * many for a row each: they are counted by address and minute, and forgotten after 30 days.
  */
 #pragma once
@@ -43,8 +43,8 @@ struct registry_audit_row {
 	char reason[REGISTRY_REASON_SIZE];
 };
 
-/* What happened to whom; router and node may be NULL. What a stranger wrote may stand in router and
- * reason. */
+/* What happened to whom; router and node may be NULL. router and reason may contain text that a
+ * stranger wrote. */
 struct registry_event {
 	enum registry_outcome outcome;
 	const char *router;
@@ -66,16 +66,17 @@ struct registry_failures {
 	int64_t n;
 };
 
-/* Where failures of that address are counted: itself, an IPv6 address's /64 ("2001:db8::/64"), an
- * IPv4 one mapped into IPv6 as what it is. What is no address is counted as "unknown". */
+/* The address to which failures are counted: the address itself; of an IPv6 address the /64
+ * ("2001:db8::/64"); of an IPv4 address mapped into IPv6 the IPv4 address. Anything else is
+ * counted as "unknown". */
 void registry_failures_address(const char *address, char ret[REGISTRY_ADDRESS_SIZE]);
 
-/* Add what was counted since the last call, of any minutes; one transaction. now_s: what is older
- * than 30 days before it goes. */
+/* Add what was counted since the last call, of any minutes, in one transaction. Removes what is
+ * older than 30 days before now_s. */
 int registry_failures_add(struct registry *r, const struct registry_failures *rows, size_t n,
 			  int64_t now_s, struct err *err);
 
-/* Sums over all conductors since then, oldest first; freed with free(). */
+/* Sums over all conductors since since_s, oldest first; freed with free(). */
 int registry_failures_query(struct registry *r, int64_t since_s, struct registry_failures **ret,
 			    size_t *ret_n, struct err *err);
 

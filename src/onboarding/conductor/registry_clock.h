@@ -1,8 +1,8 @@
-/* registry_clock.h - a clock that was set back brings expired tokens to life again.
+/* registry_clock.h - notices a clock that was set back: it would make expired tokens valid again.
  *
- * Each conductor keeps the latest time it has seen. While its clock stands more than five minutes
- * before that, it issues no token and enrols nobody, until the clock is right again or an operator
- * has said that it is (registry_clock_reset).
+ * Each conductor stores the latest time that it has seen. While its clock is more than five
+ * minutes before that, it issues no token and enrols nobody, until the clock is right again or an
+ * operator says that it is (registry_clock_reset).
  */
 #pragma once
 
@@ -13,11 +13,11 @@
 
 #define REGISTRY_CLOCK_TOLERANCE_S INT64_C(300)
 
-/* Remember now_s, if it is later than what was seen. -ETIME: set back; the message has both times.
- * To be called now and then: who looks up (registry_lookup) only compares. */
+/* Store now_s if it is the latest. -ETIME: the clock was set back; the message has both times. To
+ * be called now and then: registry_lookup only compares. */
 int registry_clock_check(struct registry *r, int64_t now_s, struct err *err);
 
-/* Forget what was seen: origin's time is the latest now. */
+/* Forget the latest time: origin's time is the latest now. */
 int registry_clock_reset(struct registry *r, const struct registry_origin *origin, struct err *err);
 
 /* For the registry's other parts, within their transaction. */

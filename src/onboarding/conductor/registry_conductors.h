@@ -1,5 +1,4 @@
-/* registry_conductors.h - the conductors of the authority: what routers are told of each.
- */
+/* registry_conductors.h - the conductors of the authority: what routers are told of each. */
 #pragma once
 
 #include <stddef.h>
@@ -20,12 +19,12 @@ struct registry_conductor {
 	int64_t seen_s;                              /* when it last registered */
 };
 
-/* Say what there is to know of a conductor, in place of what was known. Its name is a router's
- * kind; host and keys are not empty. */
+/* Register a conductor, in place of what was known of it. Its name has the same rules as a
+ * router's; host and keys are not empty. */
 int registry_conductor_register(struct registry *r, const struct registry_conductor *conductor,
 				struct err *err);
 
-/* Routers that are enrolled from now on are told of it no more. -ENOENT. */
+/* From now on routers that are enrolled are not told of this conductor. -ENOENT. */
 int registry_conductor_remove(struct registry *r, const char *name,
 			      const struct registry_origin *origin, struct err *err);
 

@@ -1,5 +1,5 @@
-/* registry_counts.h - how much there is of everything: counted where it lies, so that the registry
- * of ten thousand routers is held for a moment, and no row of it comes here.
+/* registry_counts.h - counts rows in the database itself, so that a registry of ten thousand
+ * routers is locked only for a moment, and no rows are transferred.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct registry_counts {
 	unsigned routers[ONBOARDING_STRONG + 1]; /* by mode */
 	unsigned nodes;
 	unsigned enrolments;
-	/* Each in one of them. */
+	/* Each token is counted in one of these. */
 	unsigned tokens_valid;
 	unsigned tokens_expired;
 	unsigned tokens_revoked;

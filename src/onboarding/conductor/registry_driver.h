@@ -1,18 +1,18 @@
-/* registry_driver.h - what the registry needs of a database; two can do it.
+/* registry_driver.h - what the registry needs of a database. There are two drivers.
  *
- * Both speak one dialect of SQL: parameters $1, $2 ..., types TEXT, BIGINT and BYTEA, upserts by
- * ON CONFLICT. A driver blocks and is used by one thread at a time; it holds no state but its
- * connection's. What went wrong is told by the same codes:
+ * Both understand one dialect of SQL: parameters $1, $2 ..., types TEXT, BIGINT and BYTEA,
+ * upserts by ON CONFLICT. A driver blocks and is used by one thread at a time; it has no state
+ * but its connection's. Both return the same codes:
  *
- *   -EAGAIN      another transaction came between, holds a lock, or has made what was to be
- *                unique: try again, and whoever looks first will see it
- *   -ECONNRESET  the connection is gone   -ENOENT  a foreign key to nothing
- *   -ENOSPC      no room on the disk      -EBADMSG the file is no database, or damaged
- *   -EACCES      not allowed to           -ENOMEM, -EIO the rest
- *   -ETIMEDOUT   it hangs, or somebody has it locked, until patience was over
- *   -ECANCELED   given up: this conductor stops
+ *	-EAGAIN      another transaction came between, holds a lock, or has inserted a row that must
+ *	             be unique: try again; a look at the database first will see it
+ *	-ECONNRESET  the connection is gone   -ENOENT  a foreign key to nothing
+ *	-ENOSPC      no room on the disk      -EBADMSG the file is no database, or damaged
+ *	-EACCES      not allowed to           -ENOMEM, -EIO the rest
+ *	-ETIMEDOUT   it hangs, or is locked, for longer than patience allows
+ *	-ECANCELED   given up: this conductor stops
  *
- * Messages name the database's own words, and never a value that was bound.
+ * Messages have the database's own words, and never a value that was bound.
  *
  * Calling sequence of a statement: prepare -> bind ... -> step, column ... -> finish.
  */
@@ -40,9 +40,10 @@ struct registry_statement;  /* likewise */
 
 struct registry_driver {
 	const char *name;
-	const char *begin_read;  /* opens a transaction that sees one state of everything */
-	const char *begin_write; /* and one as if no other ran at the same time */
-	/* An answer that was not waited for may come yet: the connection is of no use any more. */
+	const char *begin_read;  /* begins a transaction that sees one state of everything */
+	const char *begin_write; /* begins a serializable transaction */
+	/* An answer that came too late may still arrive: then the connection cannot be used any
+	 * more. */
 	bool answers_may_come_late;
 
 	/* May this URI be used? Touches nothing. -EINVAL. */

@@ -1,10 +1,10 @@
 /* registry_enrolment.h - the end of a handshake: a node is enrolled, and pinned by its key.
  *
- * The commit judges again what may have changed since message 1 and writes the enrolment, in one
- * transaction, with its line in the audit; so too a refusal. A node that comes again with the
- * same keys is enrolled again. One that comes with another pin is another device, and refused
- * until registry_node_reset(). One with its pin and a new SSH key has lost the old one: the new one
- * takes its place (where the pin is the SSH key itself that cannot be).
+ * The commit checks again what may have changed since message 1 and writes the enrolment with its
+ * row in the audit, in one transaction; a refusal likewise. A node that comes again with the same
+ * keys is enrolled again. A node with another pin is another device, and refused until
+ * registry_node_reset(). A node with its pin and a new SSH key has lost the old one: the new key
+ * replaces it (not if the SSH key is the pin).
  */
 #pragma once
 
@@ -23,7 +23,7 @@
 
 #define REGISTRY_N_PCRS 8 /* sha256 bank, 0 to 7 */
 
-/* What the handshake has verified, and what by. */
+/* What the handshake has verified, and by what. */
 struct registry_proof {
 	const char *router;
 	const char *asset_id;
@@ -64,7 +64,7 @@ struct registry_decision {
 	char reason[REGISTRY_REASON_SIZE]; /* for the journal; the audit has it already */
 };
 
-/* 0: decided, and on disk. Negative: nothing is decided; the router may try again later. */
+/* 0: decided, and on disk. Negative: nothing was decided, and the router may try again later. */
 int registry_enrol(struct registry *r, const struct registry_proof *proof,
 		   const struct registry_origin *origin, struct registry_decision *ret,
 		   struct err *err);
@@ -78,10 +78,9 @@ struct registry_enrolment_request {
 		err; /* out: its code is what registry_enrol() would have returned; 0 = decided */
 };
 
-/* The same for several in one transaction, which reaches the disk once for all of them: each is
- * judged in its turn, as if those before it had been enrolled just now. One that is refused, or
- * that fails, leaves the others as they are; where the database fails, all do, and none is
- * enrolled. */
+/* The same for several routers in one transaction, which is written to disk once for all of them.
+ * Each is judged in its turn, as if those before it were enrolled already. One that is refused,
+ * or fails, does not affect the others. If the database fails, all fail, and none is enrolled. */
 void registry_enrol_all(struct registry *r, struct registry_enrolment_request *requests, size_t n);
 
 struct registry_enrolment {
@@ -101,7 +100,7 @@ struct registry_enrolment {
 int registry_enrolments_list(struct registry *r, const char *router,
 			     struct registry_enrolment **ret, size_t *ret_n, struct err *err);
 
-/* Of one node, by the port of its tunnel or by its name: looked up, however many there are.
+/* The enrolment of one node, by the port of its tunnel or by its name; looked up by an index.
  * -ENOENT: nobody is enrolled there. */
 int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
 			  struct err *err);

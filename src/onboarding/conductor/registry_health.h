@@ -1,8 +1,9 @@
-/* registry_health.h - does the registry answer: since when not, and when is it asked again?
+/* registry_health.h - does the registry answer; since when not; when is it asked again?
  *
- * One that does not answer costs the call that finds out all its patience. Those behind it are told
- * at once what that one heard, for a second; then one of them looks again, with less patience.
- * Reads and writes each for themselves: a lock that somebody holds on a file stops only who writes.
+ * The call that finds out that it does not answer waits with all its patience. For one second
+ * after that other calls fail at once with the same error. Then one of them tries again, with
+ * less patience. Reading and writing are judged separately: a lock that somebody holds on a file
+ * stops only those who write.
  *
  * Pure but for its lock: any thread may ask.
  */
@@ -41,11 +42,11 @@ struct registry_ending {
 int registry_health_init(struct registry_health *h, struct err *err);
 void registry_health_release(struct registry_health *h);
 
-/* May one ask now, and with how much patience? 0 = no, and err says why. */
+/* May a call ask now, and for how long may it wait? 0 = it may not, and err says why. */
 uint64_t registry_health_patience_ms(struct registry_health *h, enum registry_kind kind,
 				     uint64_t now_ms, struct err *err);
 void registry_health_note(struct registry_health *h, const struct registry_ending *ending,
 			  uint64_t now_ms);
-/* Is something not answered? The one that began first, and of the kind that is to be tried. */
+/* Does something not answer? Returns the outage that began first, and which kind is to be tried. */
 bool registry_health_outage(struct registry_health *h, struct registry_outage *ret,
 			    enum registry_kind *ret_kind);

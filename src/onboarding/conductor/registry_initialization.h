@@ -1,8 +1,9 @@
-/* registry_initialization.h - a router that is connected is initialized by one conductor.
+/* registry_initialization.h - one conductor alone initializes a router that has connected.
  *
- * Who claims it sends the configuration and says when that is done. A claim that was not finished
- * within five minutes is anybody's again: its conductor may have died, or its line hang. Asking
- * again does not renew it before that, and writes nothing. Each enrolment begins anew.
+ * The conductor that claims the initialization sends the configuration, and says when that is
+ * done. A claim that was not finished within five minutes is free again: its conductor may have
+ * died, or its line hang. Claiming again before that does not extend the claim, and writes
+ * nothing. After each enrolment the router is initialized anew.
  */
 #pragma once
 
@@ -14,8 +15,8 @@
 #define REGISTRY_CLAIM_S INT64_C(300)
 
 enum registry_claim {
-	REGISTRY_CLAIM_OURS,    /* go on: now, or since an earlier call */
-	REGISTRY_CLAIM_OTHERS,  /* another conductor is at it */
+	REGISTRY_CLAIM_OURS,    /* go on: claimed now, or by an earlier call */
+	REGISTRY_CLAIM_OTHERS,  /* another conductor has claimed it */
 	REGISTRY_CLAIM_FINISHED /* nothing to do */
 };
 

@@ -1,6 +1,6 @@
-/* registry_lookup.h - what a conductor must know of who says hello, in one look.
+/* registry_lookup.h - all that a conductor must know of a router that says hello, in one read.
  *
- * Only reads: an attempt costs no write to the disk, whoever makes it.
+ * It only reads: an attempt causes no write to the disk, whoever makes it.
  */
 #pragma once
 
@@ -27,8 +27,8 @@ struct registry_candidate {
 	bool token_is_known; /* and of this router */
 	bool token_is_revoked;
 	int64_t token_expires_s;
-	/* What its signature can no longer fit, because it changed since it was issued; "" = of
-	 * what is known here nothing did. */
+	/* Why the token's signature cannot fit any more: what has changed since it was issued. ""
+	 * = as far as is known here, nothing. */
 	char changed[REGISTRY_CHANGED_SIZE];
 	bool is_enrolled;
 	struct registry_pin pin; /* of who is */
@@ -45,9 +45,9 @@ struct registry_question {
 /* Wipes the secret. */
 void registry_candidate_release(struct registry_candidate *candidate);
 
-/* -ENOENT: no node has this asset-id; or its router is another than the one named, and then
- * ret->claims.router says which, and nothing more is told of it. -ETIME: this conductor's clock was
- * set back, and nobody is let in. Released by the caller, also after a failure. */
+/* -ENOENT: no node has this asset-id; or its router is not the one that was named: then
+ * ret->claims.router says which it is, and the rest is empty. -ETIME: this conductor's clock was
+ * set back, and nobody is let in. The caller releases *ret, also after a failure. */
 int registry_lookup(struct registry *r, const struct registry_question *question, int64_t now_s,
 		    struct registry_candidate *ret, struct err *err);
 

@@ -1,7 +1,8 @@
-/* registry_nodes.h - a router's nodes: asset-id, endorsement key, and the port of its tunnel.
+/* registry_nodes.h - a router's nodes: asset-id, endorsement key, and the port of the node's
+ * tunnel.
  *
- * asset-ids and endorsement keys are unique over all routers. What configures a node makes it and
- * its router, if they are not there yet; a node gets the lowest free port from
+ * asset-ids and endorsement keys are unique over all routers. Configuring a node makes the node
+ * and its router, if they are not there yet. A node gets the lowest free port from
  * REGISTRY_PORT_FIRST on, and keeps it.
  */
 #pragma once
@@ -15,7 +16,7 @@
 #include "onboarding/conductor/registry.h"
 #include "onboarding/token.h"
 
-#define REGISTRY_PORT_FIRST 10000 /* beyond what is forwarded back: 8930 */
+#define REGISTRY_PORT_FIRST 10000 /* not 8930, which is forwarded to the repository */
 #define REGISTRY_PORT_LAST  65535
 #define REGISTRY_KEY_MAX    2048u /* bytes of DER SubjectPublicKeyInfo */
 
@@ -37,21 +38,21 @@ struct registry_node_changes {
 	struct span endorsement_key; /* DER SubjectPublicKeyInfo; size 0 takes it away */
 };
 
-/* All of it, or nothing. asset_id: -EEXIST: another node's; -E2BIG: a token holds no more than
- * TOKEN_ASSET_IDS_MAX of a router. The router's tokens are revoked when the
- * node loses one.
- * endorsement_key: of an RSA key of at least 2048 bits; -EEXIST: another node's. */
+/* Makes all of these changes, or none. asset_id: -EEXIST: another node has it; -E2BIG: the router
+ * would have more asset-ids than TOKEN_ASSET_IDS_MAX. If the node loses an asset-id, the router's
+ * tokens are revoked. endorsement_key: an RSA key of at least 2048 bits; -EEXIST: another node
+ * has it. */
 int registry_node_put(struct registry *r, const char *router, const char *node,
 		      const struct registry_node_changes *changes,
 		      const struct registry_origin *origin, struct err *err);
 
-/* With its enrolment, and with the router's tokens: each of them names it. -ENOENT. The last node
- * leaves its router there. */
+/* Deletes the node and its enrolment, and revokes the router's tokens, since each of them names
+ * the node. -ENOENT. After its last node the router stays. */
 int registry_node_delete(struct registry *r, const char *router, const char *node,
 			 const struct registry_origin *origin, struct err *err);
 
-/* Another device may come under this asset-id: the enrolment goes, pin and all, and the router's
- * tokens are revoked. -ENOENT: no such node. */
+/* Lets another device come under this asset-id: the enrolment with its pin is deleted, and the
+ * router's tokens are revoked. -ENOENT: no such node. */
 int registry_node_reset(struct registry *r, const char *router, const char *node,
 			const struct registry_origin *origin, struct err *err);
 

@@ -1,7 +1,7 @@
-/* registry_patience.h - how long a call of the registry may take, and what ends it before.
+/* registry_patience.h - how long a call of the registry may take, and what ends it earlier.
  *
- * A database that hangs answers neither yes nor no: whatever waits for one waits here, with a
- * deadline of our own, and until somebody else gives all of it up (registry_stop()).
+ * A database that hangs answers neither yes nor no. So every wait for a database is made here,
+ * with a deadline of our own, and ends early when registry_stop() gives up all calls.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct registry_patience {
 	bool given_up; /* by any thread */
 };
 
-/* Of a clock that only goes on. */
+/* Milliseconds of a clock that never goes back. */
 uint64_t registry_now_ms(void);
 
 int registry_patience_init(struct registry_patience *p, struct err *err);
@@ -25,7 +25,8 @@ void registry_patience_release(struct registry_patience *p);
 
 /* A call begins. */
 void registry_patience_begin(struct registry_patience *p, uint64_t ms);
-/* How long one may still wait; 0 = it is over, and registry_patience_lost() says why. */
+/* How long the call may still wait; 0 = its time is over: call registry_patience_lost(), which
+ * says why. */
 int registry_patience_left_ms(const struct registry_patience *p);
 /* -ETIMEDOUT or -ECANCELED. who: the database. */
 int registry_patience_lost(const struct registry_patience *p, const char *who, struct err *err);
@@ -34,6 +35,6 @@ int registry_patience_lost(const struct registry_patience *p, const char *who, s
  * within that time, or it is over. */
 int registry_patience_wait(const struct registry_patience *p, int fd, short events, int ms);
 
-/* From any thread, for good: who waits stops waiting, and nobody begins to. */
+/* From any thread, and for good: all waits end, and new ones end at once. */
 void registry_patience_give_up(struct registry_patience *p);
 bool registry_patience_is_given_up(const struct registry_patience *p);

@@ -1,5 +1,4 @@
-/* registry_pin.h - what a node is known by, once it is enrolled.
- */
+/* registry_pin.h - the pin: the key by which a node is recognized, once it is enrolled. */
 #pragma once
 
 #include <stdint.h>
@@ -21,7 +20,7 @@ struct registry_pin {
 };
 
 const char *registry_pin_kind_name(enum registry_pin_kind kind);
-/* Of a name that this program wrote: any other is taken for an SSH key. */
+/* The kind of a name that this program wrote; any other name counts as an SSH key. */
 enum registry_pin_kind registry_pin_kind_from_name(const char *name);
 
 void registry_digest(struct span bytes, uint8_t ret[REGISTRY_DIGEST_SIZE]);

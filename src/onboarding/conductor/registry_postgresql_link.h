@@ -1,8 +1,8 @@
-/* registry_postgresql_link.h - a connection of libpq's that waits no longer than its patience.
+/* registry_postgresql_link.h - a connection of libpq that waits no longer than its patience.
  *
- * libpq's blocking calls have no deadline once a connection stands, and a server that hangs (a
- * backend that was stopped, a pool that is paused) is never heard of. Here everything is sent and
- * awaited by poll(). A connection whose answer did not come in time is of no use any more.
+ * libpq's blocking calls have no deadline once a connection is up, and never return if a server
+ * hangs (a backend that was stopped, a connection pool that is paused). Here everything is sent,
+ * and awaited by poll(). A connection whose answer did not come in time is not used again.
  */
 #pragma once
 
@@ -11,15 +11,15 @@
 #include "core/err.h"
 #include "onboarding/conductor/registry_patience.h"
 
-/* To the first of the URI's hosts that takes it, each for its share of the time. Where no TLS is
- * asked for, nothing is said before the other end is seen to be this machine. -EINVAL: see
+/* Connects to the first of the URI's hosts that accepts, each for its share of the time. Without
+ * TLS, nothing is sent before it is seen that the other end is this machine. -EINVAL: see
  * postgresql_uri_parse(); -ECONNRESET, -ETIMEDOUT, -ECANCELED, -ENOMEM. */
 int postgresql_link_open(PGconn **ret, const char *uri, const struct registry_patience *patience,
 			 struct err *err);
 
-/* After a PQsend…() of that result: send all of it, and take what comes of it, the last result
- * where there are several. *ret is PQclear()'s, and may tell of a failure; NULL: libpq's message
- * does. -ETIMEDOUT, -ECANCELED: err is filled. */
+/* To be called after a PQsend…() that returned sent: sends all of it and waits for the result,
+ * the last one if there are several. Free *ret by PQclear(); it may describe a failure. If it is
+ * NULL, libpq's message does. -ETIMEDOUT, -ECANCELED: err is filled. */
 int postgresql_link_finish(PGconn *link, int sent, const struct registry_patience *patience,
 			   PGresult **ret, struct err *err);
 

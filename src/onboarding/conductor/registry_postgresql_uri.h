@@ -1,8 +1,8 @@
 /* registry_postgresql_uri.h - where a registry's URI leads to, host by host, as libpq reads it.
  *
- * What stands in the URI goes before the environment (PGHOST, PGHOSTADDR, PGPORT …) and a service
- * that it names (PGSERVICE). Of each host the address counts where one is given: it is where the
- * connection goes, whatever the name says.
+ * Settings in the URI count before the environment (PGHOST, PGHOSTADDR, PGPORT …) and before a
+ * service that the environment names (PGSERVICE). If a host has an address, the address counts:
+ * the connection goes there, whatever the name is.
  */
 #pragma once
 
@@ -28,8 +28,8 @@ struct postgresql_uri {
 	bool needs_tls; /* with the server's name checked: one of them is not on this machine */
 };
 
-/* -EINVAL: no URI of libpq's, one with service=, lists that do not fit together, or one that asks
- * for less than is needed. Never with a word of a password. */
+/* -EINVAL: not a URI of libpq's, one with service=, lists that do not fit together, or a URI that
+ * asks for less than is needed. Messages never have a part of a password. */
 int postgresql_uri_parse(struct postgresql_uri *ret, const char *uri, struct err *err);
 void postgresql_uri_release(struct postgresql_uri *uri);
 

@@ -50,8 +50,8 @@ void query_close(struct query *q);
 bool query_is_null(struct query *q, unsigned column);
 /* 0 for NULL. */
 int64_t query_integer(struct query *q, unsigned column);
-/* Copied and zero-terminated. "" for NULL, and for what does not fit, which no conductor of ours
- * has written: a name that was cut would be another's. size: of ret. */
+/* Copied and zero-terminated. "" for NULL, and for text that does not fit: none of our conductors
+ * has written it, and a name that was cut would be another name. size: of ret. */
 void query_text(struct query *q, unsigned column, char *ret, size_t size);
 /* Owned by the query until the next row; size 0 for NULL. */
 struct span query_bytes(struct query *q, unsigned column);

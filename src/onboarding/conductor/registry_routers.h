@@ -1,7 +1,7 @@
 /* registry_routers.h - the authority's routers: mode, pre-shared secret, configuration.
  *
- * What configures a router makes it, if it is not there yet: disabled, without a secret. Secrets
- * leave the registry by registry_lookup() and registry_token_issue() alone.
+ * Configuring a router makes it, if it is not there yet: disabled, without a secret. Only
+ * registry_lookup() and registry_token_issue() return secrets.
  */
 #pragma once
 
@@ -33,16 +33,16 @@ struct registry_router_changes {
 	const char *secret; /* 48 characters [A-Za-z0-9]; NULL = make one */
 };
 
-/* All of it, or nothing; a router that is not there is made also when nothing is set. The first
- * mode but disabled makes a secret, if there is none. Disabling and a higher mode end the router's
- * enrolments: its keys are no longer among registry_authorized_keys(). Another secret revokes the
- * tokens that were issued before. */
+/* Makes all of these changes, or none. A router that is not there is made, also if nothing is
+ * set. Setting a mode other than disabled makes a secret, if there is none. Disabling, and a
+ * higher mode, end the router's enrolments: registry_authorized_keys() no longer has their keys.
+ * Another secret revokes the tokens that were issued before. */
 int registry_router_put(struct registry *r, const char *router,
 			const struct registry_router_changes *changes,
 			const struct registry_origin *origin, struct err *err);
 
-/* The router's own configuration, JSON text as the caller has validated it. revision: the one that
- * was edited, so that nobody's change is lost (-EBUSY); 0 = there was none. */
+/* The router's own configuration: JSON text that the caller has validated. revision: the one that
+ * was edited, so that no other change is lost (-EBUSY); 0 = there was none. */
 int registry_router_set_configuration(struct registry *r, const char *router,
 				      const char *configuration, int64_t revision,
 				      const struct registry_origin *origin, struct err *err);
@@ -51,7 +51,7 @@ int registry_router_set_configuration(struct registry *r, const char *router,
 int registry_router_get_configuration(struct registry *r, const char *router, char **ret,
 				      int64_t *ret_revision, struct err *err);
 
-/* With all that is its own: nodes, tokens, enrolments. -ENOENT. */
+/* Deletes the router and all that it has: nodes, tokens, enrolments. -ENOENT. */
 int registry_router_delete(struct registry *r, const char *router,
 			   const struct registry_origin *origin, struct err *err);
 

@@ -1,10 +1,10 @@
-/* registry_schema.h - the registry's tables, and how those of an older one become them.
+/* registry_schema.h - the registry's tables, and how those of an older version are upgraded.
  *
- * A table of numbered steps. Each runs in a transaction of its own, with the number it leads to,
- * so that a registry is always of one version or the next, never between. Steps are never changed
- * once they were released: another one is added.
+ * A table of numbered steps. Each step runs in a transaction of its own, together with its
+ * number, so that a registry always has one version or the next, never something between. A step
+ * that was released is never changed: another one is added.
  *
- * Two conductors may bring the same registry up to date at once: one of them finds it done.
+ * If two conductors upgrade the same registry at the same time, one of them finds it done.
  */
 #pragma once
 

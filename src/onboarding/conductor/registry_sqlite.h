@@ -1,8 +1,8 @@
 /* registry_sqlite.h - the registry in a file: sqlite:/absolute/path
  *
- * The file and what SQLite puts beside it (-wal, -shm) are for their owner alone (0600); one that
- * others may open is closed to them. WAL, foreign keys, and a commit is on disk when it returns
- * (synchronous=FULL). What is deleted is overwritten.
+ * Only the owner may read the file and those that SQLite puts beside it (-wal, -shm): mode 0600,
+ * which is also set on an existing file. WAL, foreign keys, and a commit is on disk when it
+ * returns (synchronous=FULL). Deleted content is overwritten.
  */
 #pragma once
 

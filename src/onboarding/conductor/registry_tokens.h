@@ -1,8 +1,8 @@
-/* registry_tokens.h - onboarding tokens: that they were issued, and what they are made of.
+/* registry_tokens.h - the onboarding tokens that were issued, and what they contained.
  *
- * The token itself is not kept: token_payload() writes it again from the claims here. One whose
- * number is not known is no token of ours, whatever its signature says: that of a router that was
- * deleted stays dead when the same is made again.
+ * The token itself is not kept: token_payload() writes it again from the claims here. A token
+ * whose number is not here is not valid, whatever its signature is: so the tokens of a router
+ * that was deleted stay void when a router of that name is made again.
  */
 #pragma once
 
@@ -18,7 +18,7 @@
 
 #define REGISTRY_TOKENS_KEPT_S INT64_C(2592000) /* after they expired */
 
-/* Of a router, what stands in its tokens. */
+/* What the tokens of a router contain. */
 struct registry_claims {
 	char router[TOKEN_NAME_SIZE];
 	enum onboarding_mode mode;
@@ -47,13 +47,14 @@ struct registry_token_order {
 	struct span certificate; /* DER, the conductor's, that will stand in it */
 };
 
-/* Note it. What it is made of is then the caller's, to be released. -EINVAL: mode disabled, no
- * asset-id, or no such router: the message says what to configure; -ETIME. */
+/* Records a token that is about to be signed. *ret is what it must contain; the caller releases
+ * it. -EINVAL: mode disabled, no asset-id, or no such router: the message says what to configure;
+ * -ETIME. */
 int registry_token_issue(struct registry *r, const struct registry_token_order *order,
 			 const struct registry_origin *origin, struct registry_claims *ret,
 			 struct err *err);
 
-/* Also one that is revoked already. -ENOENT: there is none of this number. */
+/* Revokes a token, also one that is revoked already. -ENOENT: there is no token of this number. */
 int registry_token_revoke(struct registry *r, const char *jti, const struct registry_origin *origin,
 			  struct err *err);
 

@@ -1,7 +1,7 @@
-/* registry_transaction.h - for the registry's own parts: a piece of work in one transaction.
+/* registry_transaction.h - for the registry's own parts: runs a piece of work in one transaction.
  *
- * The work may be run several times, each time on a database where nothing of the former run
- * happened: what it leaves in its argument it must begin anew.
+ * The work may run several times, each time on a database in which the run before had no effect.
+ * So it must initialize whatever it leaves in its argument.
  */
 #pragma once
 

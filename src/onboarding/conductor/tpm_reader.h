@@ -1,6 +1,7 @@
-/* tpm_reader.h - takes TPM structures apart (TPM 2.0 Library, Part 2): big-endian, in order.
+/* tpm_reader.h - reads TPM structures (TPM 2.0 Library, Part 2): big-endian, in order.
  *
- * A reader that ran out of bytes stays so and gives zeros: callers look once, at the end.
+ * A reader that has run out of bytes stays failed and returns zeros, so that callers check only
+ * once, at the end.
  */
 #pragma once
 

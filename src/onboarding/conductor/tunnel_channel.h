@@ -1,13 +1,15 @@
-/* tunnel_channel.h - the messages of conductord and its helper (tunnel_message), with descriptors
- * (SCM_RIGHTS), over a unix socket that keeps them apart (SOCK_SEQPACKET).
+/* tunnel_channel.h - carries the messages between conductord and its helper (tunnel_message),
+ * with descriptors (SCM_RIGHTS), over a unix socket that keeps messages apart (SOCK_SEQPACKET).
  *
- * What the other side does not take yet waits here, in order, however much it is: a session that
- * stands is never the price of one that comes. Whoever can wait asks tunnel_channel_has_room()
- * first; all else is bounded by what it is about (sessions, requests). A message of another size
- * breaks the channel: its owner closes it then. A kernel that is short of memory, or of descriptors
- * under way, does not: it is asked again.
+ * Messages that the other side does not take yet wait here, in order, without a limit: a session
+ * that stands must never be lost for a new one. A sender that can wait asks
+ * tunnel_channel_has_room() first; the number of all other messages is limited by what they are
+ * about (sessions, requests). A message of the wrong size breaks the channel; its owner then
+ * closes it. If the kernel is short of memory, or has too many descriptors in transit, the
+ * message is sent later.
  *
- * Calling sequence: tunnel_channel_open -> send, received ... -> [broken] -> tunnel_channel_close.
+ * Calling sequence: tunnel_channel_open -> send, received ... -> [broken] ->
+ * tunnel_channel_close.
  */
 #pragma once
 
@@ -18,11 +20,11 @@
 #include "onboarding/conductor/tunnel_message.h"
 
 struct tunnel_channel;
-/* fd is -1, or the receiver's from now on. Also -1 where there was no descriptor free for it. */
+/* fd is -1, or belongs to the receiver. It is also -1 if there was no free descriptor for it. */
 typedef void (*tunnel_received_cb)(struct tunnel_channel *channel, const struct tunnel_message *m,
 				   int fd);
-/* The other side is gone (-EPIPE), or it speaks otherwise. Comes once, from the loop; nothing is
- * sent or received after it. */
+/* The other side is gone (-EPIPE), or sent something malformed. Called once, from the loop;
+ * nothing is sent or received after it. */
 typedef void (*tunnel_broken_cb)(struct tunnel_channel *channel, int code);
 
 struct tunnel_queued {
@@ -57,8 +59,8 @@ int tunnel_channel_send(struct tunnel_channel *c, const struct tunnel_message *m
 /* Does the other side keep up? */
 bool tunnel_channel_has_room(const struct tunnel_channel *c);
 
-/* So many messages more will find their place, whatever memory there is then; until they are let go
- * of. Error: -ENOMEM. */
+/* Keep room for so many more messages, however short memory is later, until it is unreserved.
+ * Error: -ENOMEM. */
 int tunnel_channel_reserve(struct tunnel_channel *c, size_t n);
 void tunnel_channel_unreserve(struct tunnel_channel *c, size_t n);
 

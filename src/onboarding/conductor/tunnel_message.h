@@ -1,8 +1,8 @@
-/* tunnel_message.h - what conductord and its helper `conductord --tunnels` say to each other.
+/* tunnel_message.h - the messages between conductord and its helper `conductord --tunnels`.
  *
- * Both are the same program on the same machine: a message is the struct as it lies in memory. But
- * the helper runs what strangers speak to, so that conductord believes no message before it is
- * checked, and the helper none that conductord would not send.
+ * Both are the same program on the same machine: a message is the struct as it is in memory. But
+ * strangers speak to programs that the helper runs. So conductord checks each message before it
+ * uses it, and the helper refuses what conductord would not send.
  */
 #pragma once
 
@@ -35,12 +35,12 @@ struct tunnel_message {
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 };
 
-/* Is it one that goes this way, and all in it that belongs to it as it has to be? Whether its
- * descriptor has come is not asked: it is lost where the receiver has no room for one. */
+/* Is this a message for this direction, with all that belongs to it? Whether its descriptor has
+ * come is not checked: it is lost if the receiver had no room for one. */
 bool tunnel_message_is_to_helper(const struct tunnel_message *message);
 bool tunnel_message_is_from_helper(const struct tunnel_message *message);
 
-/* Is a descriptor that came with a reply what was asked for: a TCP socket, connected or listening?
- * Makes it non-blocking. Returns 0, or -EBADF: it is something else. */
+/* Is the descriptor that came with a reply what was asked for: a TCP socket, connected or
+ * listening? Makes it non-blocking. Returns 0, or -EBADF: it is something else. */
 int tunnel_message_check_connection(int fd);
 int tunnel_message_check_listener(int fd);

@@ -1,8 +1,8 @@
-/* tunnel_session.h - the sessions of a helper: `sshd -i` on each socket that it was given, so that
- * sshd sees who the client is, and no byte passes through us.
+/* tunnel_session.h - the helper's sessions: it runs `sshd -i` on each socket that it was given.
+ * So sshd sees the client's address, and no byte passes through us.
  *
- * A session that authenticates ends the older ones of its key: its router has come back, and they
- * hold its port until sshd misses them.
+ * A session that authenticates ends the older sessions of its key: the router has come back, and
+ * they would occupy its port until sshd notices that they are dead.
  */
 #pragma once
 
@@ -24,12 +24,12 @@ struct tunnel_sessions {
 	struct tunnel_session *first;
 };
 
-/* Takes fd. It is to authenticate in so many seconds. ended comes also when there is no sshd, and,
- * at once, without memory. */
+/* Takes fd. The session must authenticate within so many seconds. ended comes also if there is no
+ * sshd, and, at once, if there is no memory. */
 void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds);
 
-/* Each with all its processes, within half a second. By its id only one that has not authenticated:
- * ids are given again, and it may be another's by then. */
+/* Ends sessions with all their processes, within half a second. By its id only a session that has
+ * not authenticated is ended: ids are used again, and it may be another session by then. */
 void tunnel_session_end(struct tunnel_sessions *all, uint32_t id);
 void tunnel_session_end_key(struct tunnel_sessions *all, const char *fingerprint);
 void tunnel_session_end_all(struct tunnel_sessions *all);

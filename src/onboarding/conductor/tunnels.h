@@ -1,9 +1,10 @@
-/* tunnels.h - conductord's side of its helper (tunnel_host): starts it, or finds systemd's; hands
- * clients over; asks for connections into the tunnels. A helper that is lost is started, or looked
- * for, again every second.
+/* tunnels.h - conductord's side of its helper (tunnel_host): starts the helper or connects to the
+ * one that systemd has started, hands clients over to it, and asks it for connections into the
+ * tunnels. A helper that is lost is started, or connected to, again every second.
  *
  * Calling sequence: tunnels_start -> ready -> session, connect ... -> [lost -> ready ...] ->
- * tunnels_close. After ready anew, there is no session, and no listener: conductord asks again.
+ * tunnels_close. After ready has come again there is no session and no listener: conductord asks
+ * for them again.
  */
 #pragma once
 
@@ -36,20 +37,20 @@ struct tunnels_options {
 	const char *socket;
 	void (*ready)(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
 	void (*lost)(void *owner, const char *reason);
-	/* A session by its id: the first may come once, the second comes once unless the helper is
-	 * lost. */
+	/* A session, by its id: authenticated may come once; ended comes once, unless the helper
+	 * is lost. */
 	void (*authenticated)(void *owner, uint32_t id, const char *fingerprint);
 	void (*ended)(void *owner, uint32_t id);
 	void *owner;
 };
 
 struct tunnels_request;
-/* fd is the owner's (non-blocking, close-on-exec), or a negative errno: -ECONNREFUSED, nobody
- * listens there; -ENOTCONN, there is no helper; -EMFILE, we have no descriptor free; -EBADF, what
- * came is no such socket. */
+/* fd belongs to the owner (non-blocking, close-on-exec), or is a negative errno: -ECONNREFUSED,
+ * nobody listens there; -ENOTCONN, there is no helper; -EMFILE, no descriptor is free; -EBADF,
+ * what came is no such socket. */
 typedef void (*tunnels_answered_cb)(struct tunnels_request *request, int fd);
 
-/* Embedded in its owner; its own from tunnels_connect() until answered. */
+/* Embedded in its owner. From tunnels_connect() until answered it must not be touched. */
 struct tunnels_request {
 	tunnels_answered_cb answered;
 	uint32_t id;
@@ -75,27 +76,27 @@ struct tunnels {
 	void (*closed)(struct tunnels *t);
 };
 
-/* What keeps the helper from starting is told by lost. The options' strings are borrowed. */
+/* If the helper cannot be started, lost says why. The options' strings are borrowed. */
 void tunnels_start(struct tunnels *t, uv_loop_t *loop, const struct tunnels_options *options);
-/* What waits is answered with -ENOTCONN first. */
+/* Requests that wait are answered with -ENOTCONN first. */
 void tunnels_close(struct tunnels *t, void (*closed)(struct tunnels *t));
 
-/* Is there a helper that keeps up? */
+/* Is there a helper, and does it take its messages in time? */
 bool tunnels_has_room(const struct tunnels *t);
-/* Takes fd, a client of whom nothing is read yet, who has so many seconds to authenticate; id is
- * its owner's (port_mux's ticket). Errors: -ENOTCONN, there is no helper now; -ENOMEM. fd is closed
- * then.
- */
+/* Takes fd, a client from which nothing was read yet and which has so many seconds to
+ * authenticate. id is chosen by the owner (port_mux's ticket). Errors: -ENOTCONN, there is no
+ * helper now; -ENOMEM. fd is closed then. */
 int tunnels_session(struct tunnels *t, uint32_t id, int fd, uint16_t seconds);
-/* Unless it has authenticated. */
+/* Ends the session, unless it has authenticated. */
 void tunnels_end_session(struct tunnels *t, uint32_t id);
-/* All sessions of a key, within a second. Its line in authorized_keys must be gone before. Error:
- * -ENOMEM, they go on. */
+/* Ends all sessions of a key, within a second. Remove its line from authorized_keys before.
+ * Error: -ENOMEM, the sessions go on. */
 int tunnels_end_key(struct tunnels *t, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
 
-/* Into a router's tunnel. */
+/* Connect to a router through its tunnel. */
 void tunnels_connect(struct tunnels *t, struct tunnels_request *request, uint16_t port,
 		     tunnels_answered_cb answered);
-/* Where the routers' tunnels lead to: the repository's. */
+/* Listen, in the helper's network, on the port of the repository, to which the routers' tunnels
+ * lead. */
 void tunnels_listen(struct tunnels *t, struct tunnels_request *request, uint16_t port,
 		    tunnels_answered_cb answered);

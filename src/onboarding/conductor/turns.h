@@ -1,21 +1,24 @@
-/* turns.h - who has spoken on the open port waits for its turn, has it, and may lose it.
+/* turns.h - a connection on the open port that has spoken waits for its turn, has it, and may
+ * lose it.
  *
- *	turns_wait ──▶ waits ──── turns_next ────▶ has its turn ──── it is through, or gone
- *	   └ 0: not in time          └ who has stalled goes first ──▶ shown out
+ *	turns_wait ──▶ waits ──── turns_next ────▶ has its turn ──── it is done, or gone
+ *	   └ 0: not in time          └ one that has stalled goes first ──▶ shown out
  *
- * Nobody who makes progress is ended for one that has not begun. To wait costs the conductor a
- * descriptor, a turn costs it a process of sshd or a handshake: so there are as many turns as
- *places, and of them only so many under way as this machine gets through (pace), else all of them
- *would be slow together and none through in time. Only when there is no place, and somebody waits,
- *who has stalled makes room: whose answer is due and has not come for long, as pace has it. A byte
- *now and then is no answer. Who has stalled is not counted as under way.
+ * A connection that makes progress is never closed for one that has not begun. Waiting costs the
+ * conductor one descriptor; a turn costs a process of sshd, or a handshake. So there are as many
+ * turns as places, and of these only so many at the same time as this machine gets through
+ * (pace); else all would be slow together, and none done in time. Only if there is no place, and
+ * somebody waits, one that has stalled must go: its answer is due and has not come for long, as
+ * measured by pace. A byte now and then is no answer. A turn that has stalled does not count as
+ * running.
  *
- * Who logged in from its address lately is known, and comes before strangers, in three of four
- * turns; a quarter of the places is for the known alone. In its class who waits longest is next.
+ * An address from which a router logged in lately is known, and comes before strangers in three
+ * of four turns; a quarter of the places is for known addresses only. Within its class, the one
+ * that has waited longest is next.
  *
- * A peer waits for so long as OpenSSH's client does for a banner (ConnectTimeout=15, see tunnel.c).
- * Who would have to wait for longer, by the pace at which turns come now, is told at once: it is
- * back the sooner.
+ * A peer waits as long as OpenSSH's client waits for a banner (ConnectTimeout=15, see tunnel.c).
+ * If, at the present pace, it would have to wait longer, it is turned away at once, so that it
+ * comes back sooner.
  *
  * Pure: time is an argument, and nothing is allocated after turns_new().
  */
@@ -25,7 +28,7 @@
 #include <stdint.h>
 
 #define TURNS_WAIT_MS 13000
-#define TURNS_HOPE_MS 10000 /* who would wait for longer does not begin to */
+#define TURNS_HOPE_MS 10000 /* one that would have to wait longer is not accepted */
 
 enum turns_class {
 	TURNS_KNOWN,
@@ -37,13 +40,14 @@ struct turns_options {
 	uint32_t places;     /* turns at once, at least 1 */
 	uint32_t waiting;    /* at least 1; with places at most TURNS_ALL_MAX */
 	bool we_speak_first; /* the peer's answer is not due before we have said something */
-	uint32_t cores;      /* that our work is done on; 0 = it is not what turns are short of */
-	uint64_t turn_ms;    /* for which it has it; 0 = for ever */
-	uint32_t pace_per_s; /* of turns, believed until there is a queue to measure; at least 1 */
+	uint32_t cores;      /* on which our work is done; 0 = turns are not limited by CPU */
+	uint64_t turn_ms;    /* how long a turn may last; 0 = for ever */
+	uint32_t pace_per_s; /* turns a second, assumed until there is a queue to measure; at least
+				1 */
 };
 #define TURNS_ALL_MAX (1u << 18)
 
-/* A place, and its number of use, so that an old ticket is nobody's. 0 = none. */
+/* A place, and how often it was used, so that an old ticket is never valid again. 0 = none. */
 typedef uint32_t turns_ticket;
 
 /* What the kernel knows of a connection that has its turn. */
@@ -60,18 +64,18 @@ struct turns;
 struct turns *turns_new(const struct turns_options *options);
 void turns_free(struct turns *t);
 
-/* Returns 0 when its turn would not come in time. *ret_shown_out: a stranger who waited and has no
- * place any more, as a known one came; 0 = nobody. */
+/* Returns 0 if its turn would not come in time. *ret_shown_out: a stranger that waited and lost
+ * its place to a known address; 0 = none. */
 turns_ticket turns_wait(struct turns *t, enum turns_class class, uint64_t now_ms,
 			turns_ticket *ret_shown_out);
 
-/* It got through: how long that took is what others are measured by. */
+/* It is done. How long that took is used to judge others. */
 void turns_through(struct turns *t, turns_ticket ticket, uint64_t now_ms);
 
-/* It is over by itself, and did not get through: perhaps its time was over. */
+/* It has ended by itself without being done, perhaps because its time was over. */
 void turns_over(struct turns *t, turns_ticket ticket, uint64_t now_ms);
 
-/* Shown out, or hung up. A ticket that is not valid any more: nothing happens. */
+/* It was shown out, or the peer has closed. A ticket that is no longer valid: nothing happens. */
 void turns_leave(struct turns *t, turns_ticket ticket);
 
 /* Somebody's turn is near. First, one at a time, who has stalled in a place that is wanted: it is
@@ -83,19 +87,19 @@ struct turns_move {
 /* Returns false when there is nothing to do. */
 bool turns_next(struct turns *t, uint64_t now_ms, struct turns_move *ret);
 
-/* What was seen of one that has its turn. Returns false when it has said more than anybody needs to
- * (TURNS_RECEIVED_MAX), or has had it for turn_ms: it is to be shown out. */
+/* What the kernel says of one that has its turn. Returns false if it is to be shown out: it has
+ * sent more than anybody needs to (TURNS_RECEIVED_MAX), or has had its turn for turn_ms. */
 bool turns_observe(struct turns *t, turns_ticket ticket, const struct turns_sample *sample,
 		   uint64_t now_ms);
 #define TURNS_RECEIVED_MAX (64u << 10)
 
-/* It is our turn, whatever the kernel knows. */
+/* It waits for us, whatever the kernel says. */
 void turns_progress(struct turns *t, turns_ticket ticket, uint64_t now_ms);
 
-/* Who has waited for TURNS_WAIT_MS; 0 = nobody. */
+/* One that has waited for TURNS_WAIT_MS; 0 = none. */
 turns_ticket turns_overdue(const struct turns *t, uint64_t now_ms);
 
-/* Is it valid, and has it its turn? */
+/* Is the ticket valid, and has it its turn? */
 bool turns_has_begun(const struct turns *t, turns_ticket ticket);
 
 uint32_t turns_waiting(const struct turns *t);
