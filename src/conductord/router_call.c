@@ -125,7 +125,7 @@ static void on_connected(struct tunnels_request *request, int fd)
 		free_if_let_go(call);
 	} else if (fd < 0) {
 		fail(call, fd,
-		     fd == -ECONNREFUSED ? "it is not connected" : "its tunnel cannot be reached");
+		     fd == -ECONNREFUSED ? ROUTER_NOT_CONNECTED : "its tunnel cannot be reached");
 	} else {
 		ask(call, fd);
 	}

@@ -16,6 +16,9 @@
 /* For who waits at a prompt: a line that loses packets is given a few tries. */
 #define ROUTER_CALL_ASK_MS    5000u
 
+/* Of an answer: nobody holds that port. */
+#define ROUTER_NOT_CONNECTED "it is not connected"
+
 struct router_call;
 
 struct router_answer {

@@ -40,6 +40,8 @@ int router_nodes_list(struct registry *registry, struct router_nodes *nodes, str
 			continue;
 		memcpy(node->name, rows[i].name, sizeof(node->name));
 		node->listen_port = rows[i].listen_port;
+		node->enrolled = rows[i].enrolled;
+		memcpy(node->ssh_key, rows[i].ssh_key, sizeof(node->ssh_key));
 		nodes->n++;
 	}
 	free(rows);
@@ -47,6 +49,32 @@ int router_nodes_list(struct registry *registry, struct router_nodes *nodes, str
 		rc = err_set(err, -ENOENT, "router %s has no node%s%s", nodes->router,
 			     nodes->only[0] ? " " : "", nodes->only);
 	return rc;
+}
+
+const struct router_node *router_nodes_find(const struct router_nodes *nodes, const char *name)
+{
+	for (size_t i = 0; i < nodes->n; i++)
+		if (strcmp(nodes->each[i].name, name) == 0)
+			return &nodes->each[i];
+	return NULL;
+}
+
+const char *router_node_end(const struct router_node *was, const struct router_nodes *now)
+{
+	const struct router_node *is = router_nodes_find(now, was->name);
+
+	if (!is)
+		return "it was deleted meanwhile";
+	if (is->listen_port != was->listen_port)
+		return "it was deleted and made again meanwhile";
+	if (!was->enrolled)
+		return NULL;
+	if (!is->enrolled)
+		return "its enrolment has ended: it was reset or disabled, or deleted and made "
+		       "again";
+	return memcmp(is->ssh_key, was->ssh_key, sizeof(is->ssh_key)) == 0
+		       ? NULL
+		       : "it was enrolled anew meanwhile, with another key";
 }
 
 unsigned router_nodes_status(int rc)
@@ -92,16 +120,31 @@ static void add_answer(cJSON *json, const struct router_answer *answer)
 	cJSON_Delete(said);
 }
 
-cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer)
+static cJSON *new_told(const struct router_node *node, bool connected, int status)
 {
 	cJSON *json = cJSON_CreateObject();
 
 	(void)cJSON_AddStringToObject(json, "node", node->name);
-	(void)cJSON_AddBoolToObject(json, "connected", answer->status > 0);
-	(void)cJSON_AddNumberToObject(json, "status", answer->status);
+	(void)cJSON_AddBoolToObject(json, "connected", connected);
+	(void)cJSON_AddNumberToObject(json, "status", status);
+	return json;
+}
+
+cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer)
+{
+	cJSON *json = new_told(node, answer->status > 0, answer->status);
+
 	if (answer->status > 0)
 		add_answer(json, answer);
 	else
 		add_error(json, answer->err.text);
+	return json;
+}
+
+cJSON *router_node_not_asked(const struct router_node *node, unsigned status, const char *why)
+{
+	cJSON *json = new_told(node, false, (int)status);
+
+	add_error(json, why);
 	return json;
 }

@@ -16,6 +16,8 @@
 struct router_node {
 	char name[TOKEN_NAME_SIZE];
 	uint16_t listen_port; /* of its tunnel */
+	bool enrolled;        /* else nobody is asked there, whoever may be connected still */
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of who is */
 };
 
 struct router_nodes {
@@ -33,9 +35,16 @@ int router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x, 
 
 /* Blocks. -ENOENT: there is none such; those of the registry. */
 int router_nodes_list(struct registry *registry, struct router_nodes *nodes, struct err *err);
+/* NULL = it is none of them. */
+const struct router_node *router_nodes_find(const struct router_nodes *nodes, const char *name);
+/* What became of a node since it was listed: NULL = it is who it was, or has come only now. Else a
+ * sentence: behind its port is nobody, or somebody else. */
+const char *router_node_end(const struct router_node *was, const struct router_nodes *now);
 /* The status of HTTP for such an error. */
 unsigned router_nodes_status(int rc);
 
 /* {"node","connected","status","answer","error"}: answer is what it says, or null with an error.
  * At most ROUTER_ANSWER_MAX bytes of it are looked at: it is parsed on the loop. */
 cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer);
+/* The same of one that is not asked. status: 0, or one of HTTP: it will not be asked again. */
+cJSON *router_node_not_asked(const struct router_node *node, unsigned status, const char *why);

@@ -65,20 +65,30 @@ static void reply_round(struct round *round)
 	end_round(round);
 }
 
+static void answered(struct asked_node *asked, cJSON *answer)
+{
+	struct round *round = asked->round;
+
+	asked->answer = answer;
+	if (--round->awaited == 0)
+		reply_round(round);
+}
+
 static void on_answered(void *owner, const struct router_answer *answer)
 {
 	struct asked_node *asked = owner;
 	struct round *round = asked->round;
 
-	asked->answer = router_node_told(&round->nodes.each[asked - round->asked], answer);
-	if (--round->awaited == 0)
-		reply_round(round);
+	answered(asked, router_node_told(&round->nodes.each[asked - round->asked], answer));
 }
 
+/* What is meant for a node is for who is enrolled with it: who was, before it was reset, may be
+ * connected for a moment yet. */
 static void ask_node(struct round *round, size_t i)
 {
+	const struct router_node *node = &round->nodes.each[i];
 	const struct router_ask ask = {
-		.listen_port = round->nodes.each[i].listen_port,
+		.listen_port = node->listen_port,
 		.method = round->method,
 		.path = round->path,
 		.body = round->body,
@@ -86,13 +96,13 @@ static void ask_node(struct round *round, size_t i)
 		.timeout_ms = strcmp(round->method, "GET") == 0 ? ROUTER_CALL_ASK_MS
 								: ROUTER_CALL_CHANGE_MS,
 	};
-	struct router_answer none = {0};
+	struct asked_node *asked = &round->asked[i];
 
-	round->asked[i].round = round;
-	if (router_call_start(round->conductor, &ask, on_answered, &round->asked[i]) == 0)
-		return;
-	(void)err_set(&none.err, -ENOMEM, "out of memory");
-	on_answered(&round->asked[i], &none);
+	asked->round = round;
+	if (!node->enrolled)
+		answered(asked, router_node_not_asked(node, 0, ROUTER_NOT_CONNECTED));
+	else if (router_call_start(round->conductor, &ask, on_answered, asked) < 0)
+		answered(asked, router_node_not_asked(node, 0, "out of memory"));
 }
 
 static void run_list(struct work *work)

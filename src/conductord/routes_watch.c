@@ -1,6 +1,7 @@
 /* A download on a router's nodes, as it goes on: each is asked once a second through its tunnel,
  * and what it says is passed on as it comes. A node that hangs is told as such, and holds up
- * nobody. */
+ * nobody. The registry is asked each time before: where a node was deleted, or is another's now,
+ * its port may be anybody's, and it is told that this is the end. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,8 @@
 
 struct watched_node {
 	struct watch *watch;
-	uv_timer_t timer; /* until it is asked again */
 	bool is_asked;
-	bool is_open; /* it has the timer */
+	bool is_over; /* the reader was told why */
 };
 
 /* One reader. */
@@ -29,9 +29,13 @@ struct watch {
 	struct conductor *conductor;
 	struct http_exchange *x; /* NULL = nobody reads any more */
 	char path[PATH_SIZE];
-	struct router_nodes nodes;
+	struct router_nodes nodes; /* that are watched */
 	struct watched_node watched[ROUTER_NODES_MAX];
-	bool is_listing; /* on a worker */
+	struct router_nodes now; /* the worker's while it lists */
+	bool is_listing;
+	bool has_begun;
+	uv_timer_t timer; /* until all are asked again */
+	bool has_timer;
 	int rc;
 	struct err err;
 };
@@ -40,10 +44,10 @@ static void free_if_over(struct watch *watch)
 {
 	struct conductor *c = watch->conductor;
 
-	if (watch->x || watch->is_listing)
+	if (watch->x || watch->is_listing || watch->has_timer)
 		return;
 	for (size_t i = 0; i < watch->nodes.n; i++)
-		if (watch->watched[i].is_open || watch->watched[i].is_asked)
+		if (watch->watched[i].is_asked)
 			return;
 	free(watch);
 	node_job_ends(&c->node);
@@ -51,10 +55,10 @@ static void free_if_over(struct watch *watch)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	struct watched_node *node = container_of((uv_timer_t *)handle, struct watched_node, timer);
+	struct watch *watch = container_of((uv_timer_t *)handle, struct watch, timer);
 
-	node->is_open = false;
-	free_if_over(node->watch);
+	watch->has_timer = false;
+	free_if_over(watch);
 }
 
 static void on_gone(void *kept)
@@ -62,28 +66,20 @@ static void on_gone(void *kept)
 	struct watch *watch = kept;
 
 	watch->x = NULL;
-	if (watch->is_listing) /* nodes are the worker's, and none has a timer yet */
-		return;
-	for (size_t i = 0; i < watch->nodes.n; i++)
-		if (watch->watched[i].is_open)
-			uv_close((uv_handle_t *)&watch->watched[i].timer, on_timer_closed);
-	free_if_over(watch);
+	if (watch->has_timer)
+		uv_close((uv_handle_t *)&watch->timer, on_timer_closed);
+	else
+		free_if_over(watch);
 }
 
-static void ask(struct watched_node *node);
-
-static void on_timer(uv_timer_t *timer)
+static const struct router_node *node_of(const struct watched_node *node)
 {
-	ask(container_of(timer, struct watched_node, timer));
+	return &node->watch->nodes.each[node - node->watch->watched];
 }
 
-static void tell(struct watched_node *node, const struct router_answer *answer)
+static void tell(struct watched_node *node, cJSON *json)
 {
-	struct watch *watch = node->watch;
-	cJSON *json = router_node_told(&watch->nodes.each[node - watch->watched], answer);
-
-	(void)uv_timer_start(&node->timer, on_timer, ASK_MS, 0);
-	(void)events_send(watch->x, "node", json);
+	(void)events_send(node->watch->x, "node", json);
 	cJSON_Delete(json);
 }
 
@@ -92,27 +88,59 @@ static void on_answered(void *owner, const struct router_answer *answer)
 	struct watched_node *node = owner;
 
 	node->is_asked = false;
-	if (node->watch->x)
-		tell(node, answer);
-	else
+	if (!node->watch->x)
 		free_if_over(node->watch);
+	else if (!node->is_over)
+		tell(node, router_node_told(node_of(node), answer));
 }
 
 static void ask(struct watched_node *node)
 {
 	struct watch *watch = node->watch;
 	const struct router_ask ask = {
-		.listen_port = watch->nodes.each[node - watch->watched].listen_port,
+		.listen_port = node_of(node)->listen_port,
 		.method = "GET",
 		.path = watch->path,
 		.timeout_ms = ROUTER_CALL_ASK_MS,
 	};
 
-	node->is_asked = true;
-	if (router_call_start(watch->conductor, &ask, on_answered, node) == 0)
+	if (node->is_asked || node->is_over)
 		return;
-	node->is_asked = false;
-	(void)uv_timer_start(&node->timer, on_timer, ASK_MS, 0);
+	if (!node_of(node)->enrolled)
+		tell(node, router_node_not_asked(node_of(node), 0, ROUTER_NOT_CONNECTED));
+	else
+		node->is_asked = router_call_start(watch->conductor, &ask, on_answered, node) == 0;
+}
+
+static void ask_all(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->nodes.n; i++)
+		ask(&watch->watched[i]);
+}
+
+/* As the registry has them now. */
+static void judge(struct watch *watch)
+{
+	size_t n_over = 0;
+
+	for (size_t i = 0; i < watch->nodes.n; i++) {
+		struct watched_node *node = &watch->watched[i];
+		struct router_node *was = &watch->nodes.each[i];
+		const char *end = node->is_over ? NULL : router_node_end(was, &watch->now);
+
+		if (end) {
+			tell(node, router_node_not_asked(was, 404, end));
+			node->is_over = true;
+		}
+		if (node->is_over)
+			n_over++;
+		else
+			*was = *router_nodes_find(&watch->now, was->name);
+	}
+	if (n_over < watch->nodes.n)
+		return;
+	(void)uv_timer_stop(&watch->timer);
+	http_stream_end(watch->x);
 }
 
 /* So that who reads knows whom to wait for. */
@@ -127,25 +155,39 @@ static void tell_nodes(struct watch *watch)
 	cJSON_Delete(json);
 }
 
+static void list(struct watch *watch);
+
+/* While the registry lets us wait, who may log in stays as it was, and so does who is asked. */
+static void on_timer(uv_timer_t *timer)
+{
+	struct watch *watch = container_of(timer, struct watch, timer);
+
+	if (watch->is_listing)
+		ask_all(watch);
+	else
+		list(watch);
+}
+
 static void begin(struct watch *watch)
 {
+	watch->has_begun = true;
+	watch->nodes = watch->now;
 	http_reply_stream(watch->x, 200, "text/event-stream");
 	tell_nodes(watch);
-	for (size_t i = 0; i < watch->nodes.n; i++) {
-		struct watched_node *node = &watch->watched[i];
-
-		node->watch = watch;
-		node->is_open = true;
-		(void)uv_timer_init(&watch->conductor->node.loop, &node->timer);
-		ask(node);
-	}
+	for (size_t i = 0; i < watch->nodes.n; i++)
+		watch->watched[i].watch = watch;
+	watch->has_timer = true;
+	(void)uv_timer_init(&watch->conductor->node.loop, &watch->timer);
+	(void)uv_timer_start(&watch->timer, on_timer, ASK_MS, ASK_MS);
+	ask_all(watch);
 }
 
 static void run_list(struct work *work)
 {
 	struct watch *watch = container_of(work, struct watch, work);
 
-	watch->rc = router_nodes_list(watch->conductor->registry, &watch->nodes, &watch->err);
+	watch->now.n = 0;
+	watch->rc = router_nodes_list(watch->conductor->registry, &watch->now, &watch->err);
 }
 
 static void on_listed(struct work *work)
@@ -154,14 +196,24 @@ static void on_listed(struct work *work)
 
 	watch->is_listing = false;
 	if (!watch->x) {
-		watch->nodes.n = 0;
 		free_if_over(watch);
+	} else if (watch->has_begun) {
+		if (watch->rc == 0 || watch->rc == -ENOENT)
+			judge(watch);
+		ask_all(watch);
 	} else if (watch->rc < 0) {
-		watch->nodes.n = 0;
 		http_reply_problem(watch->x, router_nodes_status(watch->rc), "%s", watch->err.text);
 	} else {
 		begin(watch);
 	}
+}
+
+static void list(struct watch *watch)
+{
+	struct conductor *c = watch->conductor;
+
+	watch->is_listing = true;
+	work_pool_submit(c->registry_pool, &c->node.loop, &watch->work, run_list, on_listed);
 }
 
 void routes_router_watch(struct http_exchange *x)
@@ -182,7 +234,7 @@ void routes_router_watch(struct http_exchange *x)
 		http_reply_problem(x, 500, "out of memory");
 		return;
 	}
-	if (router_nodes_meant(&watch->nodes, x, &err) < 0) {
+	if (router_nodes_meant(&watch->now, x, &err) < 0) {
 		http_reply_problem(x, 400, "%s", err.text);
 		free(watch);
 		return;
@@ -192,6 +244,5 @@ void routes_router_watch(struct http_exchange *x)
 	(void)snprintf(watch->path, sizeof(watch->path), "/v1/downloads/%s", version);
 	http_exchange_keep(x, watch, on_gone);
 	node_job_begins(&c->node);
-	watch->is_listing = true;
-	work_pool_submit(c->registry_pool, &c->node.loop, &watch->work, run_list, on_listed);
+	list(watch);
 }

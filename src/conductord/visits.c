@@ -28,7 +28,7 @@ struct visit {
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = it began with the node */
 	char router[TOKEN_NAME_SIZE];                      /* "" = not found yet */
 	char node[TOKEN_NAME_SIZE];
-	uint16_t listen_port;
+	struct registry_enrolment who; /* as it was found last */
 	bool initializes;
 	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
 	char *configuration; /* NULL = nobody is to be visited */
@@ -147,16 +147,15 @@ static int find_by_key(const struct visit *visit, struct registry_enrolment *ret
 /* -ENOENT: nobody is enrolled so. */
 static int find_node(struct visit *visit, struct err *err)
 {
-	struct registry_enrolment row = {0};
+	struct registry_enrolment *row = &visit->who;
 	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->conductor->registry,
-							  visit->router, visit->node, &row, err)
-				  : find_by_key(visit, &row, err);
+							  visit->router, visit->node, row, err)
+				  : find_by_key(visit, row, err);
 
 	if (rc < 0)
 		return rc;
-	memcpy(visit->router, row.router, sizeof(visit->router));
-	memcpy(visit->node, row.node, sizeof(visit->node));
-	visit->listen_port = row.listen_port;
+	memcpy(visit->router, row->router, sizeof(visit->router));
+	memcpy(visit->node, row->node, sizeof(visit->node));
 	return 0;
 }
 
@@ -173,8 +172,7 @@ static int prepare(struct visit *visit, struct err *err)
 	visit->is_anothers = false;
 	if (rc < 0)
 		return rc;
-	rc = registry_initialization_claim(registry, visit->router, visit->node, &origin, &claim,
-					   err);
+	rc = registry_initialization_claim(registry, &visit->who, &origin, &claim, err);
 	visit->is_anothers = rc == 0 && claim == REGISTRY_CLAIM_OTHERS;
 	if (rc < 0 || visit->is_anothers)
 		return rc;
@@ -202,8 +200,8 @@ static void run_finish(struct work *work)
 	struct visit *visit = container_of(work, struct visit, work);
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 
-	(void)registry_initialization_finish(visit->visits->conductor->registry, visit->router,
-					     visit->node, &origin, &visit->err);
+	(void)registry_initialization_finish(visit->visits->conductor->registry, &visit->who,
+					     &origin, &visit->err);
 }
 
 static void finished(struct visit *visit)
@@ -264,7 +262,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 static void call(struct visit *visit)
 {
 	const struct router_ask ask = {
-		.listen_port = visit->listen_port,
+		.listen_port = visit->who.listen_port,
 		.method = visit->initializes ? "POST" : "PUT",
 		.path = visit->initializes ? "/v1/initialize" : "/v1/configuration",
 		.body = visit->configuration,

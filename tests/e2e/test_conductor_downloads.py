@@ -394,6 +394,54 @@ def test_watch_waits_for_a_conductor_that_is_killed(fleet):
         assert lines_of(out, node)[-1].startswith(f"{node} V1 complete")
 
 
+def delete(fleet, path):
+    fleet.conductor.delete("/v1/routers/router1" + path)
+
+
+def delete_and_give_away(fleet, path):
+    """Its port is the lowest that is free, and so the next node's of any router."""
+    port = [n["listen-port"] for n in fleet.conductor.get("/v1/routers/router1").json["nodes"]][-1]
+    delete(fleet, path)
+    fleet.conductor.configure(router="router2", node="node7", asset_id="A7")
+    given = fleet.conductor.get("/v1/routers/router2").json["nodes"][0]["listen-port"]
+    assert given <= port
+
+
+def reset(fleet, path):
+    assert fleet.conductor.post(f"/v1/routers/router1{path}/reset").status == 200
+
+
+@pytest.mark.parametrize("change, path, gone, why", [
+    (delete_and_give_away, "", ["node0", "node1"], "it was deleted meanwhile"),
+    (delete, "/nodes/node1", ["node1"], "it was deleted meanwhile"),
+    (reset, "/nodes/node1", ["node1"], "its enrolment has ended: it was reset"),
+], ids=["router", "node", "reset"])
+def test_watch_of_one_that_is_deleted(fleet, change, path, gone, why):
+    """Nobody is asked at its port any more, whoever has that now, and who reads is told."""
+    fleet.slow_down()
+    watch = fleet.popen("--json", "request", *DOWNLOAD, *MEANT, "version", "V1", "watch")
+    fleet.wait_states("downloading", "downloading")
+    change(fleet, path)
+    with within(30):
+        out, err = watch.communicate(timeout=60 * SLOW)
+    assert watch.returncode == 1
+    told = [json.loads(line) for line in out.splitlines()][2:]
+    for node in gone:
+        last = [t for t in told if t["node"] == node][-1]
+        assert last["status"] == 404 and last["answer"] is None and why in last["error"]
+        assert f"stewardctl: node {node}: {why}" in err
+    for node in {"node0", "node1"} - set(gone):
+        last = [t for t in told if t["node"] == node][-1]
+        assert last["answer"]["state"] == "complete" and node not in err
+
+
+def test_nothing_is_asked_of_who_was_reset(fleet):
+    """Its session may stand for a moment yet: it is no longer who is meant."""
+    reset(fleet, "/nodes/node1")
+    asked = fleet.conductor.get("/v1/routers/router1/downloads?node=node1").json["nodes"]
+    assert [(n["connected"], n["error"]) for n in asked] == [(False, NOT_CONNECTED)]
+
+
 def test_stream_of_a_reader_that_goes(fleet):
     """Nothing is left of it: the conductor stops at once, and asks nobody any more."""
     for _ in range(20):

@@ -482,13 +482,23 @@ static void test_conductors(struct registry_world *w)
 	assert_int_equal(registry_conductor_remove(w->r, "c1", &world_origin, &err), -ENOENT);
 }
 
+static struct registry_enrolment enrolled(struct registry *r)
+{
+	struct registry_enrolment who;
+	struct err err;
+
+	assert_ok(registry_enrolment_of(r, "r0", "n0", &who, &err), &err);
+	return who;
+}
+
 static enum registry_claim claim(struct registry *r, int64_t later)
 {
 	struct registry_origin origin = world_later(later);
+	struct registry_enrolment who = enrolled(r);
 	enum registry_claim claim;
 	struct err err;
 
-	assert_ok(registry_initialization_claim(r, "r0", "n0", &origin, &claim, &err), &err);
+	assert_ok(registry_initialization_claim(r, &who, &origin, &claim, &err), &err);
 	return claim;
 }
 
@@ -497,23 +507,23 @@ static void test_initialization(struct registry_world *w)
 	struct registry *other = registry_world_open(w, "c1");
 	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
 	struct registry_decision decision;
+	struct registry_enrolment who = {.router = "r0", .node = "n0"};
 	enum registry_claim ours;
 	struct err err;
 
 	world_configure(w->r, ONBOARDING_PSK_ONLY);
-	assert_int_equal(
-		registry_initialization_claim(w->r, "r0", "n0", &world_origin, &ours, &err),
-		-ENOENT);
+	assert_int_equal(registry_initialization_claim(w->r, &who, &world_origin, &ours, &err),
+			 -ENOENT);
 	(void)world_enrol(w->r, &proof, &decision);
+	who = enrolled(w->r);
 	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
 	assert_int_equal(claim(other, 300), REGISTRY_CLAIM_OTHERS);
 	/* It asks all the while, and is no nearer to it. */
 	assert_int_equal(claim(w->r, 300), REGISTRY_CLAIM_OURS);
 	assert_int_equal(claim(other, 301), REGISTRY_CLAIM_OURS);
 	assert_int_equal(claim(w->r, 302), REGISTRY_CLAIM_OTHERS);
-	assert_int_equal(registry_initialization_finish(w->r, "r0", "n0", &world_origin, &err),
-			 -ENOENT);
-	assert_ok(registry_initialization_finish(other, "r0", "n0", &world_origin, &err), &err);
+	assert_int_equal(registry_initialization_finish(w->r, &who, &world_origin, &err), -ENOENT);
+	assert_ok(registry_initialization_finish(other, &who, &world_origin, &err), &err);
 	assert_int_equal(claim(w->r, 9999), REGISTRY_CLAIM_FINISHED);
 	assert_int_equal(claim(other, 9999), REGISTRY_CLAIM_FINISHED);
 	(void)world_enrol(w->r, &proof, &decision); /* a new handshake waits for it again */
@@ -521,6 +531,38 @@ static void test_initialization(struct registry_world *w)
 	assert_int_equal(claim(w->r, 301), REGISTRY_CLAIM_OURS); /* anybody's: it is the first */
 	assert_int_equal(claim(other, 302), REGISTRY_CLAIM_OTHERS);
 	registry_close(other);
+}
+
+#define SECOND_JTI "ffffffffffffffffffffffffffffffff"
+
+/* Who has the configuration was reset meanwhile, and another device is in its place: that one waits
+ * for its own. */
+static void test_initialization_of_one_that_was_replaced(struct registry_world *w)
+{
+	struct registry_proof first = world_proof(ONBOARDING_PSK_ONLY, 0);
+	struct registry_proof second = world_proof(ONBOARDING_PSK_ONLY, 1);
+	struct registry_enrolment old;
+	struct registry_enrolment new;
+	struct registry_decision decision;
+	enum registry_claim ours;
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_PSK_ONLY);
+	(void)world_enrol(w->r, &first, &decision);
+	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
+	old = enrolled(w->r);
+	assert_ok(registry_node_reset(w->r, "r0", "n0", &world_origin, &err), &err);
+	world_configure_router(w->r, "r0", "A0", SECOND_JTI, ONBOARDING_PSK_ONLY);
+	second.jti = SECOND_JTI;
+	assert_int_equal(world_enrol(w->r, &second, &decision), REGISTRY_VERDICT_NEW);
+	new = enrolled(w->r);
+	assert_int_equal(registry_initialization_claim(w->r, &old, &world_origin, &ours, &err),
+			 -ENOENT);
+	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
+	assert_int_equal(registry_initialization_finish(w->r, &old, &world_origin, &err), -ENOENT);
+	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_OURS);
+	assert_ok(registry_initialization_finish(w->r, &new, &world_origin, &err), &err);
+	assert_int_equal(claim(w->r, 0), REGISTRY_CLAIM_FINISHED);
 }
 
 /* What several threads do to one handle is done one after the other. */
@@ -554,6 +596,7 @@ int main(void)
 		REGISTRY_TEST(test_ports),
 		REGISTRY_TEST(test_configuration),
 		REGISTRY_TEST(test_token_says_what_is_missing),
+		REGISTRY_TEST(test_initialization_of_one_that_was_replaced),
 		REGISTRY_TEST(test_revocation),
 		REGISTRY_TEST(test_counts),
 		REGISTRY_TEST(test_lookup),

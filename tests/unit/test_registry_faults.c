@@ -131,8 +131,13 @@ static void claim_it(void *argument)
 {
 	struct contender *c = argument;
 
+	struct registry_enrolment who;
+
 	wait_for_other(c);
-	c->rc = registry_initialization_claim(c->r, "r0", "n0", &world_origin, &c->claim, &c->err);
+	c->rc = registry_enrolment_of(c->r, "r0", "n0", &who, &c->err);
+	if (c->rc == 0)
+		c->rc = registry_initialization_claim(c->r, &who, &world_origin, &c->claim,
+						      &c->err);
 }
 
 static void test_one_initializes(struct registry_world *w)

@@ -101,12 +101,55 @@ static void test_answer_that_is_too_long(void **state)
 	free(body);
 }
 
+/* Who was enrolled with node0 when it was listed, and who is now. */
+static void test_what_became_of_it(void **state)
+{
+	static const struct {
+		struct router_node was;
+		struct router_node is;
+		const char *end; /* NULL = it is watched on */
+	} rows[] = {
+		{{"node0", 10000, true, {1}}, {"node0", 10000, true, {1}}, NULL},
+		{{"node0", 10000, false, {0}}, {"node0", 10000, false, {0}}, NULL},
+		{{"node0", 10000, false, {0}}, {"node0", 10000, true, {1}}, NULL},
+		{{"node0", 10000, true, {1}}, {"node1", 10000, true, {1}}, "deleted meanwhile"},
+		{{"node0", 10000, true, {1}}, {"node0", 10001, true, {1}}, "made again"},
+		{{"node0", 10000, false, {0}}, {"node0", 10001, false, {0}}, "made again"},
+		{{"node0", 10000, true, {1}}, {"node0", 10000, false, {0}}, "reset or disabled"},
+		{{"node0", 10000, true, {1}}, {"node0", 10000, true, {2}}, "another key"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct router_nodes now = {.n = 2, .each = {{.name = "node9"}, rows[i].is}};
+		const char *end = router_node_end(&rows[i].was, &now);
+
+		assert_int_equal(!end, !rows[i].end);
+		if (end)
+			assert_contains(end, rows[i].end);
+	}
+}
+
+static void test_one_that_is_not_asked(void **state)
+{
+	cJSON *json = router_node_not_asked(&node, 404, "it is gone");
+	char *text = cJSON_PrintUnformatted(json);
+
+	(void)state;
+	assert_string_equal(text, "{\"node\":\"node0\",\"connected\":false,\"status\":404,"
+				  "\"answer\":null,\"error\":\"it is gone\"}");
+	free(text);
+	cJSON_Delete(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_is_meant),
 		cmocka_unit_test(test_what_is_told),
 		cmocka_unit_test(test_answer_that_is_too_long),
+		cmocka_unit_test(test_what_became_of_it),
+		cmocka_unit_test(test_one_that_is_not_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,7 @@
 
 struct claim_work {
 	const struct registry_origin *origin;
-	const char *router;
-	const char *node;
+	const struct registry_enrolment *who;
 	enum registry_claim claim; /* out */
 };
 
@@ -22,13 +21,17 @@ static int must_be_enrolled(struct registry_session *session, const struct claim
 	int rc;
 
 	rc = query_open(&q, session, err,
-			"SELECT 1 FROM enrolments WHERE router = $1 AND node = $2",
-			value_text(w->router), value_text(w->node));
+			"SELECT 1 FROM enrolments WHERE router = $1 AND node = $2"
+			" AND ssh_key = $3 AND jti = $4 AND enrolled = $5",
+			value_text(w->who->router), value_text(w->who->node),
+			value_bytes(span_of(w->who->ssh_key, sizeof(w->who->ssh_key))),
+			value_text(w->who->jti), value_integer(w->who->enrolled_s));
 	if (rc == 0)
 		rc = query_next(&q, err);
 	if (rc != 0)
 		return MIN(rc, 0);
-	return err_set(err, -ENOENT, "node %s of router %s is not enrolled", w->node, w->router);
+	return err_set(err, -ENOENT, "node %s of router %s is not enrolled so (any more)",
+		       w->who->node, w->who->router);
 }
 
 /* 1 = there is a claim that stands, and w->claim says whose. */
@@ -41,7 +44,7 @@ static int find_claim(struct registry_session *session, struct claim_work *w, st
 	rc = query_open(&q, session, err,
 			"SELECT conductor, claimed, finished FROM initializations"
 			" WHERE router = $1 AND node = $2",
-			value_text(w->router), value_text(w->node));
+			value_text(w->who->router), value_text(w->who->node));
 	if (rc == 0)
 		rc = query_next(&q, err);
 	if (rc <= 0)
@@ -71,22 +74,22 @@ static int claim(struct registry_session *session, void *work, struct err *err)
 			 "INSERT INTO initializations (router, node, conductor, claimed)"
 			 " VALUES ($1, $2, $3, $4) ON CONFLICT (router, node) DO UPDATE"
 			 " SET conductor = excluded.conductor, claimed = excluded.claimed",
-			 value_text(w->router), value_text(w->node), value_text(session->conductor),
-			 value_integer(w->origin->time_s));
+			 value_text(w->who->router), value_text(w->who->node),
+			 value_text(session->conductor), value_integer(w->origin->time_s));
 }
 
 static int check_names(const struct claim_work *w, struct err *err)
 {
-	int rc = registry_check_name("router", w->router, err);
+	int rc = registry_check_name("router", w->who->router, err);
 
-	return rc < 0 ? rc : registry_check_name("node", w->node, err);
+	return rc < 0 ? rc : registry_check_name("node", w->who->node, err);
 }
 
-int registry_initialization_claim(struct registry *r, const char *router, const char *node,
+int registry_initialization_claim(struct registry *r, const struct registry_enrolment *who,
 				  const struct registry_origin *origin, enum registry_claim *ret,
 				  struct err *err)
 {
-	struct claim_work w = {.origin = origin, .router = router, .node = node};
+	struct claim_work w = {.origin = origin, .who = who};
 	int rc;
 
 	rc = check_names(&w, err);
@@ -102,16 +105,18 @@ static int finish(struct registry_session *session, void *work, struct err *err)
 	_cleanup_(query_close) struct query q = {0};
 	const struct claim_work *w = work;
 	struct registry_event event = {.outcome = REGISTRY_INITIALIZED,
-				       .router = w->router,
-				       .node = w->node,
+				       .router = w->who->router,
+				       .node = w->who->node,
 				       .reason = "has its configuration"};
-	int rc;
+	int rc = must_be_enrolled(session, w, err);
 
+	if (rc < 0)
+		return rc;
 	rc = query_open(&q, session, err,
 			"UPDATE initializations SET finished = $4 WHERE router = $1 AND node = $2"
 			" AND conductor = $3 AND finished IS NULL RETURNING node",
-			value_text(w->router), value_text(w->node), value_text(session->conductor),
-			value_integer(w->origin->time_s));
+			value_text(w->who->router), value_text(w->who->node),
+			value_text(session->conductor), value_integer(w->origin->time_s));
 	if (rc == 0)
 		rc = query_next(&q, err);
 	if (rc < 0)
@@ -119,15 +124,15 @@ static int finish(struct registry_session *session, void *work, struct err *err)
 	if (rc == 0)
 		return err_set(err, -ENOENT,
 			       "conductor %s has no claim to initialize %s of router %s",
-			       session->conductor, w->node, w->router);
+			       session->conductor, w->who->node, w->who->router);
 	query_close(&q);
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
-int registry_initialization_finish(struct registry *r, const char *router, const char *node,
+int registry_initialization_finish(struct registry *r, const struct registry_enrolment *who,
 				   const struct registry_origin *origin, struct err *err)
 {
-	struct claim_work w = {.origin = origin, .router = router, .node = node};
+	struct claim_work w = {.origin = origin, .who = who};
 	int rc = check_names(&w, err);
 
 	return rc < 0 ? rc : registry_write(r, finish, &w, err);

@@ -3,7 +3,8 @@
  * The conductor that claims the initialization sends the configuration, and says when that is
  * done. A claim that was not finished within five minutes is free again: its conductor may have
  * died, or its line hang. Claiming again before that does not extend the claim, and writes
- * nothing. After each enrolment the router is initialized anew.
+ * nothing. After each enrolment the router is initialized anew: what was done for an enrolment that
+ * has ended does not count for the one in its place.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 
 #include "core/err.h"
 #include "onboarding/conductor/registry.h"
+#include "onboarding/conductor/registry_enrolment.h"
 
 #define REGISTRY_CLAIM_S INT64_C(300)
 
@@ -20,11 +22,12 @@ enum registry_claim {
 	REGISTRY_CLAIM_FINISHED /* nothing to do */
 };
 
-/* origin's time decides whether another's claim is too old. -ENOENT: the node is not enrolled. */
-int registry_initialization_claim(struct registry *r, const char *router, const char *node,
+/* origin's time decides whether another's claim is too old. -ENOENT: who was enrolled so is so no
+ * more. */
+int registry_initialization_claim(struct registry *r, const struct registry_enrolment *who,
 				  const struct registry_origin *origin, enum registry_claim *ret,
 				  struct err *err);
 
-/* -ENOENT: this conductor has no claim (any more). */
-int registry_initialization_finish(struct registry *r, const char *router, const char *node,
+/* -ENOENT: this conductor has no claim (any more), or the same. */
+int registry_initialization_finish(struct registry *r, const struct registry_enrolment *who,
 				   const struct registry_origin *origin, struct err *err);

@@ -335,6 +335,7 @@ static void read_node(struct query *q, void *row)
 {
 	struct registry_node *node = row;
 	struct span key = query_bytes(q, 3);
+	struct span ssh_key = query_bytes(q, 5);
 
 	query_text(q, 0, node->router, sizeof(node->router));
 	query_text(q, 1, node->name, sizeof(node->name));
@@ -342,7 +343,9 @@ static void read_node(struct query *q, void *row)
 	node->endorsement_key_size = MIN(key.size, sizeof(node->endorsement_key));
 	memcpy(node->endorsement_key, key.bytes, node->endorsement_key_size);
 	node->listen_port = (uint16_t)query_integer(q, 4);
-	node->enrolled = query_integer(q, 5) != 0;
+	node->enrolled = ssh_key.size == sizeof(node->ssh_key);
+	if (node->enrolled)
+		memcpy(node->ssh_key, ssh_key.bytes, ssh_key.size);
 }
 
 /* By bytes, whatever the database's collation is. */
@@ -359,10 +362,11 @@ int registry_nodes_list(struct registry *r, const char *router, struct registry_
 			size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT router, name, asset_id, endorsement_key, listen_port,"
-		       " (SELECT COUNT(*) FROM enrolments"
-		       "  WHERE enrolments.router = nodes.router AND node = name)"
-		       " FROM nodes WHERE $1 IS NULL OR router = $1",
+		.sql = "SELECT n.router, n.name, n.asset_id, n.endorsement_key, n.listen_port,"
+		       " e.ssh_key"
+		       " FROM nodes n"
+		       " LEFT JOIN enrolments e ON e.router = n.router AND e.node = n.name"
+		       " WHERE $1 IS NULL OR n.router = $1",
 		.values = {value_text(router)},
 		.n_values = 1,
 		.row_size = sizeof(**ret),

@@ -14,6 +14,7 @@
 #include "core/err.h"
 #include "core/span.h"
 #include "onboarding/conductor/registry.h"
+#include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
 
 #define REGISTRY_PORT_FIRST 10000 /* not 8930, which is forwarded to the repository */
@@ -28,6 +29,7 @@ struct registry_node {
 	size_t endorsement_key_size; /* 0 = none */
 	uint16_t listen_port;
 	bool enrolled;
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of who is enrolled */
 };
 
 /* What a node is to have from now on; what is not set stays as it is. */
