@@ -16,9 +16,9 @@ CREDENTIAL_HEADER = b"\xba\xdc\xc0\xde\0\0\0\1"
 
 class TpmRouter(WireRouter):
     def __init__(self, world, token, tpm, **options):
-        super().__init__(world, token, **options)
         self.tpm = tpm
-        self.tpm.make_ak()
+        self.tpm.make_ak()  # it takes seconds, and who is connected has ten
+        super().__init__(world, token, **options)
 
     @property
     def proof(self):
