@@ -2,6 +2,8 @@
 #include "pki.h"
 #include "support.h"
 
+#include <openssl/x509v3.h>
+
 #include <openssl/pem.h>
 #include <time.h>
 #include <unistd.h>
@@ -172,9 +174,25 @@ static void test_issuers(void **state)
 	EVP_PKEY_free(small_key);
 }
 
-/* Adds one to crl.pem. revoked may be NULL. */
-static void add_crl(const struct world *w, X509 *issuer, EVP_PKEY *key, X509 *revoked,
-		    long expires_s)
+/* value: NULL = it is a number. */
+static void extend(X509_CRL *crl, int nid, const char *value)
+{
+	ASN1_INTEGER *one = s2i_ASN1_INTEGER(NULL, "1");
+	X509_EXTENSION *extension;
+
+	if (!value)
+		assert_int_equal(X509_CRL_add1_ext_i2d(crl, nid, one, nid == NID_delta_crl, 0), 1);
+	ASN1_INTEGER_free(one);
+	if (!value)
+		return;
+	extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+	assert_int_equal(X509_CRL_add_ext(crl, extension, -1), 1);
+	X509_EXTENSION_free(extension);
+}
+
+/* Adds one to crl.pem. revoked may be NULL; extension: a NID, or 0. */
+static void add_extended_crl(const struct world *w, X509 *issuer, EVP_PKEY *key, X509 *revoked,
+			     long expires_s, int nid, const char *value)
 {
 	X509_CRL *crl = X509_CRL_new();
 	ASN1_TIME *last = X509_gmtime_adj(NULL, -7200);
@@ -192,12 +210,20 @@ static void add_crl(const struct world *w, X509 *issuer, EVP_PKEY *key, X509 *re
 		(void)X509_REVOKED_set_revocationDate(entry, last);
 		assert_int_equal(X509_CRL_add0_revoked(crl, entry), 1);
 	}
+	if (nid)
+		extend(crl, nid, value);
 	assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
 	assert_int_equal(PEM_write_X509_CRL(file, crl), 1);
 	(void)fclose(file);
 	ASN1_TIME_free(last);
 	ASN1_TIME_free(next);
 	X509_CRL_free(crl);
+}
+
+static void add_crl(const struct world *w, X509 *issuer, EVP_PKEY *key, X509 *revoked,
+		    long expires_s)
+{
+	add_extended_crl(w, issuer, key, revoked, expires_s, 0, NULL);
 }
 
 static void load(const struct world *w, struct device_ca *ret, const char *authorities)
@@ -395,6 +421,44 @@ static void test_files(void **state)
 	(void)unlink(test_path(w->folder, "crl.pem"));
 }
 
+/* Whom such a one revokes, nobody would see. */
+static void test_crls_that_are_not_whole(void **state)
+{
+	static const struct {
+		int nid;
+		const char *value;
+		const char *reason; /* NULL = it is taken */
+	} rows[] = {
+		{NID_delta_crl, NULL, "number 2 is a delta CRL"},
+		{NID_issuing_distribution_point, "critical,indirectCRL:TRUE",
+		 "number 2 is an indirect CRL"},
+		{NID_issuing_distribution_point, "critical,onlysomereasons:keyCompromise",
+		 "for some reasons only"},
+		{NID_issuing_distribution_point, "critical,onlyuser:TRUE", NULL},
+		{NID_crl_number, NULL, NULL},
+	};
+	struct world *w = *state;
+	X509 *revoked = pki_certificate(&device, w->key, w->ca, w->ca_key);
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct device_ca ca = {0};
+		struct err err = {0};
+		int rc;
+
+		add_crl(w, w->ca, w->ca_key, NULL, 3000);
+		add_extended_crl(w, w->ca, w->ca_key, revoked, 3600, rows[i].nid, rows[i].value);
+		rc = device_ca_load(&ca, test_path(w->folder, "ca.pem"),
+				    test_path(w->folder, "crl.pem"), &err);
+		assert_int_equal(rc, rows[i].reason ? -EINVAL : 0);
+		if (rows[i].reason)
+			assert_contains(err.text, rows[i].reason);
+		assert_int_equal(!ca.crls, rc < 0);
+		device_ca_release(&ca);
+		(void)unlink(test_path(w->folder, "crl.pem"));
+	}
+	X509_free(revoked);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_crls_of_two_makers),
+		cmocka_unit_test(test_crls_that_are_not_whole),
 		cmocka_unit_test(test_crls_of_a_chain),
 		cmocka_unit_test(test_crls_where_an_intermediate_is_trusted),
 	};

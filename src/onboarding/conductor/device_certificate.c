@@ -63,6 +63,40 @@ static int load(void *stack, take_one take, const char *what, const char *path, 
 	return 0;
 }
 
+/* libcrypto passes over a CRL that is for some reasons, for other makers' certificates or on top of
+ * another CRL: whom it names would be let in. */
+static int check_crl(X509_CRL *crl, const char *path, unsigned number, struct err *err)
+{
+	int critical = -1;
+	ISSUING_DIST_POINT *scope =
+		X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, &critical, NULL);
+	const bool is_partial = scope && (scope->onlysomereasons || scope->indirectCRL > 0);
+	const bool is_unreadable = !scope && critical != -1;
+
+	ISSUING_DIST_POINT_free(scope);
+	ERR_clear_error();
+	if (X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
+		return err_set(err, -EINVAL,
+			       "%s: number %u is a delta CRL: expected complete ones, of which "
+			       "each stands for itself",
+			       path, number);
+	if (is_partial || is_unreadable)
+		return err_set(err, -EINVAL,
+			       "%s: number %u is an indirect CRL, or one for some reasons only: "
+			       "expected a CA's own, for all reasons",
+			       path, number);
+	return 0;
+}
+
+static int check_crls(STACK_OF(X509_CRL) * crls, const char *path, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < sk_X509_CRL_num(crls); i++)
+		rc = check_crl(sk_X509_CRL_value(crls, i), path, (unsigned)i + 1, err);
+	return rc;
+}
+
 int device_ca_load(struct device_ca *ret, const char *path, const char *crl_path, struct err *err)
 {
 	struct device_ca ca = {
@@ -77,6 +111,8 @@ int device_ca_load(struct device_ca *ret, const char *path, const char *crl_path
 		rc = load(ca.certificates, take_certificate, "certificates", path, err);
 	if (rc == 0 && crl_path)
 		rc = load(ca.crls, take_crl, "CRLs", crl_path, err);
+	if (rc == 0 && crl_path)
+		rc = check_crls(ca.crls, crl_path, err);
 	if (rc < 0)
 		device_ca_release(&ca);
 	else
