@@ -163,6 +163,7 @@ static int put_node(struct registry_job *job, struct err *err)
 		rc = read_asset_id(job->body, &changes, err);
 	if (rc == 0)
 		rc = read_endorsement_key(job->body, &changes, &key, err);
+	job->keys_changed = rc == 0;
 	if (rc == 0)
 		rc = registry_node_put(job->conductor->registry, job->router, job->node, &changes,
 				       &job->origin, err);

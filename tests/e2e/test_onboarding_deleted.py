@@ -69,7 +69,7 @@ def test_its_token_is_dead(onboarding, conductor, made_again):
     WireRouter(onboarding, conductor.token()).go_to(3)
 
 
-@pytest.mark.parametrize("made_again", [node, router, swapped, secret])
+@pytest.mark.parametrize("made_again", [node, router, asset_id, swapped, secret])
 def test_a_handshake_under_way_is_refused(onboarding, conductor, made_again):
     configure(conductor)
     half = WireRouter(onboarding, conductor.token()).go_to(2)
@@ -79,7 +79,7 @@ def test_a_handshake_under_way_is_refused(onboarding, conductor, made_again):
     assert conductor.enrolments == [] and conductor.authorized_keys == []
 
 
-@pytest.mark.parametrize("made_again", [node, router])
+@pytest.mark.parametrize("made_again", [node, router, asset_id, swapped])
 def test_its_key_is_no_longer_known(onboarding, conductor, made_again):
     configure(conductor)
     enrolled = WireRouter(onboarding, conductor.token()).go_to(3)

@@ -98,6 +98,69 @@ static void test_a_secret_takes_its_tokens(struct registry_world *w)
 	assert_token_is_dead(w, A0);
 }
 
+/* Who was enrolled by what is taken away is out, and stays out when it is given back. */
+static void test_an_asset_id_takes_its_enrolment(struct registry_world *w)
+{
+	static const char *const instead[] = {NULL, "A9"};
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
+	struct registry_decision decision;
+	struct err err;
+
+	for (unsigned i = 0; i < N_ELEMENTS(instead); i++) {
+		world_configure(w->r, ONBOARDING_PSK_ONLY);
+		assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
+		set_asset_id(w, "n0", A0); /* what is there already ends nothing */
+		assert_int_equal(world_count_enrolments(w->r), 1);
+		set_asset_id(w, "n0", instead[i]);
+		assert_int_equal(world_count_enrolments(w->r), 0);
+		set_asset_id(w, "n0", A0);
+		assert_int_equal(world_count_enrolments(w->r), 0);
+		assert_ok(registry_router_delete(w->r, "r0", &world_origin, &err), &err);
+	}
+}
+
+static void set_endorsement_key(struct registry_world *w, struct span key)
+{
+	struct err err;
+
+	assert_ok(registry_node_set_endorsement_key(w->r, "r0", "n0", key, &world_origin, &err),
+		  &err);
+}
+
+static void test_an_endorsement_key_takes_its_enrolment(struct registry_world *w)
+{
+	const struct span instead[] = {span_of(NULL, 0), world_endorsement_key(1)};
+	struct registry_proof proof = world_proof(ONBOARDING_STRONG, 0);
+	struct registry_decision decision;
+	struct err err;
+
+	proof.pin.kind = REGISTRY_PIN_ENDORSEMENT_KEY;
+	registry_digest(world_endorsement_key(0), proof.pin.digest);
+	for (unsigned i = 0; i < N_ELEMENTS(instead); i++) {
+		world_configure(w->r, ONBOARDING_STRONG);
+		set_endorsement_key(w, world_endorsement_key(0));
+		assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
+		set_endorsement_key(w, world_endorsement_key(0));
+		assert_int_equal(world_count_enrolments(w->r), 1);
+		set_endorsement_key(w, instead[i]);
+		assert_int_equal(world_count_enrolments(w->r), 0);
+		assert_ok(registry_router_delete(w->r, "r0", &world_origin, &err), &err);
+	}
+}
+
+/* Who was let in by its certificate has nothing of a key that is another proof. */
+static void test_an_endorsement_key_leaves_others(struct registry_world *w)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_STRONG, 0);
+	struct registry_decision decision;
+
+	world_configure(w->r, ONBOARDING_STRONG);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
+	set_endorsement_key(w, world_endorsement_key(0));
+	set_endorsement_key(w, span_of(NULL, 0));
+	assert_int_equal(world_count_enrolments(w->r), 1);
+}
+
 /* Tokens of another router are none of it. */
 static void test_others_tokens_stay(struct registry_world *w)
 {
@@ -213,6 +276,9 @@ int main(void)
 		REGISTRY_TEST(test_a_renamed_node_takes_its_tokens),
 		REGISTRY_TEST(test_an_asset_id_takes_its_tokens),
 		REGISTRY_TEST(test_a_second_nodes_asset_id_too),
+		REGISTRY_TEST(test_an_asset_id_takes_its_enrolment),
+		REGISTRY_TEST(test_an_endorsement_key_takes_its_enrolment),
+		REGISTRY_TEST(test_an_endorsement_key_leaves_others),
 		REGISTRY_TEST(test_a_secret_takes_its_tokens),
 		REGISTRY_TEST(test_others_tokens_stay),
 		REGISTRY_TEST(test_a_node_is_put_whole),

@@ -22,12 +22,11 @@ enum registry_claim {
 	REGISTRY_CLAIM_FINISHED /* nothing to do */
 };
 
-/* origin's time decides whether another's claim is too old. -ENOENT: who was enrolled so is so no
- * more. */
+/* origin's time decides whether another's claim is too old. -ENOENT: that enrolment has ended. */
 int registry_initialization_claim(struct registry *r, const struct registry_enrolment *who,
 				  const struct registry_origin *origin, enum registry_claim *ret,
 				  struct err *err);
 
-/* -ENOENT: this conductor has no claim (any more), or the same. */
+/* -ENOENT: that enrolment has ended, or this conductor has no claim (any more). */
 int registry_initialization_finish(struct registry *r, const struct registry_enrolment *who,
 				   const struct registry_origin *origin, struct err *err);

@@ -9,6 +9,7 @@
 
 #include "core/macros.h"
 #include "onboarding/conductor/registry_audit.h"
+#include "onboarding/conductor/registry_pin.h"
 #include "onboarding/conductor/registry_routers.h"
 #include "onboarding/conductor/registry_tokens.h"
 #include "onboarding/conductor/registry_transaction.h"
@@ -154,8 +155,8 @@ static int check_asset_ids_fit(struct registry_session *session, const struct no
 	return 0;
 }
 
-/* 1 = it had another one, which is now none of it. Its tokens stay dead also when somebody gives it
- * back. */
+/* 1 = it had another one, which is now none of it. Its tokens stay dead, and who was enrolled by it
+ * stays out, also when somebody gives it back. */
 static int loses_asset_id(struct registry_session *session, const struct node_work *w,
 			  struct err *err)
 {
@@ -171,13 +172,23 @@ static int loses_asset_id(struct registry_session *session, const struct node_wo
 	return rc < 0 ? rc : query_next(&q, err);
 }
 
+/* With the tokens that could begin it again. */
+static int end_enrolment(struct registry_session *session, const struct node_work *w,
+			 struct err *err)
+{
+	int rc = query_run(session, err, "DELETE FROM enrolments WHERE router = $1 AND node = $2",
+			   value_text(w->router), value_text(w->node));
+
+	return rc < 0 ? rc : registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+}
+
 static int change_asset_id(struct registry_session *session, const struct node_work *w,
 			   struct err *err)
 {
 	int rc = loses_asset_id(session, w, err);
 
 	if (rc == 1)
-		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+		rc = end_enrolment(session, w, err);
 	if (rc == 0)
 		rc = query_run(session, err,
 			       "UPDATE nodes SET asset_id = $3 WHERE router = $1 AND name = $2",
@@ -232,6 +243,21 @@ static int check_endorsement_key(struct span key, struct err *err)
 	return rc;
 }
 
+/* Who was enrolled by another key than that. */
+static int end_enrolment_by_others(struct registry_session *session, const struct node_work *w,
+				   struct err *err)
+{
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
+
+	registry_digest(w->changes.endorsement_key, digest);
+	return query_run(session, err,
+			 "DELETE FROM enrolments WHERE router = $1 AND node = $2"
+			 " AND pin = $3 AND pin_digest <> $4",
+			 value_text(w->router), value_text(w->node),
+			 value_text(registry_pin_kind_name(REGISTRY_PIN_ENDORSEMENT_KEY)),
+			 value_bytes(span_of(digest, sizeof(digest))));
+}
+
 static int set_key(struct registry_session *session, const struct node_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
@@ -248,6 +274,8 @@ static int set_key(struct registry_session *session, const struct node_work *w, 
 			       "UPDATE nodes SET endorsement_key = $3"
 			       " WHERE router = $1 AND name = $2",
 			       value_text(w->router), value_text(w->node), value_bytes(key));
+	if (rc == 0)
+		rc = end_enrolment_by_others(session, w, err);
 	if (rc < 0)
 		return rc;
 	return note(session, w, REGISTRY_CONFIGURED,
@@ -312,11 +340,7 @@ static int reset_node(struct registry_session *session, void *work, struct err *
 
 	rc = must_find(session, w, err);
 	if (rc == 0)
-		rc = query_run(session, err,
-			       "DELETE FROM enrolments WHERE router = $1 AND node = $2",
-			       value_text(w->router), value_text(w->node));
-	if (rc == 0)
-		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+		rc = end_enrolment(session, w, err);
 	if (rc < 0)
 		return rc;
 	return note(session, w, REGISTRY_NODE_RESET, "pin removed, the router's tokens revoked",
