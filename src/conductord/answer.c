@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/hex.h"
-#include "core/span.h"
+#include "base/base64.h"
+#include "base/hex.h"
+#include "base/span.h"
 
 static void add_text_or_null(cJSON *json, const char *member, const char *text)
 {

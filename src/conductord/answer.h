@@ -4,11 +4,11 @@
 
 #include <cjson/cJSON.h>
 
-#include "onboarding/conductor/registry_audit.h"
-#include "onboarding/conductor/registry_enrolment.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_tokens.h"
+#include "conductor/registry/registry_audit.h"
+#include "conductor/registry/registry_enrolment.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_tokens.h"
 
 /* The router's nodes are those of nodes that are its own. */
 cJSON *answer_router(const struct registry_router *router, const struct registry_node *nodes,

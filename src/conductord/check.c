@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "conductord/identity.h"
-#include "onboarding/conductor/device_certificate.h"
-#include "onboarding/conductor/registry.h"
+#include "conductor/enrolment/device_certificate.h"
+#include "conductor/enrolment/identity.h"
+#include "conductor/registry/registry.h"
 
 /* Only looks at the URI: nothing is connected to before it is asked. */
 static int check_registry(const struct config *config, struct err *err)

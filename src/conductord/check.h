@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "core/config.h"
+#include "config/config.h"
 
 /* See struct node_program. */
 int conductor_check(const struct config *config, char *ret_untold, size_t size, struct err *err);

@@ -7,16 +7,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "conductor/tunnels/tunnel_host.h"
 #include "conductord/check.h"
 #include "conductord/last_resort.h"
 #include "conductord/old_ports.h"
 #include "conductord/reload.h"
 #include "conductord/router_call.h"
 #include "conductord/routes.h"
-#include "core/log_events.h"
-#include "core/macros.h"
 #include "node/routes.h"
-#include "onboarding/conductor/tunnel_host.h"
 
 #define CLOCK_MS 60000
 #define END_MS   4500 /* from SIGTERM on: then it ends whatever hangs */
@@ -28,7 +28,7 @@ struct conductor *conductor_of(struct node *n)
 
 void conductor_keys_changed(struct conductor *c)
 {
-	keys_look(&c->keys);
+	login_keys_look(&c->keys);
 }
 
 /* The tunnels, and the repository at their end. */
@@ -64,8 +64,8 @@ static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519
 	struct conductor *c = owner;
 
 	registration_run(&c->registration, host_key);
-	if (c->sco)
-		sco_ssh_ready(c->sco);
+	if (c->enrolment)
+		enrolment_ssh_ready(c->enrolment);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
 }
 
@@ -74,8 +74,8 @@ static void on_tunnels_lost(void *owner, const char *reason)
 	struct conductor *c = owner;
 
 	(void)reason; /* tunnels has told */
-	if (c->sco)
-		sco_ssh_lost(c->sco);
+	if (c->enrolment)
+		enrolment_ssh_lost(c->enrolment);
 	if (c->repository)
 		http_server_close(c->repository, on_repository_closed, c);
 	c->repository = NULL;
@@ -85,18 +85,18 @@ static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 {
 	struct conductor *c = owner;
 
-	if (c->sco && sco_ssh_authenticated(c->sco, id))
+	if (c->enrolment && enrolment_ssh_authenticated(c->enrolment, id))
 		known_routers_news(&c->known);
 	if (c->visits)
-		visits_of_key(c->visits, fingerprint);
+		provisioning_of_key(c->visits, fingerprint);
 }
 
 static void on_session_ended(void *owner, uint32_t id)
 {
 	struct conductor *c = owner;
 
-	if (c->sco)
-		sco_ssh_finished(c->sco, id);
+	if (c->enrolment)
+		enrolment_ssh_finished(c->enrolment, id);
 }
 
 static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
@@ -144,7 +144,7 @@ static int start_tunnels(struct conductor *c, struct err *err)
 static void start_keys(struct conductor *c)
 {
 	const struct config *config = c->config;
-	const struct keys_options options = {
+	const struct login_keys_options options = {
 		.loop = &c->node.loop,
 		.pool = c->registry_pool,
 		.registry = c->registry,
@@ -155,7 +155,7 @@ static void start_keys(struct conductor *c)
 		.owner = c,
 	};
 
-	keys_init(&c->keys, &options);
+	login_keys_init(&c->keys, &options);
 	c->has_keys = true;
 }
 
@@ -168,7 +168,7 @@ static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticke
 
 	(void)peer;
 	if (tunnels_session(&c->tunnels, ticket, fd, seconds) < 0)
-		sco_ssh_finished(c->sco, ticket);
+		enrolment_ssh_finished(c->enrolment, ticket);
 }
 
 static bool ssh_has_room(void *owner)
@@ -189,12 +189,12 @@ static int sync_keys(void *owner, struct err *err)
 {
 	struct conductor *c = owner;
 
-	return keys_sync(&c->keys, err);
+	return login_keys_sync(&c->keys, err);
 }
 
 static int start_sco(struct conductor *c, struct err *err)
 {
-	const struct sco_options options = {
+	const struct enrolment_options options = {
 		.loop = &c->node.loop,
 		.pool = c->registry_pool,
 		.registry = c->registry,
@@ -208,7 +208,7 @@ static int start_sco(struct conductor *c, struct err *err)
 		.owner = c,
 	};
 
-	return sco_start(&c->sco, &options, err);
+	return enrolment_start(&c->enrolment, &options, err);
 }
 
 /* The clock: each minute what it shows is remembered, and whether it was set back. With it comes
@@ -290,7 +290,7 @@ static int start(struct node *n, struct err *err)
 	if (rc == 0)
 		rc = start_tunnels(c, err);
 	if (rc == 0) {
-		c->visits = visits_new(c);
+		c->visits = provisioning_new(c);
 		rc = c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
 	}
 	if (rc < 0)
@@ -349,11 +349,11 @@ static void on_tunnels_closed(struct tunnels *t)
 static void let_keys_go(struct conductor *c)
 {
 	if (--c->keys_users == 0 && c->has_keys)
-		keys_close(&c->keys, part_closed, c);
+		login_keys_close(&c->keys, part_closed, c);
 }
 
 /* The port looks addresses up in it. */
-static void on_sco_closed(void *owner)
+static void on_enrolment_closed(void *owner)
 {
 	struct conductor *c = owner;
 
@@ -393,14 +393,14 @@ static void close_conductor(struct node *n, void (*closed)(void *owner), void *o
 	registration_close(&c->registration, part_closed, c);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
-	c->keys_users = 1u + (c->sco ? 1 : 0) + (c->visits ? 1 : 0);
-	if (c->sco)
-		sco_close(c->sco, on_sco_closed, c);
+	c->keys_users = 1u + (c->enrolment ? 1 : 0) + (c->visits ? 1 : 0);
+	if (c->enrolment)
+		enrolment_close(c->enrolment, on_enrolment_closed, c);
 	else if (c->has_known)
 		known_routers_close(&c->known, part_closed, c);
-	c->sco = NULL;
+	c->enrolment = NULL;
 	if (c->visits)
-		visits_close(c->visits, on_keys_user_closed, c);
+		provisioning_close(c->visits, on_keys_user_closed, c);
 	c->visits = NULL;
 	let_keys_go(c);
 	if (c->has_tunnels)

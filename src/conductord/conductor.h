@@ -5,17 +5,17 @@
  */
 #pragma once
 
-#include "conductord/keys.h"
-#include "conductord/known_routers.h"
+#include "base/jws.h"
+#include "conductor/enrolment/enrolment_service.h"
+#include "conductor/enrolment/known_routers.h"
+#include "conductor/registry/registry.h"
+#include "conductor/tunnels/login_keys.h"
+#include "conductor/tunnels/tunnels.h"
+#include "conductord/provisioning.h"
 #include "conductord/registration.h"
 #include "conductord/registry_watch.h"
-#include "conductord/sco.h"
 #include "conductord/summary.h"
-#include "conductord/visits.h"
-#include "core/jws.h"
 #include "node/node.h"
-#include "onboarding/conductor/registry.h"
-#include "onboarding/conductor/tunnels.h"
 
 #define REPOSITORY_PORT 8930 /* in the tunnels' network */
 
@@ -27,13 +27,13 @@ struct conductor {
 	struct registry_watch registry_watch;
 	struct tunnels tunnels;
 	bool has_tunnels;
-	struct keys keys;
+	struct login_keys keys;
 	bool has_keys;
 	unsigned keys_users; /* while we close: that are not closed yet */
 	struct known_routers known;
 	bool has_known;
-	struct sco *sco;
-	struct visits *visits;
+	struct enrolment_service *enrolment;
+	struct provisioning *visits;
 	struct router_call *calls; /* to routers, that are not over yet */
 	char *tunnels_directory;   /* of the helper that we start */
 	char *keys_path;

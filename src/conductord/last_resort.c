@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
+#include "base/log.h"
+#include "base/log_events.h"
 
 static bool is_over;
 

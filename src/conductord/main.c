@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "base/log.h"
+#include "base/macros.h"
+#include "conductor/tunnels/tunnel_host.h"
 #include "conductord/conductor.h"
 #include "conductord/last_resort.h"
-#include "core/log.h"
-#include "core/macros.h"
-#include "onboarding/conductor/tunnel_host.h"
 
 static struct conductor conductor;
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define STATE_LISTEN 0x0a /* TCP_LISTEN of the kernel's include/net/tcp_states.h */
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_conductors.h"
 #include "conductord/conductor.h"
-#include "core/base64.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_conductors.h"
 
 #define AGAIN_MS 2000
 

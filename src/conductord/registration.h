@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "core/err.h"
-#include "core/work.h"
+#include "base/err.h"
+#include "base/work.h"
 #include "onboarding/ssh_key.h"
 
 struct conductor;

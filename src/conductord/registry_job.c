@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/json.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/json.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_routers.h"
 
 static unsigned status_of(int code)
 {
@@ -69,7 +69,7 @@ static void on_done(struct work *work)
 	if (job->keys_changed)
 		conductor_keys_changed(conductor);
 	for (size_t i = 0; i < job->n_visits && conductor->visits; i++)
-		visits_of_node(conductor->visits, job->router, job->visits[i]);
+		provisioning_of_node(conductor->visits, job->router, job->visits[i]);
 	job_free(job);
 	node_job_ends(&conductor->node);
 }

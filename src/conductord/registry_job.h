@@ -12,10 +12,10 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/work_pool.h"
 #include "conductord/conductor.h"
 #include "conductord/summary.h"
-#include "core/http_server.h"
-#include "core/work_pool.h"
+#include "http/http_server.h"
 #include "onboarding/token.h"
 
 #define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */

@@ -1,9 +1,9 @@
 #include "conductord/registry_watch.h"
 
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_patience.h"
 #include "conductord/conductor.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_patience.h"
 
 #define ASK_MS  1000
 #define STOP_MS 2000 /* what is under way at the end may take so long yet */
@@ -55,7 +55,7 @@ static void end(struct registry_watch *w)
 	log_event(LOG_REGISTRY_ANSWERS, NULL, "the registry answers again, after %llu s",
 		  (unsigned long long)(registry_now_ms() - w->since_ms) / 1000);
 	if (c->has_keys)
-		keys_look(&c->keys);
+		login_keys_look(&c->keys);
 	conductor_look_around(c);
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "core/work_pool.h"
+#include "base/work_pool.h"
 
 struct conductor;
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "conductord/conductor.h"
-#include "core/macros.h"
 
 int conductor_check_reload(const struct node *n, const struct config *new, struct err *err)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define ANSWER_MAX ((size_t)1 << 20)
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "conductord/conductor.h"
-#include "core/http_fetch.h"
+#include "http/http_fetch.h"
 
 /* It may have to write a configuration, on a slow disk at the end of a slow line. */
 #define ROUTER_CALL_CHANGE_MS 30000u

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
-#include "onboarding/conductor/registry_nodes.h"
+#include "base/json.h"
+#include "conductor/registry/registry_nodes.h"
 
 int router_nodes_mean(struct router_nodes *ret, const char *router, const char *only,
 		      struct err *err)

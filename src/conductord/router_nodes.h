@@ -6,7 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "conductord/router_call.h"
-#include "core/http_server.h"
+#include "http/http_server.h"
 #include "onboarding/token.h"
 
 #define ROUTER_NODES_MAX TOKEN_ASSET_IDS_MAX /* a router has no more */

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 #define N_CONDUCTOR_ROUTES 27
 extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
+#include "base/work_pool.h"
 #include "conductord/conductor.h"
 #include "conductord/router_call.h"
 #include "conductord/router_nodes.h"
 #include "conductord/routes_private.h"
-#include "core/macros.h"
-#include "core/work_pool.h"
-#include "download/manifest.h"
+#include "download/image/manifest.h"
 
 #define PATH_SIZE 256
 

@@ -1,7 +1,7 @@
 /* routes_private.h - the handlers of conductord's routes; for routes.c alone. */
 #pragma once
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 void routes_get_routers(struct http_exchange *x);
 void routes_get_router(struct http_exchange *x);

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/macros.h"
+#include "base/url_query.h"
 #include "conductord/answer.h"
 #include "conductord/registry_job.h"
 #include "conductord/routes_private.h"
-#include "core/base64.h"
-#include "core/json.h"
-#include "core/macros.h"
-#include "core/url_query.h"
 
 static void free_rows(void *rows)
 {

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_clock.h"
 #include "conductord/answer.h"
 #include "conductord/registry_job.h"
 #include "conductord/routes_private.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_clock.h"
 #include "onboarding/token.h"
 
 static void free_rows(void *rows)

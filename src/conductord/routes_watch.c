@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/macros.h"
+#include "base/work_pool.h"
 #include "conductord/conductor.h"
 #include "conductord/router_nodes.h"
 #include "conductord/routes_private.h"
-#include "core/macros.h"
-#include "core/work_pool.h"
-#include "download/manifest.h"
+#include "download/image/manifest.h"
 #include "node/events.h"
 
 #define ASK_MS    1000

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conductord/identity.h"
+#include "base/macros.h"
+#include "conductor/enrolment/identity.h"
+#include "conductor/registry/registry_clock.h"
 #include "conductord/old_ports.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_clock.h"
 
 static void look_at_certificate(struct summary *s, const struct config_conductor *config)
 {

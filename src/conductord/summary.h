@@ -9,8 +9,8 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
-#include "core/config.h"
-#include "onboarding/conductor/registry_counts.h"
+#include "conductor/registry/registry_counts.h"
+#include "config/config.h"
 
 struct conductor;
 

@@ -2,10 +2,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "base/macros.h"
 #include "conductord/conductor.h"
 #include "conductord/old_ports.h"
 #include "conductord/summary.h"
-#include "core/macros.h"
 
 static const char *const tunnels_names[] = {
 	[TUNNELS_IDLE] = "starting", [TUNNELS_STARTING] = "starting", [TUNNELS_READY] = "ready",
@@ -46,7 +46,7 @@ static void add_registry(cJSON *json, const struct summary *s)
 
 static void add_handshakes(cJSON *json, const struct conductor *c)
 {
-	const struct sco_counts *counts = sco_counts(c->sco);
+	const struct enrolment_counts *counts = enrolment_counts(c->enrolment);
 	cJSON *handshakes = cJSON_AddObjectToObject(json, "handshakes");
 
 	add_number(handshakes, "enrolled", counts->enrolled);
@@ -160,7 +160,7 @@ static void write_registered(const struct summary *s, FILE *out)
 
 static void write_handshakes(const struct conductor *c, FILE *out)
 {
-	const struct sco_counts *counts = sco_counts(c->sco);
+	const struct enrolment_counts *counts = enrolment_counts(c->enrolment);
 	const struct {
 		const char *outcome;
 		uint64_t n;
@@ -188,7 +188,7 @@ static void write_kinds(FILE *out, const char *name, uint64_t tls, uint64_t ssh)
 
 static void write_port(const struct conductor *c, FILE *out)
 {
-	const struct port_mux *port = sco_port(c->sco);
+	const struct port_mux *port = enrolment_port(c->enrolment);
 	const struct port_mux_counts counts = port_mux_counts(port);
 	const struct {
 		const char *kind;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static int begin(struct block_job *job)
 {

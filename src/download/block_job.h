@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "download/image_file.h"
-#include "download/manifest.h"
+#include "download/image/image_file.h"
+#include "download/image/manifest.h"
 #include "download/transfer.h"
 
 /* Fills job's results. job->err is set for a failure of the disk and for a mismatch. */

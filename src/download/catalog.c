@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* The catalog may be gone when this returns. */
 static void answer(struct catalog_inquiry *inquiry, enum engine_answer what)

@@ -15,13 +15,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "core/http_client.h"
-#include "core/http_fetch.h"
-#include "download/engine.h"
-#include "download/index.h"
-#include "download/manifest.h"
+#include "download/engine/engine.h"
+#include "download/image/index.h"
+#include "download/image/manifest.h"
+#include "download/image/trusted_keys.h"
 #include "download/source_list.h"
-#include "download/trusted_keys.h"
+#include "http/http_client.h"
+#include "http/http_fetch.h"
 
 struct catalog;
 

@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 
 uint64_t download_clock_ms(void)
 {
@@ -159,8 +159,8 @@ void download_configure(struct download *d, unsigned concurrency)
 void download_free(struct download *d)
 {
 	catalog_release(&d->catalog);
-	ha_sequence_stop(&d->sequence);
-	ha_pieces_release(&d->pieces);
+	peer_turn_stop(&d->sequence);
+	peer_pieces_release(&d->pieces);
 	source_list_release(&d->sources);
 	trusted_keys_release(&d->keys);
 	download_release_disk(d);
@@ -265,7 +265,7 @@ static void on_handle_closed(uv_handle_t *handle)
 }
 
 /* The last job is done. */
-void download_disk_closed(struct download *d)
+void disk_tasks_closed(struct download *d)
 {
 	d->wake.data = d;
 	d->tick.data = d;

@@ -14,23 +14,23 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "core/config.h"
-#include "core/work.h"
+#include "base/settings.h"
+#include "base/work.h"
 #include "download/catalog.h"
-#include "download/engine.h"
-#include "download/ha_pieces.h"
-#include "download/ha_sequence.h"
-#include "download/image_file.h"
-#include "download/intake.h"
-#include "download/piece_map.h"
-#include "download/repository.h"
+#include "download/engine/engine.h"
+#include "download/image/image_file.h"
+#include "download/image/piece_map.h"
+#include "download/image/repository.h"
+#include "download/image/trusted_keys.h"
+#include "download/peer_pieces.h"
+#include "download/peer_turn.h"
+#include "download/receive_buffers.h"
 #include "download/source_list.h"
 #include "download/transfer.h"
-#include "download/trusted_keys.h"
 
 /* Verified pieces go to the journal when they are so many bytes, or after 2 s. What a kill may lose
- * is bounded by the intake (docs/download.md, "On disk"): 7 MiB, and one piece a request. Two
- * downloads that both wait for more leave half of that to what still arrives. */
+ * is bounded by the receive_buffers (docs/download.md, "On disk"): 7 MiB, and one piece a request.
+ * Two downloads that both wait for more leave half of that to what still arrives. */
 #define SYNC_BYTES      (2u << 20)
 #define UNSYNCED_MS_MAX 2000u
 
@@ -42,7 +42,7 @@ struct download;
 struct download_home {
 	uv_loop_t *loop;
 	struct http_client *client;
-	struct intake *intake;
+	struct receive_buffers *buffers;
 	struct repository *repository;
 	const struct config *config; /* of now: exchanged by a reload */
 	char *downloads_directory;
@@ -106,8 +106,8 @@ struct download {
 	struct source_list sources;
 	struct trusted_keys keys;
 	struct catalog catalog;
-	struct ha_sequence sequence;
-	struct ha_pieces pieces; /* the HA peer's */
+	struct peer_turn sequence;
+	struct peer_pieces pieces; /* the HA peer's */
 	struct transfer transfers[SLOTS_MAX];
 	struct transfer_target target;
 	uv_timer_t wake;

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "download/download_private.h"
 
 #define WAKE_MS_MAX  60000u /* libuv's timers stand still during suspend */
@@ -295,7 +295,7 @@ void download_make_target(struct download *d)
 	d->target = (struct transfer_target){
 		.loop = d->home->loop,
 		.client = d->home->client,
-		.intake = d->home->intake,
+		.buffers = d->home->buffers,
 		.manifest = &d->manifest,
 		.file = &d->file,
 		.picker = &d->engine.picker,

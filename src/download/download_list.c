@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "download/download_private.h"
 
 struct download_list {
@@ -139,7 +139,7 @@ int download_list_init(struct download_list **ret, const struct download_list_op
 	list->home = (struct download_home){
 		.loop = options->loop,
 		.client = options->client,
-		.intake = options->intake,
+		.buffers = options->buffers,
 		.repository = options->repository,
 		.config = options->config,
 		.changed = on_changed,

@@ -10,8 +10,8 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
-#include "download/claim.h"
 #include "download/download.h"
+#include "download/image/claim.h"
 
 #define DOWNLOADS_RUNNING_MAX 2
 
@@ -20,7 +20,7 @@ struct download_list;
 struct download_list_options {
 	uv_loop_t *loop;
 	struct http_client *client;
-	struct intake *intake;
+	struct receive_buffers *buffers;
 	struct repository *repository;
 	const struct claims *claims; /* no download begins of what they have */
 	const struct config *config;

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "download/download_private.h"
 
 static int peer_source(const struct download *d)
@@ -16,7 +16,7 @@ static int peer_source(const struct download *d)
 	return SOURCE_NOBODY;
 }
 
-static void on_heard(struct ha_sequence *s, enum engine_peer peer, const char *reason)
+static void on_heard(struct peer_turn *s, enum engine_peer peer, const char *reason)
 {
 	struct download *d = container_of(s, struct download, sequence);
 
@@ -24,7 +24,7 @@ static void on_heard(struct ha_sequence *s, enum engine_peer peer, const char *r
 				    .type = ENGINE_PEER_HEARD, .peer = peer, .reason = reason});
 }
 
-static void on_told(struct ha_pieces *h, enum engine_pieces what, const char *reason)
+static void on_told(struct peer_pieces *h, enum engine_pieces what, const char *reason)
 {
 	struct download *d = container_of(h, struct download, pieces);
 	int peer = peer_source(d);
@@ -62,9 +62,9 @@ void download_peer_ask(struct download *d)
 	const char *url = d->home->config->high_availability.peer_url;
 
 	if (d->engine.state == ENGINE_WAITING_PEER && url)
-		ha_sequence_ask(&d->sequence, url);
+		peer_turn_ask(&d->sequence, url);
 	if (d->engine.state == ENGINE_DOWNLOADING && d->pieces.bits)
-		ha_pieces_ask(&d->pieces);
+		peer_pieces_ask(&d->pieces);
 }
 
 /* A peer that has the image complete is a source like any other. */
@@ -77,7 +77,7 @@ static void begin_sharing(struct download *d)
 	    d->engine.sources[peer].state == SOURCE_EXCLUDED)
 		return;
 	d->pieces.peer = &d->sources.places[peer];
-	if (ha_pieces_init(&d->pieces) < 0) {
+	if (peer_pieces_init(&d->pieces) < 0) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
 		download_fail_locally(d, &err, false);
 	}
@@ -86,9 +86,9 @@ static void begin_sharing(struct download *d)
 void download_peer_follow(struct download *d)
 {
 	if (d->closing || d->engine.state != ENGINE_WAITING_PEER)
-		ha_sequence_stop(&d->sequence);
+		peer_turn_stop(&d->sequence);
 	if (d->closing || d->engine.state != ENGINE_DOWNLOADING)
-		ha_pieces_stop(&d->pieces);
+		peer_pieces_stop(&d->pieces);
 }
 
 void download_peer_enter(struct download *d)
@@ -102,7 +102,7 @@ void download_peer_forget(struct download *d)
 {
 	for (unsigned i = 0; i < d->engine.n_sources; i++)
 		d->engine.sources[i].pieces = NULL;
-	ha_pieces_release(&d->pieces);
+	peer_pieces_release(&d->pieces);
 }
 
 void download_peer_log(const struct download *d, const char *reason)

@@ -1,7 +1,7 @@
 /* download_private.h - what the files of a download share.
  *
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine
- * decides; download_jobs.c orders the disk jobs and download_disk.c is what they do on the thread
+ * decides; disk_queue.c orders the disk jobs and disk_tasks.c is what they do on the thread
  * pool; download_peer.c asks the HA peer; download_record.c reads and writes request.json;
  * download_status.c tells the world.
  */
@@ -26,11 +26,11 @@ void download_want(struct download *d, enum disk_task task);
 int download_note_verified(struct download *d, uint32_t piece);
 /* After DISK_TASK_DISCARD and DISK_TASK_CLOSE (download.c). */
 void download_discarded(struct download *d);
-void download_disk_closed(struct download *d);
+void disk_tasks_closed(struct download *d);
 /* Nothing is in flight any more: what had to wait for that. */
 void download_settle(struct download *d);
-/* The job, on the thread pool (download_disk.c). */
-void download_disk_run(struct work *work);
+/* The job, on the thread pool (disk_tasks.c). */
+void disk_tasks_run(struct work *work);
 void download_release_disk(struct download *d);
 
 /* The HA peer (download_peer.c). */

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "download/download_private.h"
 
 #define RECORD_SIZE_MAX (64u << 10)
@@ -98,27 +98,23 @@ char *download_record_text(const struct download *d)
 
 static void read_source(struct download *d, const cJSON *item)
 {
-	static const enum source_kind kinds[] = {SOURCE_HA_PEER, SOURCE_CONDUCTOR,
-						 SOURCE_ARTIFACTORY, SOURCE_MIST_PROXY};
 	const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(item, "name"));
-	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItem(item, "kind"));
+	const char *kind_name = cJSON_GetStringValue(cJSON_GetObjectItem(item, "kind"));
 	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItem(item, "reason"));
+	enum source_kind kind;
 	struct source s;
 
-	for (unsigned i = 0; name && kind && i < N_ELEMENTS(kinds); i++) {
-		if (strcmp(kind, source_kind_name(kinds[i])) != 0)
-			continue;
-		source_init(&s, name, kinds[i]);
-		s.requests = json_counter(item, "requests");
-		s.failures = json_counter(item, "failures");
-		s.bytes = json_counter(item, "bytes");
-		if (cJSON_IsTrue(cJSON_GetObjectItem(item, "excluded")))
-			source_set_state(&s, SOURCE_EXCLUDED, reason ? reason : "");
-		if (cJSON_IsTrue(cJSON_GetObjectItem(item, "active")))
-			d->recorded_source = d->engine.n_sources;
-		engine_restore_source(&d->engine, &s);
+	if (!name || !kind_name || source_kind_parse(kind_name, &kind) < 0)
 		return;
-	}
+	source_init(&s, name, kind);
+	s.requests = json_counter(item, "requests");
+	s.failures = json_counter(item, "failures");
+	s.bytes = json_counter(item, "bytes");
+	if (cJSON_IsTrue(cJSON_GetObjectItem(item, "excluded")))
+		source_set_state(&s, SOURCE_EXCLUDED, reason ? reason : "");
+	if (cJSON_IsTrue(cJSON_GetObjectItem(item, "active")))
+		d->recorded_source = d->engine.n_sources;
+	engine_restore_source(&d->engine, &s);
 }
 
 static enum engine_turn read_turn(const cJSON *record)

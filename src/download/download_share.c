@@ -21,7 +21,7 @@ struct span download_shared_pieces(const struct download *d)
 {
 	const struct picker *p = &d->engine.picker;
 
-	return span_of(p->verified, piece_map_bytes(p->n_pieces));
+	return span_of(p->verified, piece_bits_size(p->n_pieces));
 }
 
 bool download_shares_range(const struct download *d, uint64_t first, uint64_t length)

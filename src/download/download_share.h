@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/span.h"
+#include "base/span.h"
 #include "download/download.h"
 
 /* The others may be asked only of one that shares. */

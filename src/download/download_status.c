@@ -3,9 +3,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "download/download_private.h"
 
 /* An engine time as Unix seconds. */

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/json.h"
-#include "core/macros.h"
-#include "download/manifest.h"
+#include "base/json.h"
+#include "base/macros.h"
+#include "download/image/manifest.h"
 
 #define STATE_LENGTH_MAX 32
 

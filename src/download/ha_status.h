@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "core/err.h"
-#include "core/span.h"
-#include "download/engine.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "download/engine/engine.h"
 
 #define HA_STATUS_SIZE_MAX (64u << 10) /* bytes; 32 sources, each with a reason, are half of it */
 

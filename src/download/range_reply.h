@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
-#include "core/http_client.h"
-#include "download/picker.h"
-#include "download/source.h"
+#include "download/engine/picker.h"
+#include "download/engine/source.h"
+#include "http/http_client.h"
 
 enum reply_verdict {
 	REPLY_TAKEN,       /* what was asked for */

@@ -137,7 +137,7 @@ int source_list_make(struct source_list *ret, const struct config *config, struc
 	struct source_list list = {0};
 	int rc = add_peer(&list, config, err);
 
-	for (int kind = SOURCE_CONDUCTOR; kind <= SOURCE_MIST_PROXY && rc == 0; kind++)
+	for (int kind = SOURCE_CONDUCTOR; kind < N_SOURCE_KINDS && rc == 0; kind++)
 		rc = add_kind(&list, config, (enum source_kind)kind, err);
 	if (rc < 0) {
 		source_list_release(&list);

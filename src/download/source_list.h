@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-#include "core/config.h"
-#include "core/http_client.h"
-#include "download/engine.h"
+#include "base/settings.h"
+#include "download/engine/engine.h"
+#include "http/http_client.h"
 
 struct source_place {
 	char *name;

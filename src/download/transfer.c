@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "download/block_job.h"
 
 #define STALL_BYTES_PER_S 1024
@@ -39,7 +39,7 @@ static void drop_blocks(struct transfer *t)
 		struct block *block = t->queue;
 
 		t->queue = block->next;
-		intake_give_block(t->target->intake, block);
+		receive_buffers_give_block(t->target->buffers, block);
 	}
 }
 
@@ -49,7 +49,7 @@ static void finish(struct transfer *t)
 
 	if (t->request || t->job.block || t->queue)
 		return;
-	intake_leave(t->target->intake, &t->waiter);
+	receive_buffers_leave(t->target->buffers, &t->waiter);
 	EVP_MD_CTX_free(t->job.digest);
 	t->end.duration_ms = uv_now(t->target->loop) - t->started_ms;
 	end = t->end;
@@ -96,7 +96,7 @@ static void on_block_written(struct work *work)
 		fail_locally(t, t->job.err.code, t->job.err.text);
 	else
 		t->end.held_end = block->offset + block->size;
-	intake_give_block(t->target->intake, block);
+	receive_buffers_give_block(t->target->buffers, block);
 	write_next(t);
 	finish(t);
 }
@@ -135,7 +135,7 @@ static bool has_room(struct transfer *t)
 {
 	if (t->filling)
 		return true;
-	t->filling = intake_take_block(t->target->intake, &t->waiter);
+	t->filling = receive_buffers_take_block(t->target->buffers, &t->waiter);
 	if (!t->filling)
 		return false;
 	t->filling->offset = t->position;
@@ -172,19 +172,19 @@ static size_t take_bytes(struct transfer *t, struct span bytes)
 /* Bytes that were not offered before. */
 static int take_new(struct transfer *t, struct span bytes, size_t *ret_taken)
 {
-	struct intake *intake = t->target->intake;
+	struct receive_buffers *buffers = t->target->buffers;
 
 	if (bytes.size > t->asked.range.end - t->position) {
 		say(t, t->asked.whole ? REQUEST_REFUSED : REQUEST_LIED,
 		    "a body longer than asked for");
 		return -EMSGSIZE;
 	}
-	if (!t->asked.unlimited && !intake_admits(intake, &t->waiter))
+	if (!t->asked.unlimited && !receive_buffers_admits(buffers, &t->waiter))
 		return HTTP_PAUSE;
 	*ret_taken = take_bytes(t, bytes);
 	t->end.bytes += *ret_taken;
 	if (!t->asked.unlimited)
-		intake_spend(intake, *ret_taken);
+		receive_buffers_spend(buffers, *ret_taken);
 	t->target->callbacks->received(t, *ret_taken);
 	return *ret_taken == bytes.size ? 0 : HTTP_PAUSE;
 }
@@ -214,7 +214,7 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 	return rc;
 }
 
-static void on_ready(struct intake_waiter *waiter)
+static void on_ready(struct receive_buffers_waiter *waiter)
 {
 	struct transfer *t = container_of(waiter, struct transfer, waiter);
 
@@ -320,7 +320,7 @@ static void on_done(struct http_request *request, const struct http_result *resu
 		judge_result(t, result);
 		queue_filling(t);
 	}
-	intake_leave(t->target->intake, &t->waiter);
+	receive_buffers_leave(t->target->buffers, &t->waiter);
 	write_next(t);
 	finish(t);
 }

@@ -16,14 +16,14 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "core/http_client.h"
-#include "core/work.h"
-#include "download/image_file.h"
-#include "download/intake.h"
-#include "download/manifest.h"
-#include "download/picker.h"
+#include "base/work.h"
+#include "download/engine/picker.h"
+#include "download/engine/source.h"
+#include "download/image/image_file.h"
+#include "download/image/manifest.h"
 #include "download/range_reply.h"
-#include "download/source.h"
+#include "download/receive_buffers.h"
+#include "http/http_client.h"
 
 /* Pieces that can end in one block. */
 #define PIECES_PER_BLOCK (BLOCK_SIZE / PIECE_SIZE_MIN + 1)
@@ -58,7 +58,7 @@ struct transfer_callbacks {
 struct transfer_target {
 	uv_loop_t *loop;
 	struct http_client *client;
-	struct intake *intake;
+	struct receive_buffers *buffers;
 	const struct manifest *manifest;
 	struct image_file *file;
 	const struct picker *picker; /* a whole file skips what it holds */
@@ -105,7 +105,7 @@ struct transfer {
 
 	struct block *filling;
 	struct block *queue; /* full, oldest first */
-	struct intake_waiter waiter;
+	struct receive_buffers_waiter waiter;
 	struct work work;
 	struct block_job job;
 };

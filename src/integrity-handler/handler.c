@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/notify.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/notify.h"
 #include "integrity-handler/typed_key.h"
 #include "integrity/emergency.h"
 #include "integrity/findings.h"

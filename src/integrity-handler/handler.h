@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "config/config.h"
 
 #define HANDLER_RETRY_S 10
 

@@ -5,10 +5,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/options.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/options.h"
 #include "integrity-handler/handler.h"
 
 static int check(const char *path)

@@ -6,8 +6,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 
 #define KEY_SIZE 32u
 #define HEX_SIZE 64u

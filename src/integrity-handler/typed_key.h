@@ -2,7 +2,7 @@
  * newline. On a terminal it is asked for, and not shown. */
 #pragma once
 
-#include "core/secret.h"
+#include "base/secret.h"
 
 /* Into ret, made with secret_init(). -EBADMSG: what is expected. */
 int typed_key_read(int fd, struct secret *ret, struct err *err);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/recovery.h"
 #include "integrity/seal_record.h"
 

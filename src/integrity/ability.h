@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/fscrypt.h"
 #include "integrity/wrapping_key.h"
 

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/boot_lock.h"
 #include "integrity/contents.h"
 #include "integrity/fek.h"
@@ -16,7 +15,7 @@
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child_retry.h"
 #include "integrity/unlock.h"
 
 /* Shared with the child that speaks to the TPM. */
@@ -142,7 +141,7 @@ static int wrap_in_child(struct tpm *t, void *shared, struct failure *f)
 	_cleanup_(srk_release) struct srk srk = {0};
 	int rc = srk_open(t, span_of(a->record.srk, a->record.srk_size), &srk, &f->err);
 
-	if (rc == 0 && apart_keep_secrets(f) < 0)
+	if (rc == 0 && tpm_child_keep_secrets(f) < 0)
 		return f->err.code;
 	if (rc == 0)
 		rc = wrap(t, a, srk.handle, f);
@@ -191,10 +190,10 @@ static int finish(struct tpm *t, void *shared, struct failure *f)
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
-static int ask(struct adding *a, tpm_apart_cb work, struct failure *f)
+static int ask(struct adding *a, tpm_child_work_cb work, struct failure *f)
 {
 	f->cause = CAUSE_NONE; /* what was found of the directories is no failure */
-	return tpm_apart(a->config->tcti, TPM_DEVICE_WAIT_MS, work, a, f);
+	return tpm_child_ask(a->config->tcti, TPM_DEVICE_WAIT_MS, work, a, f);
 }
 
 static int make_one(struct adding *a, const char *path, struct failure *f)
@@ -284,7 +283,7 @@ static void undo(const struct adding *a, const struct seal_record *old)
 int add_directories(const struct config_integrity *config, const struct seal_record *record,
 		    const struct secret *fek, struct failure *f)
 {
-	struct adding *a = apart_alloc(sizeof(*a), f);
+	struct adding *a = tpm_child_alloc(sizeof(*a), f);
 	int rc;
 
 	if (!a)
@@ -299,13 +298,13 @@ int add_directories(const struct config_integrity *config, const struct seal_rec
 		undo(a, record);
 	for (size_t i = record->n_directories; i < a->record.n_directories; i++)
 		free(a->record.directories[i].path);
-	apart_free(a, sizeof(*a));
+	tpm_child_free(a, sizeof(*a));
 	return rc;
 }
 
 int add_finish(const struct config_integrity *config, bool *ret_finished, struct failure *f)
 {
-	struct adding *a = apart_alloc(sizeof(*a), f);
+	struct adding *a = tpm_child_alloc(sizeof(*a), f);
 	int rc;
 
 	if (!a)
@@ -324,6 +323,6 @@ int add_finish(const struct config_integrity *config, bool *ret_finished, struct
 		rc = 0;
 	}
 	seal_record_release(&a->record);
-	apart_free(a, sizeof(*a));
+	tpm_child_free(a, sizeof(*a));
 	return rc;
 }

@@ -13,8 +13,8 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
-#include "core/secret.h"
+#include "base/secret.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 /* How many there are. */

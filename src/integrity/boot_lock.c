@@ -2,10 +2,10 @@
 
 #include <errno.h>
 
-#include "core/log_events.h"
+#include "base/log_events.h"
 #include "integrity/nv_counter.h"
 #include "integrity/seal_record.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child_retry.h"
 
 static int sealed(struct failure *f, TPM2_HANDLE index)
 {
@@ -78,12 +78,12 @@ static int close_in_child(const struct config_integrity *config, const struct pc
 	struct closing *c;
 	int rc;
 
-	c = apart_alloc(sizeof(*c), f);
+	c = tpm_child_alloc(sizeof(*c), f);
 	if (!c)
 		return f->err.code;
 	c->policy = policy;
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, close_counter, c, f);
-	apart_free(c, sizeof(*c));
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, close_counter, c, f);
+	tpm_child_free(c, sizeof(*c));
 	return rc;
 }
 

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 #include "integrity/wrapping_key.h"
 

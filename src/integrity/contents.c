@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kept_file.h"
+#include "base/kept_file.h"
 
 bool contents_are_handed_over(const struct seal_record *record)
 {

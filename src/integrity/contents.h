@@ -1,5 +1,5 @@
 /* contents.h - which encrypted directories have what Steward keeps in them authenticated, and the
- * key for that, from here to who keeps it (core/kept_file.h).
+ * key for that, from here to who keeps it (base/kept_file.h).
  *
  * The record says of which directories it is so: of all that this release has made. Those of an
  * older one follow with a reseal, which a person asks for: what is there then is right. So nothing
@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "core/config.h"
-#include "core/kept_key.h"
+#include "base/kept_key.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 /* Whether the key of each that needs one was handed over in this boot. */

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/atomic_file.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/process.h"
 
 #define TEXT_SIZE     2048
 #define CONSOLE_WIDTH 88

@@ -8,20 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/contents.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/sealed_directory.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 static struct enabling *enabling_new(const struct config_integrity *config, struct failure *f)
 {
-	struct enabling *e = apart_alloc(sizeof(*e), f);
+	struct enabling *e = tpm_child_alloc(sizeof(*e), f);
 
 	if (!e)
 		return NULL;
@@ -179,7 +179,7 @@ int enable(const struct config_integrity *config, struct failure *f)
 	if (!e)
 		return f->err.code;
 	rc = enable_with(e, f);
-	apart_free(e, sizeof(*e));
+	tpm_child_free(e, sizeof(*e));
 	return rc;
 }
 
@@ -196,6 +196,6 @@ int enable_finish(const struct config_integrity *config, struct failure *f)
 	int rc;
 
 	f->step = STEP_ENABLE;
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, lock_pin, &config, f);
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, lock_pin, &config, f);
 	return rc < 0 ? rc : publish_record(config, f);
 }

@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 /* Neither record.json nor a pin is there. -EOPNOTSUPP: not able, with the reason, and nothing is

@@ -4,13 +4,13 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 #define TRIAL_LABEL "trial"
 
@@ -159,7 +159,7 @@ static int make_keys(struct tpm *t, struct enabling *e, struct err *err)
 static int make(struct tpm *t, void *shared, struct failure *f)
 {
 	struct enabling *e = shared;
-	int rc = apart_keep_secrets(f);
+	int rc = tpm_child_keep_secrets(f);
 
 	if (rc == 0)
 		rc = check_no_pin(t, e, f);
@@ -209,7 +209,7 @@ static int commit(struct tpm *t, void *shared, struct failure *f)
 {
 	struct enabling *e = shared;
 
-	if (apart_keep_secrets(f) < 0)
+	if (tpm_child_keep_secrets(f) < 0)
 		return f->err.code;
 	return commit_keys(t, e, &f->err) < 0 ? failure_because(f, failure_tpm_cause(f->err.code))
 					      : 0;
@@ -225,17 +225,17 @@ static int undo(struct tpm *t, void *shared, struct failure *f)
 
 int enable_keys_make(struct enabling *e, struct failure *f)
 {
-	return tpm_apart(e->config->tcti, 0, make, e, f);
+	return tpm_child_ask(e->config->tcti, 0, make, e, f);
 }
 
 int enable_keys_commit(struct enabling *e, struct failure *f)
 {
-	return tpm_apart(e->config->tcti, 0, commit, e, f);
+	return tpm_child_ask(e->config->tcti, 0, commit, e, f);
 }
 
 int enable_keys_undo(struct enabling *e, bool *ret_pin_written, struct failure *f)
 {
-	int rc = tpm_apart(e->config->tcti, 0, undo, e, f);
+	int rc = tpm_child_ask(e->config->tcti, 0, undo, e, f);
 
 	*ret_pin_written = rc == -EEXIST;
 	return rc;

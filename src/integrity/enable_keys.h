@@ -1,14 +1,15 @@
-/* enable_keys.h - the TPM's part of an enablement, and of a reseal. All of it in children: apart.h.
+/* enable_keys.h - the TPM's part of an enablement, and of a reseal. All of it in children:
+ * tpm_child.h.
  */
 #pragma once
 
-#include "core/config.h"
-#include "core/kept_key.h"
+#include "base/kept_key.h"
+#include "base/settings.h"
 #include "integrity/findings.h"
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
-/* Shared with the children: from apart_alloc(). */
+/* Shared with the children: from tpm_child_alloc(). */
 struct enabling {
 	const struct config_integrity *config;
 	const struct seal_record *record; /* to commit to */

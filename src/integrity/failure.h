@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "base/err.h"
 
 /* The steps of an unlock, and what is looked at before it. */
 enum integrity_step {
@@ -71,7 +71,7 @@ struct failure {
 const char *integrity_step_name(enum integrity_step step);
 const char *integrity_cause_name(enum integrity_cause cause);
 
-/* PURE. Of a command that the TPM answered, or not, with code (core/tpm.h). */
+/* PURE. Of a command that the TPM answered, or not, with code (tpm/tpm.h). */
 enum integrity_cause failure_tpm_cause(int code);
 
 /* What an operator is to do about it: sentences. Only where it is true do they say that the system

@@ -5,8 +5,8 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "core/macros.h"
-#include "core/rsa_key.h"
+#include "base/macros.h"
+#include "base/rsa_key.h"
 
 #define PCR_MOVED_TRIES 5
 

@@ -7,14 +7,14 @@
  * label: text that the unwrapping must give too; its final zero is part of it (TPM 2.0 part 1,
  * B.4).
  *
- * Errors: those of core/tpm.h; -EILSEQ: the one command that uses the sealed key refuses what is
+ * Errors: those of tpm/tpm.h; -EILSEQ: the one command that uses the sealed key refuses what is
  * wrapped, or it holds something else; -ENOKEY: the key's policy does not hold.
  */
 #pragma once
 
-#include "core/tpm.h"
 #include "integrity/fscrypt.h"
 #include "integrity/wrapping_key.h"
+#include "tpm/tpm.h"
 
 int fek_make(struct tpm *t, const struct tpm_object *session, uint8_t ret[FSCRYPT_FEK_SIZE],
 	     struct err *err);

@@ -4,12 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "config/config.h"
 #include "integrity/fscrypt.h"
 #include "integrity/mounts.h"
 #include "integrity/seal_record.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child_retry.h"
 
 /* What the child that speaks to the TPM gets and gives back. */
 struct probe {
@@ -94,7 +95,7 @@ static int probe_in_child(struct tpm *t, void *shared, struct failure *f)
 /* A TPM that was opened and then broke off is one that is there. */
 static enum boot_tpm probe_tpm(struct probe *p, struct findings *ret)
 {
-	int rc = tpm_apart(p->config->tcti, p->patience_ms, probe_in_child, p, &ret->of_tpm);
+	int rc = tpm_child_ask(p->config->tcti, p->patience_ms, probe_in_child, p, &ret->of_tpm);
 
 	if (rc < 0) {
 		log_debug("no pin is read: %s", ret->of_tpm.err.text);
@@ -170,11 +171,11 @@ int findings_gather(const struct config_integrity *config, struct findings *ret,
 	if (ret->boot.record == RECORD_WHOLE)
 		return 0;
 	ret->boot.not_mounted = ret->boot.enabled && find_mounts(config, &ret->of_mount);
-	p = apart_alloc(sizeof(*p), f);
+	p = tpm_child_alloc(sizeof(*p), f);
 	if (!p)
 		return f->err.code;
 	find_in_tpm(config, p, ret);
-	apart_free(p, sizeof(*p));
+	tpm_child_free(p, sizeof(*p));
 	return 0;
 }
 
@@ -189,18 +190,18 @@ bool findings_are_outdated(const struct config_integrity *config, const struct f
 int findings_unnamed_pins(const struct config_integrity *config, TPM2_HANDLE ret[PINS_MAX],
 			  size_t *ret_n, struct failure *f)
 {
-	struct probe *p = apart_alloc(sizeof(*p), f);
+	struct probe *p = tpm_child_alloc(sizeof(*p), f);
 	int rc;
 
 	if (!p)
 		return f->err.code;
 	p->config = config;
 	p->n_named = findings_named_indices(config, p->named);
-	rc = tpm_apart(config->tcti, p->patience_ms, probe_in_child, p, f);
+	rc = tpm_child_ask(config->tcti, p->patience_ms, probe_in_child, p, f);
 	if (rc == 0) {
 		memcpy(ret, p->unnamed, sizeof(p->unnamed));
 		*ret_n = p->n_unnamed;
 	}
-	apart_free(p, sizeof(*p));
+	tpm_child_free(p, sizeof(*p));
 	return rc;
 }

@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/boot.h"
 #include "integrity/failure.h"
 

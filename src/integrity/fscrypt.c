@@ -10,8 +10,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "integrity/fscrypt_metadata.h"
 #include "integrity/fscrypt_policy.h"
 #include "integrity/fscrypt_tool.h"

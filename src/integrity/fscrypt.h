@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/secret.h"
+#include "base/secret.h"
 #include "integrity/failure.h"
 
 #define FSCRYPT_FEK_SIZE        32

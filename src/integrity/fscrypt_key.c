@@ -7,8 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "integrity/fscrypt_metadata.h"
 #include "integrity/fscrypt_policy.h"
 #include "integrity/fscrypt_wrapped.h"

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "core/secret.h"
+#include "base/secret.h"
 #include "integrity/fscrypt.h"
 
 /* As fscrypt_unlock(). All memory of the caller is locked. An error says nothing of the

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "integrity/mounts.h"
 
 #define FILE_MAX_BYTES 65536

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void close_directory(DIR **directory)
 {

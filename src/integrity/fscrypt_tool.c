@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/macros.h"
+#include "base/process.h"
 #include "integrity/stopwatch.h"
 
 /* Adding a key takes milliseconds, the first setup a second or two for its hash. */

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/secret.h"
+#include "base/secret.h"
 #include "integrity/failure.h"
 
 /* Where the tool finds the FEK: --key=... */

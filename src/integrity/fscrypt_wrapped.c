@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 
 #define KEY_SIZE  32 /* of each but the directory's */
 #define IV_SIZE   16

@@ -16,7 +16,7 @@
  */
 #pragma once
 
-#include "core/span.h"
+#include "base/span.h"
 #include "integrity/fscrypt.h"
 #include "integrity/fscrypt_metadata.h"
 

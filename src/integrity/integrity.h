@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 
 struct findings;

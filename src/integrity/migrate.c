@@ -10,10 +10,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/atomic_file.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/process.h"
 #include "integrity/contents.h"
 #include "integrity/fscrypt.h"
 #include "integrity/seal_record.h"

@@ -18,7 +18,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 
 /* Move aside each directory that is plain and has files in it. -EOPNOTSUPP with the reason, and

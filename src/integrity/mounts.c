@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 #define FSTAB     "/etc/fstab"

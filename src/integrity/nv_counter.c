@@ -6,7 +6,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define COUNT_SIZE 8
 

@@ -8,13 +8,13 @@
  * one signature serves a fleet. A lockable one can be closed for reading until the next start of
  * the TPM; then no policy that asks for it holds.
  *
- * Errors: those of core/tpm.h; -EEXIST where something else lies at the index.
+ * Errors: those of tpm/tpm.h; -EEXIST where something else lies at the index.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "core/tpm.h"
+#include "tpm/tpm.h"
 
 enum nv_counter_state {
 	NV_COUNTER_ABSENT,

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define ATTRIBUTES                                                                                 \
 	(TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD | TPMA_NV_WRITEDEFINE |         \

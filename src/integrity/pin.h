@@ -3,13 +3,13 @@
  * The pin is SHA-256 over `path ‖ 0x00 ‖ key identifier` of each directory, in record order. Its
  * index is defined with `writedefine`: once locked it can only be undefined, by the owner.
  *
- * Errors: those of core/tpm.h.
+ * Errors: those of tpm/tpm.h.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "core/tpm.h"
+#include "tpm/tpm.h"
 
 #define PIN_SIZE 32
 

@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-#include "core/jws.h"
-#include "core/tpm.h"
+#include "base/jws.h"
+#include "tpm/tpm.h"
 
 #define POLICY_KEY_SIZE 256
 

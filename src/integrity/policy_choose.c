@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/hex.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "integrity/apart.h"
+#include "base/hex.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/boot_lock.h"
 #include "integrity/nv_counter.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 /* Each takes a TPM some 20 ms, and wears its memory. */
 #define STEPS_MAX 256
@@ -236,16 +236,16 @@ static int end_in_child(struct tpm *t, void *shared, struct failure *f)
 int policy_end_older(const struct config_integrity *config, const struct signed_policy *policy,
 		     uint64_t *ret_count, struct failure *f)
 {
-	struct ending *e = apart_alloc(sizeof(*e), f);
+	struct ending *e = tpm_child_alloc(sizeof(*e), f);
 	int rc;
 
 	if (!e)
 		return f->err.code;
 	e->config = config;
 	e->policy = policy;
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, end_in_child, e, f);
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, end_in_child, e, f);
 	if (rc == 0)
 		*ret_count = e->count;
-	apart_free(e, sizeof(*e));
+	tpm_child_free(e, sizeof(*e));
 	return rc;
 }

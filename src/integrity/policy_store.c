@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/log.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/macros.h"
 #include "integrity/seal_record.h"
 #include "integrity/sealed_directory.h"
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 #include "integrity/signed_policy.h"
 

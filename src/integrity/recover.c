@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/contents.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 /* Shared with the child. */
 struct recovering {
@@ -195,7 +195,7 @@ static int seal_anew(struct tpm *t, void *shared, struct failure *f)
 	struct recovering *r = shared;
 	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
 	enum pin_state found = PIN_ABSENT;
-	int rc = apart_keep_secrets(f);
+	int rc = tpm_child_keep_secrets(f);
 
 	if (rc == 0 && kept_key_derive(span_of(r->fek, sizeof(r->fek)), r->contents_key) < 0)
 		rc = failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
@@ -226,7 +226,7 @@ int recover(const struct config_integrity *config, const struct seal_record *rec
 	rc = open_all(record, fek, f);
 	if (rc < 0)
 		return rc;
-	r = apart_alloc(sizeof(*r), f);
+	r = tpm_child_alloc(sizeof(*r), f);
 	if (!r)
 		return f->err.code;
 	f->step = STEP_ENABLE;
@@ -235,13 +235,13 @@ int recover(const struct config_integrity *config, const struct seal_record *rec
 	memcpy(r->new.directories, record->directories, sizeof(r->new.directories));
 	r->new.n_directories = record->n_directories;
 	memcpy(r->fek, fek->bytes, FSCRYPT_FEK_SIZE);
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, seal_anew, r, f);
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, seal_anew, r, f);
 	if (rc < 0)
 		(void)err_wrap(&f->err, "opened, but not sealed to this TPM");
 	if (rc == 0)
 		rc = contents_hand_over(record, r->contents_key, f);
 	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
 		rc = failure_because(f, CAUSE_SYSTEM);
-	apart_free(r, sizeof(*r));
+	tpm_child_free(r, sizeof(*r));
 	return rc;
 }

@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "core/config.h"
-#include "core/secret.h"
+#include "base/secret.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 /* record: the one that is there, or with directories alone. */

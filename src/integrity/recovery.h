@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "core/config.h"
-#include "core/json.h"
+#include "base/json.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 #define RECOVERY_FILE     "recovery.json"
@@ -22,7 +22,7 @@
 int recovery_check(const struct config_integrity *config, struct err *err);
 
 /* Write recovery.json for the record's directories; without recovery-key, remove one of before. To
- * be called in a child (apart.h): OpenSSL keeps what it has seen. */
+ * be called in a child (tpm_child.h): OpenSSL keeps what it has seen. */
 int recovery_save(const struct config_integrity *config, const struct seal_record *record,
 		  const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err);
 

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/add.h"
 #include "integrity/boot_lock.h"
 #include "integrity/findings.h"

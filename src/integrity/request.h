@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
-#include "core/secret.h"
+#include "base/secret.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 
 /* -EALREADY: is enabled, and has every directory that is configured. migrate: those that are full

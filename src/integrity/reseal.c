@@ -3,17 +3,17 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/ability.h"
-#include "integrity/apart.h"
 #include "integrity/boot_lock.h"
-#include "integrity/classify.h"
 #include "integrity/contents.h"
+#include "integrity/diagnose_event.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
 #include "integrity/recovery.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 struct resealing {
 	const struct config_integrity *config;
@@ -179,7 +179,7 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 
 	if (rc < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
-	rc = apart_keep_secrets(f);
+	rc = tpm_child_keep_secrets(f);
 	if (rc == 0)
 		rc = open_old(t, srk.handle, r, fek, f);
 	if (rc == 0)
@@ -203,7 +203,7 @@ static int replace_and_evict(struct tpm *t, void *shared, struct failure *f)
 int reseal(const struct config_integrity *config, const struct seal_record *record,
 	   struct failure *f)
 {
-	struct resealing *r = apart_alloc(sizeof(*r), f);
+	struct resealing *r = tpm_child_alloc(sizeof(*r), f);
 	int rc;
 
 	if (!r)
@@ -211,9 +211,9 @@ int reseal(const struct config_integrity *config, const struct seal_record *reco
 	r->config = config;
 	r->old = record;
 	r->new = *record;
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, replace_and_evict, r, f);
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, replace_and_evict, r, f);
 	if (rc == 0 && policy_opened_save(config, &r->opened, &f->err) < 0)
 		rc = failure_because(f, CAUSE_SYSTEM);
-	apart_free(r, sizeof(*r));
+	tpm_child_free(r, sizeof(*r));
 	return rc;
 }

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 int reseal(const struct config_integrity *config, const struct seal_record *record,

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/base64.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/base64.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
 
 static void free_text(char **text)
 {

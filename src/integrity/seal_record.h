@@ -28,7 +28,7 @@
  */
 #pragma once
 
-#include "core/span.h"
+#include "base/span.h"
 #include "integrity/fscrypt.h"
 #include "integrity/pin.h"
 #include "integrity/wrapping_key.h"
@@ -41,7 +41,7 @@
 struct seal_directory {
 	char *path;
 	uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE];
-	bool keeps; /* what Steward keeps in it is authenticated: core/kept_file.h */
+	bool keeps; /* what Steward keeps in it is authenticated: base/kept_file.h */
 };
 
 struct seal_record {

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
 
 #define DESCRIPTORS_OF_WALK 16
 

@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "core/secret.h"
+#include "base/secret.h"
 #include "integrity/fscrypt.h"
 
 /* path is absent or empty. Made as <path>.new, encrypted, checked, synced, renamed into place, its

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64url.h"
-#include "core/macros.h"
+#include "base/base64url.h"
+#include "base/macros.h"
 #include "integrity/nv_counter.h"
 
 static void free_text(char **text)

@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "core/span.h"
+#include "base/span.h"
 #include "integrity/wrapping_key.h"
 
 #define SIGNED_POLICY_VERSION   1

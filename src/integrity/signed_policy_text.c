@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "integrity/signed_policy.h"
 
 static void free_text(char **text)

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/wrapping_key.h"
 
 #define ATTRIBUTES                                                                                 \

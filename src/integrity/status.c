@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 

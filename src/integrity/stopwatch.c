@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "core/log.h"
+#include "base/log.h"
 
 static uint64_t clock_ns(void)
 {

@@ -6,7 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "core/secret.h"
+#include "base/secret.h"
 #include "integrity/mounts.h"
 #include "integrity/sealed_directory.h"
 

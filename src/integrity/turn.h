@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/failure.h"
 
 /* Waits: the other is done in seconds. Makes the record directory, but nothing where a filesystem

@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "integrity/add.h"
-#include "integrity/apart.h"
 #include "integrity/contents.h"
 #include "integrity/fscrypt_key.h"
 #include "integrity/mounts.h"
 #include "integrity/stopwatch.h"
+#include "integrity/tpm_child.h"
 #include "integrity/unseal.h"
 
 /* All of them: one that is not as recorded keeps the others closed too. */
@@ -174,7 +174,7 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 static int unlock_once(const struct config_integrity *config, const struct seal_record *record,
 		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
 {
-	struct unsealing *u = apart_alloc(sizeof(*u), f);
+	struct unsealing *u = tpm_child_alloc(sizeof(*u), f);
 	int rc;
 
 	if (!u)
@@ -184,7 +184,7 @@ static int unlock_once(const struct config_integrity *config, const struct seal_
 	rc = unlock_with(u, ret_already, f);
 	if (rc == 0)
 		*ret_by = u->by;
-	apart_free(u, sizeof(*u));
+	tpm_child_free(u, sizeof(*u));
 	return rc;
 }
 

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/unseal.h"
 
 /* *ret_already: they were open. f->step and f->cause tell where and why it failed. */

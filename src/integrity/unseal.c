@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/log.h"
-#include "core/macros.h"
-#include "integrity/apart.h"
+#include "base/log.h"
+#include "base/macros.h"
 #include "integrity/boot_lock.h"
-#include "integrity/classify.h"
+#include "integrity/diagnose_event.h"
 #include "integrity/fek.h"
 #include "integrity/policy_choose.h"
 #include "integrity/stopwatch.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child.h"
+#include "integrity/tpm_child_retry.h"
 
 static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *session,
 		  struct failure *f)
@@ -133,7 +133,7 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 	if (u->locate_only && (!left || boot_lock_check(t, &u->record->policy, &of_lock) < 0))
 		return 0;
 	f->step = STEP_UNSEAL;
-	rc = apart_keep_secrets(f);
+	rc = tpm_child_keep_secrets(f);
 	if (rc == 0)
 		rc = decrypt(t, u, &session, f);
 	stopwatch_step(&watch, "unseal", t->spent_ns);
@@ -149,5 +149,5 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 int unseal(struct unsealing *u, struct failure *f)
 {
 	f->step = STEP_LOCATE;
-	return tpm_apart(u->config->tcti, TPM_DEVICE_WAIT_MS, locate_and_unseal, u, f);
+	return tpm_child_ask(u->config->tcti, TPM_DEVICE_WAIT_MS, locate_and_unseal, u, f);
 }

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "core/config.h"
-#include "core/kept_key.h"
+#include "base/kept_key.h"
+#include "base/settings.h"
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
@@ -16,7 +16,7 @@ struct unlock_by {
 	struct policy_opened opened; /* its name is empty: by none */
 };
 
-/* Shared with the child that speaks to the TPM: from apart_alloc(). */
+/* Shared with the child that speaks to the TPM: from tpm_child_alloc(). */
 struct unsealing {
 	const struct config_integrity *config;
 	const struct seal_record *record;

@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/signed_policy.h"
 
 static const TPM2B_SENSITIVE_CREATE no_secret = {0};

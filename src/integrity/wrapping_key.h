@@ -8,15 +8,15 @@
  * What is at a handle is ours when it has this template and a policy or a Name that we know;
  * anything else is foreign and never evicted.
  *
- * Errors: those of core/tpm.h; -EEXIST where something foreign is in the way.
+ * Errors: those of tpm/tpm.h; -EEXIST where something foreign is in the way.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "core/tpm.h"
 #include "integrity/nv_counter.h"
 #include "integrity/policy_authority.h"
+#include "tpm/tpm.h"
 
 #define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
 #define SRK_SIZE_MAX 1024       /* serialized: handle, Name and public area */

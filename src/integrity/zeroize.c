@@ -9,15 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/kept_key.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/kept_key.h"
+#include "base/macros.h"
 #include "integrity/findings.h"
 #include "integrity/nv_counter.h"
 #include "integrity/policy_store.h"
 #include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
-#include "integrity/tpm_apart.h"
+#include "integrity/tpm_child_retry.h"
 
 /* What the child does to the TPM. */
 struct erasure {
@@ -120,7 +120,7 @@ static int erase_in_child(struct tpm *t, void *shared, struct failure *f)
 static int erase_in_tpm(const struct config_integrity *config, const struct seal_record *record,
 			bool pin_too, struct failure *f)
 {
-	struct erasure *e = apart_alloc(sizeof(*e), f);
+	struct erasure *e = tpm_child_alloc(sizeof(*e), f);
 	int rc;
 
 	if (!e)
@@ -130,8 +130,8 @@ static int erase_in_tpm(const struct config_integrity *config, const struct seal
 	e->has_record = record != NULL;
 	e->record_handle = record ? record->key_handle : 0;
 	seal_record_known_names(config->record_directory, e->known);
-	rc = tpm_apart(config->tcti, TPM_DEVICE_WAIT_MS, erase_in_child, e, f);
-	apart_free(e, sizeof(*e));
+	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, erase_in_child, e, f);
+	tpm_child_free(e, sizeof(*e));
 	return rc;
 }
 

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "integrity/seal_record.h"
 
 /* record: NULL = there is none, or it cannot be read; then the configuration alone says what is

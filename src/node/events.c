@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 struct event_reader {
 	struct events *events;

@@ -4,7 +4,7 @@
 #include <cjson/cJSON.h>
 #include <uv.h>
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 #define EVENTS_KEEPALIVE_MS 15000u /* a comment line, so that a reader that is gone is noticed */
 

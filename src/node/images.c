@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/work.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/work.h"
 #include "node/node.h"
 
 #define VERIFY_TICK_MS 500

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 void images_list(struct http_exchange *x);
 void images_delete(struct http_exchange *x);

@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/work.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/work.h"
 #include "download/block_job.h"
-#include "download/trusted_keys.h"
+#include "download/image/trusted_keys.h"
 #include "node/images.h"
 #include "node/node.h"
 

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "core/log_events.h"
+#include "base/log_events.h"
 #include "integrity/policy_store.h"
 #include "integrity/recovery.h"
 #include "node/node_private.h"

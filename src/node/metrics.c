@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/printable.h"
+#include "base/printable.h"
 #include "node/node.h"
 
 #define LABEL_SIZE 1024

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 struct node;
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "core/log.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "node/images.h"
 #include "node/routes.h"
 
@@ -150,7 +150,7 @@ static int open_downloads(struct node *n, struct err *err)
 	struct download_list_options options = {
 		.loop = &n->loop,
 		.client = n->client,
-		.intake = &n->intake,
+		.buffers = &n->buffers,
 		.repository = n->repository,
 		.claims = &n->claims,
 		.config = n->config,
@@ -205,7 +205,7 @@ static void close_rest(struct node *n)
 	versions_release(&n->versions);
 	events_close(&n->events, part_closed, n);
 	notify_close(&n->notify, part_closed, n);
-	intake_close(&n->intake, part_closed, n);
+	receive_buffers_close(&n->buffers, part_closed, n);
 	if (n->client)
 		http_client_close(n->client, part_closed, n);
 	else
@@ -325,7 +325,7 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	watch_signals(n);
 	notify_init(&n->notify, &n->loop);
 	events_init(&n->events, &n->loop);
-	intake_init(&n->intake, &n->loop, config->software_update.max_bandwidth_bps);
+	receive_buffers_init(&n->buffers, &n->loop, config->software_update.max_bandwidth_bps);
 	started = start(n, &err) == 0;
 	if (!started) {
 		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},

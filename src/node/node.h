@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <uv.h>
 
-#include "core/config.h"
-#include "core/http_client.h"
-#include "core/http_server.h"
-#include "core/notify.h"
-#include "core/options.h"
-#include "core/peer_access.h"
-#include "download/claim.h"
+#include "base/notify.h"
+#include "base/options.h"
+#include "config/config.h"
 #include "download/download_list.h"
-#include "download/intake.h"
-#include "download/repository.h"
+#include "download/image/claim.h"
+#include "download/image/repository.h"
+#include "download/receive_buffers.h"
+#include "http/http_client.h"
+#include "http/http_server.h"
+#include "http/peer_access.h"
 #include "integrity/integrity.h"
 #include "node/events.h"
 #include "node/orders.h"
@@ -68,7 +68,7 @@ struct node {
 	struct peer_access access;
 	struct repository *repository;
 	struct http_client *client;
-	struct intake intake;
+	struct receive_buffers buffers;
 	struct download_list *downloads;
 	struct claims claims; /* images that routes are changing */
 	struct versions versions;

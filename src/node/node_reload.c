@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "node/node_private.h"
 
 void node_warn(const struct err *warning)
@@ -69,7 +69,7 @@ int node_reload(struct node *n, struct err *err)
 	}
 	n->config = config;
 	config = NULL;
-	intake_set_rate(&n->intake, n->config->software_update.max_bandwidth_bps);
+	receive_buffers_set_rate(&n->buffers, n->config->software_update.max_bandwidth_bps);
 	download_list_configure(n->downloads, n->config);
 	peer_access_init(&n->access, &n->config->control, &warning);
 	node_warn(&warning);

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "core/http_server.h"
 #include "download/download.h"
+#include "http/http_server.h"
 
 struct orders {
 	struct order *first;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "integrity/signed_policy.h"
 #include "integrity/status.h"
 #include "node/images.h"

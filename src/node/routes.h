@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 /* The owner of each is the daemon. */
 extern const struct http_route control_routes[];

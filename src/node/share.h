@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/http_server.h"
+#include "http/http_server.h"
 
 /* GET /{version}/{file} */
 void share_serve_file(struct http_exchange *x);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/http_server.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "http/http_server.h"
 
 struct versions_waiter {
 	struct versions *versions;

@@ -4,8 +4,8 @@
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 
-#include "core/http_server.h"
 #include "download/catalog.h"
+#include "http/http_server.h"
 
 struct versions {
 	struct catalog catalog;

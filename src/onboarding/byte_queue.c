@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define ROOM_MIN ((size_t)1024)
 

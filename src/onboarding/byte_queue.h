@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/span.h"
+#include "base/span.h"
 
 struct byte_queue {
 	uint8_t *bytes; /* owned; NULL while nothing waits */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define AUTH_LEVEL 2 /* 112 bits: RSA of 2048, SHA-2 */
 

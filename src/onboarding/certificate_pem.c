@@ -5,7 +5,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 bool certificate_pem_is_at_end(void)
 {

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/span.h"
+#include "base/span.h"
 #include "onboarding/peer_chain.h"
 
 /* In DER, in their order. */

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <openssl/x509v3.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/certificate.h"
 
 static void free_certificates(STACK_OF(X509) * *certificates)

@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 
 /* DER, the leaf first. -EKEYREJECTED, -EBADMSG, -ENOMEM. */
 int conductor_certificate_check(struct span ca, const struct span *chain, size_t n,

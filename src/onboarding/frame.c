@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* Which MAC a message of this type has; false = none. */
 static bool mac_of(enum message_type type, enum transcript_mac *ret)

@@ -4,7 +4,7 @@
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* What ASN1_get_object() returns beside V_ASN1_CONSTRUCTED. */
 #define FAILED     0x80

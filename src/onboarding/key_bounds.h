@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 
 #define KEY_BOUNDS_RSA_MIN           2048 /* bits */
 #define KEY_BOUNDS_RSA_MAX           4096

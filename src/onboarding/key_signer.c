@@ -5,7 +5,7 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void free_operation(EVP_PKEY_CTX **operation)
 {

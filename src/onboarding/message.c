@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "onboarding/message_private.h"
 
 static const char *const types[] = {

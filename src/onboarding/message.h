@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 #include "onboarding/mode.h"
 #include "onboarding/ssh_key.h"
 #include "onboarding/token.h"

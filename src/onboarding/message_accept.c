@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json.h"
+#include "base/json.h"
 #include "onboarding/message_private.h"
 
 bool message_host_is_valid(const char *host)

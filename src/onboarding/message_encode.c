@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/json.h"
+#include "base/base64.h"
+#include "base/json.h"
 #include "onboarding/message_private.h"
 
 /* Every writer says whether all of it was written: only memory can run out. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static const char *const names[] = {
 	[ONBOARDING_DISABLED] = "disabled",

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/key_bounds.h"
 
 int peer_chain_check(const char *what, const struct span *certificates, size_t n, struct err *err)

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 
 #define PEER_CHAIN_MAX             8    /* certificates */
 #define PEER_CHAIN_CERTIFICATE_MAX 2047 /* bytes of each */

@@ -7,8 +7,8 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#include "core/macros.h"
-#include "core/rsa_key.h"
+#include "base/macros.h"
+#include "base/rsa_key.h"
 #include "onboarding/key_bounds.h"
 
 static void free_key(EVP_PKEY **key)

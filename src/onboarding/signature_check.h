@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/span.h"
+#include "base/span.h"
 
 #define SIGNATURE_POINT_MAX (1 + 2 * 66) /* uncompressed, of P-521 */
 

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* Type names and how many fields follow. */
 static const struct {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "core/span.h"
+#include "base/span.h"
 
 #define SSH_KEY_ED25519_SIZE 51  /* RFC 8709, 4 */
 #define SSH_KEY_SIZE_MAX     600 /* RSA of 4096 bits: 535 */

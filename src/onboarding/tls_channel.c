@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/byte_queue.h"
 #include "onboarding/certificate_pem.h"
 #include "onboarding/tls_crypto.h"

@@ -22,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 #include "onboarding/peer_chain.h"
 
 #define TLS_ALPN          "steward-sco/1"

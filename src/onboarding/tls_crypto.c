@@ -17,7 +17,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/key_bounds.h"
 #include "onboarding/signature_check.h"
 

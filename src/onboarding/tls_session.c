@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define READ_SIZE 4096
 

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "core/work.h"
+#include "base/work.h"
 #include "onboarding/tls_channel.h"
 
 struct tls_session;

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/base64url.h"
-#include "core/hex.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/base64url.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/macros.h"
 
 static bool is_alphanumeric(char c)
 {

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/jws.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/jws.h"
+#include "base/span.h"
 
 /* Byte for byte. There is no kid: the token names the one certificate whose key signed it. */
 #define TOKEN_HEADER "{\"alg\":\"RS256\",\"typ\":\"steward-sco+jwt\"}"

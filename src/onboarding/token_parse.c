@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/base64url.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/base64url.h"
+#include "base/json.h"
+#include "base/macros.h"
 #include "onboarding/certificate.h"
 #include "onboarding/key_bounds.h"
 #include "onboarding/token.h"

@@ -6,8 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "core/hkdf.h"
-#include "core/macros.h"
+#include "base/hkdf.h"
+#include "base/macros.h"
 
 static int sha256(const struct span *parts, size_t n, uint8_t ret[TRANSCRIPT_SIZE])
 {

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/span.h"
+#include "base/span.h"
 
 #define TRANSCRIPT_EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266; empty context */
 #define TRANSCRIPT_SIZE           32                         /* of a hash, a key, a MAC */

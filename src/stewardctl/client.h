@@ -1,6 +1,6 @@
 /* client.h - HTTP over the control socket, blocking.
  *
- * libcurl's easy interface does it: this program has no loop, so that core/http_client, which
+ * libcurl's easy interface does it: this program has no loop, so that http/http_client, which
  * is made for one, would be a detour.
  */
 #pragma once

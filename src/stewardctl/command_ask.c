@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "download/manifest.h"
+#include "download/image/manifest.h"
 #include "stewardctl/harmless.h"
 
 struct client command_client(const struct invocation *invocation)

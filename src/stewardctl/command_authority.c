@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_edit.h"
-#include "core/macros.h"
-#include "core/secret.h"
+#include "base/macros.h"
+#include "base/secret.h"
+#include "config/config_edit.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/member.h"

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/span.h"
-#include "download/manifest.h"
-#include "download/manifest_create.h"
-#include "download/manifest_payload.h"
+#include "base/atomic_file.h"
+#include "base/span.h"
+#include "download/image/manifest.h"
+#include "download/image/manifest_create.h"
+#include "download/image/manifest_payload.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/harmless.h"

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
 #include "integrity/status.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
-#include "core/span.h"
+#include "base/atomic_file.h"
+#include "base/span.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/member.h"

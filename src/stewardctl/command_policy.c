@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
+#include "config/config.h"
 #include "integrity/policy_store.h"
 #include "stewardctl/command_place.h"
 #include "stewardctl/commands.h"

@@ -1,6 +1,6 @@
 #include "stewardctl/commands.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define VERSION                                                                                    \
 	{                                                                                          \

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 const char *format_bytes(char ret[FORMAT_SIZE], double bytes)
 {

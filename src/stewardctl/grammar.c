@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static bool is_prefix(const char *typed, const char *word)
 {

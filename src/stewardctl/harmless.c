@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
-#include "core/printable.h"
+#include "base/macros.h"
+#include "base/printable.h"
 
 #define PRINTABLE_MAX 4 /* bytes of one that is not shown */
 

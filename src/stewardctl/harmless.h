@@ -6,7 +6,7 @@
 #include <cjson/cJSON.h>
 
 /* An answer that is going to be shown: all its texts, and names of members, are one harmless line
- * each (core/printable.h). NULL: it is no JSON. */
+ * each (base/printable.h). NULL: it is no JSON. */
 cJSON *harmless_parse(const char *text);
 void harmless_make(cJSON *json);
 

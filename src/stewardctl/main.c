@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
-#include "core/config_edit.h"
+#include "base/atomic_file.h"
+#include "config/config_edit.h"
 #include "stewardctl/client.h"
 #include "stewardctl/commands.h"
 

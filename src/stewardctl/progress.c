@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/macros.h"
-#include "core/printable.h"
+#include "base/macros.h"
+#include "base/printable.h"
 #include "stewardctl/format.h"
 #include "stewardctl/member.h"
 

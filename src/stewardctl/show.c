@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "stewardctl/format.h"
 #include "stewardctl/member.h"
 #include "stewardctl/progress.h"

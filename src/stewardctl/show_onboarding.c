@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "stewardctl/format.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"

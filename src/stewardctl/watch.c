@@ -8,7 +8,7 @@
 #include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/sse.h"
-#include "stewardctl/watched.h"
+#include "stewardctl/watch_state.h"
 
 #define RETURN_S 30 /* a daemon that is gone is waited for */
 
@@ -17,14 +17,14 @@ struct watcher {
 	bool json; /* each event as it came, one a line */
 	bool is_terminal;
 	bool utf8;
-	struct watched watched;
+	struct watch_state watched;
 };
 
 static void show_bar(const struct watcher *w, const cJSON *download)
 {
 	char text[PROGRESS_SIZE];
 
-	progress_bar(download, watched_columns() - 1, w->utf8, text);
+	progress_bar(download, watch_state_columns() - 1, w->utf8, text);
 	(void)printf("\r\033[K%s", text);
 	(void)fflush(stdout);
 }
@@ -33,7 +33,7 @@ static void show_change(struct watcher *w, const cJSON *download)
 {
 	char text[PROGRESS_SIZE];
 
-	if (!watched_has_changed(&w->watched, download))
+	if (!watch_state_has_changed(&w->watched, download))
 		return;
 	progress_line(download, text);
 	(void)puts(text);
@@ -47,12 +47,12 @@ static void take_download(struct watcher *w, const char *text)
 
 	if (strcmp(member_text(download, "version"), w->version) == 0) {
 		if (w->json)
-			watched_say_json(text);
+			watch_state_say_json(text);
 		else if (w->is_terminal)
 			show_bar(w, download);
 		else
 			show_change(w, download);
-		watched_note(&w->watched, download);
+		watch_state_note(&w->watched, download);
 	}
 	cJSON_Delete(download);
 }
@@ -124,7 +124,7 @@ int watch_download(const struct client *client, const char *version, bool json)
 		.version = version,
 		.json = json,
 		.is_terminal = !json && isatty(STDOUT_FILENO),
-		.utf8 = watched_speaks_utf8(),
+		.utf8 = watch_state_speaks_utf8(),
 	};
 	struct following f = {.watcher = &w, .client = client};
 	unsigned away_s = 0;

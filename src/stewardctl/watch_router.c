@@ -6,18 +6,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/macros.h"
-#include "core/printable.h"
+#include "base/macros.h"
+#include "base/printable.h"
 #include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/sse.h"
-#include "stewardctl/watched.h"
+#include "stewardctl/watch_state.h"
 
 #define RETURN_S 30 /* who is gone is waited for: a node, or the daemon */
 
 struct node_watched {
 	char name[64];
-	struct watched download;
+	struct watch_state download;
 	char said[PROGRESS_SIZE]; /* its line, as it was shown last */
 	char error[256];          /* why it cannot be asked; "" = it can */
 	time_t away_since;
@@ -91,13 +91,13 @@ static void say(struct router_watch *w, struct node_watched *node, const char *t
 
 static void take_download(struct router_watch *w, struct node_watched *node, const cJSON *download)
 {
-	const bool has_changed = watched_has_changed(&node->download, download);
-	const unsigned columns = watched_columns() - 1;
+	const bool has_changed = watch_state_has_changed(&node->download, download);
+	const unsigned columns = watch_state_columns() - 1;
 	const unsigned name = (unsigned)strlen(node->name) + 1;
 	char text[PROGRESS_SIZE];
 
 	node->error[0] = '\0';
-	watched_note(&node->download, download);
+	watch_state_note(&node->download, download);
 	if (w->is_terminal)
 		progress_bar(download, columns > name ? columns - name : 0, w->utf8, text);
 	else
@@ -116,7 +116,7 @@ static void give_up(struct node_watched *node, const char *reason)
 static void take_absence(struct router_watch *w, struct node_watched *node, const char *error)
 {
 	char text[PROGRESS_SIZE];
-	unsigned columns = watched_columns();
+	unsigned columns = watch_state_columns();
 
 	if (!node->error[0])
 		node->away_since = now_s();
@@ -165,7 +165,7 @@ static bool take_event(void *owner, const char *event, const char *data)
 	cJSON *json = harmless_parse(data);
 
 	if (w->json)
-		watched_say_json(data);
+		watch_state_say_json(data);
 	if (strcmp(event, "nodes") == 0)
 		take_nodes(w, json);
 	else
@@ -239,7 +239,7 @@ int watch_router(const struct client *client, const struct command_place *place,
 		w->place = place;
 		w->json = json;
 		w->is_terminal = !json && isatty(STDOUT_FILENO);
-		w->utf8 = watched_speaks_utf8();
+		w->utf8 = watch_state_speaks_utf8();
 		(void)snprintf(path, sizeof(path), "%s%s%s", place->downloads, checked,
 			       place->query);
 		rc = follow(w, client, path);

@@ -1,5 +1,5 @@
 /* stewardd - the router's daemon. */
-#include "core/process.h"
+#include "base/process.h"
 #include "stewardd/router.h"
 
 static struct router router;

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/json.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/json.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "node/routes.h"
 
 #define LINK_ROUTES_OF_OURS 2
@@ -218,6 +218,7 @@ static int start(struct node *n, struct err *err)
 			.socket = r->link_path,
 			.directory = r->config->state_directory,
 			.config_path = r->node.config_path,
+			.check_configuration = config_check_router_over,
 			.changed = on_changed,
 			.owner = r,
 		};

@@ -51,7 +51,7 @@ exec cat
 
 
 def event_ids():
-    with open(os.path.join(ROOT, "src/core/log_events.h")) as file:
+    with open(os.path.join(ROOT, "src/base/log_events.h")) as file:
         return {i: name for name, i in re.findall(r'X\((\w+),\s*"([0-9a-f]{32})"', file.read())}
 
 

@@ -73,7 +73,7 @@ def test_watchdog_is_fed(daemons, servers, manager):
 
 
 def events_of_the_header():
-    with open(os.path.join(ROOT, "src/core/log_events.h")) as file:
+    with open(os.path.join(ROOT, "src/base/log_events.h")) as file:
         return re.findall(r'X\((\w+),\s*"([0-9a-f]{32})"', file.read())
 
 

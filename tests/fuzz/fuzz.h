@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -12,9 +12,9 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/device_certificate.h"
 #include "onboarding/certificate.h"
-#include "onboarding/conductor/device_certificate.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/tls_channel.h"

@@ -4,7 +4,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "onboarding/conductor/credential.h"
+#include "conductor/enrolment/credential.h"
 
 static struct credential_ak ak;
 

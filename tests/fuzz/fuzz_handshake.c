@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <openssl/pem.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "handshake_world.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/key_signer.h"

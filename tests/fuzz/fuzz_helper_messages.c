@@ -13,15 +13,15 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "core/macros.h"
-#include "core/process.h"
-#include "onboarding/conductor/tunnel_desk.h"
-#include "onboarding/conductor/tunnels.h"
+#include "base/macros.h"
+#include "base/process.h"
+#include "conductor/tunnels/tunnel_desk.h"
+#include "conductor/tunnels/tunnels.h"
 
 #define STEPS_MAX    64
 #define SESSIONS_MAX 64
 
-/* Processes: in place of core/process. */
+/* Processes: in place of base/process. */
 
 static struct process *processes[SESSIONS_MAX];
 

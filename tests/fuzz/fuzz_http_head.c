@@ -1,8 +1,8 @@
 /* The head of a reply, and what is made of it: asked for were bytes 1000-1999 of 10000. */
 #include "fuzz.h"
 
-#include "core/http_head.h"
 #include "download/range_reply.h"
+#include "http/http_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -1,7 +1,7 @@
 /* The Range header of somebody who downloads from us. */
 #include "fuzz.h"
 
-#include "core/http_range.h"
+#include "http/http_range.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -1,7 +1,7 @@
 /* index.json of a repository. */
 #include "fuzz.h"
 
-#include "download/index.h"
+#include "download/image/index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

@@ -4,7 +4,7 @@
 #include <openssl/rsa.h>
 #include <stdio.h>
 
-#include "core/jws.h"
+#include "base/jws.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 

@@ -1,8 +1,8 @@
 /* The payload of a manifest, as if its signature were good. */
 #include "fuzz.h"
 
-#include "core/json.h"
-#include "download/manifest_payload.h"
+#include "base/json.h"
+#include "download/image/manifest_payload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {

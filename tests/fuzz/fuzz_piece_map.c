@@ -1,15 +1,15 @@
 /* A journal from a disk that had a power cut. */
 #include "fuzz.h"
 
-#include "core/err.h"
-#include "download/piece_map.h"
+#include "base/err.h"
+#include "download/image/piece_map.h"
 
 #define N_PIECES 77u
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static const uint8_t zeros[32];
-	uint8_t *bits = calloc(piece_map_bytes(N_PIECES), 1); /* exact: one byte more is seen */
+	uint8_t *bits = calloc(piece_bits_size(N_PIECES), 1); /* exact: one byte more is seen */
 	struct err why = {0};
 	size_t valid = 0;
 	enum piece_map_found found;

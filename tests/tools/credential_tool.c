@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
-#include "onboarding/conductor/credential.h"
+#include "base/hex.h"
+#include "base/macros.h"
+#include "conductor/enrolment/credential.h"
 
 static struct message_bytes read_file(const char *path)
 {

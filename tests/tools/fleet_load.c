@@ -1,6 +1,6 @@
 /* Routers by the hundred that take an image from a conductor, for tests/bench/fleet: what stewardd
- * asks, over as many connections, with the pace of download/source.c. What comes is compared with
- *the image, and not kept.
+ * asks, over as many connections, with the pace of download/engine/source.c. What comes is compared
+ *with the image, and not kept.
  *
  *	fleet_load VERSION IMAGE CONNECTIONS FILE
  *
@@ -27,8 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/macros.h"
-#include "download/source.h"
+#include "base/macros.h"
+#include "download/engine/source.h"
 
 #define ROUTERS_MAX 1024
 #define CONNECTIONS 8
@@ -160,7 +160,7 @@ static void fail(struct link *l)
 	ask(l, l->at, l->end);
 }
 
-/* Which: download/picker.c's run_from(), where nothing was given back. */
+/* Which: download/engine/picker.c's run_from(), where nothing was given back. */
 
 static uint64_t end_of_piece(uint64_t at)
 {

@@ -25,8 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base64.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/macros.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/router/handshake_router.h"

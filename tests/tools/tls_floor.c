@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/tls_channel.h"
 #include "pki.h"

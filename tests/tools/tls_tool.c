@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/tls_channel.h"
 

@@ -23,12 +23,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/base64.h"
-#include "core/log.h"
-#include "core/macros.h"
-#include "onboarding/conductor/port_mux.h"
-#include "onboarding/conductor/tunnel_host.h"
-#include "onboarding/conductor/tunnels.h"
+#include "base/base64.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "conductor/enrolment/port_mux.h"
+#include "conductor/tunnels/tunnel_host.h"
+#include "conductor/tunnels/tunnels.h"
 #include "onboarding/router/tunnel.h"
 
 #define REPOSITORY_PORT 8930

@@ -7,7 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "core/process.h"
+#include "base/process.h"
 
 void must(const struct world *w, int rc)
 {

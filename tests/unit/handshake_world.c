@@ -6,7 +6,7 @@
 #include <openssl/pem.h>
 #include <time.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static struct span certificate(const struct pki_subject *subject, const struct world_keys *keys,
 			       bool by_ca)

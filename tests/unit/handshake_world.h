@@ -9,7 +9,7 @@
 #include "pki.h"
 #include "soft_tpm.h"
 
-#include "onboarding/conductor/handshake_conductor.h"
+#include "conductor/enrolment/handshake_conductor.h"
 #include "onboarding/router/handshake_router.h"
 
 #define WORLD_JTI    "0123456789abcdef0123456789abcdef"

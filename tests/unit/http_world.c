@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void get_file(struct http_exchange *x)
 {

@@ -3,8 +3,8 @@
 
 #include "support.h"
 
-#include "core/http_client.h"
-#include "core/http_server.h"
+#include "http/http_client.h"
+#include "http/http_server.h"
 
 #define FILE_SIZE 300000u
 

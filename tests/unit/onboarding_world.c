@@ -1,4 +1,5 @@
 #include "onboarding_world.h"
+#include "config/config.h"
 
 #include <sys/stat.h>
 
@@ -125,6 +126,7 @@ void router_start(struct onboarding_world *w)
 		.socket = "/nowhere",
 		.directory = w->folder,
 		.config_path = w->config_path,
+		.check_configuration = config_check_router_over,
 		.changed = on_changed,
 		.owner = w,
 	};

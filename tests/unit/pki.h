@@ -6,7 +6,7 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 
-#include "core/span.h"
+#include "base/span.h"
 
 struct pki_subject {
 	const char *common_name;

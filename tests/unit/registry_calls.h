@@ -2,8 +2,8 @@
  */
 #pragma once
 
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
 
 static inline int registry_router_add(struct registry *r, const char *router,
 				      const struct registry_origin *origin, struct err *err)

@@ -4,11 +4,11 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_postgresql.h"
-#include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_sqlite.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_postgresql.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_sqlite.h"
 
 #define TESTS_MAX 64
 #define N_KEYS    3

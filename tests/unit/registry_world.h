@@ -6,11 +6,11 @@
 #include "registry_calls.h"
 #include "support.h"
 
-#include "onboarding/conductor/registry_driver.h"
-#include "onboarding/conductor/registry_enrolment.h"
-#include "onboarding/conductor/registry_lookup.h"
-#include "onboarding/conductor/registry_tokens.h"
-#include "onboarding/conductor/registry_transaction.h"
+#include "conductor/registry/registry_driver.h"
+#include "conductor/registry/registry_enrolment.h"
+#include "conductor/registry/registry_lookup.h"
+#include "conductor/registry/registry_tokens.h"
+#include "conductor/registry/registry_transaction.h"
 
 #define WORLD_SECRET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
 #define WORLD_NOW_S  INT64_C(1800000000)

@@ -1,7 +1,7 @@
 #include "simulation_private.h"
 
-#include "core/macros.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/image/piece_map.h"
 
 #define DISK_MS 3 /* how long a job on the disk takes */
 
@@ -31,7 +31,7 @@ unsigned sim_percent(struct sim *sim)
 
 bool sim_is_verified(const struct sim *sim, uint32_t piece)
 {
-	return piece_map_bit(sim->verified, piece);
+	return piece_bits_has(sim->verified, piece);
 }
 
 void sim_schedule(struct sim *sim, uint64_t delay_ms, const struct engine_event *event,
@@ -289,7 +289,7 @@ void sim_give_pieces(struct sim *sim, unsigned source, uint32_t first, uint32_t 
 	uint8_t some[SIM_PIECES_MAX / 8] = {0};
 
 	for (uint32_t piece = first; piece < end; piece++)
-		piece_map_set_bit(some, piece);
+		piece_bits_set(some, piece);
 	sim_set_pieces(sim, source, some);
 	sim_tell_pieces(sim, source, PIECES_KNOWN);
 }
@@ -306,6 +306,17 @@ static void lose_some(struct sim *sim)
 	}
 }
 
+static void set_image(struct sim *sim)
+{
+	const struct engine_image image = {
+		.size = sim->manifest.size,
+		.piece_size = sim->manifest.piece_size,
+		.digest = sim->manifest.digest,
+	};
+
+	assert_int_equal(engine_set_image(&sim->engine, &image, sim->verified), 0);
+}
+
 static void open_disk(struct sim *sim, const struct engine_event *event)
 {
 	if (sim->engine.in_flight > 0) {
@@ -315,7 +326,7 @@ static void open_disk(struct sim *sim, const struct engine_event *event)
 	if (sim->engine.has_image) {
 		if (sim->disk_failed)
 			lose_some(sim);
-		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
+		set_image(sim);
 	}
 	sim->disk_failed = false;
 	sim_step(sim, event);
@@ -344,7 +355,7 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 		sim_step(sim, event);
 		return;
 	case ENGINE_PREPARED:
-		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
+		set_image(sim);
 		sim_step(sim, event);
 		return;
 	default:
@@ -418,7 +429,7 @@ void sim_restart_daemon(struct sim *sim)
 			memset(sim->units + piece * (SIM_PIECE_SIZE / SIM_UNIT), 2,
 			       SIM_PIECE_SIZE / SIM_UNIT);
 	if (old.has_image)
-		assert_int_equal(engine_set_image(&sim->engine, &sim->manifest, sim->verified), 0);
+		set_image(sim);
 	engine_release(&old);
 	if (sim->engine.state == ENGINE_QUEUED)
 		sim_tell(sim, ENGINE_RUN);

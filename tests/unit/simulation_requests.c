@@ -1,8 +1,8 @@
 /* The requests of the simulated world: what becomes of each, and which of its bytes are right. */
 #include "simulation_private.h"
 
-#include "core/macros.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/image/piece_map.h"
 
 static void check_request(const struct sim *sim, const struct engine_action *action)
 {
@@ -16,7 +16,7 @@ static void check_request(const struct sim *sim, const struct engine_action *act
 	for (uint32_t piece = first; piece <= last && !action->whole; piece++) {
 		assert_false(sim_is_verified(sim, piece));
 		assert_true(!sim->has_some[action->source] ||
-			    piece_map_bit(sim->pieces[action->source], piece));
+			    piece_bits_has(sim->pieces[action->source], piece));
 	}
 	for (unsigned i = 0; i < SLOTS_MAX; i++) {
 		if (sim->request_ids[i] == 0 || !sim->engine.slots[i].used || i == action->slot)
@@ -69,8 +69,8 @@ static bool is_too_many(const struct sim *sim, unsigned source)
 	const struct sim_source *s = &sim->sources[source];
 
 	return (s->at_once > 0 && served_of(sim, source) >= s->at_once) ||
-	       (s->apart_ms > 0 && sim->served_ms[source] > 0 &&
-		sim->now_ms < sim->served_ms[source] + s->apart_ms);
+	       (s->tpm_child_ms > 0 && sim->served_ms[source] > 0 &&
+		sim->now_ms < sim->served_ms[source] + s->tpm_child_ms);
 }
 
 /* A cache without a lock has it all fetched anew by who asks while it is being fetched for another.
@@ -263,7 +263,7 @@ static void judge_pieces(struct sim *sim, struct engine_event *end)
 			return;
 		}
 		if (!sim_is_verified(sim, piece)) {
-			piece_map_set_bit(sim->verified, piece);
+			piece_bits_set(sim->verified, piece);
 			sim_step(sim, &(struct engine_event){.type = ENGINE_PIECE,
 							     .slot = end->slot,
 							     .piece = piece});

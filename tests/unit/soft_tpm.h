@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/span.h"
+#include "base/span.h"
 #include "onboarding/message.h"
 
 #define SOFT_TPM_AK_ATTRIBUTES 0x00050072u /* what tpm2_createak makes */

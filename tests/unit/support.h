@@ -18,9 +18,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "core/err.h"
-#include "core/jws.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/jws.h"
+#include "base/span.h"
 
 /* A new folder in /tmp; test_folder_remove() removes it with all that is in it, and frees path. */
 char *test_folder(void);

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "core/tpm.h"
+#include "tpm/tpm.h"
 
 struct swtpm {
 	char *folder;

@@ -3,9 +3,9 @@
 
 #include <arpa/inet.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/admission.h"
 #include "faults.h"
-#include "onboarding/conductor/admission.h"
 
 #define START_MS 1000000
 

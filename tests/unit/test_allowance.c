@@ -1,8 +1,8 @@
 /* How much is asked of a source at once: each row is a history, a letter an event. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/allowance.h"
+#include "base/macros.h"
+#include "download/engine/allowance.h"
 
 #define ALL 4u
 

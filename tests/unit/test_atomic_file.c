@@ -3,8 +3,8 @@
 
 #include <sys/stat.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
 
 static void test_not_regular(void **state)
 {

@@ -3,11 +3,11 @@
 
 #include <sys/stat.h>
 
-#include "core/base64.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/macros.h"
+#include "conductor/tunnels/authorized_keys.h"
+#include "conductor/tunnels/sshd_config.h"
 #include "faults.h"
-#include "onboarding/conductor/authorized_keys.h"
-#include "onboarding/conductor/sshd_config.h"
 #include "onboarding/router/known_hosts.h"
 
 /* Of ssh-keygen; and what `ssh-keygen -l` says of it. */

@@ -1,7 +1,7 @@
 /* How long a router waits before its next try. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/router/backoff.h"
 
 /* Every wait is between half and whole of these seconds, then of 60 for ever. */

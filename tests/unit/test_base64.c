@@ -2,8 +2,8 @@
 #include "faults.h"
 #include "support.h"
 
-#include "core/base64.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/macros.h"
 
 static void test_vectors(void **state)
 {

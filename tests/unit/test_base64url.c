@@ -1,8 +1,8 @@
 /* base64url: RFC 4648's vectors without padding, and everything else refused. */
 #include "support.h"
 
-#include "core/base64url.h"
-#include "core/macros.h"
+#include "base/base64url.h"
+#include "base/macros.h"
 
 static void test_vectors(void **state)
 {

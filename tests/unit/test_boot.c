@@ -1,7 +1,7 @@
 /* What is done with what is found at boot. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/boot.h"
 
 #define ABSENT  BOOT_TPM_ABSENT

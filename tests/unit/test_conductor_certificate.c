@@ -2,7 +2,7 @@
 #include "pki.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/conductor_certificate.h"
 
 static int check(struct span ca, X509 **chain, size_t n, struct err *err)

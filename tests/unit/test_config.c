@@ -2,8 +2,8 @@
  * refused. Each range and default is held against the daemon in the end-to-end tests. */
 #include "support.h"
 
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
 #include "download/source_list.h"
 
 #define MINIMAL "\"name\":\"r\",\"node\":\"n\""

@@ -1,8 +1,8 @@
 /* A conductor's configuration: what the model fills in and refuses, in the words of a refusal. */
 #include "support.h"
 
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
 
 #define MINIMAL                                                                                    \
 	"\"name\":\"c0\",\"address\":\"192.0.2.1\",\"certificate\":\"/c.pem\","                    \

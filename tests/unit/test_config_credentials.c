@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
 
 #define SOURCE(members)                                                                            \
 	"\"software-update\":{\"source\":[{\"name\":\"a\",\"kind\":\"artifactory\","               \

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/config.h"
-#include "core/config_edit.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
+#include "config/config_edit.h"
 
 #define WORDS_MAX 16
 

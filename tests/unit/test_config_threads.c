@@ -4,8 +4,8 @@
 
 #include <uv.h>
 
-#include "core/config.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "config/config.h"
 
 #define ROUNDS 100
 #define HEAD                                                                                       \

@@ -5,8 +5,8 @@
 #include "soft_tpm.h"
 #include "support.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/credential.h"
+#include "base/macros.h"
+#include "conductor/enrolment/credential.h"
 
 static struct soft_tpm tpm;
 

@@ -1,8 +1,8 @@
 /* Who comes in, who waits and who goes, over simulated time. */
 #include "support.h"
 
-#include "core/crowd.h"
-#include "core/macros.h"
+#include "base/crowd.h"
+#include "base/macros.h"
 #include "faults.h"
 
 #define N_MEMBERS 400

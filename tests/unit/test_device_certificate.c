@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/device_certificate.h"
 #include "onboarding/certificate.h"
-#include "onboarding/conductor/device_certificate.h"
 
 struct world {
 	EVP_PKEY *ca_key;

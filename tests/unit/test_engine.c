@@ -1,7 +1,7 @@
 /* The engine, a table row at a time: attempts and time, retries, and what an operator does. */
 #include "simulation.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define S UINT64_C(1000)
 

@@ -1,7 +1,7 @@
 /* Whom the sources' answers make a source, and when they are asked anew. */
 #include "simulation.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void test_different_manifest(void **state)
 {

@@ -3,8 +3,8 @@
  * about once from afar. */
 #include "simulation.h"
 
-#include "core/macros.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/image/piece_map.h"
 
 #define PEER     0u
 #define FAR      1u
@@ -40,7 +40,7 @@ static void end(struct pair *pair)
 	sim_free(pair->sims[1]);
 }
 
-/* What ha_pieces tells of the other one. */
+/* What peer_pieces tells of the other one. */
 static void exchange(const struct sim *from, struct sim *to)
 {
 	if (to->engine.state != ENGINE_DOWNLOADING)

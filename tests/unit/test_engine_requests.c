@@ -1,8 +1,8 @@
 /* The engine, a table row at a time: whom it asks for what, and what it makes of the answers. */
 #include "simulation.h"
 
-#include "core/macros.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/image/piece_map.h"
 
 #define S UINT64_C(1000)
 
@@ -307,7 +307,7 @@ static void test_two_sources_share(void **state)
 
 	(void)state;
 	for (uint32_t piece = 16; piece < 48; piece++) {
-		piece_map_set_bit(some, piece);
+		piece_bits_set(some, piece);
 		of_peer += SIM_PIECE_SIZE;
 	}
 	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);

@@ -1,7 +1,7 @@
 /* One node of a router after the other: when the second one's turn comes, and what it waits for. */
 #include "simulation.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define S          UINT64_C(1000)
 #define PATIENCE_S 60

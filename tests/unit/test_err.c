@@ -1,8 +1,8 @@
 /* Failures told: what was tried goes in front, the code stays, length is bounded. */
 #include "support.h"
 
-#include "core/err.h"
-#include "core/hex.h"
+#include "base/err.h"
+#include "base/hex.h"
 
 static int deep(struct err *err)
 {

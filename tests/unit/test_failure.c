@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/failure.h"
 
 static void test_names(void **state)

@@ -8,14 +8,14 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/fek.h"
 
 #define LABEL "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG" /* as long as a record's */
 
 static const struct pcr_policy no_pcrs = {0};
 
-struct keys {
+struct login_keys {
 	struct tpm_world *w;
 	struct tpm *t;
 	ESYS_TR srk;
@@ -26,11 +26,11 @@ struct keys {
 	uint8_t wrapped[WRAPPED_SIZE];
 };
 
-static void make_keys(struct keys *k, struct tpm_world *w, const struct pcr_policy *policy)
+static void make_keys(struct login_keys *k, struct tpm_world *w, const struct pcr_policy *policy)
 {
 	struct tpm_object session;
 
-	*k = (struct keys){.w = w, .t = &w->t, .policy = *policy};
+	*k = (struct login_keys){.w = w, .t = &w->t, .policy = *policy};
 	tpm_must(w, srk_provide(k->t, &k->srk, &w->err));
 	tpm_must(w, tpm_session_start(k->t, k->srk, TPM2_SE_HMAC, &session, &w->err));
 	tpm_must(w, wrapping_key_create(k->t, k->srk, &session, policy, &k->key, &w->err));
@@ -41,7 +41,7 @@ static void make_keys(struct keys *k, struct tpm_world *w, const struct pcr_poli
 }
 
 /* Unwrap k->wrapped in a session of its own. */
-static int unwrap(struct keys *k, const char *label, uint8_t ret[FSCRYPT_FEK_SIZE])
+static int unwrap(struct login_keys *k, const char *label, uint8_t ret[FSCRYPT_FEK_SIZE])
 {
 	struct tpm_object session;
 	int rc;
@@ -53,7 +53,7 @@ static int unwrap(struct keys *k, const char *label, uint8_t ret[FSCRYPT_FEK_SIZ
 	return rc;
 }
 
-static void assert_refused(struct keys *k, const char *label, int code)
+static void assert_refused(struct login_keys *k, const char *label, int code)
 {
 	static const uint8_t nothing[FSCRYPT_FEK_SIZE];
 	uint8_t fek[FSCRYPT_FEK_SIZE] = {0};
@@ -67,7 +67,7 @@ static void test_there_and_back(void **state)
 	struct tpm_world *w = *state;
 	uint8_t fek[FSCRYPT_FEK_SIZE] = {0};
 	uint8_t again[WRAPPED_SIZE];
-	struct keys k;
+	struct login_keys k;
 
 	make_keys(&k, w, &no_pcrs);
 	tpm_must(w, unwrap(&k, LABEL, fek));
@@ -104,7 +104,7 @@ static void test_label(void **state)
 	struct tpm_world *w = *state;
 	char too_long[sizeof(((TPM2B_DATA *)NULL)->buffer) + 1];
 	uint8_t fek[FSCRYPT_FEK_SIZE] = {0};
-	struct keys k;
+	struct login_keys k;
 
 	make_keys(&k, w, &no_pcrs);
 	assert_refused(&k, LABEL "x", -EILSEQ);
@@ -164,7 +164,7 @@ static void test_of_a_stranger(void **state)
 	static const size_t sizes[] = {0, 1, FSCRYPT_FEK_SIZE - 1, FSCRYPT_FEK_SIZE + 1, 64, 190};
 	struct tpm_world *w = *state;
 	uint8_t fek[FSCRYPT_FEK_SIZE];
-	struct keys k;
+	struct login_keys k;
 
 	make_keys(&k, w, &no_pcrs);
 	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
@@ -189,7 +189,7 @@ static void test_changed(void **state)
 	struct tpm_world *w = *state;
 	struct wrapping_key another;
 	struct tpm_object session;
-	struct keys k;
+	struct login_keys k;
 
 	make_keys(&k, w, &no_pcrs);
 	for (size_t i = 0; i < WRAPPED_SIZE; i += 51) {
@@ -263,7 +263,7 @@ static void test_pcr_moves(void **state)
 	struct tpm_world *w = *state;
 	struct pcr_policy policy = {.bank = TPM2_ALG_SHA256, .mask = 1u << 7};
 	uint8_t fek[FSCRYPT_FEK_SIZE];
-	struct keys k;
+	struct login_keys k;
 
 	tpm_must(w, tpm_pcr_read(&w->t, policy.bank, policy.mask, &policy.values, &w->err));
 	make_keys(&k, w, &policy);
@@ -316,7 +316,7 @@ static void test_bus(void **state)
 	uint8_t in_clear[FSCRYPT_FEK_SIZE];
 	uint8_t fek[FSCRYPT_FEK_SIZE];
 	char tcti[300];
-	struct keys k;
+	struct login_keys k;
 
 	tpm_close(&w->t);
 	(void)snprintf(tcti, sizeof(tcti), "pcap:%s", w->swtpm.tcti);

@@ -2,7 +2,7 @@
 #include "sample_message.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/frame.h"
 
 #define N_TYPES (MESSAGE_ERROR + 1)

@@ -5,8 +5,8 @@
 #include <linux/fscrypt.h>
 #include <sys/stat.h>
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 
 static void test_its_whole_life(void **state)
 {

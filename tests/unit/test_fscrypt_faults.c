@@ -4,7 +4,7 @@
 #include <linux/fscrypt.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* What stands where an encrypted directory should. */
 static void test_impostors(void **state)

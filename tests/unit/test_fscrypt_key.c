@@ -1,8 +1,8 @@
 /* Keys unwrapped without the tool, from metadata that the real tool made, on a real ext4. */
 #include "fscrypt_world.h"
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "integrity/fscrypt_key.h"
 #include "integrity/fscrypt_wrapped.h"
 

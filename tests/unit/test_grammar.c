@@ -1,7 +1,7 @@
 /* The command language: abbreviations, pairs in any order, completion, and what is refused. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "stewardctl/grammar.h"
 
 static int nothing(const struct invocation *invocation)

@@ -1,9 +1,9 @@
 /* What the HA peer answers: believed only where it is the answer to what was asked. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/ha_pieces.h"
+#include "base/macros.h"
 #include "download/ha_status.h"
+#include "download/peer_pieces.h"
 
 #define HAS(state) "{\"version\":\"V1\",\"state\":\"" state "\"}"
 
@@ -102,7 +102,7 @@ static void test_bitmaps(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
-		if (ha_pieces_are_valid(span_of(rows[i].bytes, rows[i].size), rows[i].n_pieces) !=
+		if (peer_pieces_are_valid(span_of(rows[i].bytes, rows[i].size), rows[i].n_pieces) !=
 		    rows[i].valid)
 			fail_msg("row %u", i);
 }

@@ -4,7 +4,7 @@
 #include "handshake_world.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static const struct {
 	enum onboarding_mode mode;

@@ -5,7 +5,7 @@
 #include "sample_message.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 enum kind { PSK, WEAK, DEVICE, EK };
 

@@ -1,11 +1,11 @@
 /* What a handshake asks the registry, and what it writes: on both databases. */
 #include "registry_world.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/handshake_registry.h"
-#include "onboarding/conductor/registry_clock.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/enrolment/handshake_registry.h"
+#include "conductor/registry/registry_clock.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
 
 static struct message_hello hello_of(const char *router, const char *asset_id, const char *jti)
 {

@@ -5,7 +5,7 @@
 #include "sample_message.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void init(struct world *w, void **state, enum onboarding_mode mode,
 		 enum message_identity identity)

@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static uint64_t sent_by_sendfile;
 

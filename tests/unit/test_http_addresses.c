@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "core/http_addresses.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "http/http_addresses.h"
 
 /* '1' to '9' are IPv4 addresses, 'a' to 'i' IPv6. */
 static struct http_address address_of(char name)

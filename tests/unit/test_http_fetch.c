@@ -3,8 +3,8 @@
 
 #include <errno.h>
 
-#include "core/http_fetch.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "http/http_fetch.h"
 
 struct fetched {
 	struct http_world *world;

@@ -1,9 +1,9 @@
 /* Header lines of a stranger. */
 #include "support.h"
 
-#include "core/http_head.h"
-#include "core/http_range.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "http/http_head.h"
+#include "http/http_range.h"
 
 static struct http_head read_line(const char *line)
 {

@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/http_server.h"
-#include "core/macros.h"
+#include "base/macros.h"
+#include "http/http_server.h"
 
 #define IDLE_S    1
 #define BYTE_MS   100

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
-#include "download/image_file.h"
-#include "download/manifest_create.h"
-#include "download/repository.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
+#include "download/image/image_file.h"
+#include "download/image/manifest_create.h"
+#include "download/image/repository.h"
 
 static int make_folder(void **state)
 {

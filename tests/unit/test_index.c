@@ -4,8 +4,8 @@
 
 #include <sys/stat.h>
 
-#include "core/macros.h"
-#include "download/index.h"
+#include "base/macros.h"
+#include "download/image/index.h"
 
 static void test_refused(void **state)
 {

@@ -1,8 +1,8 @@
 /* JSON that somebody else wrote: shape, numbers and names are checked before it is believed. */
 #include "support.h"
 
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/json.h"
+#include "base/macros.h"
 
 static void test_refused(void **state)
 {

@@ -2,9 +2,9 @@
 #include "faults.h"
 #include "support.h"
 
-#include "core/base64url.h"
-#include "core/jws.h"
-#include "core/macros.h"
+#include "base/base64url.h"
+#include "base/jws.h"
+#include "base/macros.h"
 
 #define TYP "steward-test+jws"
 

@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/kept_contents.h"
-#include "core/kept_file.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/kept_contents.h"
+#include "base/kept_file.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_record.h"
 
 #define OTHER "onboarding.json"

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/key_bounds.h"
 
 static struct span info_of(EVP_PKEY *key)

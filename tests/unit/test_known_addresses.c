@@ -4,9 +4,9 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/known_addresses.h"
 #include "faults.h"
-#include "onboarding/conductor/known_addresses.h"
 
 #define TODAY 20000
 

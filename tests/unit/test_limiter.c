@@ -1,8 +1,8 @@
 /* The bandwidth budget: exact over time, whatever the size of reads. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/limiter.h"
+#include "base/macros.h"
+#include "download/engine/limiter.h"
 
 /* Reads of size bytes, as soon as each is allowed, for 10 s. Returns bytes. */
 static uint64_t receive_for_10_s(struct limiter *limiter, uint64_t size, uint64_t *now_ms)

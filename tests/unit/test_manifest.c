@@ -4,10 +4,10 @@
 
 #include <sys/stat.h>
 
-#include "core/macros.h"
-#include "download/manifest.h"
-#include "download/manifest_create.h"
-#include "download/manifest_payload.h"
+#include "base/macros.h"
+#include "download/image/manifest.h"
+#include "download/image/manifest_create.h"
+#include "download/image/manifest_payload.h"
 
 #define PIECE (64u << 10)
 

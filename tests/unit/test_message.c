@@ -3,7 +3,7 @@
 #include "sample_message.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/message.h"
 
 #define N_TYPES (MESSAGE_ERROR + 1)

@@ -1,7 +1,7 @@
 /* A label's value, whoever it is from: one line, and within its quotes. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "node/metrics.h"
 
 static void test_labels(void **state)

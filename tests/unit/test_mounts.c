@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/mounts.h"
 
 /* What `systemd-escape --path` says of each. */

@@ -1,8 +1,8 @@
 /* The kernel's tables of sockets: who listens on 4505 or 4506. */
 #include "support.h"
 
+#include "base/macros.h"
 #include "conductord/old_ports.h"
-#include "core/macros.h"
 
 #define HEADING                                                                                    \
 	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"

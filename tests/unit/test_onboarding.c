@@ -4,8 +4,8 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_rules.h"
 
 static const struct pki *pki_of(void **state)

@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "faults.h"
 
 static const struct pki *pki_of(void **state)

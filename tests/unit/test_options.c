@@ -5,8 +5,8 @@
 #include <getopt.h>
 #include <sysexits.h>
 
-#include "core/macros.h"
-#include "core/options.h"
+#include "base/macros.h"
+#include "base/options.h"
 
 struct parsed {
 	struct options options;

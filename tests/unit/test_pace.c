@@ -1,8 +1,8 @@
 /* How many turns at once, and how many a second. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/pace.h"
+#include "base/macros.h"
+#include "conductor/enrolment/pace.h"
 
 static void test_at_once(void **state)
 {

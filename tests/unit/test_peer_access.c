@@ -1,8 +1,8 @@
 /* Who may: root, the group, the group that reads; nobody over TCP. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "core/peer_access.h"
+#include "base/macros.h"
+#include "http/peer_access.h"
 
 static void test_rows(void **state)
 {

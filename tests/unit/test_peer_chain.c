@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <openssl/pem.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/certificate_pem.h"
 #include "onboarding/peer_chain.h"
 
@@ -65,7 +65,7 @@ static void test_numbers(void **state)
 }
 
 /* The key of every one of them, not of the leaf alone. */
-static void test_keys(void **state)
+static void test_login_keys(void **state)
 {
 	EVP_PKEY *small = pki_key(1024);
 	EVP_PKEY *key = pki_key(2048);
@@ -124,7 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_login_keys),
 		cmocka_unit_test(test_pem),
 	};
 

@@ -1,9 +1,9 @@
 /* Which bytes next: never one that is held, never one twice, whole pieces where it can be. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/picker.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/engine/picker.h"
+#include "download/image/piece_map.h"
 
 #define PIECE 1000u
 
@@ -13,7 +13,7 @@ static void make(struct picker *p, uint64_t size, const char *verified)
 
 	for (uint32_t i = 0; verified[i]; i++)
 		if (verified[i] == '#')
-			piece_map_set_bit(bits, i);
+			piece_bits_set(bits, i);
 	assert_int_equal(picker_init(p, size, PIECE, bits), 0);
 }
 

@@ -1,8 +1,8 @@
 /* The journal: what it may be believed, torn at every byte, flipped in every bit, moved, copied. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/piece_map.h"
+#include "base/macros.h"
+#include "download/image/piece_map.h"
 
 #define N_PIECES 20u
 #define HEADER   60u
@@ -58,7 +58,7 @@ static unsigned count(const struct piece_map *map)
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < map->n_pieces; i++)
-		n += piece_map_bit(map->bits, i);
+		n += piece_bits_has(map->bits, i);
 	return n;
 }
 
@@ -129,7 +129,7 @@ static void test_check_rewrites_only_when_it_is_over(void **state)
 	piece_map_close(&map);
 	assert_int_equal(open_as(&map, *state, digest, next_boot, &notice), PIECE_MAP_BELIEVED);
 	assert_int_equal(count(&map), 1);
-	assert_true(piece_map_bit(map.bits, 3));
+	assert_true(piece_bits_has(map.bits, 3));
 	piece_map_close(&map);
 }
 
@@ -153,7 +153,7 @@ static void test_torn_at_every_byte(void **state)
 		assert_int_equal(found, cut < HEADER ? PIECE_MAP_DISCARDED : PIECE_MAP_CHECK);
 		assert_int_equal(count(&map), expected);
 		for (unsigned i = 0; i < expected; i++)
-			assert_true(piece_map_bit(map.bits, pieces[i]));
+			assert_true(piece_bits_has(map.bits, pieces[i]));
 		if (cut < HEADER || (cut - HEADER) % RECORD != 0)
 			assert_int_equal(notice.code, -EBADMSG);
 		piece_map_close(&map);

@@ -1,7 +1,7 @@
 /* The pin in the TPM's NV memory: written once, then locked for good. */
 #include "swtpm.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/pin.h"
 #include "integrity/wrapping_key.h"
 

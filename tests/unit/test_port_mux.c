@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/port_mux.h"
 #include "faults.h"
-#include "onboarding/conductor/port_mux.h"
 
 #define HANDED_MAX 32
 

@@ -1,8 +1,8 @@
 /* A stranger's text becomes one harmless line, cut at a whole character. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "core/printable.h"
+#include "base/macros.h"
+#include "base/printable.h"
 
 static void test_rows(void **state)
 {

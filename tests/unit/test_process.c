@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/macros.h"
+#include "base/process.h"
 #include "faults.h"
 
 #define LONG_MS 60000

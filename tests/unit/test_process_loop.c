@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/macros.h"
+#include "base/process.h"
 #include "faults.h"
 
 struct watched {

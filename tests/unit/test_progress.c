@@ -3,7 +3,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "stewardctl/format.h"
 #include "stewardctl/progress.h"
 

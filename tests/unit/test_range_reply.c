@@ -1,7 +1,7 @@
 /* A reply's head against what was asked for: bytes 1000-1999 of 10000, or the whole file. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "download/range_reply.h"
 
 static const struct byte_range asked = {.first = 1000, .end = 2000};

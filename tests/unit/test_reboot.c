@@ -1,7 +1,7 @@
 /* The reboot's command: whatever it does, a reboot that does not come is told of. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/router/reboot.h"
 
 struct world {

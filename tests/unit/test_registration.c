@@ -1,10 +1,10 @@
 /* A conductor in its own registry: with the key that its sshd has now. */
 #include "registry_world.h"
 
+#include "base/base64.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_conductors.h"
 #include "conductord/conductor.h"
-#include "core/base64.h"
-#include "core/macros.h"
-#include "onboarding/conductor/registry_conductors.h"
 
 static void on_closed(void *owner)
 {

@@ -4,13 +4,13 @@
 
 #include <openssl/x509.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_clock.h"
-#include "onboarding/conductor/registry_conductors.h"
-#include "onboarding/conductor/registry_counts.h"
-#include "onboarding/conductor/registry_initialization.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_clock.h"
+#include "conductor/registry/registry_conductors.h"
+#include "conductor/registry/registry_counts.h"
+#include "conductor/registry/registry_initialization.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
 
 #define OTHER_JTI "ffffffffffffffffffffffffffffffff"
 

@@ -1,9 +1,9 @@
 /* The audit, the counters of strangers, and what strangers write. */
 #include "registry_world.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
 
 static void test_audit_order(struct registry_world *w)
 {

@@ -2,7 +2,7 @@
  * databases. */
 #include "registry_world.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define A0    "A0"
 #define OTHER "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkjihgfe"

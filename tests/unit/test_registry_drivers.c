@@ -9,10 +9,10 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry.h"
-#include "onboarding/conductor/registry_postgresql.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/registry/registry.h"
+#include "conductor/registry/registry_postgresql.h"
+#include "conductor/registry/registry_routers.h"
 #include "pki.h"
 
 static const struct registry_origin origin = {.address = "uid 0", .time_s = 1};

@@ -2,8 +2,8 @@
  * not become of the others. On both databases. */
 #include "registry_faults.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_routers.h"
 
 #define N 4
 

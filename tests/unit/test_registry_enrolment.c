@@ -1,10 +1,10 @@
 /* The commit of an enrolment: what is judged again, and that each refusal says why. */
 #include "registry_world.h"
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_clock.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_clock.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
 
 static void set_mode(struct registry *r, enum onboarding_mode mode)
 {

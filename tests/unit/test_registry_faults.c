@@ -5,12 +5,12 @@
 
 #include <signal.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_initialization.h"
-#include "onboarding/conductor/registry_nodes.h"
-#include "onboarding/conductor/registry_routers.h"
-#include "onboarding/conductor/registry_schema.h"
-#include "onboarding/conductor/registry_sqlite.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_initialization.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_schema.h"
+#include "conductor/registry/registry_sqlite.h"
 
 #define ROUNDS 12
 

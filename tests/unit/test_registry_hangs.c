@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_patience.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_patience.h"
 
 #define CALL_MS  5000
 #define PROBE_MS 2500

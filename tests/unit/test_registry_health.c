@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/registry_health.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_health.h"
 
 #define CALL_MS  5000
 #define PROBE_MS 2500

@@ -10,11 +10,11 @@
 
 #include <sys/stat.h>
 
-#include "core/macros.h"
-#include "integrity/apart.h"
+#include "base/macros.h"
 #include "integrity/enable_keys.h"
 #include "integrity/fek.h"
 #include "integrity/reseal.h"
+#include "integrity/tpm_child.h"
 #include "integrity/unseal.h"
 #include "integrity/zeroize.h"
 
@@ -177,8 +177,8 @@ static int make_machine(void **state)
 					      .seal_nv_index = 0x0180012a,
 					      .policy_nv_index = 0x01800129,
 					      .record_directory = m->folder};
-	m->enabling = apart_alloc(sizeof(*m->enabling), &m->f);
-	m->unsealing = apart_alloc(sizeof(*m->unsealing), &m->f);
+	m->enabling = tpm_child_alloc(sizeof(*m->enabling), &m->f);
+	m->unsealing = tpm_child_alloc(sizeof(*m->unsealing), &m->f);
 	m->enabling->config = m->unsealing->config = &m->config;
 	place_ek(m);
 	must(m, enable(m), "enable");
@@ -191,8 +191,8 @@ static int end_machine(void **state)
 	struct machine *m = *state;
 
 	seal_record_release(&m->record);
-	apart_free(m->enabling, sizeof(*m->enabling));
-	apart_free(m->unsealing, sizeof(*m->unsealing));
+	tpm_child_free(m->enabling, sizeof(*m->enabling));
+	tpm_child_free(m->unsealing, sizeof(*m->unsealing));
 	swtpm_end(&m->swtpm);
 	test_folder_remove(m->folder);
 	free(m);

@@ -1,8 +1,8 @@
 /* Which nodes of a router are meant, and what is told of one that was asked. */
 #include "support.h"
 
+#include "base/macros.h"
 #include "conductord/router_nodes.h"
-#include "core/macros.h"
 
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123" /* 64 */
 

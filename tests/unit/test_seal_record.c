@@ -3,7 +3,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static void test_round_trip(void **state)
 {

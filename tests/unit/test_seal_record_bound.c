@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "faults.h"
 
 static void digest_base64url(const char *text, size_t size, char ret[64])

@@ -7,9 +7,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
-#include "core/secret.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
+#include "base/secret.h"
 
 /* The VmFlags line of the mapping that begins at address, as smaps(5) has it. */
 static void read_flags(const void *address, char *ret, size_t size)

@@ -4,7 +4,7 @@
 
 #include <openssl/pem.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/fek.h"
 #include "integrity/nv_counter.h"
 #include "integrity/signed_policy.h"

@@ -1,8 +1,8 @@
 /* Whether a source can be trusted to answer: the breaker, cuts, lengths and rests. */
 #include "support.h"
 
-#include "core/macros.h"
-#include "download/source.h"
+#include "base/macros.h"
+#include "download/engine/source.h"
 
 #define PIECE (1u << 20)
 

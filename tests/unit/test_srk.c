@@ -1,7 +1,7 @@
 /* The storage root key: made, used if it is there, kept; a foreign one is left alone. */
 #include "swtpm.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/wrapping_key.h"
 
 static void test_srk(void **state)

@@ -2,7 +2,7 @@
 #include "sample_message.h"
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/ssh_key.h"
 
 static void test_types(void **state)

@@ -1,8 +1,8 @@
 /* What the registry said is kept while it does not answer. */
 #include "registry_world.h"
 
+#include "base/macros.h"
 #include "conductord/summary.h"
-#include "core/macros.h"
 
 static char nowhere[] = "/nowhere";
 

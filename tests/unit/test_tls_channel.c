@@ -6,7 +6,7 @@
 
 #include <openssl/pem.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/tls_channel.h"
 

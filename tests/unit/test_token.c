@@ -6,8 +6,8 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 
-#include "core/base64url.h"
-#include "core/macros.h"
+#include "base/base64url.h"
+#include "base/macros.h"
 #include "onboarding/token.h"
 
 #define JTI    "0123456789abcdef0123456789abcdef"

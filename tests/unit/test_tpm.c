@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* Sorts of what tss2 returns: the error, whose it is, and which layer says so. */
 static void test_codes(void **state)

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "core/macros.h"
-#include "core/tpm.h"
+#include "base/macros.h"
+#include "tpm/tpm.h"
 
 static void test_open_what_is_not_there(void **state)
 {

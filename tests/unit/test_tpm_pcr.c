@@ -3,7 +3,7 @@
 
 #include <openssl/evp.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 /* SHA-256 of the bank: PCR = H(PCR ‖ digest). */
 static void test_pcr_values(void **state)

@@ -3,8 +3,8 @@
  */
 #include "support.h"
 
-#include "core/hex.h"
-#include "core/macros.h"
+#include "base/hex.h"
+#include "base/macros.h"
 #include "onboarding/transcript.h"
 
 #define SECRET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
@@ -52,7 +52,7 @@ static void assert_hex(const uint8_t found[32], const char *expected)
 	assert_string_equal(hex, expected);
 }
 
-static void test_keys(void **state)
+static void test_login_keys(void **state)
 {
 	struct transcript t = begin("client");
 
@@ -169,7 +169,7 @@ static void test_macs_that_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_login_keys),
 		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_quote_data),
 		cmocka_unit_test(test_macs_that_differ),

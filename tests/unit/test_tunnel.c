@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/router/local_port.h"
 #include "onboarding/router/tunnel.h"
 #include "onboarding/ssh_key.h"

@@ -5,9 +5,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/tunnels/tunnel_channel.h"
 #include "faults.h"
-#include "onboarding/conductor/tunnel_channel.h"
 
 /* More than a helper is behind by at any time: many a kernel's queue, and none of ours. */
 #define MANY 20000

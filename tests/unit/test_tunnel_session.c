@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "core/macros.h"
-#include "onboarding/conductor/tunnel_session.h"
+#include "base/macros.h"
+#include "conductor/tunnels/tunnel_session.h"
 
 #define PRINT "Lz39YdzoLYMoAjw27b3NCEeKqpgBpX9UCtv4xTv5Nbs"
 #define OTHER "OijzOkClR1K6qGAxrZ4APyrjLcOpjiDGIJth2GOlEoo"

@@ -1,9 +1,9 @@
 /* Whose turn it is on the open port, over simulated time. */
 #include "support.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
+#include "conductor/enrolment/turns.h"
 #include "faults.h"
-#include "onboarding/conductor/turns.h"
 
 #define START_MS    1000000
 #define PATIENCE_MS 2000 /* before anybody has got through */

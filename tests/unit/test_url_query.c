@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "core/macros.h"
-#include "core/url_query.h"
+#include "base/macros.h"
+#include "base/url_query.h"
 
 static void test_hide(void **state)
 {

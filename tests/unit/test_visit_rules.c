@@ -1,8 +1,8 @@
 /* When a router is called again, and when it is let go. */
 #include "support.h"
 
+#include "base/macros.h"
 #include "conductord/visit_rules.h"
-#include "core/macros.h"
 
 static void test_what_follows_an_answer(void **state)
 {

@@ -3,8 +3,8 @@
 
 #include <unistd.h>
 
-#include "core/macros.h"
-#include "core/work_pool.h"
+#include "base/macros.h"
+#include "base/work_pool.h"
 
 #define N 200
 

@@ -2,7 +2,7 @@
  * policy. */
 #include "swtpm.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "integrity/fek.h"
 #include "integrity/wrapping_key.h"
 
@@ -16,7 +16,7 @@ static const TPM2B_DATA no_data = {0};
 static const TPML_PCR_SELECTION no_pcr = {0};
 static const TPMT_RSA_DECRYPT scheme_of_key = {.scheme = TPM2_ALG_NULL};
 
-struct keys {
+struct login_keys {
 	struct tpm_world *w;
 	struct tpm *t;
 	ESYS_TR srk;
@@ -25,22 +25,22 @@ struct keys {
 	struct tpm_object loaded;
 };
 
-static void get_srk(struct keys *k, struct tpm_world *w)
+static void get_srk(struct login_keys *k, struct tpm_world *w)
 {
-	*k = (struct keys){.w = w, .t = &w->t};
+	*k = (struct login_keys){.w = w, .t = &w->t};
 	k->loaded = TPM_OBJECT_NONE(k->t);
 	tpm_must(w, srk_provide(k->t, &k->srk, &w->err));
 	tpm_must(w, tpm_session_start(k->t, k->srk, TPM2_SE_HMAC, &k->session, &w->err));
 }
 
-static void make_key(struct keys *k, struct tpm_world *w, const struct pcr_policy *policy)
+static void make_key(struct login_keys *k, struct tpm_world *w, const struct pcr_policy *policy)
 {
 	get_srk(k, w);
 	tpm_must(w, wrapping_key_create(k->t, k->srk, &k->session, policy, &k->key, &w->err));
 	tpm_must(w, wrapping_key_load(k->t, k->srk, &k->session, &k->key, &k->loaded, &w->err));
 }
 
-static void end_keys(struct keys *k)
+static void end_keys(struct login_keys *k)
 {
 	tpm_flush(&k->loaded);
 	tpm_flush(&k->session);
@@ -112,7 +112,7 @@ static void test_owner(void **state)
 	TPM2B_NAME known[3] = {0};
 	struct pcr_policy policy = {0};
 	struct pcr_policy later = {0};
-	struct keys k;
+	struct login_keys k;
 
 	assert_int_equal(owner_of(w, known, 3, &no_pcrs), KEY_ABSENT);
 	read_policy(w, TPM2_ALG_SHA256, 1u << 16, &policy);
@@ -157,7 +157,7 @@ static const struct {
 	{0, 0, TPM2_ALG_SHA256, 3072},
 };
 
-static void place_like(struct keys *k, size_t i)
+static void place_like(struct login_keys *k, size_t i)
 {
 	TPM2B_PUBLIC template = {
 		.publicArea = k->key.public.publicArea,
@@ -188,7 +188,7 @@ static void place_like(struct keys *k, size_t i)
 static void test_foreign_template(void **state)
 {
 	struct tpm_world *w = *state;
-	struct keys k;
+	struct login_keys k;
 
 	make_key(&k, w, &no_pcrs);
 	for (size_t i = 0; i < N_ELEMENTS(likes); i++) {
@@ -208,7 +208,7 @@ static void test_foreign_template(void **state)
 }
 
 /* Decrypt what is encrypted to it. */
-static TSS2_RC decrypt_by(struct keys *k, ESYS_TR session)
+static TSS2_RC decrypt_by(struct login_keys *k, ESYS_TR session)
 {
 	static const uint8_t fek[FSCRYPT_FEK_SIZE] = {1};
 	static const TPM2B_DATA label = {.size = 2, .buffer = "x"};
@@ -223,7 +223,7 @@ static TSS2_RC decrypt_by(struct keys *k, ESYS_TR session)
 	return rc;
 }
 
-static void start_policy(struct keys *k, struct tpm_object *ret)
+static void start_policy(struct login_keys *k, struct tpm_object *ret)
 {
 	tpm_must(k->w, tpm_session_start(k->t, k->srk, TPM2_SE_POLICY, ret, &k->w->err));
 }
@@ -232,7 +232,7 @@ static void test_used_by_policy_only(void **state)
 {
 	struct tpm_world *w = *state;
 	struct tpm_object session;
-	struct keys k;
+	struct login_keys k;
 
 	make_key(&k, w, &no_pcrs);
 	assert_int_equal(decrypt_by(&k, ESYS_TR_PASSWORD), 0x12f); /* not by a password */
@@ -255,7 +255,7 @@ static void test_used_with_its_pcrs_only(void **state)
 	struct tpm_world *w = *state;
 	struct pcr_policy policy = {0};
 	struct tpm_object session;
-	struct keys k;
+	struct login_keys k;
 
 	read_policy(w, TPM2_ALG_SHA256, 1u << 16 | 1u << 7, &policy);
 	make_key(&k, w, &policy);
@@ -281,7 +281,7 @@ static void test_used_with_its_pcrs_only(void **state)
 	end_keys(&k);
 }
 
-static TSS2_RC change_auth(struct keys *k, ESYS_TR session)
+static TSS2_RC change_auth(struct login_keys *k, ESYS_TR session)
 {
 	static const TPM2B_AUTH secret = {.size = 4, .buffer = "word"};
 	TPM2B_PRIVATE *private = NULL;
@@ -292,7 +292,7 @@ static TSS2_RC change_auth(struct keys *k, ESYS_TR session)
 	return rc;
 }
 
-static TSS2_RC duplicate(struct keys *k, ESYS_TR session)
+static TSS2_RC duplicate(struct login_keys *k, ESYS_TR session)
 {
 	static const TPMT_SYM_DEF_OBJECT in_the_clear = {.algorithm = TPM2_ALG_NULL};
 	TPM2B_DATA *key = NULL;
@@ -319,7 +319,7 @@ static void test_not_changed_nor_duplicated(void **state)
 	for (int i = 0; i < 2; i++) {
 		const struct pcr_policy *its = i ? &policy : &no_pcrs;
 		struct tpm_object session;
-		struct keys k;
+		struct login_keys k;
 
 		make_key(&k, w, its);
 		assert_int_not_equal(change_auth(&k, ESYS_TR_PASSWORD), TSS2_RC_SUCCESS);
@@ -346,7 +346,7 @@ static void test_load_refused(void **state)
 {
 	struct tpm_world *w = *state;
 	struct tpm_object loaded;
-	struct keys k;
+	struct login_keys k;
 
 	make_key(&k, w, &no_pcrs);
 	k.key.private.buffer[40] ^= 1;

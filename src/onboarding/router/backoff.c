@@ -1,6 +1,6 @@
 #include "onboarding/router/backoff.h"
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 #define DOUBLINGS_MAX 6 /* 64 s are more than the most */
 

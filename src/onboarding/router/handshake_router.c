@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 
 static const char *const names[] = {
 	[HANDSHAKE_ROUTER_VERIFYING] = "verifying",   [HANDSHAKE_ROUTER_GREETED] = "greeted",

@@ -25,8 +25,8 @@
  */
 #pragma once
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 #include "onboarding/frame.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"

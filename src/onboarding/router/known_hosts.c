@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
-#include "core/base64.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/base64.h"
+#include "base/macros.h"
 #include "onboarding/ssh_key.h"
 
 #define HOST_SIZE_MAX 253 /* of a name (RFC 1035, 2.3.4) */

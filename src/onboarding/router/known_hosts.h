@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "core/err.h"
-#include "core/span.h"
+#include "base/err.h"
+#include "base/span.h"
 
 /* Write path atomically, unless it has this content already: [host]:port with each key. Errors:
  * -EINVAL (a host that ssh would read as a pattern or an option, a blob that is no key, no key at

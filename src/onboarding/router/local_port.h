@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "core/err.h"
+#include "base/err.h"
 
 /* before: the port it had; 0 = none. Another program may take the port before ssh binds it: then
  * the next try chooses again. Errors: those of socket and bind. */

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_document.h"
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
@@ -109,7 +109,7 @@ static int read_document(const struct onboarding *o, struct span configuration,
 static int begin(struct onboarding *o, struct onboarding_record *place,
 		 struct onboarding_record *what, struct err *err)
 {
-	int rc = attempt_check(o->options.asset_id, what, err);
+	int rc = token_attempt_check(o->options.asset_id, what, err);
 
 	if (rc < 0) {
 		onboarding_record_release(what);
@@ -162,7 +162,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 	cJSON *item;
 
 	cJSON_ArrayForEach (item, conductors)
-		links_describe(&o->links, i++, item);
+		tunnel_set_describe(&o->links, i++, item);
 	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
 	if (o->records.next.state != ONBOARDING_UNCONFIGURED)
 		(void)cJSON_AddItemToObject(json, "next",
@@ -174,7 +174,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 
 uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
 {
-	return links_repository_port(&o->links, i);
+	return tunnel_set_repository_port(&o->links, i);
 }
 
 /* Start and end. */
@@ -230,7 +230,7 @@ static void go_on(struct onboarding *o)
 	if (now->state == ONBOARDING_INITIALIZING)
 		onboarding_end_initialization(o);
 	if (onboarding_is_enrolled(now))
-		links_start(&o->links, now->conductors, now->n_conductors);
+		tunnel_set_start(&o->links, now->conductors, now->n_conductors);
 	take_file(o);
 	if (!o->attempt && onboarding_is_tried(onboarding_records_tried(&o->records)))
 		onboarding_try(o);
@@ -255,7 +255,7 @@ static void on_tunnel_changed(void *owner)
 
 static void init_links(struct onboarding *o)
 {
-	const struct links_options options = {
+	const struct tunnel_set_options options = {
 		.loop = o->options.loop,
 		.key_file = o->key_file,
 		.socket = o->options.socket,
@@ -265,7 +265,7 @@ static void init_links(struct onboarding *o)
 		.owner = o,
 	};
 
-	links_init(&o->links, &options);
+	tunnel_set_init(&o->links, &options);
 }
 
 static int load(struct onboarding *o, struct err *err)
@@ -338,6 +338,6 @@ void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *o
 	o->closing = o->attempt ? 4 : 3;
 	uv_close((uv_handle_t *)&o->again, on_timer_closed);
 	reboot_close(&o->reboot, on_reboot_closed);
-	links_close(&o->links, on_part_closed, o);
+	tunnel_set_close(&o->links, on_part_closed, o);
 	onboarding_end_attempt(o);
 }

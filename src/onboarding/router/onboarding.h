@@ -16,7 +16,7 @@
 
 #include <uv.h>
 
-#include "core/config.h"
+#include "base/settings.h"
 #include "onboarding/router/onboarding_record.h"
 
 struct onboarding;
@@ -29,6 +29,8 @@ struct onboarding_options {
 	const char *socket;      /* our control socket for conductors: where the tunnels lead to */
 	const char *directory;   /* for what is no secret: known_hosts */
 	const char *config_path; /* what a conductor's configuration is merged over */
+	/* May a conductor send these members of "steward:router", over the file at path? -EINVAL */
+	int (*check_configuration)(const char *path, const char *json, struct err *err);
 	void (*changed)(void *owner); /* the state, or which conductors there are */
 	void *owner;
 };

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/json.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "base/macros.h"
 
 #define TOKEN_MEMBER "secure-conductor-onboarding-token"
 #define SERIAL_FILE  "/sys/class/dmi/id/product_serial"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/kept_file.h"
-#include "core/log_events.h"
-#include "core/macros.h"
+#include "base/kept_file.h"
+#include "base/log_events.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
 
@@ -16,7 +16,7 @@
 static int write_configuration(struct onboarding *o, const char *configuration, struct err *err)
 {
 	char *text = NULL;
-	int rc = config_check_router_over(o->options.config_path, configuration, err);
+	int rc = o->options.check_configuration(o->options.config_path, configuration, err);
 
 	if (rc == 0 && asprintf(&text, "{\"steward:router\":%s}\n", configuration) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");

@@ -3,20 +3,20 @@
 
 #include <limits.h>
 
-#include "onboarding/router/attempt.h"
-#include "onboarding/router/links.h"
 #include "onboarding/router/onboarding.h"
 #include "onboarding/router/onboarding_records.h"
 #include "onboarding/router/reboot.h"
+#include "onboarding/router/token_attempt.h"
+#include "onboarding/router/tunnel_set.h"
 
 struct onboarding {
 	struct onboarding_options options;
 	struct onboarding_records records;
-	struct attempt *attempt; /* of the newer record; NULL = none */
-	bool attempt_is_closing; /* then the record to be tried is tried */
-	uv_timer_t again;        /* until an attempt that could not be started is started again */
+	struct token_attempt *attempt; /* of the newer record; NULL = none */
+	bool token_attempt_is_closing; /* then the record to be tried is tried */
+	uv_timer_t again; /* until an attempt that could not be started is started again */
 	struct reboot reboot;
-	struct links links;
+	struct tunnel_set links;
 	char key_file[PATH_MAX];
 	char boot_id[ONBOARDING_BOOT_SIZE];
 	unsigned closing; /* parts that are not closed yet; 0 = not closing */

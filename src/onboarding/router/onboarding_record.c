@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base64.h"
-#include "core/json.h"
-#include "core/kept_file.h"
-#include "core/macros.h"
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/kept_file.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_document.h"
 
 /* A token, eight conductors with their keys, and room. */

@@ -12,7 +12,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "core/err.h"
+#include "base/err.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"
 #include "onboarding/token.h"

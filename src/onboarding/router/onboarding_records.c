@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/kept_file.h"
+#include "base/atomic_file.h"
+#include "base/kept_file.h"
 #include "onboarding/router/onboarding_rules.h"
 
 static bool is_missing(int rc)

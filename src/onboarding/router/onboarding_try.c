@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/macros.h"
+#include "base/macros.h"
 #include "onboarding/router/onboarding_private.h"
 #include "onboarding/router/onboarding_rules.h"
 
@@ -14,7 +14,7 @@ static void on_attempt_closed(void *owner)
 	struct onboarding *o = owner;
 
 	o->attempt = NULL;
-	o->attempt_is_closing = false;
+	o->token_attempt_is_closing = false;
 	if (o->closing > 0)
 		onboarding_part_closed(o);
 	else if (onboarding_is_tried(onboarding_records_tried(&o->records)))
@@ -23,10 +23,10 @@ static void on_attempt_closed(void *owner)
 
 void onboarding_end_attempt(struct onboarding *o)
 {
-	if (!o->attempt || o->attempt_is_closing)
+	if (!o->attempt || o->token_attempt_is_closing)
 		return;
-	o->attempt_is_closing = true;
-	attempt_close(o->attempt, on_attempt_closed);
+	o->token_attempt_is_closing = true;
+	token_attempt_close(o->attempt, on_attempt_closed);
 }
 
 /* The new tunnels replace the old ones, if there are any. The newer file is removed last: if
@@ -42,7 +42,7 @@ static void enrol(struct onboarding *o, const struct message_accept *accept)
 	memcpy(now->conductors, accept->conductors,
 	       accept->n_conductors * sizeof(accept->conductors[0]));
 	is_kept = onboarding_enter(o, now, ONBOARDING_ENROLLED, "");
-	links_start(&o->links, now->conductors, now->n_conductors);
+	tunnel_set_start(&o->links, now->conductors, now->n_conductors);
 	onboarding_tell_state(o, now);
 	if (is_kept && onboarding_records_drop_next(&o->records, &err) < 0)
 		onboarding_tell_disk_problem(&err);
@@ -109,7 +109,7 @@ static void cannot_try(struct onboarding *o, int code, const char *reason)
 /* One attempt at a time: a TPM has one user. */
 void onboarding_try(struct onboarding *o)
 {
-	const struct attempt_options options = {
+	const struct token_attempt_options options = {
 		.loop = o->options.loop,
 		.config = o->options.config,
 		.asset_id = o->options.asset_id,
@@ -125,7 +125,8 @@ void onboarding_try(struct onboarding *o)
 		onboarding_end_attempt(o);
 		return;
 	}
-	rc = attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records), &err);
+	rc = token_attempt_start(&o->attempt, &options, onboarding_records_tried(&o->records),
+				 &err);
 	if (rc < 0)
 		cannot_try(o, rc, err.text);
 }

@@ -7,7 +7,7 @@
 
 #include <uv.h>
 
-#include "core/process.h"
+#include "base/process.h"
 
 struct reboot;
 

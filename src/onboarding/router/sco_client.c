@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/macros.h"
-#include "core/work.h"
+#include "base/macros.h"
+#include "base/work.h"
 #include "onboarding/router/sco_steps.h"
 #include "onboarding/tls_session.h"
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/atomic_file.h"
-#include "core/macros.h"
+#include "base/atomic_file.h"
+#include "base/macros.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/router/ssh_identity.h"
 

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/atomic_file.h"
-#include "core/base64.h"
-#include "core/kept_file.h"
-#include "core/macros.h"
-#include "core/process.h"
+#include "base/atomic_file.h"
+#include "base/base64.h"
+#include "base/kept_file.h"
+#include "base/macros.h"
+#include "base/process.h"
 
 #define PUBLIC_SIZE_MAX   4096
 #define PRIVATE_SIZE_MAX  4096

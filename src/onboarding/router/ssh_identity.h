@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/err.h"
+#include "base/err.h"
 #include "onboarding/ssh_key.h"
 
 /* Before ssh is to read it. -EBADMSG: it is not what was made (kept_file.h). Not there: nothing to

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#include "core/macros.h"
-#include "core/rsa_key.h"
+#include "base/macros.h"
+#include "base/rsa_key.h"
 
 #define QUOTED_PCRS 0xffu /* 0 to 7 */
 

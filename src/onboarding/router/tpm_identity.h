@@ -5,15 +5,15 @@
  * never persistent. All calls block, for seconds where a key is made: they belong on the thread
  * pool, one at a time.
  *
- * Errors: those of core/tpm.h.
+ * Errors: those of tpm/tpm.h.
  *
  * Calling sequence: tpm_identity_open -> tpm_identity_present -> tpm_identity_activate ->
  * tpm_identity_quote -> tpm_identity_close.
  */
 #pragma once
 
-#include "core/tpm.h"
 #include "onboarding/message.h"
+#include "tpm/tpm.h"
 
 struct tpm_identity {
 	struct tpm tpm;

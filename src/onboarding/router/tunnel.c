@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/log_events.h"
-#include "core/macros.h"
-#include "core/printable.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/printable.h"
 #include "onboarding/router/known_hosts.h"
 #include "onboarding/router/local_port.h"
 

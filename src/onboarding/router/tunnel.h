@@ -20,8 +20,8 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "core/process.h"
-#include "core/span.h"
+#include "base/process.h"
+#include "base/span.h"
 #include "onboarding/router/backoff.h"
 
 struct tunnel_options {

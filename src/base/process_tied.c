@@ -1,0 +1,25 @@
+/* Between fork and exec libuv runs nothing of ours: so our own program stands in between. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/process.h"
+
+#define NOT_RUN 127
+
+int process_become_tied(char **argv)
+{
+	pid_t parent;
+
+	if (!argv[0] || !argv[1] || strcmp(argv[1], "--tied") != 0)
+		return -1;
+	if (!argv[2] || !argv[3])
+		return NOT_RUN;
+	parent = (pid_t)strtol(argv[2], NULL, 10);
+	/* One that died before this was said tells nobody any more. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent)
+		(void)execvp(argv[3], argv + 3);
+	return NOT_RUN;
+}

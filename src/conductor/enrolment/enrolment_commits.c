@@ -1,0 +1,118 @@
+#include "conductor/enrolment/enrolment_commits.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/macros.h"
+#include "conductor/enrolment/handshake_registry.h"
+
+/* Those that have come by now. */
+static void take_batch(struct enrolment_commits *c)
+{
+	uv_mutex_lock(&c->lock);
+	c->n_batch = 0;
+	while (c->first && c->n_batch < ENROLMENT_COMMITS_MAX) {
+		c->batch[c->n_batch++] = c->first;
+		c->first = c->first->next;
+	}
+	if (!c->first)
+		c->end = &c->first;
+	uv_mutex_unlock(&c->lock);
+}
+
+static bool is_enrolled(const struct registry_enrolment_request *request)
+{
+	return request->err.code == 0 && !registry_verdict_is_refusal(request->decision.verdict);
+}
+
+/* sshd knows the keys before any router hears that it is enrolled. */
+static void sync_keys(struct enrolment_commits *c)
+{
+	struct err err = {0};
+	bool any = false;
+
+	for (size_t i = 0; i < c->n_batch; i++)
+		any = any || is_enrolled(&c->requests[i]);
+	if (!any || c->context->sync_keys(c->context->owner, &err) == 0)
+		return;
+	for (size_t i = 0; i < c->n_batch; i++)
+		if (is_enrolled(&c->requests[i]))
+			c->requests[i].err = err;
+}
+
+static void run(struct work *work)
+{
+	struct enrolment_commits *c = container_of(work, struct enrolment_commits, work);
+
+	take_batch(c);
+	for (size_t i = 0; i < c->n_batch; i++) {
+		const struct enrolment_handshake *h = c->batch[i]->handshake;
+
+		c->proofs[i] = handshake_registry_proof(h->steps);
+		c->origins[i] =
+			(struct registry_origin){.address = h->address, .time_s = time(NULL)};
+		c->requests[i] = (struct registry_enrolment_request){.proof = &c->proofs[i],
+								     .origin = &c->origins[i]};
+	}
+	registry_enrol_all(c->context->registry, c->requests, c->n_batch);
+	sync_keys(c);
+	for (size_t i = 0; i < c->n_batch; i++)
+		enrolment_handshake_decided(c->batch[i]->handshake, &c->requests[i].decision,
+					    &c->requests[i].err);
+}
+
+static void look(struct enrolment_commits *c);
+
+static void on_done(struct work *work)
+{
+	struct enrolment_commits *c = container_of(work, struct enrolment_commits, work);
+	struct enrolment_commit *batch[ENROLMENT_COMMITS_MAX];
+	size_t n = c->n_batch;
+
+	/* The next ones need not wait until these have been told. */
+	memcpy(batch, c->batch, n * sizeof(struct enrolment_commit *));
+	c->working = false;
+	look(c);
+	for (size_t i = 0; i < n; i++)
+		batch[i]->done(batch[i]);
+}
+
+static void look(struct enrolment_commits *c)
+{
+	bool wanted;
+
+	uv_mutex_lock(&c->lock);
+	wanted = c->first && !c->working;
+	uv_mutex_unlock(&c->lock);
+	if (!wanted)
+		return;
+	c->working = true;
+	work_pool_submit(c->context->pool, c->loop, &c->work, run, on_done);
+}
+
+void enrolment_commits_init(struct enrolment_commits *c, uv_loop_t *loop,
+			    const struct enrolment_context *context)
+{
+	memset(c, 0, sizeof(*c));
+	c->loop = loop;
+	c->context = context;
+	c->end = &c->first;
+	(void)uv_mutex_init(&c->lock);
+}
+
+void enrolment_commits_release(struct enrolment_commits *c)
+{
+	assert(!c->first && !c->working);
+	uv_mutex_destroy(&c->lock);
+}
+
+void enrolment_commits_add(struct enrolment_commits *c, struct enrolment_commit *commit)
+{
+	commit->next = NULL;
+	uv_mutex_lock(&c->lock);
+	*c->end = commit;
+	c->end = &commit->next;
+	uv_mutex_unlock(&c->lock);
+	look(c);
+}

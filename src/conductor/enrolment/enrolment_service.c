@@ -1,0 +1,435 @@
+#include "conductor/enrolment/enrolment_service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/work_pool.h"
+#include "conductor/enrolment/enrolment_commits.h"
+#include "conductor/enrolment/enrolment_failures.h"
+#include "conductor/enrolment/enrolment_registry.h"
+
+/* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
+#define VERIFIED_TIMEOUT_MS 120000
+
+struct enrolment_service {
+	struct enrolment_options options;
+	struct enrolment_context context;
+	struct port_mux *mux;
+	struct enrolment_session *first;
+	struct enrolment_failures failures;
+	struct enrolment_commits commits;
+	struct enrolment_counts counts;
+	unsigned parts; /* not closed yet */
+	bool closing;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+struct enrolment_session {
+	struct enrolment_service *service;
+	struct enrolment_session *next;
+	struct tls_session tls;
+	struct enrolment_handshake handshake;
+	struct work lookup;
+	struct enrolment_commit commit;
+	turns_ticket ticket;
+	bool was_verified;
+	struct work audit;
+	bool counts_as_stranger;
+	struct err audit_err;
+};
+
+static void part_closed(struct enrolment_service *s)
+{
+	assert(s->parts > 0);
+	if (--s->parts > 0)
+		return;
+	enrolment_commits_release(&s->commits);
+	enrolment_context_release(&s->context);
+	s->closed(s->owner);
+	free(s);
+}
+
+static void give_ticket_back(struct enrolment_session *session)
+{
+	if (session->ticket)
+		port_mux_finished(session->service->mux, PORT_TLS, session->ticket);
+	session->ticket = 0;
+}
+
+static void on_closed(struct tls_session *tls)
+{
+	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+	struct enrolment_service *s = session->service;
+	struct enrolment_session **at = &s->first;
+
+	while (*at != session)
+		at = &(*at)->next;
+	*at = session->next;
+	free(session);
+	s->counts.under_way--;
+	if (s->closing)
+		part_closed(s);
+}
+
+/* The end: written down, told, closed. */
+
+static void tell(const struct enrolment_handshake *h)
+{
+	const struct log_fields fields = {.source = h->address, .reason = h->err.text};
+
+	switch (h->outcome) {
+	case ENROLMENT_ENROLLED:
+		log_event(LOG_ROUTER_ENROLLED, &(struct log_fields){.source = h->address},
+			  "router %s, node %s enrolled from %s", h->steps->hello.router,
+			  h->steps->record.node, h->address);
+		break;
+	case ENROLMENT_REFUSED:
+		log_event(h->alert ? LOG_OTHER_DEVICE : LOG_ONBOARDING_REFUSED, &fields,
+			  "from %s: refused: %s", h->address, h->err.text);
+		break;
+	case ENROLMENT_RETRY_LATER:
+		log_event(LOG_ONBOARDING_DEFERRED, &fields, "from %s: not decided: %s", h->address,
+			  h->err.text);
+		break;
+	default:
+		log_debug("from %s: %s", h->address, h->err.text);
+	}
+}
+
+static void count(struct enrolment_counts *counts, enum enrolment_outcome outcome)
+{
+	switch (outcome) {
+	case ENROLMENT_ENROLLED:
+		counts->enrolled++;
+		break;
+	case ENROLMENT_REFUSED:
+		counts->refused++;
+		break;
+	case ENROLMENT_RETRY_LATER:
+		counts->retry_later++;
+		break;
+	default:
+		counts->strangers++;
+	}
+}
+
+static void run_audit(struct work *work)
+{
+	struct enrolment_session *session = container_of(work, struct enrolment_session, audit);
+
+	(void)enrolment_registry_audit(&session->handshake, &session->counts_as_stranger,
+				       &session->audit_err);
+}
+
+static void conclude(struct enrolment_session *session)
+{
+	tell(&session->handshake);
+	count(&session->service->counts, session->handshake.outcome);
+	enrolment_handshake_close(&session->handshake);
+	tls_session_close(&session->tls, on_closed);
+}
+
+static void on_audited(struct work *work)
+{
+	struct enrolment_session *session = container_of(work, struct enrolment_session, audit);
+
+	if (session->audit_err.code < 0)
+		log_event(LOG_REGISTRY_PROBLEM,
+			  &(struct log_fields){.reason = session->audit_err.text},
+			  "the audit could not be written: %s", session->audit_err.text);
+	if (session->counts_as_stranger && !session->service->closing)
+		enrolment_failures_count(&session->service->failures, session->handshake.address);
+	if (!session->counts_as_stranger && session->handshake.outcome == ENROLMENT_STRANGER)
+		session->handshake.outcome = ENROLMENT_REFUSED; /* the token was one of ours */
+	conclude(session);
+}
+
+static void on_over(struct tls_session *tls, const char *broken)
+{
+	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+	const struct enrolment_handshake *h = &session->handshake;
+	struct enrolment_service *s = session->service;
+
+	if (broken)
+		enrolment_handshake_break(&session->handshake, broken);
+	give_ticket_back(session);
+	/* An enrolment, and a refusal by the commit, have their line in the audit. */
+	if (h->outcome == ENROLMENT_ENROLLED || h->denied)
+		conclude(session);
+	else
+		work_pool_submit(s->options.pool, s->options.loop, &session->audit, run_audit,
+				 on_audited);
+}
+
+static void compute(struct tls_session *tls)
+{
+	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+
+	enrolment_handshake_go_on(&session->handshake);
+	tls->over = session->handshake.outcome != ENROLMENT_UNDER_WAY;
+	tls->waits = session->handshake.waits != ENROLMENT_FOR_BYTES;
+}
+
+static void on_committed(struct enrolment_commit *commit)
+{
+	struct enrolment_session *session = container_of(commit, struct enrolment_session, commit);
+
+	session->tls.over = session->handshake.outcome != ENROLMENT_UNDER_WAY;
+	tls_session_go_on(&session->tls);
+}
+
+static void run_lookup(struct work *work)
+{
+	struct enrolment_session *session = container_of(work, struct enrolment_session, lookup);
+
+	enrolment_handshake_look_up(&session->handshake);
+}
+
+static void on_looked_up(struct work *work)
+{
+	struct enrolment_session *session = container_of(work, struct enrolment_session, lookup);
+
+	tls_session_compute(&session->tls);
+}
+
+static void ask_registry(struct enrolment_session *session)
+{
+	const struct enrolment_options *options = &session->service->options;
+
+	if (session->handshake.waits == ENROLMENT_FOR_LOOKUP) {
+		work_pool_submit(options->pool, options->loop, &session->lookup, run_lookup,
+				 on_looked_up);
+		return;
+	}
+	session->commit =
+		(struct enrolment_commit){.handshake = &session->handshake, .done = on_committed};
+	enrolment_commits_add(&session->service->commits, &session->commit);
+}
+
+static void on_computed(struct tls_session *tls)
+{
+	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+
+	if (session->handshake.verified && !session->was_verified) {
+		session->was_verified = true;
+		(void)port_mux_through(session->service->mux, PORT_TLS, session->ticket);
+		session->ticket = 0;
+		tls_session_limit(tls, VERIFIED_TIMEOUT_MS);
+	}
+	if (tls->waits)
+		ask_registry(session);
+}
+
+/* Who comes. */
+
+static const struct tls_session_callbacks callbacks = {
+	.compute = compute,
+	.computed = on_computed,
+	.over = on_over,
+};
+
+static void name_peer(const struct sockaddr *peer, char ret[REGISTRY_ADDRESS_SIZE])
+{
+	static const char mapped[] = "::ffff:";
+	const socklen_t size = peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+							   : sizeof(struct sockaddr_in);
+
+	if (getnameinfo(peer, size, ret, REGISTRY_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) != 0)
+		(void)snprintf(ret, REGISTRY_ADDRESS_SIZE, "unknown");
+	if (strncmp(ret, mapped, strlen(mapped)) == 0)
+		memmove(ret, ret + strlen(mapped), strlen(ret + strlen(mapped)) + 1);
+}
+
+static int open_session(struct enrolment_service *s, struct enrolment_session *session, int fd,
+			const struct sockaddr *peer)
+{
+	char address[REGISTRY_ADDRESS_SIZE];
+	struct tls_channel *channel;
+	int rc = tls_channel_open(&channel, s->context.tls, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = tls_session_init(&session->tls, s->options.loop, fd, channel, &callbacks);
+	if (rc < 0) {
+		tls_channel_free(channel);
+		return rc;
+	}
+	name_peer(peer, address);
+	enrolment_handshake_open(&session->handshake, &s->context, channel, address);
+	return 0;
+}
+
+static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
+{
+	struct enrolment_service *s = owner;
+	struct enrolment_session *session = calloc(1, sizeof(*session));
+
+	if (!session || open_session(s, session, fd, peer) < 0) {
+		port_mux_finished(s->mux, PORT_TLS, ticket);
+		(void)close(fd);
+		free(session);
+		return;
+	}
+	session->service = s;
+	session->ticket = ticket;
+	session->next = s->first;
+	s->first = session;
+	s->counts.under_way++;
+	tls_session_limit(&session->tls,
+			  (uint64_t)s->options.config->limits.handshake_timeout_s * 1000);
+	tls_session_start(&session->tls, false);
+}
+
+static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
+{
+	struct enrolment_service *s = owner;
+
+	s->options.ssh(s->options.owner, fd, peer, ticket);
+}
+
+static void on_show_out(void *owner, enum port_line line, turns_ticket ticket)
+{
+	struct enrolment_service *s = owner;
+
+	if (line == PORT_SSH) {
+		s->options.ssh_show_out(s->options.owner, ticket);
+		return;
+	}
+	for (struct enrolment_session *session = s->first; session; session = session->next)
+		if (session->ticket == ticket) {
+			session->ticket = 0;
+			tls_session_end(&session->tls, "it stalled, and others waited");
+			return;
+		}
+}
+
+static bool ssh_has_room(void *owner)
+{
+	const struct enrolment_service *s = owner;
+
+	return s->options.ssh_has_room(s->options.owner);
+}
+
+/* On a worker, or with the registry: the peer waits for us. */
+static bool tls_is_busy(void *owner, turns_ticket ticket)
+{
+	const struct enrolment_service *s = owner;
+	const struct enrolment_session *session = s->first;
+
+	while (session && session->ticket != ticket)
+		session = session->next;
+	return session && (session->tls.state == TLS_SESSION_COMPUTING ||
+			   session->tls.state == TLS_SESSION_WAITING);
+}
+
+static int open_port(struct enrolment_service *s, struct err *err)
+{
+	const struct config_conductor *config = s->options.config;
+	const struct port_mux_options options = {
+		.port = config->port,
+		.silence_ms = config->limits.first_byte_timeout_s * 1000,
+		.silent_max = 1024,
+		.tls_max = config->limits.handshakes,
+		.ssh_max = config->limits.ssh_sessions,
+		.rate_per_s = config->limits.connection_rate,
+		.burst = config->limits.connection_burst,
+		.known = s->options.known,
+		.tls = on_tls,
+		.ssh = on_ssh,
+		.show_out = on_show_out,
+		.ssh_has_room = ssh_has_room,
+		.ssh_timeout_ms = (uint64_t)config->limits.ssh_timeout_s * 1000,
+		.tls_is_busy = tls_is_busy,
+		.owner = s,
+	};
+
+	return port_mux_open(&s->mux, s->options.loop, &options, err);
+}
+
+int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,
+		    struct err *err)
+{
+	struct enrolment_service *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return err_set(err, -ENOMEM, "out of memory");
+	s->options = *options;
+	rc = enrolment_context_init(&s->context, options->registry, options->config,
+				    options->repository_port, err);
+	s->context.pool = options->pool;
+	s->context.sync_keys = options->sync_keys;
+	s->context.owner = options->owner;
+	if (rc == 0)
+		rc = open_port(s, err);
+	if (rc < 0) {
+		enrolment_context_release(&s->context);
+		free(s);
+		return rc;
+	}
+	enrolment_commits_init(&s->commits, options->loop, &s->context);
+	enrolment_failures_init(&s->failures, options->loop, options->pool, options->registry);
+	*ret = s;
+	return 0;
+}
+
+static void on_part_closed(void *owner)
+{
+	part_closed(owner);
+}
+
+void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), void *owner)
+{
+	struct enrolment_session *next;
+
+	s->closing = true;
+	s->closed = closed;
+	s->owner = owner;
+	s->parts = 2 + s->counts.under_way;
+	for (struct enrolment_session *session = s->first; session; session = next) {
+		next = session->next;
+		session->ticket = 0; /* one that a worker has outlives the port */
+		tls_session_end(&session->tls, "the conductor stops");
+	}
+	port_mux_close(s->mux, on_part_closed, s);
+	enrolment_failures_close(&s->failures, on_part_closed, s);
+}
+
+void enrolment_ssh_finished(struct enrolment_service *s, turns_ticket ticket)
+{
+	port_mux_finished(s->mux, PORT_SSH, ticket);
+}
+
+bool enrolment_ssh_authenticated(struct enrolment_service *s, turns_ticket ticket)
+{
+	return port_mux_through(s->mux, PORT_SSH, ticket);
+}
+
+void enrolment_ssh_lost(struct enrolment_service *s)
+{
+	port_mux_forget_ssh(s->mux);
+}
+
+void enrolment_ssh_ready(struct enrolment_service *s)
+{
+	port_mux_look(s->mux);
+}
+
+const struct enrolment_counts *enrolment_counts(const struct enrolment_service *s)
+{
+	return &s->counts;
+}
+
+const struct port_mux *enrolment_port(const struct enrolment_service *s)
+{
+	return s->mux;
+}

@@ -1,0 +1,53 @@
+/* enrolment_service.h - onboarding on port 930: who comes, their handshakes, and what became of
+ * them.
+ *
+ * SSH on the same port is handed to the tunnels.
+ *
+ * Calling sequence: enrolment_start -> enrolment_close.
+ */
+#pragma once
+
+#include "conductor/enrolment/enrolment_handshake.h"
+#include "conductor/enrolment/port_mux.h"
+#include "onboarding/tls_session.h"
+
+struct enrolment_service;
+
+struct enrolment_options {
+	uv_loop_t *loop;
+	struct work_pool *pool; /* that asks the registry */
+	struct registry *registry;
+	const struct config_conductor *config;
+	uint16_t repository_port;      /* in the tunnels */
+	struct known_addresses *known; /* who comes before strangers */
+	/* Somebody who speaks SSH has its turn; fd is taken. The ticket goes back with
+	 * enrolment_ssh_finished() or enrolment_ssh_authenticated(). */
+	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
+	void (*ssh_show_out)(void *owner, turns_ticket ticket);
+	bool (*ssh_has_room)(void *owner); /* for one more; else they wait */
+	/* On a worker: keys that may log in have changed. */
+	int (*sync_keys)(void *owner, struct err *err);
+	void *owner;
+};
+
+struct enrolment_counts {
+	uint64_t enrolled;
+	uint64_t refused;
+	uint64_t strangers;
+	uint64_t retry_later;
+	uint32_t under_way;
+};
+
+int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,
+		    struct err *err);
+void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), void *owner);
+
+void enrolment_ssh_finished(struct enrolment_service *s, turns_ticket ticket);
+/* Returns whether known has changed. */
+bool enrolment_ssh_authenticated(struct enrolment_service *s, turns_ticket ticket);
+/* No session of all that were handed on goes on. */
+void enrolment_ssh_lost(struct enrolment_service *s);
+/* There is room again. */
+void enrolment_ssh_ready(struct enrolment_service *s);
+const struct enrolment_counts *enrolment_counts(const struct enrolment_service *s);
+const struct port_mux *enrolment_port(const struct enrolment_service *s);

@@ -1,0 +1,30 @@
+/* handshake_checks.h - what the conductor checks of a router, message by message.
+ *
+ * Each check that fails fills err with the sentence that is written to the audit. A pin that
+ * fails with -EKEYREJECTED means another device; other failures are -EACCES, or the error of the
+ * part that checked.
+ */
+#pragma once
+
+#include "conductor/enrolment/handshake_conductor.h"
+
+/* Message 1, compared with the registry; cheap checks first. */
+int handshake_check_hello(const struct handshake_conductor *h, struct err *err);
+
+/* What the router must show besides the secret. -EACCES: the mode needs something that is not
+ * configured. */
+int handshake_choose_identity(const struct handshake_conductor *h, enum message_identity *ret,
+			      struct err *err);
+
+/* Message 3 of a router that shows a certificate; fills the pin. */
+int handshake_check_certificate(const struct handshake_conductor *h, struct handshake_pin *ret,
+				struct err *err);
+
+/* Message 3 of one that shows an EK; fills the pin and reads the AK. */
+int handshake_check_ek(const struct handshake_conductor *h, const struct message_proof *proof,
+		       struct handshake_pin *ret_pin, struct credential_ak *ret_ak,
+		       struct err *err);
+
+/* -EKEYREJECTED: the node is enrolled with another one. */
+int handshake_check_pin(const struct handshake_record *record, const struct handshake_pin *pin,
+			struct err *err);

@@ -1,0 +1,403 @@
+#include "conductor/enrolment/handshake_conductor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "conductor/enrolment/handshake_checks.h"
+
+static const char *const names[] = {
+	[HANDSHAKE_CONDUCTOR_EXPECTING] = "expecting",
+	[HANDSHAKE_CONDUCTOR_LOOKING_UP] = "looking-up",
+	[HANDSHAKE_CONDUCTOR_CHALLENGED] = "challenged",
+	[HANDSHAKE_CONDUCTOR_CREDITING] = "crediting",
+	[HANDSHAKE_CONDUCTOR_ACCEPTED] = "accepted",
+	[HANDSHAKE_CONDUCTOR_COMMITTING] = "committing",
+	[HANDSHAKE_CONDUCTOR_ENROLLED] = "enrolled",
+	[HANDSHAKE_CONDUCTOR_ENDED] = "ended",
+};
+
+#define BIT(state) (1u << (state))
+
+static const unsigned moves[] = {
+	[HANDSHAKE_CONDUCTOR_EXPECTING] = BIT(HANDSHAKE_CONDUCTOR_LOOKING_UP),
+	[HANDSHAKE_CONDUCTOR_LOOKING_UP] = BIT(HANDSHAKE_CONDUCTOR_CHALLENGED),
+	[HANDSHAKE_CONDUCTOR_CHALLENGED] =
+		BIT(HANDSHAKE_CONDUCTOR_CREDITING) | BIT(HANDSHAKE_CONDUCTOR_ACCEPTED),
+	[HANDSHAKE_CONDUCTOR_CREDITING] = BIT(HANDSHAKE_CONDUCTOR_ACCEPTED),
+	[HANDSHAKE_CONDUCTOR_ACCEPTED] = BIT(HANDSHAKE_CONDUCTOR_COMMITTING),
+	[HANDSHAKE_CONDUCTOR_COMMITTING] = BIT(HANDSHAKE_CONDUCTOR_ENROLLED),
+	[HANDSHAKE_CONDUCTOR_ENROLLED] = 0,
+	[HANDSHAKE_CONDUCTOR_ENDED] = 0,
+};
+
+const char *handshake_conductor_state_name(enum handshake_conductor_state state)
+{
+	return names[state];
+}
+
+static bool is_ended(const struct handshake_conductor *h)
+{
+	return h->state == HANDSHAKE_CONDUCTOR_ENROLLED || h->state == HANDSHAKE_CONDUCTOR_ENDED;
+}
+
+static void set_state(struct handshake_conductor *h, enum handshake_conductor_state state)
+{
+	assert(state == HANDSHAKE_CONDUCTOR_ENDED ? !is_ended(h) : moves[h->state] & BIT(state));
+	h->state = state;
+}
+
+bool handshake_conductor_is_verified(const struct handshake_conductor *h)
+{
+	return h->verified;
+}
+
+int handshake_conductor_init(struct handshake_conductor *h,
+			     const struct handshake_conductor_setup *setup, struct err *err)
+{
+	struct span client = setup->n_client_chain > 0 ? setup->client_chain[0] : span_of(NULL, 0);
+
+	memset(h, 0, sizeof(*h));
+	h->setup = *setup;
+	h->state = HANDSHAKE_CONDUCTOR_EXPECTING;
+	if (transcript_begin(&h->transcript, setup->exporter, setup->conductor_certificate,
+			     client) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+void handshake_conductor_release(struct handshake_conductor *h)
+{
+	credential_ak_release(&h->ak);
+	free(h->conductors.conductors);
+	OPENSSL_cleanse(h, sizeof(*h));
+}
+
+void handshake_conductor_effect_release(struct handshake_conductor_effect *effect)
+{
+	frame_release(&effect->frame);
+}
+
+/* The peer is told one of two words; out->err is for the audit. */
+static void end(struct handshake_conductor *h, enum message_reason reason,
+		struct handshake_conductor_effect *out)
+{
+	const struct message m = {.type = MESSAGE_ERROR, .reason = reason};
+
+	set_state(h, HANDSHAKE_CONDUCTOR_ENDED);
+	frame_release(&out->frame);
+	(void)frame_write(&out->frame, &h->transcript, &m, NULL);
+	out->type = reason == REASON_REFUSED ? CONDUCTOR_REFUSED : CONDUCTOR_RETRY_LATER;
+}
+
+/* What failed for want of our own memory is not the router's fault. */
+static void fail(struct handshake_conductor *h, int code, struct handshake_conductor_effect *out)
+{
+	end(h, code == -ENOMEM || code == -EIO ? REASON_RETRY_LATER : REASON_REFUSED, out);
+}
+
+static bool send_message(struct handshake_conductor *h, const struct message *message,
+			 enum handshake_conductor_state state,
+			 struct handshake_conductor_effect *out)
+{
+	int rc = frame_write(&out->frame, &h->transcript, message, &out->err);
+
+	if (rc < 0) {
+		end(h, REASON_RETRY_LATER, out);
+		return false;
+	}
+	set_state(h, state);
+	out->type = CONDUCTOR_SEND;
+	return true;
+}
+
+static void greeted(struct handshake_conductor *h, const struct message *m,
+		    struct handshake_conductor_effect *out)
+{
+	h->hello = m->hello;
+	set_state(h, HANDSHAKE_CONDUCTOR_LOOKING_UP);
+	out->type = CONDUCTOR_LOOK_UP;
+}
+
+static int copy_conductors(struct handshake_conductor *h, const struct message_accept *from,
+			   struct err *err)
+{
+	struct message_accept *to = &h->conductors;
+
+	to->conductors = calloc(from->n_conductors, sizeof(to->conductors[0]));
+	if (!to->conductors)
+		return err_set(err, -ENOMEM, "out of memory");
+	memcpy(to->conductors, from->conductors, from->n_conductors * sizeof(to->conductors[0]));
+	to->n_conductors = from->n_conductors;
+	return 0;
+}
+
+static int prepare(struct handshake_conductor *h, const struct handshake_conductor_event *event,
+		   struct err *err)
+{
+	int rc;
+
+	h->record = *event->record;
+	h->now_s = event->now_s;
+	memcpy(h->secret, event->secret, sizeof(h->secret));
+	rc = handshake_check_hello(h, err);
+	if (rc < 0)
+		return rc;
+	h->verified = true;
+	rc = handshake_choose_identity(h, &h->identity, err);
+	if (rc == 0)
+		rc = copy_conductors(h, event->conductors, err);
+	if (rc == 0 &&
+	    transcript_set_secret(&h->transcript, span_of(h->record.secret, TOKEN_SECRET_SIZE)) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
+	return rc;
+}
+
+static void looked_up(struct handshake_conductor *h, const struct handshake_conductor_event *event,
+		      struct handshake_conductor_effect *out)
+{
+	struct message m = {.type = MESSAGE_CHALLENGE};
+	int rc = prepare(h, event, &out->err);
+
+	if (rc < 0) {
+		fail(h, rc, out);
+		return;
+	}
+	memcpy(m.challenge.nonce, event->nonce, sizeof(m.challenge.nonce));
+	m.challenge.mode = h->record.mode;
+	m.challenge.identity = h->identity;
+	(void)send_message(h, &m, HANDSHAKE_CONDUCTOR_CHALLENGED, out);
+}
+
+/* false = it is another device, and the handshake ended. */
+static bool check_pin(struct handshake_conductor *h, struct handshake_conductor_effect *out)
+{
+	if (handshake_check_pin(&h->record, &h->enrolment.pin, &out->err) == 0)
+		return true;
+	out->alert = true;
+	end(h, REASON_REFUSED, out);
+	return false;
+}
+
+static void send_accept(struct handshake_conductor *h, struct handshake_conductor_effect *out)
+{
+	const struct message m = {.type = MESSAGE_ACCEPT, .accept = h->conductors};
+
+	(void)send_message(h, &m, HANDSHAKE_CONDUCTOR_ACCEPTED, out);
+}
+
+static int make_credential(struct handshake_conductor *h, const struct message_proof *proof,
+			   struct message_credential *ret, struct err *err)
+{
+	struct span secret = span_of(h->secret, sizeof(h->secret));
+	int rc = handshake_check_ek(h, proof, &h->enrolment.pin, &h->ak, err);
+
+	if (rc == 0)
+		rc = credential_make(ret, span_of(proof->ek.bytes, proof->ek.size), h->ak.name,
+				     secret, err);
+	if (rc == 0 && transcript_set_tpm_secret(&h->transcript, secret) < 0)
+		rc = err_set(err, -ENOMEM, "out of memory");
+	return rc;
+}
+
+static void shown_ek(struct handshake_conductor *h, const struct message_proof *proof,
+		     struct handshake_conductor_effect *out)
+{
+	struct message m = {.type = MESSAGE_CREDENTIAL};
+	int rc = make_credential(h, proof, &m.credential, &out->err);
+
+	if (rc < 0) {
+		fail(h, rc, out);
+		return;
+	}
+	if (!send_message(h, &m, HANDSHAKE_CONDUCTOR_CREDITING, out))
+		return;
+	if (transcript_quote_data(&h->transcript, h->quote_data) < 0) {
+		(void)err_set(&out->err, -ENOMEM, "out of memory");
+		end(h, REASON_RETRY_LATER, out);
+	}
+}
+
+static void proved(struct handshake_conductor *h, const struct message *m,
+		   struct handshake_conductor_effect *out)
+{
+	int rc;
+
+	if (m->proof.with_ek != (h->identity == IDENTITY_EK)) {
+		(void)err_set(&out->err, -EACCES, "proof %s EK where %s was asked for",
+			      m->proof.with_ek ? "with" : "without",
+			      message_identity_name(h->identity));
+		end(h, REASON_REFUSED, out);
+		return;
+	}
+	if (h->identity == IDENTITY_EK) {
+		shown_ek(h, &m->proof, out);
+		return;
+	}
+	if (h->identity == IDENTITY_CERTIFICATE) {
+		rc = handshake_check_certificate(h, &h->enrolment.pin, &out->err);
+		if (rc < 0) {
+			fail(h, rc, out);
+			return;
+		}
+		if (!check_pin(h, out))
+			return;
+	}
+	send_accept(h, out);
+}
+
+static void attested(struct handshake_conductor *h, const struct message *m,
+		     struct handshake_conductor_effect *out)
+{
+	int rc = credential_check_quote(&h->ak, &m->attestation,
+					span_of(h->quote_data, sizeof(h->quote_data)), &out->err);
+
+	if (rc < 0) {
+		fail(h, rc, out);
+		return;
+	}
+	memcpy(h->enrolment.pcrs, m->attestation.pcrs, sizeof(h->enrolment.pcrs));
+	h->enrolment.has_pcrs = true;
+	if (check_pin(h, out))
+		send_accept(h, out);
+}
+
+/* Without anything else to know it by, a router is known by its SSH key. */
+static int pin_ssh_key(struct handshake_conductor *h, struct err *err)
+{
+	struct handshake_pin *pin = &h->enrolment.pin;
+
+	if (pin->kind != HANDSHAKE_PIN_NONE)
+		return 0;
+	pin->kind = HANDSHAKE_PIN_SSH_KEY;
+	if (EVP_Digest(h->enrolment.ssh_key, sizeof(h->enrolment.ssh_key), pin->digest, NULL,
+		       EVP_sha256(), NULL) != 1)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static void keyed(struct handshake_conductor *h, const struct message *m,
+		  struct handshake_conductor_effect *out)
+{
+	int rc;
+
+	memcpy(h->enrolment.ssh_key, m->keys.ssh_key, sizeof(h->enrolment.ssh_key));
+	rc = pin_ssh_key(h, &out->err);
+	if (rc < 0) {
+		fail(h, rc, out);
+		return;
+	}
+	if (!check_pin(h, out))
+		return;
+	set_state(h, HANDSHAKE_CONDUCTOR_COMMITTING);
+	out->type = CONDUCTOR_COMMIT;
+}
+
+static void committed(struct handshake_conductor *h, struct handshake_conductor_effect *out)
+{
+	const struct message m = {.type = MESSAGE_DONE};
+
+	if (send_message(h, &m, HANDSHAKE_CONDUCTOR_ENROLLED, out))
+		out->type = CONDUCTOR_ENROLLED;
+}
+
+/* Which message is awaited; false = none: it is not the router's turn. */
+static bool awaited(enum handshake_conductor_state state, enum message_type *ret)
+{
+	switch (state) {
+	case HANDSHAKE_CONDUCTOR_EXPECTING:
+		*ret = MESSAGE_HELLO;
+		return true;
+	case HANDSHAKE_CONDUCTOR_CHALLENGED:
+		*ret = MESSAGE_PROOF;
+		return true;
+	case HANDSHAKE_CONDUCTOR_CREDITING:
+		*ret = MESSAGE_ATTESTATION;
+		return true;
+	case HANDSHAKE_CONDUCTOR_ACCEPTED:
+		*ret = MESSAGE_KEYS;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void handle_message(struct handshake_conductor *h, const struct message *m,
+			   struct handshake_conductor_effect *out)
+{
+	switch (m->type) {
+	case MESSAGE_HELLO:
+		greeted(h, m, out);
+		return;
+	case MESSAGE_PROOF:
+		proved(h, m, out);
+		return;
+	case MESSAGE_ATTESTATION:
+		attested(h, m, out);
+		return;
+	case MESSAGE_KEYS:
+		keyed(h, m, out);
+		return;
+	default:
+		(void)err_set(&out->err, -EACCES, "the router gave up: %s",
+			      message_reason_name(m->reason));
+		end(h, REASON_REFUSED, out);
+		return;
+	}
+}
+
+static void received(struct handshake_conductor *h, struct span bytes,
+		     struct handshake_conductor_effect *out)
+{
+	_cleanup_(message_release) struct message m = {0};
+	enum message_type expected;
+	int rc;
+
+	if (!awaited(h->state, &expected)) {
+		(void)err_set(&out->err, -EPROTO, "spoke out of turn, while %s", names[h->state]);
+		end(h, REASON_REFUSED, out);
+		return;
+	}
+	rc = frame_read(&m, &h->transcript, expected, bytes, &out->err);
+	if (rc == -EAGAIN)
+		return;
+	if (rc < 0)
+		fail(h, rc, out);
+	else
+		handle_message(h, &m, out);
+}
+
+void handshake_conductor_step(struct handshake_conductor *h,
+			      const struct handshake_conductor_event *event,
+			      struct handshake_conductor_effect *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (is_ended(h))
+		return;
+	switch (event->type) {
+	case CONDUCTOR_RECEIVED:
+		received(h, event->received, ret);
+		return;
+	case CONDUCTOR_LOOKED_UP:
+		assert(h->state == HANDSHAKE_CONDUCTOR_LOOKING_UP);
+		looked_up(h, event, ret);
+		return;
+	case CONDUCTOR_COMMITTED:
+		assert(h->state == HANDSHAKE_CONDUCTOR_COMMITTING);
+		committed(h, ret);
+		return;
+	case CONDUCTOR_DENIED:
+		assert(h->state == HANDSHAKE_CONDUCTOR_COMMITTING);
+		(void)err_set(&ret->err, -EACCES, "%s", event->reason);
+		ret->alert = event->pinned_otherwise;
+		end(h, REASON_REFUSED, ret);
+		return;
+	case CONDUCTOR_FAILED:
+		(void)err_set(&ret->err, -EIO, "%s", event->reason);
+		end(h, REASON_RETRY_LATER, ret);
+		return;
+	}
+}

@@ -1,0 +1,181 @@
+/* handshake_conductor.h - the conductor's side of the handshake: decides what to do about each
+ * message.
+ *
+ * Pure: it owns no socket and no registry. A driver tells it what happened and performs the one
+ * effect that each step asks for. Then the driver must tell the event beside that effect. Steps
+ * verify signatures and compute RSA: they belong on the thread pool.
+ *
+ *	effect                  what the driver does; then the event
+ *	CONDUCTOR_WAIT          nothing: it waits for more bytes
+ *	CONDUCTOR_SEND          sends the frame, then waits
+ *	CONDUCTOR_LOOK_UP       reads all that the registry knows of h->hello: CONDUCTOR_LOOKED_UP
+ *	CONDUCTOR_COMMIT        in one serializable transaction reads it again, checks that what was
+ *	                        proved still holds, and writes h->enrolment; then has sshd know the
+ *	                        key: CONDUCTOR_COMMITTED, or CONDUCTOR_DENIED
+ *	CONDUCTOR_ENROLLED      the end: sends the frame (done), closes
+ *	CONDUCTOR_REFUSED       the end: audits err, at alert priority if alert is set; sends the
+ *	                        frame ("refused"), closes
+ *	CONDUCTOR_RETRY_LATER   the end: audits err; sends the frame ("retry-later"), closes
+ *
+ * If the driver cannot do what it was asked for, it tells CONDUCTOR_FAILED: nobody is let in
+ * while the registry cannot be asked. Before handshake_conductor_is_verified() a failure counts
+ * as a stranger's.
+ *
+ * Calling sequence: handshake_conductor_init -> handshake_conductor_step ... ->
+ * handshake_conductor_release.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "base/err.h"
+#include "base/jws.h"
+#include "base/span.h"
+#include "conductor/enrolment/credential.h"
+#include "conductor/enrolment/device_certificate.h"
+#include "onboarding/frame.h"
+#include "onboarding/message.h"
+#include "onboarding/mode.h"
+#include "onboarding/token.h"
+#include "onboarding/transcript.h"
+
+#define HANDSHAKE_PIN_SIZE 32 /* SHA-256 */
+
+/*
+ *	expecting ▶ looking-up ▶ challenged ┬▶ accepted (none, certificate) ──┐
+ *	                                    └▶ crediting ▶ accepted           ▼
+ *	                                                   enrolled ◀ committing
+ *
+ * and from each to ended.
+ */
+enum handshake_conductor_state {
+	HANDSHAKE_CONDUCTOR_EXPECTING, /* hello */
+	HANDSHAKE_CONDUCTOR_LOOKING_UP,
+	HANDSHAKE_CONDUCTOR_CHALLENGED, /* proof is awaited */
+	HANDSHAKE_CONDUCTOR_CREDITING,  /* attestation is awaited */
+	HANDSHAKE_CONDUCTOR_ACCEPTED,   /* keys are awaited */
+	HANDSHAKE_CONDUCTOR_COMMITTING,
+	HANDSHAKE_CONDUCTOR_ENROLLED,
+	HANDSHAKE_CONDUCTOR_ENDED,
+};
+
+/* The key by which a node is recognized, once it is enrolled. */
+enum handshake_pin_kind {
+	HANDSHAKE_PIN_NONE,
+	HANDSHAKE_PIN_SSH_KEY,     /* of the key's blob */
+	HANDSHAKE_PIN_CERTIFICATE, /* of its SubjectPublicKeyInfo */
+	HANDSHAKE_PIN_EK,          /* of its DER SubjectPublicKeyInfo */
+};
+
+struct handshake_pin {
+	enum handshake_pin_kind kind;
+	uint8_t digest[HANDSHAKE_PIN_SIZE];
+};
+
+/* What the registry knows about an asset-id and a jti, in one transaction. */
+struct handshake_record {
+	bool known; /* does a node have that asset-id? Everything below is about that node and its
+		       router */
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
+	enum onboarding_mode mode;
+	uint8_t secret[TOKEN_SECRET_SIZE];
+	char asset_ids[TOKEN_ASSET_IDS_MAX][TOKEN_NAME_SIZE]; /* of all its nodes */
+	size_t n_asset_ids;
+	struct message_bytes ek; /* configured, DER; size 0 = none */
+	struct handshake_pin pin;
+	uint16_t listen_port; /* of its tunnel: the router will be told */
+	bool revoked;         /* the token of that jti */
+	bool clock_set_back;  /* this conductor's clock is not to be trusted */
+	/* What has changed since the token was issued, as far as is known; for the audit. "" =
+	 * nothing. */
+	char changed[128];
+};
+
+/* Borrowed until the handshake is released. */
+struct handshake_conductor_setup {
+	uint8_t exporter[TRANSCRIPT_SIZE];
+	struct span conductor_certificate; /* DER, the leaf that was shown */
+	struct span ca_certificate;        /* DER */
+	const struct jws_key *key;         /* of the conductor's certificate; public is enough */
+	const struct device_ca *device_ca; /* NULL = none is configured */
+	const struct span *client_chain;   /* DER, the leaf first */
+	size_t n_client_chain;             /* 0 = it showed none */
+};
+
+enum handshake_conductor_event_type {
+	CONDUCTOR_RECEIVED,  /* received: all since the last message */
+	CONDUCTOR_LOOKED_UP, /* record, conductors, now_s, random */
+	CONDUCTOR_COMMITTED,
+	CONDUCTOR_DENIED, /* reason, pinned_otherwise: the registry does not take the enrolment */
+	CONDUCTOR_FAILED, /* reason: it could not be asked */
+};
+
+/* All borrowed for the step. */
+struct handshake_conductor_event {
+	enum handshake_conductor_event_type type;
+	struct span received;
+	const struct handshake_record *record;
+	const struct message_accept *conductors; /* what the router is told; copied */
+	uint64_t now_s;                          /* Unix seconds, this conductor's clock */
+	uint8_t nonce[MESSAGE_NONCE_SIZE];       /* random */
+	uint8_t secret[CREDENTIAL_SECRET_SIZE];  /* random: S */
+	const char *reason;
+	bool pinned_otherwise;
+};
+
+enum handshake_conductor_effect_type {
+	CONDUCTOR_WAIT,
+	CONDUCTOR_SEND,
+	CONDUCTOR_LOOK_UP,
+	CONDUCTOR_COMMIT,
+	CONDUCTOR_ENROLLED,
+	CONDUCTOR_REFUSED,
+	CONDUCTOR_RETRY_LATER,
+};
+
+struct handshake_conductor_effect {
+	enum handshake_conductor_effect_type type;
+	struct frame frame; /* to send; owned. At an end it may be missing, if memory was short */
+	struct err err;     /* why, for the audit alone */
+	bool alert;         /* another device under a known asset-id */
+};
+
+/* What is written into the registry. */
+struct handshake_enrolment {
+	struct handshake_pin pin;
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
+	bool has_pcrs;
+	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];
+};
+
+struct handshake_conductor {
+	enum handshake_conductor_state state;
+	bool verified; /* message 1 */
+	struct handshake_conductor_setup setup;
+	struct transcript transcript;
+	struct message_hello hello;
+	struct handshake_record record;
+	struct message_accept conductors; /* owned */
+	enum message_identity identity;   /* what is asked for */
+	uint64_t now_s;
+	uint8_t secret[CREDENTIAL_SECRET_SIZE]; /* S */
+	uint8_t quote_data[TRANSCRIPT_SIZE];    /* what the quote must be over */
+	struct credential_ak ak;
+	struct handshake_enrolment enrolment;
+};
+
+/* -ENOMEM. */
+int handshake_conductor_init(struct handshake_conductor *h,
+			     const struct handshake_conductor_setup *setup, struct err *err);
+void handshake_conductor_release(struct handshake_conductor *h); /* wipes */
+
+void handshake_conductor_step(struct handshake_conductor *h,
+			      const struct handshake_conductor_event *event,
+			      struct handshake_conductor_effect *ret);
+void handshake_conductor_effect_release(struct handshake_conductor_effect *effect);
+
+/* Has message 1 verified? */
+bool handshake_conductor_is_verified(const struct handshake_conductor *h);
+
+const char *handshake_conductor_state_name(enum handshake_conductor_state state);

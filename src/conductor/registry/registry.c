@@ -1,0 +1,40 @@
+#include "conductor/registry/registry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "conductor/registry/registry_postgresql.h"
+#include "conductor/registry/registry_sqlite.h"
+#include "conductor/registry/registry_transaction.h"
+
+int registry_open(struct registry **ret, const char *uri, const char *conductor, struct err *err)
+{
+	static const struct {
+		const char *scheme;
+		const struct registry_driver *driver;
+	} rows[] = {
+		{"sqlite:", &registry_sqlite},
+		{"postgresql://", &registry_postgresql},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		if (strncmp(uri, rows[i].scheme, strlen(rows[i].scheme)) == 0)
+			return registry_open_driver(ret, rows[i].driver, uri, conductor, err);
+	return err_set(err, -EINVAL,
+		       "registry: neither sqlite:/path nor postgresql://host/database");
+}
+
+/* That the transaction could begin is all there is to know. */
+static int look(struct registry_session *session, void *work, struct err *err)
+{
+	(void)session;
+	(void)work;
+	(void)err;
+	return 0;
+}
+
+int registry_check(struct registry *r, struct err *err)
+{
+	return registry_read(r, look, NULL, err);
+}

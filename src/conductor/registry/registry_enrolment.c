@@ -1,0 +1,397 @@
+#include "conductor/registry/registry_enrolment.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_clock.h"
+#include "conductor/registry/registry_lookup.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_transaction.h"
+
+static const char *const verdict_names[] = {
+	[REGISTRY_VERDICT_NEW] = "new",
+	[REGISTRY_VERDICT_SAME] = "same",
+	[REGISTRY_VERDICT_RENEWED] = "renewed",
+	[REGISTRY_VERDICT_CLOCK] = "clock-set-back",
+	[REGISTRY_VERDICT_ASSET_ID] = "asset-id-changed",
+	[REGISTRY_VERDICT_MODE] = "mode-changed",
+	[REGISTRY_VERDICT_SECRET] = "secret-changed",
+	[REGISTRY_VERDICT_IDENTITY] = "identity-changed",
+	[REGISTRY_VERDICT_TOKEN_UNKNOWN] = "token-unknown",
+	[REGISTRY_VERDICT_TOKEN_REVOKED] = "token-revoked",
+	[REGISTRY_VERDICT_TOKEN_EXPIRED] = "token-expired",
+	[REGISTRY_VERDICT_OTHER_DEVICE] = "other-device",
+	[REGISTRY_VERDICT_SSH_KEY] = "ssh-key-taken",
+	[REGISTRY_VERDICT_PIN] = "pin-taken",
+};
+
+struct enrol_work {
+	const struct registry_proof *proof;
+	const struct registry_origin *origin;
+	struct registry_candidate candidate;
+	struct registry_decision *decision; /* out */
+};
+
+const char *registry_verdict_name(enum registry_verdict verdict)
+{
+	return verdict_names[verdict];
+}
+
+bool registry_verdict_is_refusal(enum registry_verdict verdict)
+{
+	return verdict > REGISTRY_VERDICT_RENEWED;
+}
+
+/* The others judge further only while nobody has refused: 1 = refused. */
+__attribute__((format(printf, 3, 4))) static int decide(struct enrol_work *w,
+							enum registry_verdict verdict,
+							const char *format, ...)
+{
+	va_list arguments;
+
+	w->decision->verdict = verdict;
+	va_start(arguments, format);
+	(void)vsnprintf(w->decision->reason, sizeof(w->decision->reason), format, arguments);
+	va_end(arguments);
+	return registry_verdict_is_refusal(verdict);
+}
+
+static int judge_clock(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	struct err why;
+	int rc = registry_clock_note(session, w->origin->time_s, &why);
+
+	if (rc == -ETIME)
+		return decide(w, REGISTRY_VERDICT_CLOCK, "%s", why.text);
+	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
+}
+
+static int judge_asset_id(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	const struct registry_proof *proof = w->proof;
+	struct registry_question question = {
+		.router = proof->router, .asset_id = proof->asset_id, .jti = proof->jti};
+	struct err why;
+	int rc = registry_candidate_read(session, &question, &w->candidate, &why);
+
+	if (rc == -ENOENT)
+		return decide(w, REGISTRY_VERDICT_ASSET_ID, "changed during the handshake: %s",
+			      why.text);
+	if (rc < 0)
+		return err_set(err, rc, "%s", why.text);
+	(void)snprintf(w->decision->node, sizeof(w->decision->node), "%s", w->candidate.node);
+	return 0;
+}
+
+static int judge_router(struct enrol_work *w)
+{
+	const struct registry_claims *claims = &w->candidate.claims;
+	const struct registry_proof *proof = w->proof;
+
+	if (claims->mode != proof->mode)
+		return decide(w, REGISTRY_VERDICT_MODE,
+			      "changed during the handshake: mode %s is asked for, %s was shown",
+			      onboarding_mode_name(claims->mode),
+			      onboarding_mode_name(proof->mode));
+	if (!claims->has_secret || proof->secret.size != sizeof(claims->secret) ||
+	    CRYPTO_memcmp(claims->secret, proof->secret.bytes, sizeof(claims->secret)) != 0)
+		return decide(w, REGISTRY_VERDICT_SECRET,
+			      "changed during the handshake: the pre-shared secret is another");
+	return 0;
+}
+
+static enum registry_pin_kind kind_asked_for(const struct registry_candidate *candidate)
+{
+	if (candidate->claims.mode == ONBOARDING_PSK_ONLY)
+		return REGISTRY_PIN_SSH_KEY;
+	if (candidate->claims.mode == ONBOARDING_STRONG && candidate->endorsement_key_size > 0)
+		return REGISTRY_PIN_ENDORSEMENT_KEY;
+	return REGISTRY_PIN_CERTIFICATE;
+}
+
+static int judge_identity(struct enrol_work *w)
+{
+	const struct registry_candidate *candidate = &w->candidate;
+	const struct registry_pin *pin = &w->proof->pin;
+	enum registry_pin_kind asked = kind_asked_for(candidate);
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
+
+	if (asked != pin->kind)
+		return decide(w, REGISTRY_VERDICT_IDENTITY,
+			      "changed during the handshake: %s is asked for, %s was shown",
+			      registry_pin_kind_name(asked), registry_pin_kind_name(pin->kind));
+	if (asked != REGISTRY_PIN_ENDORSEMENT_KEY)
+		return 0;
+	registry_digest(span_of(candidate->endorsement_key, candidate->endorsement_key_size),
+			digest);
+	if (memcmp(digest, pin->digest, sizeof(digest)) != 0)
+		return decide(w, REGISTRY_VERDICT_IDENTITY,
+			      "changed during the handshake: the configured endorsement key is "
+			      "another");
+	return 0;
+}
+
+static int judge_token(struct enrol_work *w)
+{
+	const struct registry_candidate *candidate = &w->candidate;
+	const char *jti = w->proof->jti;
+
+	if (!candidate->token_is_known)
+		return decide(w, REGISTRY_VERDICT_TOKEN_UNKNOWN, "token %s is none of router %s",
+			      jti, w->proof->router);
+	if (candidate->token_is_revoked)
+		return decide(w, REGISTRY_VERDICT_TOKEN_REVOKED, "token %s was revoked", jti);
+	if (candidate->token_expires_s <= w->origin->time_s)
+		return decide(w, REGISTRY_VERDICT_TOKEN_EXPIRED, "token %s expired %lld s ago", jti,
+			      (long long)(w->origin->time_s - candidate->token_expires_s));
+	return 0;
+}
+
+static int judge_pin(struct enrol_work *w)
+{
+	const struct registry_pin *was = &w->candidate.pin;
+	const struct registry_pin *came = &w->proof->pin;
+	char was_hex[17];
+	char came_hex[17];
+
+	if (!w->candidate.is_enrolled)
+		return decide(w, REGISTRY_VERDICT_NEW, "enrolled");
+	if (was->kind == came->kind && memcmp(was->digest, came->digest, sizeof(was->digest)) == 0)
+		return 0;
+	hex_encode(span_of(was->digest, 8), was_hex);
+	hex_encode(span_of(came->digest, 8), came_hex);
+	return decide(w, REGISTRY_VERDICT_OTHER_DEVICE,
+		      "another device under asset-id %s: pinned by %s %s…, came with %s %s…; "
+		      "'reset' if the device was replaced",
+		      w->proof->asset_id, registry_pin_kind_name(was->kind), was_hex,
+		      registry_pin_kind_name(came->kind), came_hex);
+}
+
+/* q: a node that has its SSH key or its pin, and that node's SSH key. */
+static int judge_holder(struct enrol_work *w, struct query *q)
+{
+	const struct registry_proof *proof = w->proof;
+	struct span ssh_key = query_bytes(q, 2);
+	bool same_key = ssh_key.size == proof->ssh_key.size &&
+			memcmp(ssh_key.bytes, proof->ssh_key.bytes, ssh_key.size) == 0;
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
+
+	query_text(q, 0, router, sizeof(router));
+	query_text(q, 1, node, sizeof(node));
+	if (strcmp(router, proof->router) == 0 && strcmp(node, w->candidate.node) == 0)
+		return same_key ? decide(w, REGISTRY_VERDICT_SAME, "once more, with the same keys")
+				: decide(w, REGISTRY_VERDICT_RENEWED,
+					 "the same device with another SSH key");
+	if (same_key)
+		return decide(w, REGISTRY_VERDICT_SSH_KEY, "its SSH key is already %s's of %s",
+			      node, router);
+	return decide(w, REGISTRY_VERDICT_PIN, "its %s is already %s's of %s",
+		      registry_pin_kind_name(proof->pin.kind), node, router);
+}
+
+/* Who has its keys: the node itself, nobody, or another. */
+static int judge_keys(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	const struct registry_proof *proof = w->proof;
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT router, node, ssh_key FROM enrolments"
+			" WHERE ssh_key = $1 OR (pin = $2 AND pin_digest = $3)",
+			value_bytes(proof->ssh_key),
+			value_text(registry_pin_kind_name(proof->pin.kind)),
+			value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))));
+	if (rc < 0)
+		return rc;
+	while ((rc = query_next(&q, err)) == 1)
+		if (judge_holder(w, &q))
+			return 1;
+	return rc;
+}
+
+/* Cheap before dear, and each reason for itself. */
+static int judge(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	int rc;
+
+	rc = judge_clock(session, w, err);
+	if (rc == 0)
+		rc = judge_asset_id(session, w, err);
+	if (rc == 0)
+		rc = judge_router(w);
+	if (rc == 0)
+		rc = judge_identity(w);
+	if (rc == 0)
+		rc = judge_token(w);
+	if (rc == 0)
+		rc = judge_pin(w);
+	return rc == 0 ? judge_keys(session, w, err) : rc;
+}
+
+/* Written anew, also for the same keys: what hangs on it, the claim to initialize the router, goes
+ * with the old row, because a router that shook hands is waiting for that. */
+static int store(struct registry_session *session, const struct enrol_work *w, struct err *err)
+{
+	const struct registry_proof *proof = w->proof;
+	int rc;
+
+	rc = query_run(session, err, "DELETE FROM enrolments WHERE router = $1 AND node = $2",
+		       value_text(proof->router), value_text(w->candidate.node));
+	if (rc < 0)
+		return rc;
+	return query_run(
+		session, err,
+		"INSERT INTO enrolments (router, node, pin, pin_digest, ssh_key, pcrs, jti,"
+		" enrolled, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		value_text(proof->router), value_text(w->candidate.node),
+		value_text(registry_pin_kind_name(proof->pin.kind)),
+		value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))),
+		value_bytes(proof->ssh_key), value_bytes(proof->pcrs), value_text(proof->jti),
+		value_integer(w->origin->time_s), value_text(w->origin->address));
+}
+
+static int note(struct registry_session *session, const struct enrol_work *w, struct err *err)
+{
+	const struct registry_decision *decision = w->decision;
+	struct registry_event event = {
+		.outcome = REGISTRY_ENROLLED,
+		.router = w->proof->router,
+		.node = decision->node,
+		.reason = decision->reason,
+	};
+
+	if (decision->verdict == REGISTRY_VERDICT_OTHER_DEVICE)
+		event.outcome = REGISTRY_OTHER_DEVICE;
+	else if (registry_verdict_is_refusal(decision->verdict))
+		event.outcome = REGISTRY_REFUSED;
+	return registry_audit_add(session, w->origin, &event, err);
+}
+
+static int enrol(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	int rc;
+
+	*w->decision = (struct registry_decision){0};
+	rc = judge(session, w, err);
+	if (rc == 0) {
+		w->decision->listen_port = w->candidate.listen_port;
+		rc = store(session, w, err);
+	}
+	return rc < 0 ? rc : note(session, w, err);
+}
+
+/* What the handshake should have refused. */
+static int check_proof(const struct registry_proof *proof, struct err *err)
+{
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
+	int rc = registry_check_name("router", proof->router, err);
+
+	if (rc == 0)
+		rc = registry_check_name("asset-id", proof->asset_id, err);
+	if (rc < 0)
+		return rc;
+	if (!token_jti_is_valid(proof->jti))
+		return err_set(err, -EINVAL, "token: its number is not 32 lower-case hex digits");
+	if (!ssh_key_is_ed25519(proof->ssh_key))
+		return err_set(err, -EINVAL, "the SSH key is no ssh-ed25519 key");
+	registry_digest(proof->ssh_key, digest);
+	if (proof->pin.kind == REGISTRY_PIN_SSH_KEY &&
+	    memcmp(digest, proof->pin.digest, sizeof(digest)) != 0)
+		return err_set(err, -EINVAL, "pinned by another SSH key than its own");
+	if (proof->pcrs.size != 0 &&
+	    proof->pcrs.size != (size_t)REGISTRY_N_PCRS * REGISTRY_DIGEST_SIZE)
+		return err_set(err, -EINVAL, "%zu bytes of PCR values", proof->pcrs.size);
+	return 0;
+}
+
+struct enrol_batch {
+	struct registry_enrolment_request *requests;
+	size_t n;
+};
+
+static int enrol_request(struct registry_session *session,
+			 struct registry_enrolment_request *request, struct err *err)
+{
+	struct enrol_work w = {
+		.proof = request->proof, .origin = request->origin, .decision = &request->decision};
+	int rc = enrol(session, &w, err);
+
+	registry_candidate_release(&w.candidate);
+	return rc;
+}
+
+/* Of one among others what failed is undone and told to it alone; but what another transaction or
+ * the connection did to this one, all of it has to do again. */
+static int enrol_among(struct registry_session *session, struct registry_enrolment_request *request,
+		       struct err *err)
+{
+	const struct registry_driver *driver = session->driver;
+	int rc = driver->execute(session->connection, "SAVEPOINT one", err);
+
+	if (rc < 0)
+		return rc;
+	rc = enrol_request(session, request, err);
+	if (rc == 0)
+		return driver->execute(session->connection, "RELEASE one", err);
+	if (rc == -EAGAIN || rc == -ECONNRESET)
+		return rc;
+	request->err = *err;
+	(void)err_wrap(&request->err, "registry");
+	rc = driver->execute(session->connection, "ROLLBACK TO one", err);
+	return rc < 0 ? rc : driver->execute(session->connection, "RELEASE one", err);
+}
+
+static int enrol_batch(struct registry_session *session, void *work, struct err *err)
+{
+	struct enrol_batch *batch = work;
+	int rc = 0;
+
+	if (batch->n == 1)
+		return enrol_request(session, batch->requests, err);
+	for (size_t i = 0; i < batch->n && rc == 0; i++) {
+		struct registry_enrolment_request *request = &batch->requests[i];
+
+		request->err = (struct err){0}; /* of a transaction that is done again */
+		if (check_proof(request->proof, &request->err) == 0)
+			rc = enrol_among(session, request, err);
+	}
+	return rc;
+}
+
+void registry_enrol_all(struct registry *r, struct registry_enrolment_request *requests, size_t n)
+{
+	struct enrol_batch batch = {.requests = requests, .n = n};
+	struct err err = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		requests[i].err = (struct err){0};
+		requests[i].decision = (struct registry_decision){0};
+	}
+	if (n == 1 && check_proof(requests[0].proof, &requests[0].err) < 0)
+		return;
+	if (registry_write(r, enrol_batch, &batch, &err) == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		requests[i].err = err;
+}
+
+int registry_enrol(struct registry *r, const struct registry_proof *proof,
+		   const struct registry_origin *origin, struct registry_decision *ret,
+		   struct err *err)
+{
+	struct registry_enrolment_request request = {.proof = proof, .origin = origin};
+
+	registry_enrol_all(r, &request, 1);
+	if (request.err.code == 0)
+		*ret = request.decision;
+	else if (err)
+		*err = request.err;
+	return request.err.code;
+}

@@ -1,0 +1,144 @@
+/* Who is enrolled: the lists of registry_enrolment.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "conductor/registry/registry_enrolment.h"
+#include "conductor/registry/registry_transaction.h"
+
+/* false = it is not of that size, and ret untouched. */
+static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
+{
+	struct span bytes = query_bytes(q, column);
+
+	if (bytes.size != size)
+		return false;
+	memcpy(ret, bytes.bytes, size);
+	return true;
+}
+
+#define ENROLMENTS                                                                                 \
+	"SELECT e.router, e.node, e.pin, e.pin_digest, e.ssh_key, e.pcrs, e.jti,"                  \
+	" e.enrolled, e.address, n.listen_port"                                                    \
+	" FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
+
+static void read_enrolment(struct query *q, void *row)
+{
+	struct registry_enrolment *enrolment = row;
+	char pin[32];
+
+	query_text(q, 0, enrolment->router, sizeof(enrolment->router));
+	query_text(q, 1, enrolment->node, sizeof(enrolment->node));
+	query_text(q, 2, pin, sizeof(pin));
+	enrolment->pin.kind = registry_pin_kind_from_name(pin);
+	(void)copy_bytes(q, 3, enrolment->pin.digest, sizeof(enrolment->pin.digest));
+	(void)copy_bytes(q, 4, enrolment->ssh_key, sizeof(enrolment->ssh_key));
+	enrolment->has_pcrs = copy_bytes(q, 5, enrolment->pcrs, sizeof(enrolment->pcrs));
+	query_text(q, 6, enrolment->jti, sizeof(enrolment->jti));
+	enrolment->enrolled_s = query_integer(q, 7);
+	query_text(q, 8, enrolment->address, sizeof(enrolment->address));
+	enrolment->listen_port = (uint16_t)query_integer(q, 9);
+}
+
+/* By bytes, whatever the database's collation is. */
+static int by_name(const void *a, const void *b)
+{
+	const struct registry_enrolment *left = a;
+	const struct registry_enrolment *right = b;
+	int order = strcmp(left->router, right->router);
+
+	return order ? order : strcmp(left->node, right->node);
+}
+
+int registry_enrolments_list(struct registry *r, const char *router,
+			     struct registry_enrolment **ret, size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = ENROLMENTS " WHERE $1 IS NULL OR e.router = $1",
+		.values = {value_text(router)},
+		.n_values = 1,
+		.row_size = sizeof(**ret),
+		.read = read_enrolment,
+		.compare = by_name,
+	};
+	int rc;
+
+	rc = registry_list(r, &list, err);
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
+}
+
+/* list: finds one, or none. */
+static int find_one(struct registry *r, struct registry_listing *list,
+		    struct registry_enrolment *ret, struct err *err)
+{
+	int rc;
+
+	list->row_size = sizeof(*ret);
+	list->read = read_enrolment;
+	rc = registry_list(r, list, err);
+	if (rc == 0 && list->n > 0)
+		*ret = *(const struct registry_enrolment *)list->rows;
+	else if (rc == 0)
+		rc = err_set(err, -ENOENT, "nobody is enrolled there");
+	free(list->rows);
+	return rc;
+}
+
+int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
+			  struct err *err)
+{
+	struct registry_listing list = {
+		.sql = ENROLMENTS " WHERE n.listen_port = $1",
+		.values = {value_integer(listen_port)},
+		.n_values = 1,
+	};
+
+	return find_one(r, &list, ret, err);
+}
+
+int registry_enrolment_of(struct registry *r, const char *router, const char *node,
+			  struct registry_enrolment *ret, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = ENROLMENTS " WHERE e.router = $1 AND e.node = $2",
+		.values = {value_text(router), value_text(node)},
+		.n_values = 2,
+	};
+
+	return find_one(r, &list, ret, err);
+}
+
+static void read_authorized_key(struct query *q, void *row)
+{
+	struct registry_authorized_key *key = row;
+
+	query_text(q, 0, key->router, sizeof(key->router));
+	query_text(q, 1, key->node, sizeof(key->node));
+	(void)copy_bytes(q, 2, key->ssh_key, sizeof(key->ssh_key));
+	key->listen_port = (uint16_t)query_integer(q, 3);
+}
+
+int registry_authorized_keys(struct registry *r, struct registry_authorized_key **ret,
+			     size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = "SELECT e.router, e.node, e.ssh_key, n.listen_port"
+		       " FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
+		       " ORDER BY n.listen_port",
+		.row_size = sizeof(**ret),
+		.read = read_authorized_key,
+	};
+	int rc;
+
+	rc = registry_list(r, &list, err);
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
+}

@@ -1,0 +1,408 @@
+#include "conductor/registry/registry_nodes.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "conductor/registry/registry_audit.h"
+#include "conductor/registry/registry_pin.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_tokens.h"
+#include "conductor/registry/registry_transaction.h"
+#include "onboarding/key_bounds.h"
+
+struct node_work {
+	const struct registry_origin *origin;
+	const char *router;
+	const char *node;
+	struct registry_node_changes changes;
+};
+
+static int check_names(const struct node_work *w, struct err *err)
+{
+	int rc = registry_check_name("router", w->router, err);
+
+	return rc < 0 ? rc : registry_check_name("node", w->node, err);
+}
+
+static int write_node(struct registry *r, registry_work_cb run, struct node_work *w,
+		      struct err *err)
+{
+	int rc = check_names(w, err);
+
+	return rc < 0 ? rc : registry_write(r, run, w, err);
+}
+
+static int note(struct registry_session *session, const struct node_work *w,
+		enum registry_outcome outcome, const char *reason, struct err *err)
+{
+	struct registry_event event = {
+		.outcome = outcome, .router = w->router, .node = w->node, .reason = reason};
+
+	return registry_audit_add(session, w->origin, &event, err);
+}
+
+/* 1 = it is there. */
+static int find(struct registry_session *session, const struct node_work *w, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	rc = query_open(&q, session, err, "SELECT 1 FROM nodes WHERE router = $1 AND name = $2",
+			value_text(w->router), value_text(w->node));
+	return rc < 0 ? rc : query_next(&q, err);
+}
+
+static int must_find(struct registry_session *session, const struct node_work *w, struct err *err)
+{
+	int rc = find(session, w, err);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	return err_set(err, -ENOENT, "router %s has no node %s", w->router, w->node);
+}
+
+static int free_port(struct registry_session *session, int64_t *ret, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT MIN(before.port) + 1 FROM"
+			" (SELECT $1 AS port UNION ALL SELECT listen_port FROM nodes) AS before"
+			" WHERE NOT EXISTS"
+			" (SELECT 1 FROM nodes WHERE listen_port = before.port + 1)",
+			value_integer(REGISTRY_PORT_FIRST - 1));
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc < 0)
+		return rc;
+	*ret = query_integer(&q, 0);
+	if (*ret > REGISTRY_PORT_LAST)
+		return err_set(err, -E2BIG, "no port is free: there are %d nodes",
+			       REGISTRY_PORT_LAST - REGISTRY_PORT_FIRST + 1);
+	return 0;
+}
+
+static int ensure(struct registry_session *session, const struct node_work *w, struct err *err)
+{
+	int64_t port;
+	int rc;
+
+	rc = registry_router_ensure(session, w->router, err);
+	if (rc == 0)
+		rc = find(session, w, err);
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = free_port(session, &port, err);
+	if (rc < 0)
+		return rc;
+	return query_run(session, err,
+			 "INSERT INTO nodes (router, name, listen_port) VALUES ($1, $2, $3)",
+			 value_text(w->router), value_text(w->node), value_integer(port));
+}
+
+/* q: router and node of whoever has what is to be this node's. */
+static int refuse_other(struct query *q, const struct node_work *w, const char *what,
+			struct err *err)
+{
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
+	int rc = query_next(q, err);
+
+	if (rc <= 0)
+		return rc;
+	query_text(q, 0, router, sizeof(router));
+	query_text(q, 1, node, sizeof(node));
+	if (strcmp(router, w->router) == 0 && strcmp(node, w->node) == 0)
+		return 0;
+	return err_set(err, -EEXIST, "%s is already %s's of %s", what, node, router);
+}
+
+static int check_asset_id_is_free(struct registry_session *session, const struct node_work *w,
+				  struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	char what[TOKEN_NAME_SIZE + 16];
+	int rc;
+
+	(void)snprintf(what, sizeof(what), "asset-id %s", w->changes.asset_id);
+	rc = query_open(&q, session, err, "SELECT router, name FROM nodes WHERE asset_id = $1",
+			value_text(w->changes.asset_id));
+	return rc < 0 ? rc : refuse_other(&q, w, what, err);
+}
+
+static int check_asset_ids_fit(struct registry_session *session, const struct node_work *w,
+			       struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT COUNT(*) FROM nodes WHERE router = $1 AND asset_id IS NOT NULL",
+			value_text(w->router));
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc < 0)
+		return rc;
+	if (query_integer(&q, 0) > TOKEN_ASSET_IDS_MAX)
+		return err_set(err, -E2BIG, "router %s: a token holds %u asset-ids, and no more",
+			       w->router, TOKEN_ASSET_IDS_MAX);
+	return 0;
+}
+
+/* 1 = it had another one, which is now none of it. Its tokens stay dead, and who was enrolled by it
+ * stays out, also when somebody gives it back. */
+static int loses_asset_id(struct registry_session *session, const struct node_work *w,
+			  struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	const char *asset_id = w->changes.asset_id;
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT 1 FROM nodes WHERE router = $1 AND name = $2"
+			" AND asset_id IS NOT NULL AND asset_id <> $3",
+			value_text(w->router), value_text(w->node),
+			value_text(asset_id ? asset_id : ""));
+	return rc < 0 ? rc : query_next(&q, err);
+}
+
+/* With the tokens that could begin it again. */
+static int end_enrolment(struct registry_session *session, const struct node_work *w,
+			 struct err *err)
+{
+	int rc = query_run(session, err, "DELETE FROM enrolments WHERE router = $1 AND node = $2",
+			   value_text(w->router), value_text(w->node));
+
+	return rc < 0 ? rc : registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+}
+
+static int change_asset_id(struct registry_session *session, const struct node_work *w,
+			   struct err *err)
+{
+	int rc = loses_asset_id(session, w, err);
+
+	if (rc == 1)
+		rc = end_enrolment(session, w, err);
+	if (rc == 0)
+		rc = query_run(session, err,
+			       "UPDATE nodes SET asset_id = $3 WHERE router = $1 AND name = $2",
+			       value_text(w->router), value_text(w->node),
+			       value_text(w->changes.asset_id));
+	return rc < 0 ? rc : check_asset_ids_fit(session, w, err);
+}
+
+static int set_asset_id(struct registry_session *session, const struct node_work *w,
+			struct err *err)
+{
+	const char *asset_id = w->changes.asset_id;
+	char reason[TOKEN_NAME_SIZE + 16];
+	int rc = 0;
+
+	if (asset_id)
+		rc = check_asset_id_is_free(session, w, err);
+	if (rc == 0)
+		rc = change_asset_id(session, w, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(reason, sizeof(reason), "asset-id %s", asset_id ? asset_id : "none");
+	return note(session, w, REGISTRY_CONFIGURED, reason, err);
+}
+
+/* Whole, of the one encoding there is (keys are compared by bytes), and what MakeCredential can
+ * encrypt to. */
+static int check_endorsement_key(struct span key, struct err *err)
+{
+	const uint8_t *at = key.bytes;
+	uint8_t *again = NULL;
+	struct err why;
+	EVP_PKEY *parsed;
+	int size;
+	int rc = 0;
+
+	if (key.size > REGISTRY_KEY_MAX)
+		return err_set(err, -EINVAL, "%zu bytes, and at most %u are taken", key.size,
+			       REGISTRY_KEY_MAX);
+	if (key_bounds_check("it", key, &why) == -EKEYREJECTED)
+		return err_set(err, -EINVAL, "%s", why.text);
+	parsed = d2i_PUBKEY(NULL, &at, (long)key.size);
+	size = parsed ? i2d_PUBKEY(parsed, &again) : 0;
+	if (size < 0 || (size_t)size != key.size || memcmp(again, key.bytes, key.size) != 0)
+		rc = err_set(err, -EINVAL,
+			     "no public key in DER, as 'tpm2_readpublic -f DER' "
+			     "writes it");
+	else if (EVP_PKEY_get_base_id(parsed) != EVP_PKEY_RSA)
+		rc = err_set(err, -EINVAL, "no RSA key of at least %d bits", KEY_BOUNDS_RSA_MIN);
+	OPENSSL_free(again);
+	EVP_PKEY_free(parsed);
+	return rc;
+}
+
+/* Who was enrolled by another key than that. */
+static int end_enrolment_by_others(struct registry_session *session, const struct node_work *w,
+				   struct err *err)
+{
+	uint8_t digest[REGISTRY_DIGEST_SIZE];
+
+	registry_digest(w->changes.endorsement_key, digest);
+	return query_run(session, err,
+			 "DELETE FROM enrolments WHERE router = $1 AND node = $2"
+			 " AND pin = $3 AND pin_digest <> $4",
+			 value_text(w->router), value_text(w->node),
+			 value_text(registry_pin_kind_name(REGISTRY_PIN_ENDORSEMENT_KEY)),
+			 value_bytes(span_of(digest, sizeof(digest))));
+}
+
+static int set_key(struct registry_session *session, const struct node_work *w, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	const struct span key = w->changes.endorsement_key;
+	int rc;
+
+	rc = query_open(&q, session, err,
+			"SELECT router, name FROM nodes WHERE endorsement_key = $1",
+			value_bytes(key));
+	if (rc == 0)
+		rc = refuse_other(&q, w, "this endorsement key", err);
+	if (rc == 0)
+		rc = query_run(session, err,
+			       "UPDATE nodes SET endorsement_key = $3"
+			       " WHERE router = $1 AND name = $2",
+			       value_text(w->router), value_text(w->node), value_bytes(key));
+	if (rc == 0)
+		rc = end_enrolment_by_others(session, w, err);
+	if (rc < 0)
+		return rc;
+	return note(session, w, REGISTRY_CONFIGURED,
+		    key.size > 0 ? "endorsement key set" : "endorsement key none", err);
+}
+
+static int put(struct registry_session *session, void *work, struct err *err)
+{
+	const struct node_work *w = work;
+	int rc = ensure(session, w, err);
+
+	if (rc == 0 && w->changes.sets_asset_id)
+		rc = set_asset_id(session, w, err);
+	if (rc == 0 && w->changes.sets_endorsement_key)
+		rc = set_key(session, w, err);
+	return rc;
+}
+
+int registry_node_put(struct registry *r, const char *router, const char *node,
+		      const struct registry_node_changes *changes,
+		      const struct registry_origin *origin, struct err *err)
+{
+	struct node_work w = {
+		.origin = origin, .router = router, .node = node, .changes = *changes};
+	const struct span key = changes->endorsement_key;
+	int rc = changes->asset_id ? registry_check_name("asset-id", changes->asset_id, err) : 0;
+
+	if (rc == 0 && key.size > 0 && check_endorsement_key(key, err) < 0)
+		return err_wrap(err, "endorsement key of %s of %s", node, router);
+	return rc < 0 ? rc : write_node(r, put, &w, err);
+}
+
+static int delete_node(struct registry_session *session, void *work, struct err *err)
+{
+	const struct node_work *w = work;
+	int rc;
+
+	rc = must_find(session, w, err);
+	if (rc == 0)
+		rc = query_run(session, err, "DELETE FROM nodes WHERE router = $1 AND name = $2",
+			       value_text(w->router), value_text(w->node));
+	if (rc == 0)
+		rc = registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
+	if (rc < 0)
+		return rc;
+	return note(session, w, REGISTRY_DELETED,
+		    "node and its enrolment, the router's tokens revoked", err);
+}
+
+int registry_node_delete(struct registry *r, const char *router, const char *node,
+			 const struct registry_origin *origin, struct err *err)
+{
+	struct node_work w = {.origin = origin, .router = router, .node = node};
+
+	return write_node(r, delete_node, &w, err);
+}
+
+static int reset_node(struct registry_session *session, void *work, struct err *err)
+{
+	const struct node_work *w = work;
+	int rc;
+
+	rc = must_find(session, w, err);
+	if (rc == 0)
+		rc = end_enrolment(session, w, err);
+	if (rc < 0)
+		return rc;
+	return note(session, w, REGISTRY_NODE_RESET, "pin removed, the router's tokens revoked",
+		    err);
+}
+
+int registry_node_reset(struct registry *r, const char *router, const char *node,
+			const struct registry_origin *origin, struct err *err)
+{
+	struct node_work w = {.origin = origin, .router = router, .node = node};
+
+	return write_node(r, reset_node, &w, err);
+}
+
+static void read_node(struct query *q, void *row)
+{
+	struct registry_node *node = row;
+	struct span key = query_bytes(q, 3);
+	struct span ssh_key = query_bytes(q, 5);
+
+	query_text(q, 0, node->router, sizeof(node->router));
+	query_text(q, 1, node->name, sizeof(node->name));
+	query_text(q, 2, node->asset_id, sizeof(node->asset_id));
+	node->endorsement_key_size = MIN(key.size, sizeof(node->endorsement_key));
+	memcpy(node->endorsement_key, key.bytes, node->endorsement_key_size);
+	node->listen_port = (uint16_t)query_integer(q, 4);
+	node->enrolled = ssh_key.size == sizeof(node->ssh_key);
+	if (node->enrolled)
+		memcpy(node->ssh_key, ssh_key.bytes, ssh_key.size);
+}
+
+/* By bytes, whatever the database's collation is. */
+static int by_name(const void *a, const void *b)
+{
+	const struct registry_node *left = a;
+	const struct registry_node *right = b;
+	int order = strcmp(left->router, right->router);
+
+	return order ? order : strcmp(left->name, right->name);
+}
+
+int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,
+			size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = "SELECT n.router, n.name, n.asset_id, n.endorsement_key, n.listen_port,"
+		       " e.ssh_key"
+		       " FROM nodes n"
+		       " LEFT JOIN enrolments e ON e.router = n.router AND e.node = n.name"
+		       " WHERE $1 IS NULL OR n.router = $1",
+		.values = {value_text(router)},
+		.n_values = 1,
+		.row_size = sizeof(**ret),
+		.read = read_node,
+		.compare = by_name,
+	};
+	int rc;
+
+	rc = registry_list(r, &list, err);
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
+}

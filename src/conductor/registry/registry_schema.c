@@ -1,0 +1,168 @@
+#include "conductor/registry/registry_schema.h"
+
+#include <errno.h>
+
+#include "base/macros.h"
+
+/* Times are Unix seconds. Binary and names are what the headers of registry_*.h say. */
+
+static const char *const steps[] = {
+	/* 1: who there is, and what each must show */
+	"CREATE TABLE routers ("
+	"  name TEXT PRIMARY KEY,"
+	"  mode TEXT NOT NULL CHECK (mode IN ('disabled', 'psk-only', 'weak', 'strong')),"
+	"  secret TEXT,"
+	"  configuration TEXT NOT NULL,"
+	"  revision BIGINT NOT NULL);"
+	"CREATE TABLE nodes ("
+	"  router TEXT NOT NULL REFERENCES routers (name) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  asset_id TEXT UNIQUE,"
+	"  endorsement_key BYTEA UNIQUE,"
+	"  listen_port BIGINT NOT NULL UNIQUE,"
+	"  PRIMARY KEY (router, name));"
+	"CREATE TABLE tokens ("
+	"  jti TEXT PRIMARY KEY,"
+	"  router TEXT NOT NULL REFERENCES routers (name) ON DELETE CASCADE,"
+	"  issued BIGINT NOT NULL,"
+	"  expires BIGINT NOT NULL,"
+	"  revoked BIGINT,"
+	"  secret_digest BYTEA NOT NULL,"
+	"  asset_ids TEXT NOT NULL,"
+	"  certificate_digest BYTEA NOT NULL);"
+	"CREATE INDEX tokens_of_router ON tokens (router);"
+	"CREATE TABLE enrolments ("
+	"  router TEXT NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  pin TEXT NOT NULL CHECK (pin IN ('ssh-key', 'certificate', 'endorsement-key')),"
+	"  pin_digest BYTEA NOT NULL,"
+	"  ssh_key BYTEA NOT NULL UNIQUE,"
+	"  pcrs BYTEA,"
+	"  jti TEXT NOT NULL,"
+	"  enrolled BIGINT NOT NULL,"
+	"  address TEXT NOT NULL,"
+	"  PRIMARY KEY (router, node),"
+	"  UNIQUE (pin, pin_digest),"
+	"  FOREIGN KEY (router, node) REFERENCES nodes (router, name) ON DELETE CASCADE)",
+
+	/* 2: what happened */
+	"CREATE TABLE audit ("
+	"  conductor TEXT NOT NULL,"
+	"  sequence BIGINT NOT NULL,"
+	"  time BIGINT NOT NULL,"
+	"  address TEXT NOT NULL,"
+	"  router TEXT NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  outcome TEXT NOT NULL,"
+	"  reason TEXT NOT NULL,"
+	"  PRIMARY KEY (conductor, sequence));"
+	"CREATE INDEX audit_by_time ON audit (time);"
+	"CREATE INDEX audit_of_router ON audit (router, time);"
+	"CREATE TABLE failures ("
+	"  minute BIGINT NOT NULL,"
+	"  address TEXT NOT NULL,"
+	"  conductor TEXT NOT NULL,"
+	"  failures BIGINT NOT NULL,"
+	"  PRIMARY KEY (minute, address, conductor))",
+
+	/* 3: several conductors */
+	"CREATE TABLE conductors ("
+	"  name TEXT PRIMARY KEY,"
+	"  address TEXT NOT NULL,"
+	"  port BIGINT NOT NULL,"
+	"  ssh_host_keys TEXT NOT NULL,"
+	"  seen BIGINT NOT NULL);"
+	"CREATE TABLE clocks ("
+	"  conductor TEXT PRIMARY KEY,"
+	"  latest BIGINT NOT NULL);"
+	"CREATE TABLE initializations ("
+	"  router TEXT NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  conductor TEXT NOT NULL,"
+	"  claimed BIGINT NOT NULL,"
+	"  finished BIGINT,"
+	"  PRIMARY KEY (router, node),"
+	"  FOREIGN KEY (router, node) REFERENCES enrolments (router, node) ON DELETE CASCADE)",
+};
+
+unsigned registry_schema_version(void)
+{
+	return N_ELEMENTS(steps);
+}
+
+/* The highest number: a row stays for each step, with nothing to update. */
+static int read_version(struct registry_session *session, unsigned *ret, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	rc = query_open(&q, session, err, "SELECT COALESCE(MAX(version), 0) FROM schema_versions");
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc < 0)
+		return rc;
+	*ret = (unsigned)query_integer(&q, 0);
+	return 0;
+}
+
+static int run_step(struct registry_session *session, unsigned step, struct err *err)
+{
+	int rc;
+
+	rc = session->driver->execute(session->connection, session->driver->begin_write, err);
+	if (rc < 0)
+		return rc;
+	/* First, so that of two conductors one stops here. */
+	rc = query_run(session, err, "INSERT INTO schema_versions (version) VALUES ($1)",
+		       value_integer(step + 1));
+	if (rc == 0)
+		rc = session->driver->execute(session->connection, steps[step], err);
+	if (rc == 0)
+		rc = session->driver->execute(session->connection, "COMMIT", err);
+	if (rc < 0)
+		(void)session->driver->execute(session->connection, "ROLLBACK", NULL);
+	return rc;
+}
+
+static int make_versions_table(struct registry_session *session, struct err *err)
+{
+	return session->driver->execute(
+		session->connection,
+		"CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY)", err);
+}
+
+static int upgrade_from(struct registry_session *session, unsigned found, unsigned version,
+			struct err *err)
+{
+	unsigned now;
+	int rc;
+
+	while (found < version) {
+		rc = run_step(session, found, err);
+		/* Did another conductor do it meanwhile? */
+		if (rc < 0 && (read_version(session, &now, NULL) < 0 || now <= found))
+			return err_wrap(err, "schema version %u", found + 1);
+		found++;
+	}
+	return 0;
+}
+
+int registry_schema_upgrade(struct registry_session *session, unsigned version, struct err *err)
+{
+	unsigned found;
+	int rc;
+
+	rc = make_versions_table(session, err);
+	if (rc == -EAGAIN) /* "IF NOT EXISTS" loses a race at PostgreSQL */
+		rc = make_versions_table(session, err);
+	if (rc == 0)
+		rc = read_version(session, &found, err);
+	if (rc != 0)
+		return err_wrap(err, "schema");
+	if (found > version)
+		return err_set(err, -ENOTSUP,
+			       "its schema is version %u, and this program knows versions up to "
+			       "%u: upgrade this conductor",
+			       found, version);
+	return upgrade_from(session, found, version, err);
+}

@@ -1,0 +1,19 @@
+/* registry_schema.h - the registry's tables, and how those of an older version are upgraded.
+ *
+ * A table of numbered steps. Each step runs in a transaction of its own, together with its
+ * number, so that a registry always has one version or the next, never something between. A step
+ * that was released is never changed: another one is added.
+ *
+ * If two conductors upgrade the same registry at the same time, one of them finds it done.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "conductor/registry/registry_query.h"
+
+/* The version that this program reads and writes. */
+unsigned registry_schema_version(void);
+
+/* Bring the tables up to version (registry_schema_version(), less in tests alone). -ENOTSUP: the
+ * registry is of a newer one. */
+int registry_schema_upgrade(struct registry_session *session, unsigned version, struct err *err);

@@ -1,0 +1,33 @@
+/* registry_transaction.h - for the registry's own parts: runs a piece of work in one transaction.
+ *
+ * The work may run several times, each time on a database in which the run before had no effect.
+ * So it must initialize whatever it leaves in its argument.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "conductor/registry/registry.h"
+#include "conductor/registry/registry_query.h"
+
+/* 0 = commit; negative = roll back, and return that. */
+typedef int (*registry_work_cb)(struct registry_session *session, void *work, struct err *err);
+
+int registry_read(struct registry *r, registry_work_cb run, void *work, struct err *err);
+int registry_write(struct registry *r, registry_work_cb run, void *work, struct err *err);
+
+/* One query's rows: what nearly every list is. */
+struct registry_listing {
+	const char *sql;
+	struct registry_value values[4];
+	size_t n_values;
+	size_t row_size;
+	query_read_cb read;
+	int (*compare)(const void *a, const void *b); /* the order; NULL = as it comes */
+	void *rows; /* out: freed by the caller, NULL after a failure */
+	size_t n;   /* out */
+};
+int registry_list(struct registry *r, struct registry_listing *list, struct err *err);
+
+/* registry_open() with a driver that is given: for tests that let one fail. */
+int registry_open_driver(struct registry **ret, const struct registry_driver *driver,
+			 const char *uri, const char *conductor, struct err *err);

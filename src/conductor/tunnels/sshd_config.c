@@ -1,0 +1,75 @@
+#include "conductor/tunnels/sshd_config.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic_file.h"
+#include "base/macros.h"
+
+static const char format[] =
+	"# Written by conductord at each start.\n"
+	"HostKey %s\n"
+	"AuthorizedKeysFile %s\n"
+	"AllowUsers %s\n"
+	"LoginGraceTime %u\n"
+	"HostKeyAlgorithms ssh-ed25519\n"
+	"KexAlgorithms sntrup761x25519-sha512@openssh.com\n"
+	"PubkeyAcceptedAlgorithms ssh-ed25519\n"
+	"AuthenticationMethods publickey\n"
+	"PasswordAuthentication no\n"
+	"KbdInteractiveAuthentication no\n"
+	"UsePAM no\n"
+	/* The keys' folder is the conductor's, not the user's home, whatever is above it. */
+	"StrictModes no\n"
+	"MaxAuthTries 2\n"
+	/* No shell, command or subsystem at all; what else a session could be, once more. */
+	"MaxSessions 0\n"
+	"ForceCommand /bin/false\n"
+	"PermitTTY no\n"
+	"PermitUserRC no\n"
+	"PermitUserEnvironment no\n"
+	"PermitTunnel no\n"
+	"AllowAgentForwarding no\n"
+	"X11Forwarding no\n"
+	"AllowStreamLocalForwarding no\n"
+	/* To which ports each may forward stands with its key. */
+	"AllowTcpForwarding yes\n"
+	"GatewayPorts no\n"
+	"AddressFamily inet\n"
+	"ClientAliveInterval 15\n"
+	"ClientAliveCountMax 3\n"
+	"Compression no\n"
+	"UseDNS no\n"
+	"PidFile none\n"
+	"LogLevel INFO\n";
+
+static void freep(char **text)
+{
+	free(*text);
+}
+
+/* sshd splits at blanks, and knows quotes, comments, patterns and %-tokens. */
+static bool is_plain(const char *word)
+{
+	return *word && !strpbrk(word, " \t\r\n\"'#\\%*?!,@");
+}
+
+int sshd_config_write(const char *path, const struct sshd_config *config, struct err *err)
+{
+	const char *const words[] = {config->user, config->host_key, config->authorized_keys};
+	_cleanup_(freep) char *text = NULL;
+
+	for (unsigned i = 0; i < N_ELEMENTS(words); i++)
+		if (!is_plain(words[i]))
+			return err_set(err, -EINVAL, "'%s' cannot stand in sshd's configuration",
+				       words[i]);
+	if (asprintf(&text, format, config->host_key, config->authorized_keys, config->user,
+		     config->login_grace_s) < 0) {
+		text = NULL;
+		return err_set_errno(err, -ENOMEM, "configuration of sshd");
+	}
+	return atomic_file_write(path, span_of_string(text), 0600, err);
+}

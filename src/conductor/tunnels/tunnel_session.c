@@ -1,0 +1,149 @@
+#include "conductor/tunnels/tunnel_session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/process.h"
+
+#define PATIENCE_MS 500
+
+/* 32 requests of the router at once (download/concurrency), connections that it keeps, what the
+ * conductor asks of it, and eight of sshd itself. */
+#define SESSION_DESCRIPTORS 64
+
+struct tunnel_session {
+	struct process process;
+	uint32_t id;
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = not authenticated */
+	struct tunnel_sessions *all;
+	struct tunnel_session *next;
+};
+
+const char *tunnel_session_read_key(const char *message, const char *user,
+				    char ret[AUTHORIZED_KEY_FINGERPRINT_SIZE])
+{
+	static const char label[] = " ED25519 SHA256:";
+	char begin[128];
+	const char *key;
+
+	(void)snprintf(begin, sizeof(begin), "Accepted publickey for %s from ", user);
+	if (strncmp(message, begin, strlen(begin)) != 0)
+		return NULL;
+	key = strstr(message, label);
+	if (!key || strlen(key + strlen(label)) != AUTHORIZED_KEY_FINGERPRINT_SIZE - 1)
+		return NULL;
+	memcpy(ret, key + strlen(label), AUTHORIZED_KEY_FINGERPRINT_SIZE);
+	return ret;
+}
+
+static void end(struct tunnel_session *s)
+{
+	process_end(&s->process, PATIENCE_MS);
+}
+
+static void become_authenticated(struct tunnel_session *s, const char *fingerprint)
+{
+	for (struct tunnel_session *other = s->all->first; other; other = other->next)
+		if (strcmp(other->fingerprint, fingerprint) == 0)
+			end(other);
+	memcpy(s->fingerprint, fingerprint, sizeof(s->fingerprint));
+	s->all->authenticated(s->all, s->id, fingerprint);
+}
+
+static void on_said(struct process *process, const char *message)
+{
+	struct tunnel_session *s = container_of(process, struct tunnel_session, process);
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+
+	if (*message)
+		log_event(LOG_SSHD, NULL, "sshd %d: %s", process_pid(process), message);
+	if (s->fingerprint[0] == '\0' &&
+	    tunnel_session_read_key(message, s->all->user, fingerprint))
+		become_authenticated(s, fingerprint);
+}
+
+static void on_exited(struct process *process, int exit_status, const struct err *err)
+{
+	struct tunnel_session *s = container_of(process, struct tunnel_session, process);
+	struct tunnel_sessions *all = s->all;
+	struct tunnel_session **at = &all->first;
+	bool was_authenticated = s->fingerprint[0] != '\0';
+	uint32_t id = s->id;
+
+	(void)exit_status; /* sshd has told why it ended */
+	if (err->code < 0)
+		log_event(LOG_SSHD, NULL, "session %u: %s", id, err->text);
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	free(s);
+	all->ended(all, id, was_authenticated);
+}
+
+/* sshd opens one for each connection through the tunnel, either way, and knows no bound of its own;
+ * what it has no descriptor for it refuses, or takes a second later. */
+static void bound_descriptors(pid_t pid)
+{
+	const struct rlimit limit = {SESSION_DESCRIPTORS, SESSION_DESCRIPTORS};
+
+	if (pid > 0)
+		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+}
+
+void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds)
+{
+	char grace[8];
+	const char *const argv[] = {
+		PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f", all->config, "-g", grace, NULL,
+	};
+	const struct process_options options = {
+		.argv = argv,
+		.stdio = fd,
+		.fd = -1,
+		.group = true,
+		.said = on_said,
+		.by_message = true,
+		.exited = on_exited,
+	};
+	struct tunnel_session *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		(void)close(fd);
+		all->ended(all, id, false);
+		return;
+	}
+	(void)snprintf(grace, sizeof(grace), "%u", seconds);
+	s->id = id;
+	s->all = all;
+	s->next = all->first;
+	all->first = s;
+	process_start(&s->process, all->loop, &options);
+	(void)close(fd);
+	bound_descriptors(process_pid(&s->process));
+}
+
+void tunnel_session_end(struct tunnel_sessions *all, uint32_t id)
+{
+	for (struct tunnel_session *s = all->first; s; s = s->next)
+		if (s->id == id && s->fingerprint[0] == '\0')
+			end(s);
+}
+
+void tunnel_session_end_key(struct tunnel_sessions *all, const char *fingerprint)
+{
+	for (struct tunnel_session *s = all->first; s; s = s->next)
+		if (strcmp(s->fingerprint, fingerprint) == 0)
+			end(s);
+}
+
+void tunnel_session_end_all(struct tunnel_sessions *all)
+{
+	for (struct tunnel_session *s = all->first; s; s = s->next)
+		end(s);
+}

@@ -1,0 +1,379 @@
+#include "conductord/provisioning.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "conductor/registry/registry_enrolment.h"
+#include "conductor/registry/registry_initialization.h"
+#include "conductor/registry/registry_routers.h"
+#include "conductord/conductor.h"
+#include "conductord/router_call.h"
+#include "conductord/visit_rules.h"
+
+#define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
+
+/*
+ *	preparing (worker) ▶ calling ▶ finishing (worker)
+ *	    ◀▶ waiting ◀────────┘          ◀▶ waiting
+ */
+struct visit {
+	struct provisioning *visits;
+	struct visit *next;
+	/* Who: a key, and once its node is found that. */
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = it began with the node */
+	char router[TOKEN_NAME_SIZE];                      /* "" = not found yet */
+	char node[TOKEN_NAME_SIZE];
+	struct registry_enrolment who; /* as it was found last */
+	bool initializes;
+	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
+	char *configuration; /* NULL = nobody is to be visited */
+	unsigned tries;      /* of the registry */
+	unsigned calls;      /* that were in vain */
+	char problem[512];   /* of the router, told of last */
+	work_cb asks;        /* the registry: what the worker does, or will do again */
+	uv_timer_t timer;
+	struct work work;
+	struct err err;
+};
+
+struct provisioning {
+	struct conductor *conductor;
+	struct visit *first;
+	bool closing;
+	void (*closed)(void *owner);
+	void *owner;
+};
+
+struct provisioning *provisioning_new(struct conductor *c)
+{
+	struct provisioning *v = calloc(1, sizeof(*v));
+
+	if (v)
+		v->conductor = c;
+	return v;
+}
+
+static void end_if_closed(struct provisioning *v)
+{
+	if (!v->closing || v->first)
+		return;
+	v->closed(v->owner);
+	free(v);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct visit *visit = container_of((uv_timer_t *)handle, struct visit, timer);
+	struct provisioning *v = visit->visits;
+	struct visit **at = &v->first;
+
+	while (*at != visit)
+		at = &(*at)->next;
+	*at = visit->next;
+	free(visit->configuration);
+	free(visit);
+	end_if_closed(v);
+}
+
+static void end_visit(struct visit *visit)
+{
+	if (!uv_is_closing((uv_handle_t *)&visit->timer))
+		uv_close((uv_handle_t *)&visit->timer, on_timer_closed);
+}
+
+static void tell_problem(const struct visit *visit, const char *reason)
+{
+	log_event(LOG_ROUTER_NOT_CONFIGURED, &(struct log_fields){.reason = reason},
+		  "router %s, node %s could not be %s: %s", visit->router, visit->node,
+		  visit->initializes ? "initialized" : "configured", reason);
+}
+
+/* What is asked of a registry that is away for a while is asked again, and told of once. */
+
+static void on_asked(struct work *work);
+
+static void ask(struct visit *visit, work_cb asks)
+{
+	struct conductor *c = visit->visits->conductor;
+
+	visit->asks = asks;
+	memset(&visit->err, 0, sizeof(visit->err));
+	work_pool_submit(c->registry_pool, &c->node.loop, &visit->work, asks, on_asked);
+}
+
+static void on_ask_again(uv_timer_t *timer)
+{
+	struct visit *visit = container_of(timer, struct visit, timer);
+
+	ask(visit, visit->asks);
+}
+
+static void ask_later(struct visit *visit)
+{
+	if (visit->err.code < 0 && visit->tries++ == 0)
+		tell_problem(visit, visit->err.text);
+	(void)uv_timer_start(&visit->timer, on_ask_again, REGISTRY_RETRY_MS, 0);
+}
+
+/* On a worker: who is it, and what is due? */
+
+/* The port says which node; the key says whether it is still enrolled with that. */
+static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
+{
+	struct conductor *c = visit->visits->conductor;
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	uint16_t port = 0;
+	int rc = login_keys_find(&c->keys, visit->fingerprint, &port, err);
+
+	if (rc == -ENOENT) /* of the file: that is no answer */
+		return err_set(err, -EIO, "%s", err->text);
+	if (rc == 0 && port == 0)
+		rc = err_set(err, -ENOENT, "nobody's key");
+	if (rc == 0)
+		rc = registry_enrolment_at(c->registry, port, ret, err);
+	if (rc < 0)
+		return rc;
+	authorized_key_fingerprint(ret->ssh_key, fingerprint);
+	return strcmp(fingerprint, visit->fingerprint) == 0
+		       ? 0
+		       : err_set(err, -ENOENT, "enrolled by another key meanwhile");
+}
+
+/* -ENOENT: nobody is enrolled so. */
+static int find_node(struct visit *visit, struct err *err)
+{
+	struct registry_enrolment *row = &visit->who;
+	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->conductor->registry,
+							  visit->router, visit->node, row, err)
+				  : find_by_key(visit, row, err);
+
+	if (rc < 0)
+		return rc;
+	memcpy(visit->router, row->router, sizeof(visit->router));
+	memcpy(visit->node, row->node, sizeof(visit->node));
+	return 0;
+}
+
+static int prepare(struct visit *visit, struct err *err)
+{
+	struct registry *registry = visit->visits->conductor->registry;
+	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
+	enum registry_claim claim;
+	int64_t revision;
+	int rc = find_node(visit, err);
+
+	free(visit->configuration);
+	visit->configuration = NULL;
+	visit->is_anothers = false;
+	if (rc < 0)
+		return rc;
+	rc = registry_initialization_claim(registry, &visit->who, &origin, &claim, err);
+	visit->is_anothers = rc == 0 && claim == REGISTRY_CLAIM_OTHERS;
+	if (rc < 0 || visit->is_anothers)
+		return rc;
+	visit->initializes = claim == REGISTRY_CLAIM_OURS;
+	rc = registry_router_get_configuration(registry, visit->router, &visit->configuration,
+					       &revision, err);
+	if (rc == 0 && revision == 0 && !visit->initializes) {
+		free(visit->configuration);
+		visit->configuration = NULL;
+	}
+	return rc;
+}
+
+static void run_prepare(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+
+	(void)prepare(visit, &visit->err);
+}
+
+/* On the loop: there, until it answers. */
+
+static void run_finish(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
+
+	(void)registry_initialization_finish(visit->visits->conductor->registry, &visit->who,
+					     &origin, &visit->err);
+}
+
+static void finished(struct visit *visit)
+{
+	if (visit->err.code == 0)
+		log_event(LOG_ROUTER_INITIALIZED, NULL, "router %s, node %s is initialized",
+			  visit->router, visit->node);
+	end_visit(visit);
+}
+
+static void tell_answer(struct visit *visit, const struct router_answer *answer)
+{
+	char reason[sizeof(visit->problem)];
+
+	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
+		       (int)MIN(answer->body.size, 480), (const char *)answer->body.bytes);
+	if (strcmp(reason, visit->problem) != 0)
+		tell_problem(visit, reason);
+	(void)snprintf(visit->problem, sizeof(visit->problem), "%s", reason);
+}
+
+/* What is due then the registry says anew: it may have been enrolled again meanwhile, or have got
+ * another configuration. */
+static void call_again(struct visit *visit, const struct router_answer *answer)
+{
+	log_debug("router %s, node %s: %s", visit->router, visit->node,
+		  answer->status == 0 ? answer->err.text : "it is not ready");
+	if (answer->status >= 500)
+		tell_answer(visit, answer);
+	(void)uv_timer_start(&visit->timer, on_ask_again, visit_wait_ms(visit->calls), 0);
+}
+
+static void on_taken(struct visit *visit)
+{
+	if (visit->initializes) {
+		visit->tries = 0;
+		ask(visit, run_finish);
+	} else {
+		end_visit(visit);
+	}
+}
+
+static void on_answered(void *owner, const struct router_answer *answer)
+{
+	struct visit *visit = owner;
+	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
+
+	if (next == VISIT_REFUSED)
+		tell_answer(visit, answer);
+	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->visits->closing)
+		end_visit(visit);
+	else if (next == VISIT_AGAIN)
+		call_again(visit, answer);
+	else
+		on_taken(visit);
+}
+
+static void call(struct visit *visit)
+{
+	const struct router_ask ask = {
+		.listen_port = visit->who.listen_port,
+		.method = visit->initializes ? "POST" : "PUT",
+		.path = visit->initializes ? "/v1/initialize" : "/v1/configuration",
+		.body = visit->configuration,
+		.timeout_ms = ROUTER_CALL_CHANGE_MS,
+	};
+
+	if (router_call_start(visit->visits->conductor, &ask, on_answered, visit) < 0)
+		end_visit(visit);
+}
+
+static void prepared(struct visit *visit)
+{
+	visit->tries = 0;
+	if (visit->configuration)
+		call(visit);
+	else
+		end_visit(visit);
+}
+
+/* -ENOENT: what was to be done went with the enrolment. */
+static void on_asked(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+
+	if (visit->visits->closing)
+		end_visit(visit);
+	else if (visit->is_anothers || (visit->err.code < 0 && visit->err.code != -ENOENT))
+		ask_later(visit);
+	else if (visit->asks == run_prepare)
+		prepared(visit);
+	else
+		finished(visit);
+}
+
+/* What else it is a worker may be writing. */
+static bool is_waiting_to_prepare(const struct visit *visit)
+{
+	return visit->asks == run_prepare && uv_is_active((const uv_handle_t *)&visit->timer);
+}
+
+static bool is_of(const struct visit *visit, const char *fingerprint, const char *router,
+		  const char *node)
+{
+	if (fingerprint[0])
+		return strcmp(visit->fingerprint, fingerprint) == 0;
+	return strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0;
+}
+
+/* It will ask what we would. NULL = there is none. */
+static struct visit *find_waiting(struct provisioning *v, const char *fingerprint,
+				  const char *router, const char *node)
+{
+	for (struct visit *visit = v->first; visit; visit = visit->next)
+		if (is_waiting_to_prepare(visit) && is_of(visit, fingerprint, router, node))
+			return visit;
+	return NULL;
+}
+
+static void make_visit(struct provisioning *v, const char *fingerprint, const char *router,
+		       const char *node)
+{
+	struct visit *visit = calloc(1, sizeof(*visit));
+
+	if (!visit)
+		return;
+	visit->visits = v;
+	(void)snprintf(visit->fingerprint, sizeof(visit->fingerprint), "%s", fingerprint);
+	(void)snprintf(visit->router, sizeof(visit->router), "%s", router);
+	(void)snprintf(visit->node, sizeof(visit->node), "%s", node);
+	(void)uv_timer_init(&v->conductor->node.loop, &visit->timer);
+	visit->next = v->first;
+	v->first = visit;
+	ask(visit, run_prepare);
+}
+
+static void begin(struct provisioning *v, const char *fingerprint, const char *router,
+		  const char *node)
+{
+	struct visit *waiting = find_waiting(v, fingerprint, router, node);
+
+	if (v->closing)
+		return;
+	if (!waiting) {
+		make_visit(v, fingerprint, router, node);
+		return;
+	}
+	waiting->calls = 0;
+	(void)uv_timer_start(&waiting->timer, on_ask_again, 0, 0);
+}
+
+void provisioning_of_key(struct provisioning *v, const char *fingerprint)
+{
+	begin(v, fingerprint, "", "");
+}
+
+void provisioning_of_node(struct provisioning *v, const char *router, const char *node)
+{
+	begin(v, "", router, node);
+}
+
+void provisioning_close(struct provisioning *v, void (*closed)(void *owner), void *owner)
+{
+	struct visit *next;
+
+	v->closing = true;
+	v->closed = closed;
+	v->owner = owner;
+	for (struct visit *visit = v->first; visit; visit = next) {
+		next = visit->next;
+		if (uv_is_active((uv_handle_t *)&visit->timer))
+			end_visit(visit);
+	}
+	end_if_closed(v);
+}

@@ -1,0 +1,323 @@
+#include "config/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libyang/libyang.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/json.h"
+#include "base/kept_file.h"
+#include "base/macros.h"
+#include "config/config_context.h"
+#include "config/config_credentials.h"
+#include "config/config_read.h"
+#include "config/config_refusal.h"
+
+#define CONFIG_SIZE_MAX (1u << 20)
+#define FAULTS_TOLD_MAX 16u
+#define SECRETS_FILE    "router.json"
+
+const char *config_default_path(void)
+{
+	return access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0
+		       ? CONFIG_CONDUCTOR_PATH
+		       : CONFIG_ROUTER_PATH;
+}
+
+static void free_tree(struct lyd_node **tree)
+{
+	lyd_free_all(*tree);
+}
+
+static const char *const role_names[] = {
+	[CONFIG_ROUTER] = "router",
+	[CONFIG_CONDUCTOR] = "conductor",
+};
+
+static int check_role(const struct lyd_node *tree, const char *path, enum config_role role,
+		      struct err *err)
+{
+	/* An empty document is valid to libyang. */
+	if (role == CONFIG_ANY && !tree)
+		return err_set(
+			err, -EINVAL,
+			"%s: expected \"steward:router\" or \"steward:conductor\" at the top",
+			path);
+	if (role != CONFIG_ANY && (!tree || strcmp(tree->schema->name, role_names[role]) != 0))
+		return err_set(err, -EINVAL, "%s: expected \"steward:%s\" at the top", path,
+			       role_names[role]);
+	return 0;
+}
+
+static bool is_readable(const struct ly_ctx *context, const char *text, struct lyd_node **ret)
+{
+	return lyd_parse_data_mem(context, text, LYD_JSON, LYD_PARSE_STRICT | LYD_PARSE_ONLY, 0,
+				  ret) == LY_SUCCESS;
+}
+
+/* libyang stops at the first value that it refuses: without that it is asked again. */
+static int refuse_values(const struct ly_ctx *context, const char *name, cJSON *document,
+			 struct err *err)
+{
+	bool more = config_refusal_of_value(context, name, document, err);
+
+	for (unsigned n = 1; more && n < FAULTS_TOLD_MAX; n++) {
+		_cleanup_(free_tree) struct lyd_node *tree = NULL;
+		char *text = cJSON_Print(document);
+		bool readable = !text || is_readable(context, text, &tree);
+		struct err further;
+
+		free(text);
+		if (readable)
+			break;
+		more = config_refusal_of_value(context, "", document, &further);
+		/* Its ": " stands where the file's name was. */
+		if (err)
+			(void)err_set(err, -EINVAL, "%s; %s", err->text,
+				      further.text + strlen(": "));
+	}
+	return -EINVAL;
+}
+
+/* name: what the text is called in messages. */
+static int parse_text(const struct ly_ctx *context, const char *name, enum config_role role,
+		      const char *text, struct lyd_node **ret, struct err *err)
+{
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(json_freep) cJSON *document = NULL;
+	int rc = 0;
+
+	/* libyang's parser recurses, and takes half a document for an empty one. */
+	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, err) < 0) {
+		(void)err_wrap(err, "%s", name);
+		rc = -EINVAL;
+	}
+	if (rc == 0 && !is_readable(context, text, &tree))
+		rc = refuse_values(context, name, document, err);
+	if (rc < 0)
+		return rc;
+	rc = check_role(tree, name, role, err);
+	if (rc < 0)
+		return rc;
+	*ret = tree;
+	tree = NULL;
+	return 0;
+}
+
+static int parse_bytes(const struct ly_ctx *context, const char *path, enum config_role role,
+		       struct span bytes, struct lyd_node **ret, struct err *err)
+{
+	const char *text = (const char *)bytes.bytes;
+
+	/* What comes after a zero byte would not be seen. */
+	if (strlen(text) != bytes.size)
+		return err_set(err, -EINVAL, "%s: a zero byte in it", path);
+	return parse_text(context, path, role, text, ret, err);
+}
+
+static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
+		      struct lyd_node **ret, struct err *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
+
+	if (rc == 0)
+		rc = parse_bytes(context, path, role, span_of(text, size), ret, err);
+	free(text);
+	return rc;
+}
+
+/* A conductor sent it, and it may have passwords of sources. */
+static int parse_secrets(const struct ly_ctx *context, const char *directory, const char *path,
+			 struct lyd_node **ret, struct err *err)
+{
+	char *text = NULL;
+	size_t size = 0;
+	int rc = kept_file_read(directory, SECRETS_FILE, CONFIG_SIZE_MAX, &text, &size, err);
+
+	if (rc == 0)
+		rc = parse_bytes(context, path, CONFIG_ROUTER, span_of(text, size), ret, err);
+	if (text)
+		explicit_bzero(text, size);
+	free(text);
+	return rc;
+}
+
+static const char *leaf_text(const struct lyd_node *tree, const char *path)
+{
+	struct lyd_node *node = NULL;
+
+	if (lyd_find_path(tree, path, 0, &node) != LY_SUCCESS)
+		return NULL;
+	return lyd_get_value(node);
+}
+
+static const char *secrets_directory_of(const struct lyd_node *tree)
+{
+	const char *directory =
+		leaf_text(tree, "/steward:router/secure-conductor-onboarding/secrets-directory");
+
+	return directory ? directory : CONFIG_SECRETS_DIRECTORY;
+}
+
+/* What stands in the encrypted directory is merged over the file in the clear. */
+static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, char **ret_merged,
+			 struct err *err)
+{
+	_cleanup_(free_tree) struct lyd_node *over = NULL;
+	const char *directory;
+	int rc;
+
+	assert(*tree); /* check_role() saw to it */
+	if (strcmp(LYD_NAME(*tree), role_names[CONFIG_ROUTER]) != 0)
+		return 0;
+	directory = secrets_directory_of(*tree);
+	if (asprintf(ret_merged, "%s/" SECRETS_FILE, directory) < 0) {
+		*ret_merged = NULL;
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	rc = parse_secrets(context, directory, *ret_merged, &over, err);
+	if (rc == -ENOENT || rc == -ENOTDIR) {
+		free(*ret_merged);
+		*ret_merged = NULL;
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	if (lyd_merge_siblings(tree, over, 0) != LY_SUCCESS)
+		return err_set(err, -EINVAL, "%s: cannot be merged", *ret_merged);
+	return 0;
+}
+
+static int validate(const struct ly_ctx *context, struct lyd_node **tree, const char *file,
+		    struct err *err)
+{
+	_cleanup_(json_freep) cJSON *document = NULL;
+	uint32_t nothing = 0;
+	char *text = NULL;
+
+	if (lyd_validate_all(tree, context, LYD_VALIDATE_PRESENT, NULL) == LY_SUCCESS)
+		return 0;
+	/* Printing must not replace the error that is to be told; of this thread, as others may be
+	 * validating. */
+	ly_temp_log_options(&nothing);
+	if (lyd_print_mem(&text, *tree, LYD_JSON, LYD_PRINT_SHRINK) == LY_SUCCESS)
+		document = cJSON_Parse(text);
+	ly_temp_log_options(NULL);
+	free(text);
+	return config_refusal_of_whole(context, file, document, err);
+}
+
+static int load_tree(const struct ly_ctx *context, const char *path, enum config_role role,
+		     struct lyd_node **tree, struct err *err)
+{
+	char *merged = NULL;
+	char *both = NULL;
+	int rc = parse_file(context, path, role, tree, err);
+
+	if (rc == 0)
+		rc = merge_secrets(context, tree, &merged, err);
+	if (rc == 0 && merged && asprintf(&both, "%s with %s", path, merged) < 0)
+		rc = err_set(err, -ENOMEM, "configuration: out of memory");
+	if (rc == 0)
+		rc = validate(context, tree, both ? both : path, err);
+	free(merged);
+	free(both);
+	return rc;
+}
+
+static int load_tree_early(const struct ly_ctx *context, const char *path, enum config_role role,
+			   struct lyd_node **tree, struct err *err)
+{
+	static const char *const later[] = {
+		"/steward:router/software-update", "/steward:router/high-availability",
+		"/steward:conductor/software-update", "/steward:conductor/high-availability"};
+	int rc = parse_file(context, path, role, tree, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
+		struct lyd_node *node = NULL;
+
+		if (lyd_find_path(*tree, later[i], 0, &node) == LY_SUCCESS)
+			lyd_free_tree(node);
+	}
+	return validate(context, tree, path, err);
+}
+
+static int parse_part(const struct ly_ctx *context, const char *json, struct lyd_node **ret,
+		      struct err *err)
+{
+	char *text = NULL;
+	int rc;
+
+	if (asprintf(&text, "{\"steward:router\":%s}", json) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = parse_text(context, "configuration", CONFIG_ROUTER, text, ret, err);
+	free(text);
+	return rc;
+}
+
+int config_check_router(const char *json, struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	int rc = config_context_new(&context, err);
+
+	if (rc == 0)
+		rc = parse_part(context, json, &tree, err);
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+}
+
+int config_check_router_over(const char *path, const char *json, struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	_cleanup_(free_tree) struct lyd_node *over = NULL;
+	int rc = config_context_new(&context, err);
+
+	if (rc == 0)
+		rc = parse_file(context, path, CONFIG_ROUTER, &tree, err);
+	if (rc == 0)
+		rc = parse_part(context, json, &over, err);
+	if (rc == 0)
+		rc = config_check_credentials(over, tree, secrets_directory_of(tree), err);
+	if (rc == 0 && lyd_merge_siblings(&tree, over, 0) != LY_SUCCESS)
+		rc = err_set(err, -EINVAL, "configuration: cannot be merged");
+	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+}
+
+typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,
+			    struct lyd_node **tree, struct err *err);
+
+static int load(struct config **ret, const char *path, enum config_role role, load_tree_cb load_it,
+		struct err *err)
+{
+	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	struct lyd_node *tree = NULL;
+	int rc = config_context_new(&context, err);
+
+	if (rc < 0)
+		return rc;
+	rc = load_it(context, path, role, &tree, err);
+	if (rc == 0)
+		rc = config_read(ret, tree, err);
+	lyd_free_all(tree);
+	return rc;
+}
+
+int config_load(struct config **ret, const char *path, enum config_role role, struct err *err)
+{
+	return load(ret, path, role, load_tree, err);
+}
+
+int config_load_early(struct config **ret, const char *path, enum config_role role, struct err *err)
+{
+	return load(ret, path, role, load_tree_early, err);
+}

@@ -1,0 +1,40 @@
+/* config.h - the configuration: modelled in YANG, checked by libyang, read here as a struct.
+ *
+ * Types, ranges, defaults and the words of a refusal come from packaging/yang/steward.yang,
+ * which is compiled into the program. A struct config is read-only and whole: a reload loads a
+ * second one and exchanges the pointer, so that an invalid file changes nothing.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/settings.h"
+
+#define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
+#define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
+
+/* Of this machine: a conductor's if only that is there. */
+const char *config_default_path(void);
+
+/* Load and check path, a configuration for role; a router's with router.json of its
+ * secrets-directory merged over it if that is there. On failure *ret is untouched and err says
+ * path, value and constraint. Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
+int config_load(struct config **ret, const char *path, enum config_role role, struct err *err);
+
+/* What is needed before anything is unlocked: path alone, and of it neither software-update nor
+ * high-availability, whose other half may lie in router.json. Errors as above. */
+int config_load_early(struct config **ret, const char *path, enum config_role role,
+		      struct err *err);
+
+/* Could this be (a part of) a router's configuration? json: the members of "steward:router".
+ * -EINVAL as above. */
+int config_check_router(const char *json, struct err *err);
+/* May a conductor send it: could it be merged over the file at path, in place of router.json, and
+ * are the files with secrets that it names within config_credentials.h? */
+int config_check_router_over(const char *path, const char *json, struct err *err);
+
+/* One more source, behind those that are there. -ENOMEM. */
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err);
+
+void config_free(struct config *config);
+void config_freep(struct config **config);

@@ -1,0 +1,98 @@
+#include "config/config_credentials.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+
+#define SOURCES "/steward:router/software-update/source/"
+
+static const char *const leaves[] = {
+	SOURCES "password-file",
+	SOURCES "bearer-token-file",
+	SOURCES "proxy-password-file",
+	SOURCES "client-key",
+};
+
+static void free_set(struct ly_set **set)
+{
+	ly_set_free(*set, NULL);
+}
+
+/* Without a slash at its end. */
+static size_t length_of(const char *directory)
+{
+	size_t size = strlen(directory);
+
+	while (size > 0 && directory[size - 1] == '/')
+		size--;
+	return size;
+}
+
+/* One name below the folder, and no way out of it. */
+static bool is_below(const char *path, const char *secrets_directory)
+{
+	static const char folder[] = "/" CONFIG_CREDENTIALS "/";
+	const size_t size = length_of(secrets_directory);
+
+	if (strncmp(path, secrets_directory, size) != 0 ||
+	    strncmp(path + size, folder, strlen(folder)) != 0)
+		return false;
+	path += size + strlen(folder);
+	return *path && !strchr(path, '/') && strcmp(path, ".") != 0 && strcmp(path, "..") != 0;
+}
+
+/* Of any source, and for any of these leaves. */
+static int is_named(const struct lyd_node *own, const char *path, bool *ret)
+{
+	for (size_t i = 0; i < N_ELEMENTS(leaves); i++) {
+		_cleanup_(free_set) struct ly_set *set = NULL;
+
+		if (lyd_find_xpath(own, leaves[i], &set) != LY_SUCCESS)
+			return -ENOMEM;
+		for (uint32_t n = 0; n < set->count; n++)
+			if (strcmp(lyd_get_value(set->dnodes[n]), path) == 0) {
+				*ret = true;
+				return 0;
+			}
+	}
+	*ret = false;
+	return 0;
+}
+
+static int refuse(const struct lyd_node *leaf, const char *secrets_directory, struct err *err)
+{
+	char *path = lyd_path(leaf, LYD_PATH_STD, NULL, 0);
+
+	(void)err_set(
+		err, -EINVAL,
+		"configuration: %s is %.80s: a conductor may name a file in %.*s/%s, or one that "
+		"the router's own configuration names for a source",
+		path ? path : "a leaf", lyd_get_value(leaf), (int)length_of(secrets_directory),
+		secrets_directory, CONFIG_CREDENTIALS);
+	free(path);
+	return -EINVAL;
+}
+
+int config_check_credentials(const struct lyd_node *sent, const struct lyd_node *own,
+			     const char *secrets_directory, struct err *err)
+{
+	for (size_t i = 0; i < N_ELEMENTS(leaves); i++) {
+		_cleanup_(free_set) struct ly_set *set = NULL;
+
+		if (lyd_find_xpath(sent, leaves[i], &set) != LY_SUCCESS)
+			return err_set(err, -ENOMEM, "configuration: out of memory");
+		for (uint32_t n = 0; n < set->count; n++) {
+			const char *path = lyd_get_value(set->dnodes[n]);
+			bool allowed = is_below(path, secrets_directory);
+
+			if (!allowed && is_named(own, path, &allowed) < 0)
+				return err_set(err, -ENOMEM, "configuration: out of memory");
+			if (!allowed)
+				return refuse(set->dnodes[n], secrets_directory, err);
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,363 @@
+#include "config/config_read.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "base/url_query.h"
+
+/* The model has checked types and ranges, and filled the defaults in: what is missing here is a
+ * leaf without a default. Any failure left is memory. */
+struct reader {
+	const struct lyd_node *parent;
+	bool out_of_memory;
+};
+
+static const char *text_of(const struct reader *r, const char *path)
+{
+	struct lyd_node *node = NULL;
+
+	if (lyd_find_path(r->parent, path, 0, &node) != LY_SUCCESS)
+		return NULL;
+	return lyd_get_value(node);
+}
+
+static char *string(struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+	char *copy = text ? strdup(text) : NULL;
+
+	r->out_of_memory |= text && !copy;
+	return copy;
+}
+
+static uint64_t number(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool boolean(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text && strcmp(text, "true") == 0;
+}
+
+/* Of a URL, what a file name can be put behind, and what stands behind that. */
+static char *split_url(struct reader *r, const char *text, char **ret_query)
+{
+	size_t length = text ? strcspn(text, "?") : 0;
+	char *url = NULL;
+
+	if (!text)
+		return NULL;
+	if (asprintf(&url, "%.*s%s", (int)length, text, text[length - 1] == '/' ? "" : "/") < 0) {
+		r->out_of_memory = true;
+		return NULL;
+	}
+	if (text[length] == '?' && text[length + 1]) {
+		*ret_query = strdup(text + length);
+		r->out_of_memory |= !*ret_query;
+	}
+	return url;
+}
+
+static struct ly_set *find_all(struct reader *r, const char *path)
+{
+	struct ly_set *set = NULL;
+
+	if (lyd_find_xpath(r->parent, path, &set) != LY_SUCCESS)
+		r->out_of_memory = true;
+	return set;
+}
+
+static void read_strings(struct reader *r, const char *path, char ***ret, size_t *ret_n)
+{
+	struct ly_set *set = find_all(r, path);
+	char **strings = calloc((set ? set->count : 0) + 1, sizeof(char *));
+
+	*ret = strings;
+	for (uint32_t i = 0; set && strings && i < set->count; i++) {
+		strings[i] = strdup(lyd_get_value(set->dnodes[i]));
+		r->out_of_memory |= !strings[i];
+		*ret_n += 1;
+	}
+	r->out_of_memory |= !strings;
+	ly_set_free(set, NULL);
+}
+
+static uint32_t handle(const struct reader *r, const char *path)
+{
+	const char *text = text_of(r, path);
+
+	return text ? (uint32_t)strtoul(text, NULL, 16) : 0;
+}
+
+static uint32_t read_pcrs(struct reader *r)
+{
+	struct ly_set *set = find_all(r, "configuration-integrity/pcr");
+	uint32_t pcrs = 0;
+
+	for (uint32_t i = 0; set && i < set->count; i++)
+		pcrs |= 1u << strtoul(lyd_get_value(set->dnodes[i]), NULL, 10);
+	ly_set_free(set, NULL);
+	return pcrs;
+}
+
+static void read_onboarding(struct reader *r, struct config_onboarding *onboarding)
+{
+	const char *const container = "secure-conductor-onboarding";
+	const struct lyd_node *const whole = r->parent;
+	struct lyd_node *inner = NULL;
+
+	if (lyd_find_path(whole, container, 0, &inner) != LY_SUCCESS)
+		return;
+	r->parent = inner;
+	onboarding->secrets_directory = string(r, "secrets-directory");
+	onboarding->onboarding_file = string(r, "onboarding-file");
+	onboarding->port = (uint16_t)number(r, "port");
+	onboarding->tcti = string(r, "tcti");
+	onboarding->ek_handle = handle(r, "ek-handle");
+	onboarding->device_id_certificate = string(r, "device-id/certificate");
+	onboarding->device_id_key_handle = handle(r, "device-id/key-handle");
+	onboarding->minimum_mode = string(r, "minimum-mode");
+	read_strings(r, "reboot-command", &onboarding->reboot_command,
+		     &onboarding->n_reboot_command);
+	r->parent = whole;
+}
+
+static void read_conductor(struct reader *r, struct config_conductor *conductor)
+{
+	struct config_limits *limits = &conductor->limits;
+
+	conductor->address = string(r, "address");
+	conductor->port = (uint16_t)number(r, "port");
+	conductor->certificate = string(r, "certificate");
+	conductor->private_key = string(r, "private-key");
+	conductor->ca_certificate = string(r, "ca-certificate");
+	conductor->device_id_ca = string(r, "device-id-ca");
+	conductor->device_id_crl = string(r, "device-id-crl");
+	conductor->registry = string(r, "registry");
+	limits->handshakes = (uint32_t)number(r, "limits/handshakes");
+	limits->handshake_timeout_s = (uint32_t)number(r, "limits/handshake-timeout");
+	limits->connection_rate = (uint32_t)number(r, "limits/connection-rate");
+	limits->connection_burst = (uint32_t)number(r, "limits/connection-burst");
+	limits->message_size_bytes = (uint32_t)number(r, "limits/message-size");
+	limits->first_byte_timeout_s = (uint32_t)number(r, "limits/first-byte-timeout");
+	limits->ssh_sessions = (uint32_t)number(r, "limits/ssh-sessions");
+	limits->ssh_timeout_s = (uint32_t)number(r, "limits/ssh-timeout");
+}
+
+static void read_integrity(struct reader *r, struct config_integrity *integrity)
+{
+	integrity->enabled = boolean(r, "configuration-integrity/enabled");
+	integrity->required = boolean(r, "configuration-integrity/required");
+	read_strings(r, "configuration-integrity/directory", &integrity->directories,
+		     &integrity->n_directories);
+	integrity->tcti = string(r, "configuration-integrity/tcti");
+	integrity->key_handle = handle(r, "configuration-integrity/key-handle");
+	integrity->nv_index = handle(r, "configuration-integrity/nv-index");
+	integrity->secrets_directory = string(r, "secure-conductor-onboarding/secrets-directory");
+	integrity->record_directory = string(r, "configuration-integrity/record-directory");
+	integrity->pcrs = read_pcrs(r);
+	integrity->pcr_bank = string(r, "configuration-integrity/pcr-bank");
+	integrity->seal_after_boot = boolean(r, "configuration-integrity/seal-after-boot");
+	integrity->seal_nv_index = handle(r, "configuration-integrity/seal-nv-index");
+	integrity->recovery_key = string(r, "configuration-integrity/recovery-key");
+	integrity->policy_key = string(r, "configuration-integrity/policy-key");
+	integrity->policy_nv_index = handle(r, "configuration-integrity/policy-nv-index");
+	integrity->policy_directory = string(r, "configuration-integrity/policy-directory");
+}
+
+static void read_mirrors(struct reader *r, struct config_source *source)
+{
+	struct ly_set *set = find_all(r, "mirror");
+
+	source->mirrors = calloc((set ? set->count : 0) + 1, sizeof(*source->mirrors));
+	for (uint32_t i = 0; set && source->mirrors && i < set->count; i++) {
+		struct config_mirror *mirror = &source->mirrors[source->n_mirrors++];
+
+		mirror->url = split_url(r, lyd_get_value(set->dnodes[i]), &mirror->query);
+	}
+	r->out_of_memory |= !source->mirrors;
+	ly_set_free(set, NULL);
+}
+
+static void read_source(struct reader *r, struct config_source *source)
+{
+	source->name = string(r, "name");
+	/* The model has checked that there is this kind. */
+	(void)source_kind_parse(text_of(r, "kind"), &source->kind);
+	source->url = split_url(r, text_of(r, "url"), &source->query);
+	read_mirrors(r, source);
+	source->ca_certificate = string(r, "ca-certificate");
+	source->client_certificate = string(r, "client-certificate");
+	source->client_key = string(r, "client-key");
+	source->username = string(r, "username");
+	source->password_file = string(r, "password-file");
+	source->bearer_token_file = string(r, "bearer-token-file");
+	source->s3_region = string(r, "s3-region");
+	source->s3_access_key_file = string(r, "s3-access-key-file");
+	source->s3_secret_key_file = string(r, "s3-secret-key-file");
+	source->proxy = string(r, "proxy");
+	source->proxy_username = string(r, "proxy-username");
+	source->proxy_password_file = string(r, "proxy-password-file");
+	source->concurrency = (uint32_t)number(r, "concurrency");
+}
+
+static void read_sources(struct reader *r, struct config_software_update *update)
+{
+	struct ly_set *set = find_all(r, "software-update/source");
+
+	update->sources = calloc((set ? set->count : 0) + 1, sizeof(*update->sources));
+	for (uint32_t i = 0; set && update->sources && i < set->count; i++) {
+		struct reader inner = {.parent = set->dnodes[i]};
+
+		read_source(&inner, &update->sources[update->n_sources++]);
+		r->out_of_memory |= inner.out_of_memory;
+	}
+	r->out_of_memory |= !update->sources;
+	ly_set_free(set, NULL);
+}
+
+static void read_listen(struct reader *r, struct config_software_update *update)
+{
+	struct ly_set *set = find_all(r, "software-update/repository/listen");
+
+	update->listen = calloc((set ? set->count : 0) + 1, sizeof(*update->listen));
+	for (uint32_t i = 0; set && update->listen && i < set->count; i++) {
+		struct reader inner = {.parent = set->dnodes[i]};
+
+		update->listen[i].address = string(&inner, "address");
+		update->listen[i].port = (uint16_t)number(&inner, "port");
+		r->out_of_memory |= inner.out_of_memory;
+		update->n_listen++;
+	}
+	r->out_of_memory |= !update->listen;
+	ly_set_free(set, NULL);
+}
+
+/* libyang has defaults for leaves, not for lists. read_listen() made room for it. */
+static void listen_by_default(struct reader *r, struct config_software_update *update)
+{
+	if (!update->listen)
+		return;
+	update->listen[0].address = strdup("127.0.0.1");
+	update->listen[0].port = 8930;
+	update->n_listen = 1;
+	r->out_of_memory |= !update->listen[0].address;
+}
+
+static void read_download(const struct reader *r, struct config_download *download)
+{
+	download->enable_timeout = boolean(r, "software-update/download/enable-timeout");
+	download->timeout_s = (uint32_t)number(r, "software-update/download/timeout");
+	download->attempts = (uint32_t)number(r, "software-update/download/attempts");
+	download->initial_retry_delay_s =
+		(uint32_t)number(r, "software-update/download/initial-retry-delay");
+	download->maximum_retry_delay_s =
+		(uint32_t)number(r, "software-update/download/maximum-retry-delay");
+	download->concurrency = (uint32_t)number(r, "software-update/download/concurrency");
+	download->connect_timeout_s =
+		(uint32_t)number(r, "software-update/download/connect-timeout");
+	download->stall_timeout_s = (uint32_t)number(r, "software-update/download/stall-timeout");
+	download->window = (uint32_t)number(r, "software-update/download/window");
+}
+
+static void read_software_update(struct reader *r, struct config_software_update *update)
+{
+	(void)access_mode_parse(text_of(r, "software-update/access-mode"), &update->access_mode);
+	/* "unlimited" reads as 0. */
+	update->max_bandwidth_bps = number(r, "software-update/max-bandwidth");
+	read_download(r, &update->download);
+	read_strings(r, "software-update/trusted-key", &update->trusted_keys,
+		     &update->n_trusted_keys);
+	read_sources(r, update);
+	read_listen(r, update);
+}
+
+static void read_high_availability(struct reader *r, struct config_high_availability *ha)
+{
+	char *no_query = NULL; /* by the model */
+
+	ha->peer_node = string(r, "high-availability/peer-node");
+	ha->peer_url = split_url(r, text_of(r, "high-availability/peer-url"), &no_query);
+	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
+}
+
+/* The configuration holds no secret itself, only the paths of files that do; but for queries. */
+static char *print(struct reader *r)
+{
+	char *text = NULL;
+	char *shown;
+
+	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_ALL | LYD_PRINT_SHRINK) !=
+	    LY_SUCCESS)
+		r->out_of_memory = true;
+	shown = text ? url_queries_hide(text) : NULL;
+	r->out_of_memory |= !shown;
+	free(text);
+	return shown;
+}
+
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err)
+{
+	struct config_software_update *update = &config->software_update;
+	struct config_source *sources =
+		realloc(update->sources, (update->n_sources + 1) * sizeof(*sources));
+	struct config_source *added;
+
+	if (!sources)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	update->sources = sources;
+	added = &sources[update->n_sources];
+	*added = (struct config_source){.name = strdup(name), .kind = kind, .url = strdup(url)};
+	if (!added->name || !added->url) {
+		free(added->name);
+		free(added->url);
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	update->n_sources++;
+	return 0;
+}
+
+int config_read(struct config **ret, const struct lyd_node *tree, struct err *err)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct reader r = {.parent = tree};
+
+	if (!config)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	config->role =
+		strcmp(tree->schema->name, "conductor") == 0 ? CONFIG_CONDUCTOR : CONFIG_ROUTER;
+	config->name = string(&r, "name");
+	config->node = string(&r, "node");
+	config->asset_id = string(&r, "asset-id");
+	config->state_directory = string(&r, "state-directory");
+	config->control.socket = string(&r, "control/socket");
+	config->control.group = string(&r, "control/group");
+	config->control.read_group = string(&r, "control/read-group");
+	read_integrity(&r, &config->integrity);
+	if (config->role == CONFIG_CONDUCTOR)
+		read_conductor(&r, &config->conductor);
+	else
+		read_onboarding(&r, &config->onboarding);
+	read_high_availability(&r, &config->high_availability);
+	config->high_availability.own_node =
+		config->role == CONFIG_CONDUCTOR ? config->name : config->node;
+	read_software_update(&r, &config->software_update);
+	if (config->role == CONFIG_CONDUCTOR && config->software_update.n_listen == 0)
+		listen_by_default(&r, &config->software_update);
+	config->text = print(&r);
+	if (r.out_of_memory) {
+		config_free(config);
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	*ret = config;
+	return 0;
+}

@@ -1,0 +1,11 @@
+/* config_read.h - from libyang's tree to struct config; for config.c alone. */
+#pragma once
+
+#include <libyang/libyang.h>
+
+#include "config/config.h"
+
+#define CONFIG_SECRETS_DIRECTORY "/etc/steward/secrets" /* as the model's default */
+
+/* tree is valid and has its defaults. -ENOMEM. */
+int config_read(struct config **ret, const struct lyd_node *tree, struct err *err);

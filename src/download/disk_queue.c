@@ -1,0 +1,372 @@
+/* The loop's side of the disk jobs: which is next, with what, and what came of it. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "download/download_private.h"
+
+int download_note_verified(struct download *d, uint32_t piece)
+{
+	if (d->n_unsynced == d->room_unsynced) {
+		size_t room = d->room_unsynced ? 2 * d->room_unsynced : 64;
+		uint32_t *larger = realloc(d->unsynced, room * sizeof(*larger));
+
+		if (!larger)
+			return -ENOMEM;
+		d->unsynced = larger;
+		d->room_unsynced = room;
+	}
+	if (d->n_unsynced == 0)
+		d->unsynced_since_ms = download_clock_ms();
+	d->unsynced[d->n_unsynced++] = piece;
+	d->unsynced_bytes += manifest_piece_length(&d->manifest, piece);
+	receive_buffers_hold(d->home->buffers, manifest_piece_length(&d->manifest, piece));
+	/* What comes after a pause is not to wait for the next sync: there may be none. */
+	if (d->unsynced_bytes >= SYNC_BYTES || d->engine.state != ENGINE_DOWNLOADING)
+		download_want(d, DISK_TASK_SYNC);
+	return 0;
+}
+
+static void take_batch(struct download *d)
+{
+	d->disk.batch = d->unsynced;
+	d->disk.n_batch = d->n_unsynced;
+	d->disk.batch_bytes = d->unsynced_bytes;
+	d->unsynced = NULL;
+	d->n_unsynced = 0;
+	d->room_unsynced = 0;
+	d->unsynced_bytes = 0;
+}
+
+static void drop_unsynced(struct download *d)
+{
+	receive_buffers_let_go(d->home->buffers, d->unsynced_bytes);
+	d->n_unsynced = 0;
+	d->unsynced_bytes = 0;
+}
+
+static void drop_batch(struct download *d)
+{
+	struct disk_job *job = &d->disk;
+
+	receive_buffers_let_go(d->home->buffers, job->batch_bytes);
+	free(job->batch);
+	job->batch = NULL;
+	job->n_batch = 0;
+	job->batch_bytes = 0;
+}
+
+static void drop_manifest(struct disk_job *job)
+{
+	manifest_release(&job->manifest);
+	free(job->manifest_jws);
+	job->manifest_jws = NULL;
+	job->has_manifest = false;
+}
+
+static int load_record(struct download *d)
+{
+	d->saved_ms = download_clock_ms();
+	d->disk.record = download_record_text(d);
+	d->disk.attempt = d->engine.attempt;
+	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
+}
+
+static int make_checked(struct download *d)
+{
+	d->disk.checked = calloc(piece_bits_size(d->manifest.n_pieces), 1);
+	return d->disk.checked ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
+}
+
+/* What the job needs of the loop thread's state. 0, or why it cannot run. */
+static int load(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+	struct err warning;
+
+	switch (task) {
+	case DISK_TASK_OPEN:
+		drop_manifest(job);
+		drop_unsynced(d);
+		return trusted_keys_load(&job->keys, d->home->config, &warning, &job->err);
+	case DISK_TASK_CHECK:
+		return make_checked(d);
+	case DISK_TASK_SYNC:
+		take_batch(d);
+		return 0;
+	case DISK_TASK_FINISH:
+		d->file.marked =
+			d->home->config->role == CONFIG_CONDUCTOR && !download_is_imported(d);
+		return make_checked(d);
+	case DISK_TASK_DISCARD:
+		drop_unsynced(d);
+		job->also_image = d->renewing;
+		return load_record(d);
+	case DISK_TASK_CLOSE:
+		take_batch(d);
+		return load_record(d);
+	case DISK_TASK_SAVE:
+		return load_record(d);
+	default:
+		return 0;
+	}
+}
+
+static int give_engine(struct download *d, const uint8_t *verified)
+{
+	const struct engine_image image = {
+		.size = d->manifest.size,
+		.piece_size = d->manifest.piece_size,
+		.digest = d->manifest.digest,
+	};
+
+	return engine_set_image(&d->engine, &image, verified);
+}
+
+/* The manifest that was prepared or found is the download's from now on. */
+static int adopt(struct download *d)
+{
+	struct disk_job *job = &d->disk;
+	uint8_t *none = NULL;
+	int rc;
+
+	if (!job->has_manifest)
+		return 0;
+	manifest_release(&d->manifest);
+	d->manifest = job->manifest;
+	memset(&job->manifest, 0, sizeof(job->manifest));
+	drop_manifest(job);
+	if (job->found != PIECE_MAP_CHECK)
+		return give_engine(d, d->map.bits);
+	none = calloc(piece_bits_size(d->manifest.n_pieces), 1);
+	rc = none ? give_engine(d, none) : -ENOMEM;
+	free(none);
+	return rc;
+}
+
+static int adopt_opened(struct download *d)
+{
+	int rc;
+
+	engine_forget_image(&d->engine);
+	rc = adopt(d);
+	if (rc == 0)
+		download_record_catch_up(d);
+	return rc;
+}
+
+/* What a job that succeeded has found becomes the download's. */
+static int adopt_result(struct download *d, enum disk_task task)
+{
+	switch (task) {
+	case DISK_TASK_OPEN:
+		return adopt_opened(d);
+	case DISK_TASK_PREPARE:
+		return adopt(d);
+	case DISK_TASK_CHECK:
+		return give_engine(d, d->disk.checked);
+	default:
+		return 0;
+	}
+}
+
+static void free_job(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+
+	if (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE)
+		drop_manifest(job);
+	if (task == DISK_TASK_SYNC || task == DISK_TASK_CLOSE)
+		drop_batch(d);
+	trusted_keys_release(&job->keys);
+	free(job->checked);
+	free(job->record);
+	job->checked = NULL;
+	job->record = NULL;
+}
+
+static void unload(struct download *d, enum disk_task task)
+{
+	int rc = d->disk.err.code == 0 ? adopt_result(d, task) : 0;
+
+	if (rc < 0)
+		(void)err_set(&d->disk.err, rc, "out of memory");
+	free_job(d, task);
+}
+
+/* What a finished job means to others than the engine. */
+static void tell(struct download *d, enum disk_task task)
+{
+	switch (task) {
+	case DISK_TASK_FINISH:
+		if (d->disk.err.code < 0 || d->disk.finished != FINISH_DONE)
+			return;
+		drop_unsynced(d); /* the image was synced as a whole */
+		repository_add(d->home->repository, &d->manifest, !d->file.marked);
+		return;
+	case DISK_TASK_DISCARD:
+		/* It was asked for anew meanwhile: once more, with the image. */
+		if (d->renewing && !d->disk.also_image)
+			return;
+		if (d->disk.also_image)
+			repository_forget(d->home->repository, d->version);
+		download_discarded(d);
+		return;
+	default:
+		return;
+	}
+}
+
+/* What it means to the engine. */
+static void report(struct download *d, enum disk_task task)
+{
+	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK,
+				     .attempt = d->disk.attempt};
+
+	if (d->disk.notice.code < 0)
+		log_event(
+			task == DISK_TASK_FINISH ? LOG_DISK_PROBLEM : LOG_JOURNAL_DISCARDED,
+			&(struct log_fields){.version = d->version, .reason = d->disk.notice.text},
+			"download %s: %s", d->version, d->disk.notice.text);
+	if (d->disk.err.code < 0) {
+		bool fatal = task == DISK_TASK_PREPARE && d->disk.err.code == -ENOSPC;
+
+		download_fail_locally(d, &d->disk.err, fatal);
+		return;
+	}
+	switch (task) {
+	case DISK_TASK_OPEN:
+		event.type = ENGINE_OPENED;
+		break;
+	case DISK_TASK_CHECK:
+		event.type = ENGINE_CHECKED;
+		break;
+	case DISK_TASK_PREPARE:
+		event.type = ENGINE_PREPARED;
+		break;
+	case DISK_TASK_FINISH:
+		if (d->disk.finished == FINISH_STOPPED)
+			return;
+		event.type = d->disk.finished == FINISH_DONE ? ENGINE_FINISHED : ENGINE_DAMAGED;
+		event.reason = d->disk.notice.text;
+		break;
+	case DISK_TASK_SAVE:
+		event.type = ENGINE_RECORDED;
+		break;
+	default:
+		return;
+	}
+	download_deliver(d, &event);
+}
+
+static void on_done(struct work *work)
+{
+	struct download *d = container_of(work, struct download, disk.work);
+	enum disk_task task = d->disk.task;
+
+	unload(d, task);
+	if (task == DISK_TASK_CLOSE) {
+		if (d->disk.err.code < 0)
+			log_event(LOG_DISK_PROBLEM,
+				  &(struct log_fields){.version = d->version,
+						       .reason = d->disk.err.text},
+				  "download %s: %s", d->version, d->disk.err.text);
+		d->disk.busy = false;
+		disk_tasks_closed(d);
+		return;
+	}
+	/* What is wanted meanwhile waits: the next job would overwrite what came of this one. */
+	tell(d, task);
+	report(d, task);
+	d->disk.busy = false;
+	download_settle(d);
+	download_pump(d);
+	if (download_is_recorded(d))
+		d->home->recorded(d);
+}
+
+bool download_is_recorded(const struct download *d)
+{
+	const unsigned recording = 1u << DISK_TASK_SAVE | 1u << DISK_TASK_DISCARD;
+
+	return !(d->disk.wanted & recording) && !(d->disk.busy && (1u << d->disk.task & recording));
+}
+
+static void submit(struct download *d, enum disk_task task);
+
+static bool is_blocked(const struct download *d, enum disk_task task)
+{
+	/* Who is in flight still writes. */
+	if (task == DISK_TASK_OPEN || task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
+		return d->engine.in_flight > 0;
+	return false;
+}
+
+/* Wanted, but meanwhile there is nothing to do. */
+static bool is_needless(const struct download *d, enum disk_task task)
+{
+	if (task == DISK_TASK_OPEN)
+		return d->engine.disk != DISK_OPENING;
+	if (task == DISK_TASK_DISCARD)
+		return !d->discarding;
+	return task == DISK_TASK_SYNC && d->n_unsynced == 0;
+}
+
+void download_pump(struct download *d)
+{
+	for (unsigned i = 0; i < DISK_TASK_COUNT && !d->disk.busy; i++) {
+		enum disk_task task = (enum disk_task)i;
+
+		if (!(d->disk.wanted & (1u << i)) || is_blocked(d, task))
+			continue;
+		d->disk.wanted &= ~(1u << i);
+		if (is_needless(d, task))
+			continue;
+		submit(d, task);
+	}
+}
+
+static void refuse(struct work *work)
+{
+	(void)work;
+}
+
+static void submit(struct download *d, enum disk_task task)
+{
+	struct disk_job *job = &d->disk;
+	int rc;
+
+	job->busy = true;
+	job->task = task;
+	job->err.code = 0;
+	job->notice.code = 0;
+	if (task == DISK_TASK_CLOSE)
+		d->closed_disk = true;
+	if (task == DISK_TASK_FINISH)
+		receive_buffers_trim(d->home->buffers); /* it reads up to 4 MiB of manifest */
+	rc = load(d, task);
+	/* Also what cannot run ends on a later turn of the loop. */
+	work_submit(d->home->loop, &job->work, rc < 0 ? refuse : disk_tasks_run, on_done);
+}
+
+void download_want(struct download *d, enum disk_task task)
+{
+	if (d->closed_disk)
+		return;
+	d->disk.wanted |= 1u << task;
+	download_pump(d);
+}
+
+void download_release_disk(struct download *d)
+{
+	/* The last job took what was unsynced: nothing is held of the buffers, which may be gone.
+	 */
+	assert(!d->disk.busy && d->unsynced_bytes == 0 && !d->disk.batch);
+	drop_manifest(&d->disk);
+	manifest_release(&d->manifest);
+	free(d->unsynced);
+}

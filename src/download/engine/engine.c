@@ -1,0 +1,378 @@
+#include "download/engine/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "download/engine/engine_private.h"
+
+struct engine_action *engine_add_action(struct engine_actions *out, enum engine_action_type type)
+{
+	struct engine_action *action;
+
+	assert(out->n < ENGINE_ACTIONS_MAX);
+	action = &out->items[out->n++];
+	memset(action, 0, sizeof(*action));
+	action->type = type;
+	return action;
+}
+
+static void set_error(struct engine *e, const char *reason)
+{
+	(void)snprintf(e->error, sizeof(e->error), "%s", reason ? reason : "");
+}
+
+void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t seed,
+		 uint64_t now_ms)
+{
+	memset(e, 0, sizeof(*e));
+	e->limits = *limits;
+	e->seed = seed ? seed : 1;
+	e->last_ms = now_ms;
+	e->attempt = 1;
+	e->recorded_attempt = 1;
+	e->active = SOURCE_NOBODY;
+	e->partner = SOURCE_NOBODY;
+}
+
+void engine_release(struct engine *e)
+{
+	picker_release(&e->picker);
+}
+
+static const struct source *find_source(const struct source *sources, unsigned n,
+					const struct engine_source_spec *spec)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (sources[i].kind == spec->kind && strcmp(sources[i].name, spec->name) == 0)
+			return &sources[i];
+	return NULL;
+}
+
+void engine_set_sources(struct engine *e, const struct engine_source_spec *specs, unsigned n)
+{
+	struct source old[SOURCES_MAX];
+	unsigned n_old = e->n_sources;
+
+	assert(e->in_flight == 0 && n <= SOURCES_MAX);
+	memcpy(old, e->sources, sizeof(old));
+	for (unsigned i = 0; i < n; i++) {
+		const struct source *known = find_source(old, n_old, &specs[i]);
+
+		if (known) {
+			e->sources[i] = *known;
+		} else {
+			source_init(&e->sources[i], specs[i].name, specs[i].kind);
+			source_begin_attempt(&e->sources[i], e->limits.window);
+		}
+		e->sources[i].allowance.configured = specs[i].concurrency;
+	}
+	e->n_sources = n;
+	picker_disown(&e->picker);
+}
+
+int engine_set_image(struct engine *e, const struct engine_image *image, const uint8_t *verified)
+{
+	struct picker picker;
+	int rc;
+
+	assert(e->in_flight == 0);
+	rc = picker_init(&picker, image->size, image->piece_size, verified);
+	if (rc < 0)
+		return rc;
+	picker_release(&e->picker);
+	e->picker = picker;
+	memcpy(e->digest, image->digest, sizeof(e->digest));
+	e->has_image = true;
+	return 0;
+}
+
+static void stop_asking(struct engine *e, struct engine_actions *out)
+{
+	engine_cancel_requests(e, SOURCE_NOBODY, out);
+	engine_stop_discovery(e, out);
+	e->active = SOURCE_NOBODY;
+	e->partner = SOURCE_NOBODY;
+}
+
+void engine_stop(struct engine *e, enum engine_state state, const char *reason,
+		 struct engine_actions *out)
+{
+	set_error(e, reason);
+	stop_asking(e, out);
+	engine_set_state(e, state, out);
+}
+
+void engine_finish(struct engine *e, struct engine_actions *out)
+{
+	engine_stop_discovery(e, out);
+	engine_cancel_requests(e, SOURCE_NOBODY, out);
+	if (e->in_flight > 0)
+		return; /* the last one to end comes here again */
+	set_error(e, NULL);
+	engine_set_state(e, ENGINE_FINISHING, out);
+	engine_add_action(out, ACTION_FINISH);
+}
+
+void engine_go_on(struct engine *e, struct engine_actions *out)
+{
+	switch (e->disk) {
+	case DISK_UNKNOWN:
+		e->disk = DISK_OPENING;
+		engine_add_action(out, ACTION_OPEN);
+		/* fallthrough */
+	case DISK_OPENING:
+	case DISK_PREPARING:
+		engine_set_state(e, ENGINE_DISCOVERING, out);
+		return;
+	case DISK_UNCHECKED:
+		e->disk = DISK_CHECKING;
+		engine_add_action(out, ACTION_CHECK);
+		/* fallthrough */
+	case DISK_CHECKING:
+		engine_set_state(e, ENGINE_CHECKING, out);
+		return;
+	case DISK_EMPTY:
+		engine_begin_discovery(e, out);
+		return;
+	case DISK_READY:
+		if (picker_is_complete(&e->picker))
+			engine_finish(e, out);
+		else
+			engine_begin_discovery(e, out);
+		return;
+	}
+}
+
+static void account_time(struct engine *e, uint64_t now_ms)
+{
+	assert(now_ms >= e->last_ms);
+	if (engine_time_counts(e))
+		e->used_ms += now_ms - e->last_ms;
+	e->last_ms = now_ms;
+}
+
+static bool is_timed_out(const struct engine *e)
+{
+	return e->limits.timeout_ms > 0 && engine_time_counts(e) && e->state != ENGINE_FINISHING &&
+	       e->used_ms >= e->limits.timeout_ms;
+}
+
+static void local_error(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
+{
+	/* Of what was written last only the journal knows what arrived: it is asked anew. After a
+	 * sync that failed the next one may succeed although the bytes are lost. */
+	e->disk = DISK_UNKNOWN;
+	if (engine_state_is_running(e->state))
+		engine_stop(e, event->fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
+}
+
+/* Who did it is not known: no source is to blame. Once may be an accident; a disk that does it
+ * again would have us fetch for ever. */
+static void damaged(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	if (e->was_damaged || e->state != ENGINE_FINISHING) {
+		local_error(e, event, out);
+		return;
+	}
+	e->was_damaged = true;
+	e->disk = DISK_UNKNOWN;
+	set_error(e, event->reason);
+	engine_go_on(e, out);
+}
+
+static void opened(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
+	if (engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER)
+		engine_go_on(e, out);
+}
+
+static void prepared(struct engine *e, struct engine_actions *out)
+{
+	e->disk = DISK_READY;
+	if (e->state != ENGINE_DISCOVERING)
+		return;
+	if (e->discovering)
+		engine_start_downloading(e, out);
+	else
+		engine_go_on(e, out); /* whom it was prepared for is not asked any more */
+}
+
+static void discover_anew(struct engine *e, const char *reason, struct engine_actions *out)
+{
+	if (e->state != ENGINE_DISCOVERING && e->state != ENGINE_DOWNLOADING)
+		return;
+	set_error(e, reason);
+	stop_asking(e, out);
+	engine_go_on(e, out);
+}
+
+static void run(struct engine *e, struct engine_actions *out)
+{
+	if (e->state != ENGINE_QUEUED)
+		return;
+	if (engine_must_wait(e))
+		engine_wait_for_peer(e, out);
+	else
+		engine_go_on(e, out);
+}
+
+static void restart(struct engine *e, struct engine_actions *out)
+{
+	assert(engine_state_is_ended(e->state));
+	e->attempt = 1;
+	e->used_ms = 0;
+	e->was_damaged = false;
+	set_error(e, NULL);
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		source_set_state(&e->sources[i], SOURCE_ASKED, "");
+		e->sources[i].mismatches = 0;
+		e->sources[i].past_caches = false;
+		e->sources[i].no_range = false;
+	}
+	engine_set_state(e, ENGINE_QUEUED, out);
+}
+
+static void handle(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	switch (event->type) {
+	case ENGINE_RUN:
+		run(e, out);
+		return;
+	case ENGINE_OPENED:
+		opened(e, event, out);
+		return;
+	case ENGINE_CHECKED:
+		e->disk = DISK_READY;
+		if (e->state == ENGINE_CHECKING)
+			engine_go_on(e, out);
+		return;
+	case ENGINE_PREPARED:
+		prepared(e, out);
+		return;
+	case ENGINE_ANSWER:
+		engine_take_answer(e, event, out);
+		return;
+	case ENGINE_WHOLE_OFFERED:
+		engine_whole_offered(e, event->slot, out);
+		return;
+	case ENGINE_ANSWERED:
+		engine_answered(e, event->slot);
+		return;
+	case ENGINE_SILENT:
+		engine_silent(e, event->slot, out);
+		return;
+	case ENGINE_PIECE:
+		e->slots[event->slot].n_verified++;
+		picker_verified(&e->picker, event->piece);
+		return;
+	case ENGINE_REQUEST_ENDED:
+		engine_request_ended(e, event, out);
+		return;
+	case ENGINE_FINISHED:
+		if (e->state == ENGINE_FINISHING)
+			engine_set_state(e, ENGINE_COMPLETE, out);
+		return;
+	case ENGINE_DAMAGED:
+		damaged(e, event, out);
+		return;
+	case ENGINE_RECORDED:
+		e->recorded_attempt = event->attempt;
+		return;
+	case ENGINE_LOCAL_ERROR:
+		local_error(e, event, out);
+		return;
+	case ENGINE_PAUSE:
+		engine_stop(e, ENGINE_PAUSED, event->reason, out);
+		return;
+	case ENGINE_RESUME:
+		e->was_damaged = false;
+		set_error(e, NULL);
+		engine_set_state(e, ENGINE_QUEUED, out);
+		return;
+	case ENGINE_CANCEL:
+		engine_stop(e, ENGINE_CANCELLED, event->reason, out);
+		return;
+	case ENGINE_RESTART:
+		restart(e, out);
+		return;
+	case ENGINE_SOURCES_FORBIDDEN:
+		discover_anew(e, event->reason, out);
+		return;
+	case ENGINE_PIECES_CHANGED:
+		engine_pieces_changed(e, event, out);
+		return;
+	case ENGINE_PEER_HEARD:
+		engine_peer_heard(e, event, out);
+		return;
+	case ENGINE_TICK:
+	case ENGINE_CONFIGURED:
+		return;
+	}
+}
+
+/* Whatever happened: what follows from how things stand now. */
+static void proceed(struct engine *e, struct engine_actions *out)
+{
+	if (e->discovery_wanted && e->in_flight == 0)
+		engine_begin_discovery(e, out);
+	if (e->state == ENGINE_WAITING_PEER)
+		engine_weigh_waiting(e, out);
+	if (engine_may_retry(e) && e->last_ms >= e->retry_at_ms)
+		engine_begin_discovery(e, out);
+	if (e->state == ENGINE_DISCOVERING)
+		engine_weigh_answers(e, out);
+	if (e->state == ENGINE_DOWNLOADING)
+		engine_keep_busy(e, out);
+}
+
+void engine_forget_image(struct engine *e)
+{
+	assert(e->in_flight == 0);
+	picker_release(&e->picker);
+	e->has_image = false;
+	e->disk = DISK_UNKNOWN;
+}
+
+void engine_count_received(struct engine *e, unsigned slot, uint64_t bytes)
+{
+	e->bytes_fetched += bytes;
+	e->sources[e->slots[slot].source].bytes += bytes;
+}
+
+void engine_count_recovered(struct engine *e, unsigned source, uint64_t bytes)
+{
+	e->bytes_fetched += bytes;
+	if (source < e->n_sources)
+		e->sources[source].bytes += bytes;
+}
+
+void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt, uint64_t used_ms,
+		    uint64_t bytes_fetched, const char *error)
+{
+	e->state = engine_state_is_running(state) ? ENGINE_QUEUED : state;
+	e->attempt = attempt;
+	e->recorded_attempt = attempt;
+	e->used_ms = used_ms;
+	e->bytes_fetched = bytes_fetched;
+	set_error(e, error);
+}
+
+void engine_restore_source(struct engine *e, const struct source *source)
+{
+	if (e->n_sources < SOURCES_MAX)
+		e->sources[e->n_sources++] = *source;
+}
+
+void engine_step(struct engine *e, const struct engine_event *event, uint64_t now_ms,
+		 struct engine_actions *ret_actions)
+{
+	ret_actions->n = 0;
+	account_time(e, now_ms);
+	handle(e, event, ret_actions);
+	if (is_timed_out(e))
+		engine_stop(e, ENGINE_FAILED, "timeout", ret_actions);
+	proceed(e, ret_actions);
+}

@@ -1,0 +1,139 @@
+/* A source that refuses, or is silent, because it is asked for too much at once. */
+#include "base/macros.h"
+#include "download/engine/engine_private.h"
+
+/* A cache that fetches the whole file first is waited for as if it did so at this rate. */
+#define PATIENCE_BYTES_PER_S        (256u << 10)
+#define PATIENCE_BYTES_PER_S_BESIDE (1u << 20) /* where another source could be asked instead */
+
+#define MANY 64u
+
+/* Who takes so many times longer than for its first answer is silent, and not just slow. */
+#define SILENCE_FACTOR 4u
+
+/* A server that says 429 or 503 may count requests a second; one that cannot be reached may be
+ * through with its only connection a moment later. Beside other sources little is forgiven. */
+static const struct forgiveness busy_alone = {.since_served_ms = 10000, .refusals = MANY};
+static const struct forgiveness busy_beside = {.since_served_ms = 2000, .refusals = 4};
+static const struct forgiveness unreached = {.since_served_ms = 1000, .refusals = 3};
+
+/* Requests of the source of which bytes have come. */
+static unsigned being_served(const struct engine *e, unsigned source)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		n += e->slots[i].used && e->slots[i].answered && e->slots[i].source == source;
+	return n;
+}
+
+static unsigned served_beside(const struct engine *e, const struct engine_slot *slot)
+{
+	unsigned n = being_served(e, slot->source) - (slot->used && slot->answered);
+
+	if (n == 0 && e->sources[slot->source].allowance.served_ms > slot->began_ms &&
+	    !slot->answered)
+		return 1; /* it was over in a moment */
+	return n;
+}
+
+void engine_answered(struct engine *e, unsigned slot)
+{
+	struct engine_slot *s = &e->slots[slot];
+	struct allowance *a = &e->sources[s->source].allowance;
+
+	if (!s->used || s->answered)
+		return;
+	s->answered = true;
+	e->waited_ms = 0; /* what Retry-After asked for has helped */
+	if (a->answers++ == 0)
+		a->answer_ms = e->last_ms - s->began_ms;
+	allowance_served(a, being_served(e, s->source), e->last_ms);
+}
+
+static void note_crowd(struct engine *e, const struct engine_slot *slot, unsigned served,
+		       uint64_t retry_after_ms)
+{
+	allowance_crowded(&e->sources[slot->source].allowance, served,
+			  retry_after_ms > 0 ? e->last_ms + retry_after_ms : 0, e->last_ms);
+}
+
+static bool is_refusal(const struct engine_event *event)
+{
+	switch (event->outcome) {
+	case REQUEST_BUSY:
+	case REQUEST_UNREACHED:
+	case REQUEST_RETRY_AFTER:
+		return true;
+	case REQUEST_CUT:
+	case REQUEST_STALLED:
+		return event->bytes == 0;
+	case REQUEST_OK:
+	case REQUEST_FAILED:
+	case REQUEST_BAD_PIECE:
+	case REQUEST_REFUSED:
+	case REQUEST_LIED:
+	case REQUEST_NEUTRAL:
+		return false;
+	}
+	return false;
+}
+
+bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
+			const struct engine_event *event, bool last)
+{
+	struct source *s = &e->sources[slot->source];
+	unsigned served = served_beside(e, slot);
+
+	if (!is_refusal(event) || slot->answered)
+		return false;
+	if (served > 0) {
+		note_crowd(e, slot, served, event->retry_after_ms);
+		return true;
+	}
+	if (event->outcome == REQUEST_BUSY && last)
+		return allowance_forgives(&s->allowance, &busy_alone, e->last_ms);
+	if (event->outcome == REQUEST_BUSY && s->proven)
+		return allowance_forgives(&s->allowance, &busy_beside, e->last_ms);
+	if (event->outcome == REQUEST_UNREACHED && s->proven && last)
+		return allowance_forgives(&s->allowance, &unreached, e->last_ms);
+	return false;
+}
+
+/* No byte has come for a while, although the server is connected. While it serves others it wants
+ * fewer at once, or fetches all before; right after its first range, it fetches all before. */
+void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	struct engine_slot *s = &e->slots[slot];
+	struct source *source = &e->sources[s->source];
+	/* A conductor only has many to serve: the other one may have fewer. */
+	bool may_be_cache = source->kind != SOURCE_CONDUCTOR;
+	unsigned served;
+
+	if (!s->used || s->cancelling || s->answered || s->whole ||
+	    source->kind == SOURCE_HA_PEER || !source->proven)
+		return;
+	if (e->last_ms - s->began_ms < SILENCE_FACTOR * source->allowance.answer_ms)
+		return;
+	served = served_beside(e, s);
+	if (served > 0) {
+		source->allowance.in_order = may_be_cache;
+		note_crowd(e, s, served, 0);
+		engine_cancel_slot(e, slot, out);
+	} else if (source->allowance.answers == 1 && may_be_cache) {
+		source->allowance.in_order = true;
+	}
+}
+
+uint64_t engine_patience_ms(const struct engine *e, unsigned slot)
+{
+	const struct engine_slot *s = &e->slots[slot];
+	uint64_t rate = PATIENCE_BYTES_PER_S;
+
+	if (!s->used || s->answered || !e->sources[s->source].allowance.in_order)
+		return 0;
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (i != s->source && source_is_usable(&e->sources[i]))
+			rate = PATIENCE_BYTES_PER_S_BESIDE;
+	return e->picker.size * 1000 / rate;
+}

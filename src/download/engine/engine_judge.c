@@ -1,0 +1,157 @@
+/* What the replies say about those who sent them. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/macros.h"
+#include "download/engine/engine_private.h"
+
+/* Who is to blame for a piece that does not match? Nobody, if several brought it. */
+static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32_t piece)
+{
+	bool begun_by_another =
+		slot->beginner != SOURCE_NOBODY && slot->beginner != (int)slot->source;
+	uint64_t first = picker_piece_first(&e->picker, piece);
+
+	return !(begun_by_another && slot->range.first >= first);
+}
+
+/* Did it come through what may be a cache, with a file of before? No cache is between the nodes of
+ * a router. */
+static bool may_be_stale(const struct engine *e, const struct engine_slot *slot)
+{
+	return !slot->past_caches && e->sources[slot->source].kind != SOURCE_HA_PEER;
+}
+
+/* What its source brought does not fit, but it is to blame only for what comes past the caches: so
+ * it is asked from now on. */
+static void go_past_caches(struct engine *e, unsigned source)
+{
+	e->sources[source].past_caches = true;
+	picker_disown_source(&e->picker, source);
+}
+
+/* The beginning of a piece that came from a cache is not the source's, once it was found wrong. */
+static void give_back(struct engine *e, const struct engine_slot *slot, uint64_t held_end)
+{
+	int source = (int)slot->source;
+	bool disowned = e->sources[source].past_caches && may_be_stale(e, slot);
+	int by = disowned ? SOURCE_SEVERAL : source;
+
+	picker_give_back(&e->picker, &slot->range, held_end, by,
+			 slot->beginner == source ? by : slot->beginner);
+}
+
+static enum request_outcome take_bad_piece(struct engine *e, const struct engine_slot *slot,
+					   const struct engine_event *event,
+					   struct engine_actions *out)
+{
+	bool stale = may_be_stale(e, slot);
+	struct engine_action *mismatch;
+
+	picker_forget(&e->picker, event->piece);
+	if (!is_to_blame(e, slot, event->piece))
+		return REQUEST_NEUTRAL;
+	if (stale)
+		go_past_caches(e, slot->source);
+	else
+		picker_mismatch(&e->picker, event->piece, slot->source);
+	mismatch = engine_add_action(out, ACTION_MISMATCH);
+	mismatch->source = slot->source;
+	mismatch->piece = event->piece;
+	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s%s",
+		       stale ? "asked again past caches: " : "", event->reason);
+	return stale ? REQUEST_NEUTRAL : REQUEST_BAD_PIECE;
+}
+
+static void describe_unavailable(const struct source *s, enum request_outcome outcome,
+				 const char *reason, char text[SOURCE_REASON_SIZE])
+{
+	if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED)
+		(void)snprintf(text, SOURCE_REASON_SIZE, "%s", reason);
+	else
+		(void)snprintf(text, SOURCE_REASON_SIZE,
+			       "more than half of the last %u requests failed, the last: %s",
+			       s->window.size, reason);
+}
+
+static void judge(struct engine *e, unsigned source, enum request_outcome outcome,
+		  const struct engine_event *event, struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+	enum source_state before = s->state;
+	enum source_state after = source_record(s, outcome, event->bytes, e->picker.piece_size);
+	char text[SOURCE_REASON_SIZE];
+	const char *reason = event->reason ? event->reason : "no reason given";
+
+	if (before != SOURCE_AVAILABLE)
+		return;
+	if (after == SOURCE_EXCLUDED)
+		engine_leave_source(e, source, after, reason, out);
+	if (after == SOURCE_UNAVAILABLE) {
+		describe_unavailable(s, outcome, reason, text);
+		engine_leave_source(e, source, after, text, out);
+	}
+	if (after != SOURCE_AVAILABLE)
+		return;
+	if (outcome == REQUEST_RETRY_AFTER) {
+		s->skip_until_ms = e->last_ms + MAX(event->retry_after_ms, RETRY_DELAY_MIN_MS);
+		(void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	}
+	if (s->failing && engine_is_last(e, source))
+		s->rest_until_ms = e->last_ms + source_backoff_ms(s);
+	if (outcome == REQUEST_OK || outcome == REQUEST_CUT)
+		source_note_rate(s, event->bytes, event->duration_ms);
+}
+
+/* A whole file cut where the last one was brings what is held already, and so would the next one:
+ * it is not asked again in this attempt, and after one more not for this download. Cut elsewhere it
+ * may still come whole, but that was no progress. */
+static enum request_outcome judge_cut_whole(struct engine *e, const struct engine_slot *slot,
+					    const struct engine_event *event,
+					    struct engine_actions *out)
+{
+	struct source *s = &e->sources[slot->source];
+	uint64_t before = s->whole_end;
+	char reason[SOURCE_REASON_SIZE];
+
+	s->whole_end = event->bytes;
+	if (slot->n_verified > 0) {
+		s->whole_stuck = false;
+		return event->outcome;
+	}
+	if (before == 0 ||
+	    MAX(before, event->bytes) - MIN(before, event->bytes) >= e->picker.piece_size)
+		return event->outcome == REQUEST_CUT ? REQUEST_FAILED : event->outcome;
+	(void)snprintf(reason, sizeof(reason),
+		       "serves no ranges, and each reply ends after %" PRIu64 " of %" PRIu64
+		       " bytes: %s",
+		       event->bytes, e->picker.size, event->reason ? event->reason : "cut");
+	s->failures++;
+	if (source_is_usable(s))
+		engine_leave_source(e, slot->source,
+				    s->whole_stuck ? SOURCE_EXCLUDED : SOURCE_UNAVAILABLE, reason,
+				    out);
+	s->whole_stuck = true;
+	return REQUEST_NEUTRAL;
+}
+
+void engine_request_ended(struct engine *e, const struct engine_event *event,
+			  struct engine_actions *out)
+{
+	struct engine_slot *slot = &e->slots[event->slot];
+	enum request_outcome outcome = event->outcome;
+
+	assert(slot->used);
+	slot->used = false;
+	e->in_flight--;
+	e->ended_ms = e->last_ms;
+	give_back(e, slot, event->held_end);
+	if (outcome == REQUEST_BAD_PIECE)
+		outcome = take_bad_piece(e, slot, event, out);
+	if (slot->whole && (outcome == REQUEST_CUT || outcome == REQUEST_STALLED))
+		outcome = judge_cut_whole(e, slot, event, out);
+	else if (engine_is_forgiven(e, slot, event, engine_is_last(e, slot->source)))
+		outcome = REQUEST_NEUTRAL;
+	judge(e, slot->source, outcome, event, out);
+}

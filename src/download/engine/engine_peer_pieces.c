@@ -1,0 +1,135 @@
+/* A source that is downloading the same image itself: the HA peer. What it has is taken from it,
+ * the rest comes from another source meanwhile, and neither is waited for. */
+#include <string.h>
+
+#include "base/macros.h"
+#include "download/engine/engine_private.h"
+
+static void join(struct engine *e, unsigned source)
+{
+	struct source *s = &e->sources[source];
+
+	if (e->state != ENGINE_DOWNLOADING || s->state == SOURCE_EXCLUDED || s->broken)
+		return;
+	if (source_is_usable(s))
+		return;
+	memcpy(e->answers[source], e->digest, DIGEST_SIZE);
+	source_set_state(s, SOURCE_AVAILABLE, "");
+}
+
+/* It has not failed us: when it has pieces again, they are welcome. */
+static void part(struct engine *e, unsigned source, const char *reason, struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+
+	if (!source_is_usable(s) || !s->pieces)
+		return;
+	source_set_state(s, SOURCE_NO_VERSION, reason);
+	engine_cancel_requests(e, (int)source, out);
+	if (e->partner == (int)source)
+		e->partner = SOURCE_NOBODY;
+}
+
+void engine_pieces_changed(struct engine *e, const struct engine_event *event,
+			   struct engine_actions *out)
+{
+	const char *reason = event->reason ? event->reason : "";
+
+	switch (event->pieces) {
+	case PIECES_KNOWN:
+		join(e, event->source);
+		return;
+	case PIECES_NONE:
+		part(e, event->source, reason, out);
+		return;
+	case PIECES_OF_ANOTHER:
+		if (e->sources[event->source].state != SOURCE_EXCLUDED)
+			engine_leave_source(e, event->source, SOURCE_EXCLUDED, reason, out);
+		return;
+	}
+}
+
+int engine_trusted_partner(const struct engine *e)
+{
+	const struct source *s;
+
+	if (e->partner == SOURCE_NOBODY)
+		return SOURCE_NOBODY;
+	s = &e->sources[e->partner];
+	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || !s->proven || s->failing)
+		return SOURCE_NOBODY;
+	return e->partner;
+}
+
+bool engine_may_share(const struct engine *e)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (e->sources[i].kind == SOURCE_HA_PEER)
+			return e->turn == TURN_FREE && e->sources[i].state != SOURCE_EXCLUDED;
+	return false;
+}
+
+unsigned engine_share_beside_partner(const struct engine *e)
+{
+	int partner = engine_trusted_partner(e);
+	uint32_t half;
+
+	if (partner == SOURCE_NOBODY)
+		return e->limits.concurrency;
+	half = (picker_missing_besides(&e->picker, e->sources[partner].pieces) + 1) / 2;
+	return MIN(e->limits.concurrency, MAX(half, 1));
+}
+
+static bool may_be_left_to(const struct engine *e, const struct engine_slot *slot, unsigned partner)
+{
+	return slot->used && !slot->cancelling && !slot->whole && slot->source != partner &&
+	       picker_is_had_by(&e->picker, &slot->range, e->sources[partner].pieces, partner);
+}
+
+static bool has_not_been_tried(const struct engine *e, unsigned partner)
+{
+	const struct source *s = &e->sources[partner];
+
+	if (s->proven || s->failing || s->skip_until_ms > e->last_ms)
+		return false;
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (e->slots[i].used && (e->slots[i].source == partner || e->slots[i].cancelling))
+			return false;
+	return true;
+}
+
+/* The others' requests fill all slots, and may last for long: the longest of those that the partner
+ * could serve makes room for the first one to it. */
+static void make_room_for(struct engine *e, unsigned partner, struct engine_actions *out)
+{
+	int longest = -1;
+	uint64_t most = 0;
+
+	if (e->in_flight < e->limits.concurrency || !has_not_been_tried(e, partner))
+		return;
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		const struct byte_range *range = &e->slots[i].range;
+
+		if (!may_be_left_to(e, &e->slots[i], partner) || range->end - range->first <= most)
+			continue;
+		most = range->end - range->first;
+		longest = (int)i;
+	}
+	if (longest >= 0)
+		engine_cancel_slot(e, (unsigned)longest, out);
+}
+
+/* The requests that are cancelled here keep what they brought; the rest is a short way off. */
+void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
+{
+	int partner = engine_trusted_partner(e);
+
+	if (partner == SOURCE_NOBODY) {
+		if (e->partner != SOURCE_NOBODY)
+			make_room_for(e, (unsigned)e->partner, out);
+		return;
+	}
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (may_be_left_to(e, &e->slots[i], (unsigned)partner))
+			engine_cancel_slot(e, i, out);
+}

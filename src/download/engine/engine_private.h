@@ -1,0 +1,85 @@
+/* engine_private.h - what the files of the engine share.
+ *
+ * engine.c takes events; engine_time.c says when it wants to be called without one; engine_state.c
+ * knows which state follows which; engine_attempt.c ends attempts; engine_discovery.c weighs the
+ * sources' answers; engine_requests.c fills the slots, and engine_judge.c judges what came;
+ * engine_crowd.c knows who is asked for too much at once; engine_sequence.c waits for the HA peer,
+ * and engine_peer_pieces.c takes from it what it has, while it is downloading itself. "Now" is
+ * e->last_ms, set at the beginning of each step.
+ */
+#pragma once
+
+#include "download/engine/engine.h"
+
+struct engine_action *engine_add_action(struct engine_actions *out, enum engine_action_type type);
+void engine_set_state(struct engine *e, enum engine_state state, struct engine_actions *out);
+
+/* The source is not asked again in this attempt, or for this download. */
+void engine_leave_source(struct engine *e, unsigned source, enum source_state state,
+			 const char *reason, struct engine_actions *out);
+void engine_cancel_requests(struct engine *e, int source, struct engine_actions *out);
+/* Everything in flight stops, what it brought is kept, and the state becomes state. */
+void engine_stop(struct engine *e, enum engine_state state, const char *reason,
+		 struct engine_actions *out);
+void engine_end_attempt(struct engine *e, struct engine_actions *out);
+void engine_finish(struct engine *e, struct engine_actions *out);
+
+/* From wherever the download was left: look at the disk, check it, and then ask around. */
+void engine_go_on(struct engine *e, struct engine_actions *out);
+
+/* Of the timeout. */
+bool engine_time_counts(const struct engine *e);
+/* Is a retry awaited that the disk knows of? */
+bool engine_may_retry(const struct engine *e);
+
+/* Is it the peer's turn? */
+bool engine_must_wait(const struct engine *e);
+void engine_wait_for_peer(struct engine *e, struct engine_actions *out);
+void engine_peer_heard(struct engine *e, const struct engine_event *event,
+		       struct engine_actions *out);
+/* While waiting: is it over? */
+void engine_weigh_waiting(struct engine *e, struct engine_actions *out);
+/* When patience ends; ENGINE_NEVER = the peer was heard. */
+uint64_t engine_patience_ends(const struct engine *e);
+
+void engine_pieces_changed(struct engine *e, const struct engine_event *event,
+			   struct engine_actions *out);
+/* The partner, if it delivers, so that what it has may be left to it; or SOURCE_NOBODY. */
+int engine_trusted_partner(const struct engine *e);
+/* Where the HA peer may be working towards us, a request takes no more than this part of a slot's
+ * share of what is left: what it has begun, the peer may have by then. */
+#define PARTNER_STEPS 4u
+bool engine_may_share(const struct engine *e);
+/* How many of the slots others than the partner may fill: the pieces that neither has are fetched
+ * by both, from both ends, and towards the end each takes half of them at once, so that they meet.
+ */
+unsigned engine_share_beside_partner(const struct engine *e);
+/* What the partner has by now is not fetched from others any more. */
+void engine_leave_to_partner(struct engine *e, struct engine_actions *out);
+
+void engine_begin_discovery(struct engine *e, struct engine_actions *out);
+void engine_stop_discovery(struct engine *e, struct engine_actions *out);
+void engine_take_answer(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out);
+/* Has one of the first n sources not answered yet? */
+bool engine_is_awaited(const struct engine *e, unsigned n);
+/* While discovering: is it known whose manifest to take? */
+void engine_weigh_answers(struct engine *e, struct engine_actions *out);
+void engine_start_downloading(struct engine *e, struct engine_actions *out);
+
+/* A request's first byte has come, or does not come. */
+void engine_answered(struct engine *e, unsigned slot);
+void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out);
+/* Was the request that ended refused only because of others beside or before it? The source is not
+ * to blame then. last: there is nobody else to turn to. */
+bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
+			const struct engine_event *event, bool last);
+/* Is there nobody else to turn to? */
+bool engine_is_last(const struct engine *e, unsigned source);
+void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out);
+
+void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out);
+void engine_request_ended(struct engine *e, const struct engine_event *event,
+			  struct engine_actions *out);
+/* While downloading: choose whom to ask, and ask. */
+void engine_keep_busy(struct engine *e, struct engine_actions *out);

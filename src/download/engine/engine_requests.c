@@ -1,0 +1,322 @@
+/* Whom to ask for what. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macros.h"
+#include "download/engine/engine_private.h"
+
+void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	e->slots[slot].cancelling = true;
+	engine_add_action(out, ACTION_CANCEL_REQUEST)->slot = slot;
+}
+
+void engine_cancel_requests(struct engine *e, int source, struct engine_actions *out)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++) {
+		struct engine_slot *slot = &e->slots[i];
+
+		if (!slot->used || slot->cancelling)
+			continue;
+		if (source != SOURCE_NOBODY && slot->source != (unsigned)source)
+			continue;
+		engine_cancel_slot(e, i, out);
+	}
+}
+
+void engine_leave_source(struct engine *e, unsigned source, enum source_state state,
+			 const char *reason, struct engine_actions *out)
+{
+	struct engine_action *left;
+
+	source_set_state(&e->sources[source], state, reason);
+	engine_cancel_requests(e, (int)source, out);
+	if (e->active == (int)source)
+		e->active = SOURCE_NOBODY;
+	if (e->partner == (int)source)
+		e->partner = SOURCE_NOBODY;
+	left = engine_add_action(out, ACTION_SOURCE_LEFT);
+	left->source = source;
+	(void)snprintf(left->reason, sizeof(left->reason), "%s", reason);
+}
+
+static bool is_skipped(const struct engine *e, unsigned source)
+{
+	return e->sources[source].skip_until_ms > e->last_ms;
+}
+
+static bool can_be_asked(const struct engine *e, unsigned source)
+{
+	return source_is_usable(&e->sources[source]) && !is_skipped(e, source);
+}
+
+bool engine_is_last(const struct engine *e, unsigned source)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (i != source && can_be_asked(e, i))
+			return false;
+	return true;
+}
+
+static int first_source(const struct engine *e, bool some_pieces, bool no_range)
+{
+	for (unsigned i = 0; i < e->n_sources; i++) {
+		const struct source *s = &e->sources[i];
+
+		if (can_be_asked(e, i) && (s->pieces != NULL) == some_pieces &&
+		    s->no_range == no_range)
+			return (int)i;
+	}
+	return SOURCE_NOBODY;
+}
+
+/* The download stays with a source as long as it can; one without ranges is used only where
+ * none with ranges is left. */
+static void choose_sources(struct engine *e, struct engine_actions *out)
+{
+	int ranged = first_source(e, false, false);
+
+	e->partner = first_source(e, true, false);
+	if (e->active != SOURCE_NOBODY && can_be_asked(e, (unsigned)e->active) &&
+	    !e->sources[e->active].pieces &&
+	    (!e->sources[e->active].no_range || ranged == SOURCE_NOBODY))
+		return;
+	if (e->active != SOURCE_NOBODY)
+		engine_cancel_requests(e, e->active, out);
+	e->active = ranged != SOURCE_NOBODY ? ranged : first_source(e, false, true);
+	if (e->active != SOURCE_NOBODY && e->last_ms < e->asked_ms + FAILOVER_GRACE_MS &&
+	    engine_is_awaited(e, (unsigned)e->active))
+		e->active = SOURCE_NOBODY;
+}
+
+static unsigned requests_of(const struct engine *e, unsigned source)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		n += e->slots[i].used && e->slots[i].source == source;
+	return n;
+}
+
+static bool partner_fails(const struct engine *e)
+{
+	return e->partner != SOURCE_NOBODY && e->active != SOURCE_NOBODY &&
+	       e->limits.concurrency > 1 && e->sources[e->partner].failing;
+}
+
+/* The partner does not take all requests: should it stall, the others go on. One that fails keeps a
+ * single one, until it succeeds or is left. */
+static unsigned share_of(const struct engine *e, unsigned source)
+{
+	unsigned all = e->limits.concurrency;
+
+	if (e->partner == SOURCE_NOBODY || e->active == SOURCE_NOBODY)
+		return all;
+	if ((int)source == e->partner)
+		return partner_fails(e) ? 1 : (all + 1) / 2;
+	return partner_fails(e) ? all - 1 : engine_share_beside_partner(e);
+}
+
+static unsigned requests_max(const struct engine *e, unsigned source)
+{
+	return allowance_at_once(&e->sources[source].allowance, share_of(e, source), e->last_ms);
+}
+
+/* A source that has not proven itself is asked for little, the first time alone; so is the second,
+ * until it is seen whether a second range comes as the first did. One that fails and is the last is
+ * asked one thing at a time, and rests in between. */
+static bool may_be_asked_more(const struct engine *e, unsigned source)
+{
+	const struct source *s = &e->sources[source];
+
+	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source) ||
+	    requests_of(e, source) >= requests_max(e, source) ||
+	    s->allowance.rest_until_ms > e->last_ms)
+		return false;
+	if (s->no_range)
+		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
+	if (s->failing && engine_is_last(e, source))
+		return requests_of(e, source) == 0 && s->rest_until_ms <= e->last_ms;
+	if ((!s->proven || s->allowance.answers < 2) && !s->failing)
+		return requests_of(e, source) == 0;
+	return true;
+}
+
+static uint64_t smaller_cap(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return MAX(a, b);
+	return MIN(a, b);
+}
+
+static struct pick pick_for(const struct engine *e, unsigned source)
+{
+	const struct source *s = &e->sources[source];
+	int partner = engine_trusted_partner(e);
+	bool in_order = s->allowance.in_order;
+	uint64_t length = s->allowance.paced ? REQUEST_BYTES_MAX : source_request_length(s);
+	/* Towards the end requests get shorter, so that they all end together. */
+	unsigned at_once = allowance_at_once(&s->allowance, e->limits.concurrency, e->last_ms);
+	uint64_t share = picker_unasked_bytes(&e->picker) / MAX(at_once, 1) /
+			 (engine_may_share(e) ? PARTNER_STEPS : 1);
+
+	return (struct pick){
+		.source = source,
+		.has = s->pieces,
+		.left = partner != SOURCE_NOBODY && partner != (int)source
+				? e->sources[partner].pieces
+				: NULL,
+		.left_to = (unsigned)partner,
+		.order = s->kind == SOURCE_HA_PEER || in_order ? PICK_ASCENDING : e->limits.order,
+		.want = in_order ? e->picker.size : MIN(length, share),
+		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
+	};
+}
+
+static unsigned free_slot(const struct engine *e)
+{
+	unsigned i = 0;
+
+	while (e->slots[i].used)
+		i++;
+	assert(i < SLOTS_MAX);
+	return i;
+}
+
+static void ask(struct engine *e, unsigned source, const struct byte_range *range, bool whole,
+		struct engine_actions *out)
+{
+	struct source *s = &e->sources[source];
+	unsigned slot = free_slot(e);
+	struct engine_action *request;
+
+	e->slots[slot] = (struct engine_slot){
+		.used = true,
+		.whole = whole,
+		.past_caches = s->past_caches,
+		.source = source,
+		.began_ms = e->last_ms,
+		.range = whole ? picker_take_all(&e->picker) : *range,
+		.beginner = whole ? SOURCE_NOBODY : picker_take(&e->picker, range),
+	};
+	e->in_flight++;
+	if (s->failing && engine_is_last(e, source))
+		s->asked_again++;
+	s->requests++;
+	request = engine_add_action(out, ACTION_REQUEST);
+	request->slot = slot;
+	request->source = source;
+	request->range = e->slots[slot].range;
+	request->whole = whole;
+	request->past_caches = s->past_caches;
+}
+
+/* Pieces somebody got wrong are asked for elsewhere first, whoever is active. */
+static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
+{
+	for (unsigned i = 0; i < e->n_sources && e->picker.n_mismatches > 0; i++) {
+		struct byte_range range;
+		struct pick pick;
+
+		if (e->sources[i].no_range || !may_be_asked_more(e, i))
+			continue;
+		pick = pick_for(e, i);
+		while (may_be_asked_more(e, i) && picker_next_mismatched(&e->picker, &pick, &range))
+			ask(e, i, &range, false, out);
+	}
+}
+
+static void ask_source(struct engine *e, int source, bool for_anything, struct engine_actions *out)
+{
+	while (source != SOURCE_NOBODY && may_be_asked_more(e, (unsigned)source)) {
+		struct byte_range range = {0};
+		struct pick pick = pick_for(e, (unsigned)source);
+		bool whole = e->sources[source].no_range;
+
+		pick.even_mismatched = for_anything || engine_is_last(e, (unsigned)source);
+		if (for_anything)
+			pick.left = NULL;
+		if (!whole && !picker_next(&e->picker, &pick, &range))
+			return;
+		ask(e, (unsigned)source, &range, whole, out);
+	}
+}
+
+static void fill_slots(struct engine *e, struct engine_actions *out)
+{
+	ask_for_mismatched(e, out);
+	if (partner_fails(e)) /* what it did not bring is fetched without delay */
+		ask_source(e, e->active, false, out);
+	ask_source(e, e->partner, false, out);
+	ask_source(e, e->active, false, out);
+	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
+	if (e->in_flight == 0)
+		ask_source(e, e->active, true, out);
+}
+
+/* Nobody can be asked now. Wait for those that said "later" if it is worth it, or for those
+ * that have not answered yet; else the attempt is over. */
+static void wait_or_end(struct engine *e, struct engine_actions *out)
+{
+	uint64_t earliest = ENGINE_NEVER;
+
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (source_is_usable(&e->sources[i]) && is_skipped(e, i))
+			earliest = MIN(earliest, e->sources[i].skip_until_ms);
+	if (earliest == ENGINE_NEVER)
+		e->waiting = false; /* the one waited for was left meanwhile */
+	else if (!e->waiting && e->waited_ms + (earliest - e->last_ms) <= RETRY_AFTER_WAIT_MS) {
+		e->waited_ms += earliest - e->last_ms;
+		e->waiting = true;
+	}
+	if (e->waiting || engine_is_awaited(e, e->n_sources))
+		return;
+	engine_end_attempt(e, out);
+}
+
+/* The partner is all there is, and is asked for nothing: it rests because it failed, or has
+ * nothing more for now. */
+static bool is_worth_waiting_for(const struct engine *e, int partner)
+{
+	return partner != SOURCE_NOBODY && source_is_usable(&e->sources[partner]) &&
+	       (e->sources[partner].rest_until_ms > e->last_ms ||
+		e->last_ms < e->ended_ms + PARTNER_PATIENCE_MS);
+}
+
+void engine_keep_busy(struct engine *e, struct engine_actions *out)
+{
+	if (picker_is_complete(&e->picker)) {
+		engine_finish(e, out);
+		return;
+	}
+	choose_sources(e, out);
+	if (e->active == SOURCE_NOBODY && e->partner == SOURCE_NOBODY) {
+		wait_or_end(e, out);
+		return;
+	}
+	if (e->active != SOURCE_NOBODY)
+		e->waiting = false;
+	engine_leave_to_partner(e, out);
+	fill_slots(e, out);
+	if (e->in_flight == 0 && e->active == SOURCE_NOBODY && !is_worth_waiting_for(e, e->partner))
+		wait_or_end(e, out);
+}
+
+void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions *out)
+{
+	struct engine_slot *s = &e->slots[slot];
+	bool nothing_held = e->picker.n_verified == 0 && e->picker.n_partials == 0;
+
+	if (s->cancelling)
+		return;
+	e->sources[s->source].no_range = true;
+	if (nothing_held && e->in_flight == 1 && s->range.first == 0 &&
+	    first_source(e, false, false) == SOURCE_NOBODY) {
+		s->whole = true;
+		s->range = picker_take_all(&e->picker);
+		engine_add_action(out, ACTION_ACCEPT_WHOLE)->slot = slot;
+		return;
+	}
+	engine_cancel_slot(e, slot, out);
+}

@@ -1,0 +1,264 @@
+#include "download/image/image_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/macros.h"
+
+#define HASH_BLOCK (256u << 10)
+
+static uint64_t free_bytes(int fd)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+/* Blocks for all of it, now, so that the disk cannot be full later. */
+static int allocate(int fd, uint64_t size, const char *path, struct err *err)
+{
+	struct stat st;
+	uint64_t needed;
+	uint64_t available = free_bytes(fd);
+
+	if (fstat(fd, &st) < 0)
+		return err_set_errno(err, -errno, "stat %s", path);
+	needed = size - MIN(size, (uint64_t)st.st_blocks * 512);
+	if (needed > available)
+		return err_set(err, -ENOSPC,
+			       "no space: %s needs %" PRIu64 " bytes more, %" PRIu64 " are free",
+			       path, needed, available);
+	if (fallocate(fd, 0, 0, (off_t)size) == 0)
+		return 0;
+	if (errno == ENOSPC)
+		return err_set(err, -ENOSPC,
+			       "no space: %s needs %" PRIu64 " bytes more, %" PRIu64 " are free",
+			       path, needed, free_bytes(fd));
+	if (errno != EOPNOTSUPP)
+		return err_set_errno(err, -errno, "allocate %" PRIu64 " bytes for %s", size, path);
+	if (ftruncate(fd, (off_t)size) < 0)
+		return err_set_errno(err, -errno, "set the size of %s", path);
+	return 0;
+}
+
+int image_file_open(struct image_file *ret, const char *directory, const char *file, uint64_t size,
+		    bool *ret_existed, struct err *err)
+{
+	struct image_file f = {.size = size};
+	struct stat st;
+	bool existed;
+	int rc;
+
+	if (asprintf(&f.path, "%s/%s.part", directory, file) < 0)
+		return err_set(err, -ENOMEM, "%s: out of memory", file);
+	f.fd = open(f.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (f.fd < 0) {
+		rc = err_set_errno(err, -errno, "open %s", f.path);
+		free(f.path);
+		return rc;
+	}
+	existed = fstat(f.fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
+	rc = 0;
+	if (!existed && ftruncate(f.fd, 0) < 0)
+		rc = err_set_errno(err, -errno, "truncate %s", f.path);
+	if (rc == 0)
+		rc = allocate(f.fd, size, f.path, err);
+	if (rc < 0) {
+		if (existed)
+			image_file_close(&f);
+		else
+			image_file_remove(&f);
+		return rc;
+	}
+	*ret = f;
+	*ret_existed = existed;
+	return 0;
+}
+
+void image_file_close(struct image_file *f)
+{
+	(void)close(f->fd);
+	free(f->path);
+	f->path = NULL;
+}
+
+void image_file_remove(struct image_file *f)
+{
+	(void)unlink(f->path);
+	image_file_close(f);
+}
+
+void image_file_remove_stale(const char *directory)
+{
+	DIR *entries = opendir(directory);
+	const struct dirent *entry;
+
+	while (entries && (entry = readdir(entries))) {
+		size_t length = strlen(entry->d_name);
+
+		if (length > 5 && strcmp(entry->d_name + length - 5, ".part") == 0)
+			(void)unlinkat(dirfd(entries), entry->d_name, 0);
+	}
+	if (entries)
+		(void)closedir(entries);
+}
+
+int image_file_write(const struct image_file *f, uint64_t offset, struct span bytes,
+		     struct err *err)
+{
+	size_t done = 0;
+
+	while (done < bytes.size) {
+		ssize_t n = pwrite(f->fd, bytes.bytes + done, bytes.size - done,
+				   (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(err, -errno, "write %s at %" PRIu64, f->path,
+					     offset + done);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int image_file_read(const struct image_file *f, uint64_t offset, void *ret, size_t n,
+		    struct err *err)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = pread(f->fd, (uint8_t *)ret + done, n - done, (off_t)(offset + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_set_errno(err, -errno, "read %s at %" PRIu64, f->path,
+					     offset + done);
+		if (got == 0)
+			return err_set(err, -EIO,
+				       "read %s: ends at %" PRIu64 " of %" PRIu64 " bytes", f->path,
+				       offset + done, f->size);
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+int image_file_sync(const struct image_file *f, struct err *err)
+{
+	if (fdatasync(f->fd) < 0)
+		return err_set_errno(err, -errno, "sync %s", f->path);
+	return 0;
+}
+
+static int hash_into(const struct image_file *f, uint64_t offset, uint64_t length,
+		     EVP_MD_CTX *digest, uint8_t *block, struct err *err)
+{
+	for (uint64_t done = 0; done < length;) {
+		size_t n = (size_t)MIN(HASH_BLOCK, length - done);
+		int rc = image_file_read(f, offset + done, block, n, err);
+
+		if (rc < 0)
+			return rc;
+		if (EVP_DigestUpdate(digest, block, n) != 1)
+			return err_set(err, -EIO, "SHA-256 failed");
+		done += n;
+	}
+	return 0;
+}
+
+int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
+		    uint8_t ret[DIGEST_SIZE], struct err *err)
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	uint8_t *block = malloc(HASH_BLOCK);
+	int rc;
+
+	if (digest && block && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1)
+		rc = hash_into(f, offset, length, digest, block, err);
+	else
+		rc = err_set(err, -ENOMEM, "SHA-256: out of memory");
+	if (rc == 0 && EVP_DigestFinal_ex(digest, ret, NULL) != 1)
+		rc = err_set(err, -EIO, "SHA-256 failed");
+	free(block);
+	EVP_MD_CTX_free(digest);
+	return rc;
+}
+
+bool image_file_is_in_place(const struct image_file *f)
+{
+	struct stat ours;
+	struct stat there;
+
+	return fstat(f->fd, &ours) == 0 && lstat(f->path, &there) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino &&
+	       (uint64_t)ours.st_size == f->size;
+}
+
+static int move_into(struct image_file *f, const char *folder, const char *file, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, file) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "%s/%s: path too long", folder, file);
+	if (rename(f->path, path) < 0)
+		return err_set_errno(err, -errno, "move %s to %s", f->path, path);
+	return directory_sync(folder, err);
+}
+
+/* Before the image is whole: one that was downloaded is never taken for an imported one. */
+static int set_mark(const struct image_file *f, const char *folder, struct err *err)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/" IMAGE_DOWNLOADED_MARK, folder) >=
+	    sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
+	if (!f->marked)
+		return unlink(path) == 0 || errno == ENOENT
+			       ? 0
+			       : err_set_errno(err, -errno, "remove %s", path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return err_set_errno(err, -errno, "create %s", path);
+	(void)close(fd); /* empty: the folder's sync keeps it */
+	return 0;
+}
+
+int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
+		       const char *images, struct err *err)
+{
+	char folder[PATH_MAX];
+	char path[PATH_MAX];
+	int rc = image_file_sync(f, err);
+
+	if (rc < 0)
+		return rc;
+	(void)snprintf(folder, sizeof(folder), "%s/%s", images, manifest->version);
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
+		return err_set_errno(err, -errno, "create %s", folder);
+	if ((size_t)snprintf(path, sizeof(path), "%s/manifest.jws", folder) >= sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
+	rc = set_mark(f, folder, err);
+	if (rc == 0)
+		rc = atomic_file_write(path, jws, 0644, err);
+	if (rc == 0)
+		rc = move_into(f, folder, manifest->file, err);
+	if (rc == 0)
+		rc = directory_sync(images, err);
+	if (rc == 0)
+		image_file_close(f);
+	return rc;
+}

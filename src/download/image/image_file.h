@@ -1,0 +1,51 @@
+/* image_file.h - the image of a download while it is incomplete: <directory>/<file>.part.
+ *
+ * All of it blocks on the disk: call it on the thread pool. image_file_write may run on several
+ * threads at once for ranges that do not overlap.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "download/image/manifest.h"
+
+/* Lies on a conductor beside an image that no operator imported, there or on its HA peer. No
+ * manifest can name a file so. */
+#define IMAGE_DOWNLOADED_MARK ".downloaded"
+
+struct image_file {
+	int fd;
+	char *path;
+	uint64_t size;
+	bool marked; /* it is published with IMAGE_DOWNLOADED_MARK */
+};
+
+/* Open or make it, with room for size bytes: -ENOSPC says how much is needed and how much is
+ * there, and leaves nothing behind. *ret_existed: it was there, with this size; else nothing
+ * in it is to be believed. */
+int image_file_open(struct image_file *ret, const char *directory, const char *file, uint64_t size,
+		    bool *ret_existed, struct err *err);
+void image_file_close(struct image_file *f);
+void image_file_remove(struct image_file *f);
+
+/* Remove every .part in directory. */
+void image_file_remove_stale(const char *directory);
+
+int image_file_write(const struct image_file *f, uint64_t offset, struct span bytes,
+		     struct err *err);
+int image_file_read(const struct image_file *f, uint64_t offset, void *ret, size_t n,
+		    struct err *err);
+int image_file_sync(const struct image_file *f, struct err *err);
+int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
+		    uint8_t ret[DIGEST_SIZE], struct err *err);
+
+/* Is it still the file at its path, with its size? What is renamed then is what was read. */
+bool image_file_is_in_place(const struct image_file *f);
+
+/* All pieces are verified: make <images>/<version>/ with the manifest, and the file in it. Each
+ * step may be the last before a power cut, and be done again. Closes f when it succeeds. */
+int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
+		       const char *images, struct err *err);

@@ -1,0 +1,40 @@
+/* index.h - which versions a repository has: index.json (docs/download.md, "Repository layout"). */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "download/image/manifest.h"
+
+#define INDEX_SIZE_MAX (1u << 20) /* bytes of JSON */
+
+/* Its manifest is <version>/manifest.jws, relative to the repository's URL: no other is taken. */
+struct index_entry {
+	char version[MANIFEST_NAME_SIZE];
+	/* By an operator, there or on the HA peer. A conductor says of the others that they were
+	 * not; what lies in a folder of any other server was put there. */
+	bool imported;
+};
+
+struct index {
+	struct index_entry *entries; /* owned */
+	size_t n_entries;
+};
+
+/* Entries whose version is no name, or whose manifest is elsewhere, refuse the whole index; a
+ * version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
+int index_parse(struct index *ret, struct span json, struct err *err);
+/* Leave out what was not imported. */
+void index_keep_imported(struct index *index);
+const struct index_entry *index_find(const struct index *index, const char *version);
+void index_release(struct index *index);
+
+/* One entry of "versions". */
+void index_add_version(cJSON *versions, const char *version, bool imported);
+
+/* Rebuild <directory>/index.json from the folders in it that hold a manifest.jws; atomically.
+ * Used by repository and by `create software manifest`. */
+int index_write(const char *directory, struct err *err);

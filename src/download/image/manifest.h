@@ -1,0 +1,63 @@
+/* manifest.h - what a version is: its file, its size, and the digest of every piece, signed.
+ *
+ * The format and its limits: docs/download.md, "Repository layout". A manifest that fails any of
+ * them is refused as a whole and leaves the caller's struct untouched.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/jws.h"
+#include "base/span.h"
+
+#define MANIFEST_TYP       "steward-manifest+jws"
+#define MANIFEST_SIZE_MAX  (4u << 20) /* bytes of JWS */
+#define MANIFEST_NAME_SIZE 129        /* of version and file, with the final zero */
+#define PIECE_SIZE_MIN     (64u << 10)
+#define PIECE_SIZE_MAX     (16u << 20)
+
+struct manifest {
+	char version[MANIFEST_NAME_SIZE];
+	char file[MANIFEST_NAME_SIZE];
+	uint64_t size; /* bytes, at least 1 */
+	uint32_t piece_size;
+	uint32_t n_pieces;
+	uint8_t sha256[DIGEST_SIZE];    /* of the whole file */
+	uint8_t (*pieces)[DIGEST_SIZE]; /* n_pieces of them; owned */
+	int64_t created;                /* Unix seconds */
+	/* Which image this is: SHA-256 over all of the above but created. Two manifests of one
+	 * image, signed at other times or by other keys, have the same. */
+	uint8_t digest[DIGEST_SIZE];
+};
+
+/* Whether name may be a version or a file (docs/download.md, "Repository layout"). */
+bool manifest_name_is_valid(const char *name);
+
+/* Verify the signature by one of keys, then read. version is what was asked for; NULL takes
+ * any. Errors: -EBADMSG (malformed), -EKEYREJECTED (signature), -EPROTO (another version),
+ * -E2BIG, -ENOMEM. */
+int manifest_parse(struct manifest *ret, const struct jws_key *keys, size_t n_keys, struct span jws,
+		   const char *version, struct err *err);
+
+/* Hash the image at path in one pass and fill ret. file is the path's last component.
+ * Errors: also the file's own. */
+int manifest_of_file(struct manifest *ret, const char *path, const char *version,
+		     uint32_t piece_size, int64_t created, struct err *err);
+
+/* The signed JWS, zero-terminated, to be freed by the caller. */
+int manifest_sign(const struct manifest *manifest, const struct jws_key *key, char **ret_jws,
+		  struct err *err);
+
+void manifest_release(struct manifest *manifest);
+
+/* Fill err with -EBADMSG, the piece and both digests; return that. */
+int manifest_describe_mismatch(const struct manifest *manifest, uint32_t piece,
+			       const uint8_t found[DIGEST_SIZE], struct err *err);
+
+/* Where a piece begins, and how long it is (the last one may be shorter). Bytes. */
+uint64_t manifest_piece_first(const struct manifest *manifest, uint32_t piece);
+uint32_t manifest_piece_length(const struct manifest *manifest, uint32_t piece);

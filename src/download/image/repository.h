@@ -1,0 +1,69 @@
+/* repository.h - the node's images, laid out and served as a source for others.
+ *
+ * <state-directory>/images/{index.json,<version>/{manifest.jws,<file>}} (docs/download.md, "On
+ * disk"). An image counts once its folder holds a manifest and a file of the manifest's size; at
+ * each start the index is rebuilt from the folders, and what was half published is removed.
+ *
+ * What the loop thread knows of the images is here in memory; functions marked "blocks" touch
+ * the disk and nothing that is shared, and run on the thread pool.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "download/image/image_file.h"
+#include "download/image/manifest.h"
+#include "download/image/trusted_keys.h"
+
+struct image {
+	char version[MANIFEST_NAME_SIZE];
+	char file[MANIFEST_NAME_SIZE];
+	uint64_t size;
+	uint8_t sha256[DIGEST_SIZE];
+	int64_t created; /* Unix seconds, of the manifest */
+	bool imported;   /* by an operator, here or on the HA peer; known on a conductor */
+};
+
+struct repository;
+
+/* Make <state>/images and <state>/downloads, on one filesystem, and find the images. Blocks.
+ * removed gets a line if something was no complete image and was removed; trouble, if the
+ * directories or an image cannot be read or written: there is just less then. Their codes are
+ * else 0. Errors: -EXDEV, -ENOMEM. */
+int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
+		    struct err *trouble, struct err *err);
+void repository_close(struct repository *r);
+
+const char *repository_directory(const struct repository *r);
+const struct image *repository_find(const struct repository *r, const char *version);
+size_t repository_count(const struct repository *r);
+cJSON *repository_to_json(const struct repository *r);
+/* An index.json of nothing but what was imported. */
+cJSON *repository_imported_index(const struct repository *r);
+cJSON *image_to_json(const struct image *image);
+
+/* An image was published, or its files were removed: note it. -ENOMEM. */
+int repository_add(struct repository *r, const struct manifest *manifest, bool imported);
+void repository_forget(struct repository *r, const char *version);
+
+/* Write index.json from the folders. Blocks; jobs of several downloads may end at once. */
+int repository_write_index(struct repository *r, struct err *err);
+
+/* Remove an image's folder; 0 if there is none. It is renamed away first, so that it is never
+ * half there. Blocks. */
+int repository_remove_files(struct repository *r, const char *version, struct err *err);
+
+/* Once more what repository_open() does, where it could not. Blocks. */
+int repository_make_directories(const struct repository *r, struct err *err);
+
+/* Check an image again: its manifest's signature, and each piece. progress is called after each, on
+ * the same thread, and ends it by returning false (-ECANCELED). -EBADMSG: damaged; err has the
+ * piece and both digests. Blocks. */
+int repository_verify(const struct repository *r, const char *version,
+		      const struct trusted_keys *keys,
+		      bool (*progress)(void *owner, uint64_t done, uint64_t size), void *owner,
+		      struct err *err);

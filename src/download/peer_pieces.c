@@ -1,0 +1,190 @@
+#include "download/peer_pieces.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "download/image/index.h"
+#include "download/image/piece_map.h"
+#include "download/peer_turn.h"
+
+#define MISSED_MAX 2 /* each is a second, or HA_ANSWER_MS where nothing comes */
+
+bool peer_pieces_are_valid(struct span bitmap, uint32_t n_pieces)
+{
+	unsigned spare = (8 - n_pieces % 8) % 8;
+
+	return bitmap.size == piece_bits_size(n_pieces) &&
+	       (bitmap.bytes[bitmap.size - 1] & ((1u << spare) - 1)) == 0;
+}
+
+static void fetch(struct peer_pieces *h, char *url, size_t max, http_fetch_done_cb done)
+{
+	const struct http_ask ask = {
+		.url = url,
+		.access = &h->peer->access,
+		.max_bytes = max,
+		.timeout_ms = HA_ANSWER_MS,
+	};
+
+	/* Without memory it is asked again in a second. */
+	if (url)
+		(void)http_fetch_start(&h->fetch, h->client, h->loop, &ask, done, h);
+	free(url);
+}
+
+/* The peer has none, or another image than it had: its manifest counts no longer. */
+static void tell_none(struct peer_pieces *h, const struct err *why)
+{
+	h->same_manifest = false;
+	h->told(h, PIECES_NONE, why->text);
+}
+
+/* One answer that did not come says nothing of what it has. */
+static void miss(struct peer_pieces *h, const struct err *why)
+{
+	if (++h->n_missed >= MISSED_MAX)
+		tell_none(h, why);
+}
+
+static void tell_all(struct peer_pieces *h)
+{
+	for (uint32_t piece = 0; piece < h->manifest->n_pieces; piece++)
+		piece_bits_set(h->bits, piece);
+	h->settled = true;
+	h->told(h, PIECES_KNOWN, NULL);
+}
+
+static void on_index(struct http_fetch *http_fetch, const struct http_fetch_result *result,
+		     void *owner)
+{
+	struct peer_pieces *h = owner;
+	struct index index = {0};
+	struct err err;
+	bool has_it = false;
+
+	(void)http_fetch;
+	h->fetch = NULL;
+	if (result->err.code < 0) {
+		miss(h, &result->err);
+		return;
+	}
+	if (index_parse(&index, result->body, &err) == 0) {
+		has_it = index_find(&index, h->version);
+		if (!has_it)
+			(void)err_set(&err, -ENOENT, "has nothing of %s", h->version);
+	}
+	index_release(&index);
+	if (has_it)
+		tell_all(h);
+	else
+		tell_none(h, &err);
+}
+
+static void take_pieces(struct peer_pieces *h, struct span bitmap)
+{
+	struct err err;
+
+	if (!peer_pieces_are_valid(bitmap, h->manifest->n_pieces)) {
+		(void)err_set(
+			&err, -EBADMSG,
+			"pieces: no bitmap of %u pieces, of %zu bytes where %zu were expected",
+			h->manifest->n_pieces, bitmap.size, piece_bits_size(h->manifest->n_pieces));
+		tell_none(h, &err);
+		return;
+	}
+	memcpy(h->bits, bitmap.bytes, bitmap.size);
+	h->n_missed = 0;
+	h->told(h, PIECES_KNOWN, NULL);
+}
+
+static void on_pieces(struct http_fetch *http_fetch, const struct http_fetch_result *result,
+		      void *owner)
+{
+	struct peer_pieces *h = owner;
+	char *url = NULL;
+
+	(void)http_fetch;
+	h->fetch = NULL;
+	if (result->status == 404) {
+		if (asprintf(&url, "%sindex.json", h->peer->url) < 0)
+			url = NULL;
+		fetch(h, url, INDEX_SIZE_MAX, on_index);
+	} else if (result->err.code < 0) {
+		miss(h, &result->err);
+	} else {
+		take_pieces(h, result->body);
+	}
+}
+
+static void ask_for_pieces(struct peer_pieces *h)
+{
+	fetch(h, source_url(h->peer, h->version, "pieces"), piece_bits_size(h->manifest->n_pieces),
+	      on_pieces);
+}
+
+static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_result *result,
+			void *owner)
+{
+	struct peer_pieces *h = owner;
+	struct manifest theirs = {0};
+	struct err err = result->err;
+
+	(void)http_fetch;
+	h->fetch = NULL;
+	if (err.code < 0) {
+		if (result->status == 404)
+			(void)err_set(&err, -ENOENT, "has nothing of %s", h->version);
+		tell_none(h, &err);
+		return;
+	}
+	if (manifest_parse(&theirs, h->keys->keys, h->keys->n, result->body, h->version, &err) <
+	    0) {
+		(void)err_wrap(&err, "manifest");
+		h->settled = true; /* for this attempt, as with any source */
+		tell_none(h, &err);
+		return;
+	}
+	h->same_manifest = memcmp(theirs.digest, h->manifest->digest, DIGEST_SIZE) == 0;
+	h->settled = !h->same_manifest;
+	manifest_release(&theirs);
+	if (h->same_manifest)
+		ask_for_pieces(h);
+	else
+		h->told(h, PIECES_OF_ANOTHER, "different manifest");
+}
+
+int peer_pieces_init(struct peer_pieces *h)
+{
+	peer_pieces_release(h);
+	h->same_manifest = false;
+	h->settled = false;
+	h->n_missed = 0;
+	h->bits = calloc(piece_bits_size(h->manifest->n_pieces), 1);
+	return h->bits ? 0 : -ENOMEM;
+}
+
+void peer_pieces_ask(struct peer_pieces *h)
+{
+	if (h->fetch || h->settled)
+		return;
+	if (h->same_manifest)
+		ask_for_pieces(h);
+	else
+		fetch(h, source_url(h->peer, h->version, "manifest.jws"), MANIFEST_SIZE_MAX,
+		      on_manifest);
+}
+
+void peer_pieces_stop(struct peer_pieces *h)
+{
+	if (h->fetch)
+		http_fetch_cancel(h->fetch);
+	h->fetch = NULL;
+}
+
+void peer_pieces_release(struct peer_pieces *h)
+{
+	peer_pieces_stop(h);
+	free(h->bits);
+	h->bits = NULL;
+}

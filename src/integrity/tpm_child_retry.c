@@ -1,0 +1,67 @@
+#include "integrity/tpm_child_retry.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/macros.h"
+
+/* The first pause is none: most that is momentary is over by then. */
+static const unsigned pauses_ms[] = {0, 50, 100, 200, 400, 800};
+
+struct job {
+	const char *tcti;
+	unsigned wait_ms;
+	tpm_child_work_cb work;
+	void *shared;
+	bool make_room;
+};
+
+static int in_child(void *shared, struct failure *f)
+{
+	const struct job *job = shared;
+	struct tpm t;
+	int rc = tpm_open(&t, job->tcti, job->wait_ms, &f->err);
+
+	if (rc < 0) {
+		f->tpm_rc = t.last_rc;
+		return failure_because(f, rc == -ENODEV ? CAUSE_NO_TPM : failure_tpm_cause(rc));
+	}
+	if (job->make_room)
+		(void)tpm_make_room(&t, NULL);
+	rc = job->work(&t, job->shared, f);
+	f->tpm_rc = rc < 0 ? t.last_rc : 0;
+	tpm_close(&t);
+	return rc;
+}
+
+static void pause_ms(unsigned ms)
+{
+	const struct timespec pause = {.tv_nsec = ms * 1000000L};
+
+	if (ms > 0)
+		(void)nanosleep(&pause, NULL);
+}
+
+/* An authorization that is set is told the same way each time; one that is not, only once. */
+static bool may_be_momentary(const struct failure *f)
+{
+	return f->cause == CAUSE_TPM_NOT_READY || f->cause == CAUSE_TPM_AUTHORIZATION;
+}
+
+int tpm_child_ask(const char *tcti, unsigned wait_ms, tpm_child_work_cb work, void *shared,
+		  struct failure *f)
+{
+	struct job job = {.tcti = tcti, .wait_ms = wait_ms, .work = work, .shared = shared};
+	const struct failure before = *f;
+	int rc = tpm_child_run(in_child, &job, f);
+
+	for (size_t i = 0; rc < 0 && may_be_momentary(f) && i < N_ELEMENTS(pauses_ms); i++) {
+		log_debug("again in %u ms: %s", pauses_ms[i], f->err.text);
+		pause_ms(pauses_ms[i]);
+		job.make_room |= tpm_code(f->tpm_rc) == -ENOSPC && tpm_is_raw(tcti);
+		*f = before;
+		rc = tpm_child_run(in_child, &job, f);
+	}
+	return rc;
+}

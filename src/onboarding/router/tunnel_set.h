@@ -1,0 +1,63 @@
+/* tunnel_set.h - the router's tunnels: one to each conductor with which it is enrolled.
+ *
+ * Calling sequence: tunnel_set_init -> tunnel_set_start ... -> tunnel_set_close.
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <limits.h>
+
+#include "onboarding/message.h"
+#include "onboarding/router/tunnel.h"
+
+/* Strings are borrowed until closed. */
+struct tunnel_set_options {
+	uv_loop_t *loop;
+	const char *key_file;           /* of our private key */
+	const char *socket;             /* where the tunnels lead to */
+	const char *directory;          /* for known_hosts */
+	void (*connected)(void *owner); /* a tunnel: its port may be another than it was */
+	void (*changed)(void *owner);   /* a tunnel is down */
+	void *owner;
+};
+
+enum link_state {
+	LINK_NONE,
+	LINK_OPEN,
+	LINK_CLOSING, /* then another takes its place, where one is wanted */
+};
+
+struct link {
+	enum link_state state;
+	struct tunnel_set *links;
+	struct message_conductor conductor;
+	struct tunnel tunnel;
+	char known_hosts[PATH_MAX];
+	struct span host_keys[MESSAGE_HOST_KEYS_MAX];
+};
+
+struct tunnel_set {
+	struct tunnel_set_options options;
+	struct link each[MESSAGE_CONDUCTORS_MAX];
+	struct message_conductor wanted[MESSAGE_CONDUCTORS_MAX];
+	size_t n_wanted;
+	void (*closed)(void *owner); /* NULL = not closing */
+	void *owner;
+};
+
+void tunnel_set_init(struct tunnel_set *links, const struct tunnel_set_options *options);
+
+/* Build a tunnel to each of these conductors, once the tunnels of before have ended. conductors
+ * are copied. */
+void tunnel_set_start(struct tunnel_set *links, const struct message_conductor *conductors,
+		      size_t n);
+
+/* The local port that leads to the repository of conductor i; 0 = there is none. */
+uint16_t tunnel_set_repository_port(const struct tunnel_set *links, size_t i);
+/* Adds to item: "tunnel": "none" or the tunnel's state; "since": when it came up or went down;
+ * "problem": what keeps it down; "next-try". Times are seconds since 1970, null where there is
+ * none. */
+void tunnel_set_describe(const struct tunnel_set *links, size_t i, cJSON *item);
+
+/* closed may come at once. The other callbacks do not come any more. */
+void tunnel_set_close(struct tunnel_set *links, void (*closed)(void *owner), void *owner);

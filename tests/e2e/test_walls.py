@@ -1,0 +1,116 @@
+"""The walls between the rooms of src/: an include that ARCHITECTURE.md does not allow does not
+compile. Each is tried with the very command that builds the room."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from steward import BUILD, ROOT
+
+SRC = os.path.join(ROOT, "src")
+# The table of ARCHITECTURE.md: what each room may include, beside itself and what these may.
+ROOMS = {
+    "base": [],
+    "http": ["base"],
+    "config": ["base"],
+    "tpm": ["base"],
+    "integrity": ["tpm", "config"],
+    "download/engine": ["base"],
+    "download/image": ["base"],
+    "download": ["download/engine", "download/image", "http"],
+    "onboarding": ["base"],
+    "onboarding/router": ["onboarding", "tpm"],
+    "conductor/registry": ["onboarding"],
+    "conductor/enrolment": ["conductor/registry"],
+    "conductor/tunnels": ["conductor/registry"],
+    "node": ["download", "integrity", "config"],
+    "stewardd": ["node", "onboarding/router"],
+    "conductord": ["node", "conductor/enrolment", "conductor/tunnels"],
+    "integrity-handler": ["integrity", "config"],
+    "stewardctl": ["download", "integrity", "config"],
+}
+PURE = "download/engine"
+SHARE_MAX = 0.2  # of all lines, in one room
+
+
+def reach(room):
+    seen = {room}
+    for below in ROOMS[room]:
+        seen |= reach(below)
+    return seen
+
+
+def files(room, ending):
+    folder = os.path.join(SRC, room)
+    return sorted(f for f in os.listdir(folder) if f.endswith(ending))
+
+
+def header(room, private=False):
+    return next((f"{room}/{f}" for f in files(room, ".h") if f.endswith("_private.h") == private),
+                None)
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """Of one file of each room: the words of its compilation, but for the file itself."""
+    with open(os.path.join(BUILD, "compile_commands.json")) as file:
+        entries = json.load(file)
+    made = {}
+    for entry in entries:
+        room = os.path.relpath(os.path.dirname(entry["file"]), SRC)
+        if room in ROOMS and not entry["file"].endswith("/main.c"):
+            words = shlex.split(entry["command"])
+            made[room] = (entry["directory"], words[:words.index("-o")])
+    return made
+
+
+def compiles(commands, room, include):
+    directory, words = commands[room]
+    done = subprocess.run([*words, "-fsyntax-only", "-x", "c", "-"], cwd=directory, text=True,
+                          input=f"#include {include}\nextern int x;\n", capture_output=True)
+    if done.returncode:
+        assert re.search(r"No such file|not found|is not for it", done.stderr), done.stderr
+    return done.returncode == 0
+
+
+def test_each_folder_is_a_room():
+    folders = {os.path.relpath(folder, SRC) for folder, _, names in os.walk(SRC)
+               if any(name.endswith((".c", ".h")) for name in names)}
+    assert folders == set(ROOMS)
+
+
+@pytest.mark.release_only
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_a_room_may_include(commands, room):
+    for other in ROOMS:
+        public, private = header(other), header(other, private=True)
+        if public:
+            assert compiles(commands, room, f'"{public}"') == (other in reach(room)), public
+        if private:
+            assert compiles(commands, room, f'"{private}"') == (other == room), private
+
+
+@pytest.mark.release_only
+@pytest.mark.parametrize("name", ["uv.h", "curl/curl.h", "microhttpd.h", "fcntl.h", "unistd.h",
+                                  "sys/socket.h", "time.h"])
+def test_the_engine_does_no_io(commands, name):
+    assert not compiles(commands, PURE, f"<{name}>")
+    assert compiles(commands, "download", f"<{name}>")
+
+
+def lines(room):
+    total = 0
+    for name in files(room, (".c", ".h")):
+        with open(os.path.join(SRC, room, name)) as file:
+            total += sum(1 for _ in file)
+    return total
+
+
+def test_no_room_is_too_large():
+    counted = {room: lines(room) for room in ROOMS}
+    assert {room: n for room, n in counted.items()
+            if n > SHARE_MAX * sum(counted.values())} == {}

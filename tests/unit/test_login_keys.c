@@ -1,0 +1,158 @@
+/* Who may log in: in sshd's file, in memory, and whose session ends. */
+#include "registry_world.h"
+
+#include "base/macros.h"
+#include "conductor/registry/registry_nodes.h"
+#include "conductor/tunnels/login_keys.h"
+
+struct keys_world {
+	struct registry_world *registry;
+	uv_loop_t loop;
+	char path[256];
+	struct login_keys keys;
+	unsigned gone;
+	uint8_t last[SSH_KEY_ED25519_SIZE]; /* that has gone */
+	bool closed;
+};
+
+static void on_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
+{
+	struct keys_world *w = owner;
+
+	w->gone++;
+	memcpy(w->last, blob, sizeof(w->last));
+}
+
+static void on_closed(void *owner)
+{
+	((struct keys_world *)owner)->closed = true;
+}
+
+static void begin(struct keys_world *w, struct registry_world *registry)
+{
+	*w = (struct keys_world){.registry = registry};
+	(void)snprintf(w->path, sizeof(w->path), "%s/authorized_keys", registry->folder);
+	const struct login_keys_options options = {
+		.loop = &w->loop,
+		.registry = registry->r,
+		.path = w->path,
+		.repository_port = 8930,
+		.gone = on_gone,
+		.owner = w,
+	};
+
+	assert_int_equal(uv_loop_init(&w->loop), 0);
+	login_keys_init(&w->keys, &options);
+}
+
+static void end(struct keys_world *w)
+{
+	login_keys_close(&w->keys, on_closed, w);
+	test_run_until(&w->loop, &w->closed);
+	test_close_loop(&w->loop);
+}
+
+/* Node n<number> with the key of that number: its port. */
+static uint16_t enrol(struct registry *r, unsigned number)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, number);
+	struct registry_decision decision;
+	char node[8];
+	char asset_id[8];
+	struct err err;
+
+	(void)snprintf(node, sizeof(node), "n%u", number);
+	(void)snprintf(asset_id, sizeof(asset_id), "A%u", number);
+	assert_ok(registry_node_set_asset_id(r, "r0", node, asset_id, &world_origin, &err), &err);
+	proof.asset_id = asset_id;
+	assert_int_equal(world_enrol(r, &proof, &decision), REGISTRY_VERDICT_NEW);
+	return decision.listen_port;
+}
+
+static uint16_t find(struct keys_world *w, unsigned number)
+{
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	uint16_t port = 1;
+	struct err err;
+
+	authorized_key_fingerprint(world_ssh_key(number).bytes, fingerprint);
+	assert_ok(login_keys_find(&w->keys, fingerprint, &port, &err), &err);
+	return port;
+}
+
+static void test_whose_key_it_is(struct registry_world *registry)
+{
+	struct keys_world w;
+	uint16_t ports[4];
+	struct err err;
+
+	world_configure(registry->r, ONBOARDING_PSK_ONLY);
+	begin(&w, registry);
+	for (unsigned i = 0; i < 3; i++)
+		ports[i] = enrol(registry->r, i);
+	assert_ok(login_keys_sync(&w.keys, &err), &err);
+	/* What is known needs no registry. */
+	w.keys.options.registry = NULL;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(find(&w, i), ports[i]);
+	w.keys.options.registry = registry->r;
+	/* What is not may have been enrolled by another conductor. */
+	ports[3] = enrol(registry->r, 3);
+	assert_int_equal(find(&w, 3), ports[3]);
+	assert_int_equal(find(&w, 7), 0);
+	end(&w);
+}
+
+/* Of four the second is taken away, then the first has another key, then the last goes. */
+static void test_whose_session_ends(struct registry_world *registry)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 9);
+	struct registry_decision decision;
+	struct keys_world w;
+	uint16_t ports[4];
+	struct err err;
+
+	world_configure(registry->r, ONBOARDING_PSK_ONLY);
+	begin(&w, registry);
+	for (unsigned i = 0; i < 4; i++)
+		ports[i] = enrol(registry->r, i);
+	assert_ok(login_keys_sync(&w.keys, &err), &err);
+	for (unsigned i = 0; i < 3; i++) {
+		static const unsigned gone[] = {1, 0, 3};
+		char node[8];
+
+		(void)snprintf(node, sizeof(node), "n%u", gone[i]);
+		assert_ok(registry_node_reset(registry->r, "r0", node, &world_origin, &err), &err);
+		if (gone[i] == 0) {
+			struct registry_token_order order = world_order(
+				"ff0102030405060708090a0b0c0d0e0f", WORLD_NOW_S + 86400);
+			struct registry_claims claims;
+
+			assert_ok(registry_token_issue(registry->r, &order, &world_origin, &claims,
+						       &err),
+				  &err);
+			registry_claims_release(&claims);
+			proof.jti = order.jti;
+			(void)world_enrol(registry->r, &proof, &decision);
+		}
+		assert_ok(login_keys_sync(&w.keys, &err), &err);
+		while (w.gone <= i)
+			(void)uv_run(&w.loop, UV_RUN_ONCE);
+		assert_int_equal(w.gone, i + 1);
+		assert_memory_equal(w.last, world_ssh_key(gone[i]).bytes, sizeof(w.last));
+		assert_int_equal(find(&w, gone[i]), 0);
+		assert_int_equal(find(&w, 2), ports[2]);
+	}
+	assert_int_equal(find(&w, 9), ports[0]);
+	end(&w);
+}
+
+int main(void)
+{
+	static const struct registry_test tests[] = {
+		REGISTRY_TEST(test_whose_key_it_is),
+		REGISTRY_TEST(test_whose_session_ends),
+	};
+
+	return registry_world_main(tests, N_ELEMENTS(tests));
+}
