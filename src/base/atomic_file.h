@@ -16,13 +16,15 @@
  * file is as it was. */
 int atomic_file_write(const char *path, struct span content, mode_t mode, struct err *err);
 
-/* Whoever may write a file that we read decides what we do: it has to be root's, or of the user
- * that this process is. For a program that a person runs on files of anybody: no matter whose. */
+/* Whoever can write a file that we read decides what we do. So it must belong to root, or to the
+ * user of this process. This switches the check off, for a program that a person runs on any
+ * files. */
 void file_accept_any_owner(void);
 
-/* Open a regular file to be read, without waiting: somebody may have put a FIFO or a device in its
- * place, which would never end or never begin. -EINVAL; -EPERM: it is somebody else's; else the
- * errors of open. A link to one is followed: who configures a path may have it so. */
+/* Opens a regular file for reading, and never waits: somebody may have put a FIFO or a device in
+ * its place, which would block or never end. -EINVAL: it is not a regular file; -EPERM: it is
+ * somebody else's; else the errors of open. A link to a regular file is followed, since the path
+ * is configured. */
 int file_open(const char *path, struct err *err);
 /* The same; NULL with err filled. The caller closes it. */
 FILE *file_open_stream(const char *path, struct err *err);
@@ -31,8 +33,8 @@ FILE *file_open_stream(const char *path, struct err *err);
  * caller frees *ret_bytes. Errors: -EFBIG if it is longer, else those of open and read. */
 int file_read(const char *path, size_t max, char **ret_bytes, size_t *ret_size, struct err *err);
 
-/* The same of a regular file at its own name, for what we keep ourselves: follows no link.
- * -EBADMSG: it is something else, and what; or somebody else's. */
+/* The same for files that we keep ourselves: follows no link. -EBADMSG: it is not a regular file,
+ * or somebody else's; the message says which. */
 int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *ret_size,
 		      struct err *err);
 

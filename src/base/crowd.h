@@ -1,24 +1,24 @@
-/* crowd.h - who is connected to a listener: who comes in, who waits, and who must go.
+/* crowd.h - the connections of a listener: which are served, which wait, and which must go.
  *
- * Connections are counted for each origin (a user, an address, a process: whatever the owner makes
- * a key of), and origins have a rank. Three rules:
+ * Connections are counted for each origin (a user, an address, a process: the owner makes a key
+ * of it), and each origin has a rank. Three rules:
  *
- * - An origin has at most `each` places; strangers have `strangers` of all places together; the
- *   last `reserve` places are for the trusted alone.
- * - Who finds its part full takes the place of a connection that is idle: of its own where its own
- *   part is full, else of the largest origin of no higher rank. Idle is a connection without a
- * whole request, so one that says nothing, or that sends its request for ever. Nobody loses a place
- * who came, or was served, less than grace_ms ago.
- * - Where nobody can go yet, one waits for patience_ms; then, and where too many wait, it is
- *   refused.
+ * - An origin has at most `each` places; all strangers together have `strangers` places; the last
+ *   `reserve` places are only for the trusted.
+ * - If its part is full, a new connection replaces an idle one: of its own origin if that one's
+ *   part is full, else of the largest origin of no higher rank. Idle means without a whole
+ *   request: it says nothing, or sends its request for ever. A connection that came or was served
+ *   less than grace_ms ago is never replaced.
+ * - If none can be replaced yet, the new connection waits for patience_ms. After that, or if too
+ *   many wait, it is refused.
  *
- * Besides, nobody is idle for longer than idle_ms, however many bytes it sends meanwhile; and an
- * origin has at most `streams` replies without end.
+ * Besides, no connection is idle for longer than idle_ms, however many bytes it sends meanwhile;
+ * and an origin has at most `streams` replies without end.
  *
  * Pure: time is an argument. Memory: one small block for each origin.
  *
- * Calling sequence: crowd_new -> crowd_arrive, busy, idle, leave ..., after each of them and at
- * crowd_due_ms() crowd_next() until it says no -> crowd_free.
+ * Calling sequence: crowd_new -> crowd_arrive, busy, idle, leave ..., and after each of them and
+ * at crowd_due_ms() crowd_next() until it returns false -> crowd_free.
  */
 #pragma once
 
@@ -48,8 +48,8 @@ struct crowd_limits {
 	uint32_t grace_ms;
 	uint32_t patience_ms;
 	uint32_t idle_ms;
-	/* There is one origin only, and who is behind needs no look: none is refused, but nobody is
-	 * to arrive while too many wait. */
+	/* There is only one origin, and connections are not accepted while too many wait: so none
+	 * is refused. */
 	bool all_wait;
 };
 
@@ -73,7 +73,8 @@ struct crowd *crowd_new(const struct crowd_limits *limits);
 /* Nobody is in it any more. */
 void crowd_free(struct crowd *c);
 
-/* It waits now: see crowd_next(). False: refused, for there is no room to wait, or no memory. */
+/* The connection waits now; crowd_next() says what becomes of it. False: refused, since there is
+ * no room to wait, or no memory. */
 bool crowd_arrive(struct crowd *c, struct crowd_member *m, struct crowd_origin origin,
 		  enum crowd_rank rank, uint64_t now_ms);
 
@@ -96,8 +97,9 @@ bool crowd_stream(struct crowd *c, struct crowd_member *m);
 /* Also of one that is gone already: then nothing happens. */
 void crowd_leave(struct crowd *c, struct crowd_member *m);
 
-/* For a newcomer of that rank there is a place and nothing else: who goes for it. Somebody idle of
- * no higher rank; else anybody of a lower one; else NULL. It has left. */
+/* A new connection of that rank must get in although there is no descriptor: which connection
+ * goes for it? One that is idle and of no higher rank; else any of a lower rank; else NULL. It
+ * has left already. */
 struct crowd_member *crowd_make_room(struct crowd *c, enum crowd_rank rank, uint64_t now_ms);
 
 /* May one more arrive? Always, but where all wait. */

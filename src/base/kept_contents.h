@@ -1,5 +1,4 @@
-/* kept_contents.h - the text of contents.mac (kept_file.h), and what it lets be. Pure.
- */
+/* kept_contents.h - the text of contents.mac (kept_file.h), and which files it allows. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,8 +31,8 @@ struct kept_contents {
 bool kept_contents_allow(const struct kept_contents *c, const char *name,
 			 const struct kept_state *found);
 
-/* The name is this; or: NULL = nothing else. -ENOSPC: too many, or too long a name; then c is as it
- * was. */
+/* Sets what the file of that name may be: `is`, or `or` (NULL = only `is`). -ENOSPC: too many
+ * names, or too long a name; then c is unchanged. */
 int kept_contents_set(struct kept_contents *c, const char *name, const struct kept_state *is,
 		      const struct kept_state * or);
 

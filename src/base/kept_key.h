@@ -1,13 +1,15 @@
-/* kept_key.h - the key that kept files (kept_file.h) are authenticated with, from who opens an
- * encrypted directory to who keeps files in it.
+/* kept_key.h - the key that authenticates kept files (kept_file.h): handed over by the process
+ * that opens an encrypted directory to those that keep files in it.
  *
- * It is derived from the key that opens the directory, which nobody gets by it, and lies for one
- * boot in /run/steward-integrity: a file for each encrypted directory, root's alone. Not in the
- * kernel's keyring: root's there is one for all mount namespaces and containers of a machine, while
- * a /run is of the system whose directory it is. /run may be swapped out: who reads this key from a
- * stolen swap still cannot write into an encrypted directory, since for that he needs the other.
+ * It is derived from the key that opens the directory, but does not reveal it. For one boot it is
+ * in /run/steward-integrity, a file for each encrypted directory that only root may read. It is
+ * not in the kernel's keyring, since root's keyring is shared by all mount namespaces and
+ * containers of a machine, while each system has its own /run. /run may be swapped out: but
+ * somebody who reads this key from a stolen swap still cannot write into an encrypted directory,
+ * since that takes the other key.
  *
- * A directory that no key is there for, and none for one that it is in, is an ordinary one.
+ * A directory for which there is no key, and which is in none that has one, is an ordinary
+ * directory.
  */
 #pragma once
 
@@ -18,15 +20,15 @@
 
 #define KEPT_KEY_SIZE HKDF_SIZE
 
-/* Of the key that opens the directories. In memory that the caller wipes. -ENOMEM. */
+/* Derives it from the key that opens the directories. The caller wipes ret. -ENOMEM. */
 int kept_key_derive(struct span fek, uint8_t ret[KEPT_KEY_SIZE]);
 
-/* For what is kept in directory and below: hand over, take back, see whether it was. -ENOENT: there
- * is no such directory; else the errors of writing it. */
+/* Hand over the key for files in directory and below; take it back; ask whether it was handed
+ * over. -ENOENT: there is no such directory; else the errors of writing. */
 int kept_key_put(const char *directory, const uint8_t key[KEPT_KEY_SIZE], struct err *err);
 void kept_key_forget(const char *directory);
 bool kept_key_is_put(const char *directory);
 
-/* For directory, or what it is in. 1: there is one; 0: none; negative errno: it is not as it was
- * written, or out of memory. Other users than root have none. */
+/* Finds the key for directory, or for a directory above it. 1: found; 0: there is none; negative
+ * errno: its file is damaged, or out of memory. For other users than root there is none. */
 int kept_key_find(const char *directory, uint8_t ret[KEPT_KEY_SIZE], struct err *err);

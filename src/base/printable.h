@@ -1,8 +1,8 @@
-/* printable.h - text from a stranger, made fit for a log line, a label or a terminal.
+/* printable.h - makes text from a stranger safe for a log line, a label or a terminal.
  *
- * Not shown is what a terminal obeys (C0, delete, C1), what changes the order or the lines of what
- * stands around it (bidirectional controls, line separators), and what nobody can see (zero-width
- * and tag characters): with them one name looks like another.
+ * Not shown are characters that a terminal obeys (C0, delete, C1), that change the order or the
+ * lines of the text around them (bidirectional controls, line separators), and that nobody can
+ * see (zero-width and tag characters), by which one name can look like another.
  */
 #pragma once
 

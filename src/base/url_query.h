@@ -1,7 +1,8 @@
-/* url_query.h - the query of a repository's URL: what a store hands out may be signed in it.
+/* url_query.h - hides the query of a repository's URL, which an object store may have signed.
  *
- * Who knows the query gets the images: it is a secret that stands in the configuration itself. It
- * is asked with, and shown to nobody; where a URL is shown, "?..." stands in its place.
+ * Whoever knows the query gets the images. So it is a secret, although it is in the configuration
+ * itself. Requests contain it, but it is never shown: where a URL is shown, "?..." stands in its
+ * place.
  */
 #pragma once
 
@@ -15,7 +16,7 @@ char *url_queries_hide(const char *text);
 /* The same in a message. */
 void url_queries_hide_in(struct err *err);
 
-/* What came back from somebody to whom old was shown: a source's URL whose query is not shown gets
- * the one that it has in old. Both are the members of a router's or conductor's configuration.
- * -ENOMEM. */
+/* Somebody to whom old was shown sends back a configuration: each source's URL whose query is not
+ * shown gets the query that it has in old. Both are the members of a router's or conductor's
+ * configuration. -ENOMEM. */
 int url_queries_restore(cJSON *configuration, const cJSON *old);

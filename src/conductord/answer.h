@@ -1,4 +1,5 @@
-/* answer.h - rows of the registry as the control socket shows them, secrets left out.
+/* answer.h - makes the JSON by which the control socket shows rows of the registry, without
+ * secrets.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 #include "conductor/registry/registry_routers.h"
 #include "conductor/registry/registry_tokens.h"
 
-/* The router's nodes are those of nodes that are its own. */
+/* nodes may be those of all routers: only those of this router are added. */
 cJSON *answer_router(const struct registry_router *router, const struct registry_node *nodes,
 		     size_t n_nodes);
 cJSON *answer_node(const struct registry_node *node);

@@ -1,5 +1,4 @@
-/* check.h - what a start would say to a configuration (conductord --check).
- */
+/* check.h - what a start would refuse in a configuration (conductord --check). */
 #pragma once
 
 #include <stddef.h>

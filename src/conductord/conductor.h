@@ -1,7 +1,7 @@
-/* conductor.h - what makes a node conductord: the registry of routers, onboarding on port 930, and
- * the tunnels.
+/* conductor.h - what makes a node a conductord: the registry of routers, onboarding on port 930,
+ * and the tunnels.
  *
- * All wiring is here and in the routes.
+ * All connections between these parts are made here and in the routes.
  */
 #pragma once
 
@@ -21,31 +21,31 @@
 
 struct conductor {
 	struct node node;
-	struct config *config; /* as it was at the start: workers and port 930 stand on it */
+	struct config *config; /* as it was at the start: workers and port 930 use this one */
 	struct registry *registry;
-	struct work_pool *registry_pool; /* one thread: what hangs there holds up nobody else */
+	struct work_pool *registry_pool; /* one thread: a registry that hangs delays nothing else */
 	struct registry_watch registry_watch;
 	struct tunnels tunnels;
 	bool has_tunnels;
 	struct login_keys keys;
 	bool has_keys;
-	unsigned keys_users; /* while we close: that are not closed yet */
+	unsigned keys_users; /* while closing: how many of its users are not closed yet */
 	struct known_routers known;
 	bool has_known;
 	struct enrolment_service *enrolment;
 	struct provisioning *visits;
-	struct router_call *calls; /* to routers, that are not over yet */
-	char *tunnels_directory;   /* of the helper that we start */
+	struct router_call *calls; /* calls to routers that are not over yet */
+	char *tunnels_directory;   /* the directory of a helper that we start ourselves */
 	char *keys_path;
 	char *known_path;
 	struct tunnels_request listening; /* for the repository's listener */
 	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
 	struct registration registration;
-	uv_timer_t minute; /* the clock is looked at, and the summary taken */
-	bool has_minute;   /* the node was started as far as that */
+	uv_timer_t minute; /* once a minute: the clock is checked, and the summary taken */
+	bool has_minute;   /* the timer was initialized */
 	struct work clock;
 	bool clock_is_looked_at;
-	bool look_again;        /* asked for meanwhile, when it may have looked too early */
+	bool look_again; /* check the clock again: it was asked for while a check was running */
 	struct summary taken;   /* by the worker */
 	struct summary summary; /* of a minute ago or less */
 	bool told_of_old_ports;

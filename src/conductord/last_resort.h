@@ -1,10 +1,9 @@
-/* last_resort.h - conductord ends in time, whatever hangs: a resolver, a disk, a library.
+/* last_resort.h - ends conductord in time if something hangs: a resolver, a disk, a library.
  *
- * What is on disk is good at any moment, as after a power cut; nothing is lost by it but an orderly
- * farewell.
+ * What is on disk is valid at any moment, as after a power cut. Only an orderly end is lost.
  */
 #pragma once
 
-/* Unless last_resort_over() comes before, the process ends in so many milliseconds. */
+/* The process ends in so many milliseconds, unless last_resort_over() is called before. */
 void last_resort_begin(unsigned ms);
 void last_resort_over(void);

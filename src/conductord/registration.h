@@ -1,8 +1,8 @@
-/* registration.h - the conductor in its own registry: routers are told of it from then on.
+/* registration.h - registers the conductor in its own registry: from then on routers are told of
+ * it.
  *
- * A registry that does not answer is asked again every two seconds, since no router can be enrolled
- * before the first time; what keeps it from answering is told once,
- * and once more when it is something else.
+ * If the registry does not answer, it is asked again every two seconds, since no router can be
+ * enrolled before the first registration. The reason is logged once, and again when it changes.
  *
  * Calling sequence: registration_init -> registration_run ... -> registration_close.
  */
@@ -22,7 +22,7 @@ struct registration {
 	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
 	struct work work;
 	bool is_running;
-	bool is_stale;               /* another key came meanwhile: once more, with that */
+	bool is_stale; /* another host key came while one was being registered: register again */
 	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
 	uv_timer_t again;
 	/* The worker's while it runs. */
@@ -34,8 +34,9 @@ struct registration {
 
 void registration_init(struct registration *r, struct conductor *c);
 
-/* With that key. When it comes late, conductor_look_around() is called. */
+/* Register with that host key. If it succeeds only after failures, conductor_look_around() is
+ * called. */
 void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
 
-/* A job that runs is waited for by the node. */
+/* The node waits for a job that is running. */
 void registration_close(struct registration *r, void (*closed)(void *owner), void *owner);

@@ -1,5 +1,5 @@
-/* registry_job.h - a request of the control socket that asks the registry: on the thread pool, with
- * its answer back on the loop.
+/* registry_job.h - a request of the control socket that asks the registry: on a worker, with the
+ * answer back on the loop.
  *
  *	static int list_tokens(struct registry_job *job, struct err *err) { ... on a worker ... }
  *
@@ -27,7 +27,7 @@ typedef int (*registry_job_cb)(struct registry_job *job, struct err *err);
 struct registry_job {
 	struct work work;
 	struct conductor *conductor;
-	struct http_exchange *x; /* NULL = nobody waits any more */
+	struct http_exchange *x; /* NULL = the client is gone */
 	registry_job_cb ask;
 	/* What was asked: parameters of the path, "" where it has none. */
 	char router[TOKEN_NAME_SIZE];
@@ -41,11 +41,11 @@ struct registry_job {
 	/* What is answered. */
 	cJSON *json; /* NULL = nothing */
 	unsigned status;
-	/* On the loop, before the answer: what is not for a worker. NULL = nothing. */
+	/* Called on the loop before the answer, for what a worker may not do. NULL = nothing. */
 	void (*finish)(struct registry_job *job);
 	struct summary summary;
-	bool keys_changed; /* who may log in: the tunnels are told */
-	/* Nodes of the router that are to be told their configuration. */
+	bool keys_changed; /* the keys that may log in have changed: the tunnels are told */
+	/* Nodes of the router to which its configuration is to be sent. */
 	char visits[REGISTRY_JOB_VISITS_MAX][TOKEN_NAME_SIZE];
 	size_t n_visits;
 	int rc;

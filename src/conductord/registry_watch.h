@@ -1,5 +1,5 @@
-/* registry_watch.h - a registry that answers no more, and does again: each is told once, and in
- * between it is asked each second.
+/* registry_watch.h - logs when the registry stops answering and when it answers again; in between
+ * it is asked every second.
  *
  * Calling sequence: registry_watch_init -> registry_watch_look ... -> registry_watch_stop ->
  * registry_watch_close.
@@ -18,7 +18,7 @@ struct registry_watch {
 	uv_timer_t timer;
 	struct work work;
 	bool is_asking;
-	bool is_out; /* as it was told */
+	bool is_out; /* as it was logged last */
 	uint64_t since_ms;
 	bool stops;
 	void (*closed)(void *owner);
@@ -30,8 +30,8 @@ void registry_watch_init(struct registry_watch *w, struct conductor *c);
 /* A call of the registry is over. */
 void registry_watch_look(struct registry_watch *w);
 
-/* The conductor stops: who still waits for the registry does so for a moment at most. */
+/* The conductor stops: calls that still wait for the registry may wait only a moment longer. */
 void registry_watch_stop(struct registry_watch *w);
 
-/* No call of the registry is under way. */
+/* To be called when no call of the registry is running. */
 void registry_watch_close(struct registry_watch *w, void (*closed)(void *owner), void *owner);

@@ -1,5 +1,5 @@
-/* reload.h - what of a conductor's configuration cannot change while it runs: what port 930, the
- * registry and the routers know it by.
+/* reload.h - what of a conductor's configuration cannot change while it runs: port 930, the
+ * registry and the routers depend on it.
  */
 #pragma once
 

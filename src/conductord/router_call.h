@@ -1,8 +1,8 @@
-/* router_call.h - ask a router something through its tunnel: HTTP to the control socket that it has
- * for its conductor.
+/* router_call.h - asks a router something through its tunnel: HTTP to the control socket that the
+ * router has for its conductors.
  *
- * A call is over within its time, whatever is dead on the way: helper, tunnel or router; and at
- * once when this conductor stops.
+ * A call is over within its time, whatever does not answer: helper, tunnel or router. It is over
+ * at once when this conductor stops.
  *
  * Calling sequence: router_call_start -> done, once.
  */
@@ -11,9 +11,11 @@
 #include "conductord/conductor.h"
 #include "http/http_fetch.h"
 
-/* It may have to write a configuration, on a slow disk at the end of a slow line. */
+/* For a request that changes something: the router may have to write a configuration, to a slow
+ * disk at the end of a slow line. */
 #define ROUTER_CALL_CHANGE_MS 30000u
-/* For who waits at a prompt: a line that loses packets is given a few tries. */
+/* For a request that somebody at a prompt waits for: enough for a few tries on a line that loses
+ * packets. */
 #define ROUTER_CALL_ASK_MS    5000u
 
 /* Of an answer: nobody holds that port. */
@@ -22,7 +24,7 @@
 struct router_call;
 
 struct router_answer {
-	int status;       /* 0 = it could not be asked: err */
+	int status;       /* 0 = the router could not be asked: see err */
 	struct span body; /* during done */
 	struct err err;
 };
@@ -41,5 +43,5 @@ struct router_ask {
 int router_call_start(struct conductor *c, const struct router_ask *ask, router_call_cb done,
 		      void *owner);
 
-/* Those that are under way are over, and those to come are in vain. */
+/* Ends the calls that are running; new ones fail. */
 void router_calls_stop(struct conductor *c);

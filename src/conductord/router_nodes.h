@@ -1,5 +1,5 @@
-/* router_nodes.h - the nodes of a router, or the one of them that is meant, and what is told of
- * each when it was asked something through its tunnel.
+/* router_nodes.h - the nodes of a router, or one of them, and the JSON of each node's answer to a
+ * question through its tunnel.
  */
 #pragma once
 
@@ -27,24 +27,27 @@ struct router_nodes {
 	size_t n;
 };
 
-/* only: NULL = all. -EINVAL: one of them cannot be a name. */
+/* Fills the names in ret. only: NULL = all nodes. -EINVAL: one of them cannot be a name. */
 int router_nodes_mean(struct router_nodes *ret, const char *router, const char *only,
 		      struct err *err);
-/* The same by the exchange: {router} of its path, and ?node=. */
+/* The same, from a request: {router} of its path, and ?node=. */
 int router_nodes_meant(struct router_nodes *ret, const struct http_exchange *x, struct err *err);
 
-/* Blocks. -ENOENT: there is none such; those of the registry. */
+/* Fills nodes->each from the registry. Blocks. -ENOENT: there is no such router or node; errors
+ * of the registry. */
 int router_nodes_list(struct registry *registry, struct router_nodes *nodes, struct err *err);
 /* NULL = it is none of them. */
 const struct router_node *router_nodes_find(const struct router_nodes *nodes, const char *name);
-/* What became of a node since it was listed: NULL = it is who it was, or has come only now. Else a
- * sentence: behind its port is nobody, or somebody else. */
+/* Is this node still the one that was listed in was? NULL = it is, or it has come only now. Else
+ * a sentence that says why not: its port belongs to nobody, or to another node. */
 const char *router_node_end(const struct router_node *was, const struct router_nodes *now);
-/* The status of HTTP for such an error. */
+/* The HTTP status for such an error. */
 unsigned router_nodes_status(int rc);
 
-/* {"node","connected","status","answer","error"}: answer is what it says, or null with an error.
- * At most ROUTER_ANSWER_MAX bytes of it are looked at: it is parsed on the loop. */
+/* {"node","connected","status","answer","error"}: answer is the JSON that the node sent, or null,
+ * with an error. An answer longer than ROUTER_ANSWER_MAX bytes is an error: it would be parsed on
+ * the loop. */
 cJSON *router_node_told(const struct router_node *node, const struct router_answer *answer);
-/* The same of one that is not asked. status: 0, or one of HTTP: it will not be asked again. */
+/* The same for a node that is not asked. status: 0, or an HTTP status: then it will not be asked
+ * again. */
 cJSON *router_node_not_asked(const struct router_node *node, unsigned status, const char *why);

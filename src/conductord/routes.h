@@ -1,4 +1,4 @@
-/* routes.h - what conductord's control socket answers besides what every node does
+/* routes.h - the routes of conductord's control socket besides those that every node has
  * (docs/onboarding.md, "Conductor's socket").
  */
 #pragma once

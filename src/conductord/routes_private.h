@@ -1,4 +1,4 @@
-/* routes_private.h - the handlers of conductord's routes; for routes.c alone. */
+/* routes_private.h - the handlers of conductord's routes. For routes.c only. */
 #pragma once
 
 #include "http/http_server.h"

@@ -1,8 +1,8 @@
-/* summary.h - how onboarding stands on this conductor: what the registry has, what port 930 has
- * seen, and what an operator should be told.
+/* summary.h - how onboarding stands on this conductor: counts of the registry and of port 930,
+ * and what an operator should be told.
  *
- * The registry is asked on a worker; what it said is kept for those that cannot wait for it (GET
- * /v1/status, GET /metrics), at most a minute old.
+ * The registry is asked on a worker. GET /v1/status and GET /metrics cannot wait for it: they
+ * show the last summary, at most a minute old.
  */
 #pragma once
 
@@ -17,22 +17,24 @@ struct conductor;
 #define SUMMARY_PROBLEM_SIZE 256
 
 struct summary {
-	int64_t at_s; /* 0 = nobody was asked yet */
-	int error; /* -ENOENT: there is no such router; else 0, or the registry does not answer */
+	int64_t at_s; /* 0 = not taken yet */
+	int error; /* -ENOENT: there is no such router; else 0, or why the registry does not answer
+		    */
 	char problem[SUMMARY_PROBLEM_SIZE]; /* why the registry does not answer; "" = it does */
 	struct registry_counts counts;
-	int64_t certificate_ends_s; /* 0 = it cannot be used, and this is why: */
+	int64_t certificate_ends_s; /* 0 = the certificate cannot be used, for this reason: */
 	char certificate_problem[SUMMARY_PROBLEM_SIZE];
-	char clock_problem[SUMMARY_PROBLEM_SIZE]; /* it was set back; "" = it was not */
-	bool old_ports;                           /* something listens there */
+	char clock_problem[SUMMARY_PROBLEM_SIZE]; /* the clock was set back; "" = it was not */
+	bool old_ports;                           /* a program listens on port 4505 or 4506 */
 };
 
-/* Of one router, or of all (NULL). Blocks. What cannot be had is told by it, and is then what it
- * was in ret before: zeroed, or an earlier one. What the clock shows is remembered. */
+/* Takes the summary of one router, or of all (NULL). Blocks. Values that cannot be had keep what
+ * ret had before (zero, or an earlier summary), and problem says why. Also stores the present
+ * time as the latest that was seen (registry_clock.h). */
 void summary_take(struct summary *ret, struct registry *registry,
 		  const struct config_conductor *config, const char *router, int64_t now_s);
 
-/* Every router onboards, and something still listens where none of them needs it. */
+/* Does every router onboard by SCO, while a program still listens on the old ports? */
 bool summary_warns_of_old_ports(const struct summary *summary);
 
 /* GET /v1/onboarding. On the loop. */

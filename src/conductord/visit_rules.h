@@ -1,12 +1,12 @@
-/* visit_rules.h - what a visit does with the answer of the router that it has called. Pure.
+/* visit_rules.h - what to do after a visit, by the answer of the router that was called. Pure.
  *
- * Right after its session begins a router is not there yet: its forwarding comes a moment later,
- * and it hears of its enrolment when this conductor knows already. It is called again soon, for
- * half a minute.
+ * Right after its session begins a router is not reachable yet: its port is forwarded a moment
+ * later, and it may not know yet that it is enrolled. So it is called again soon, for half a
+ * minute.
  *
- * One that answers is there, and so its session is. What it cannot take now it may take later: it
- * tries a newer token, or its disk is full. It is called for as long as it answers, without haste.
- * One that does not is let go: its next session brings the next visit.
+ * A router that answers is reachable. It may be unable to take the configuration now: it tries a
+ * newer token, or its disk is full. It is called again every 30 s for as long as it answers. A
+ * router that does not answer is not called any more: its next session begins a new visit.
  */
 #pragma once
 
@@ -17,12 +17,12 @@
 #define VISIT_LATER_MS 30000
 
 enum visit_next {
-	VISIT_DONE,    /* it has what it was sent */
+	VISIT_DONE,    /* the router has what it was sent */
 	VISIT_AGAIN,   /* after visit_wait_ms() */
-	VISIT_LET_GO,  /* it is not there */
-	VISIT_REFUSED, /* what it was sent is wrong */
+	VISIT_LET_GO,  /* the router is not reachable */
+	VISIT_REFUSED, /* the router refuses what it was sent */
 };
 
-/* status: of HTTP; 0 = it did not answer. calls: that were in vain, with this one. */
+/* status: HTTP status; 0 = no answer. calls: how many have failed, this one included. */
 enum visit_next visit_judge(int status, unsigned calls);
 uint64_t visit_wait_ms(unsigned calls);

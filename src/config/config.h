@@ -20,16 +20,16 @@ const char *config_default_path(void);
  * path, value and constraint. Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
 int config_load(struct config **ret, const char *path, enum config_role role, struct err *err);
 
-/* What is needed before anything is unlocked: path alone, and of it neither software-update nor
- * high-availability, whose other half may lie in router.json. Errors as above. */
+/* Loads what is needed before anything is unlocked: from path alone, without software-update and
+ * high-availability, parts of which may be in router.json. Errors as above. */
 int config_load_early(struct config **ret, const char *path, enum config_role role,
 		      struct err *err);
 
 /* Could this be (a part of) a router's configuration? json: the members of "steward:router".
  * -EINVAL as above. */
 int config_check_router(const char *json, struct err *err);
-/* May a conductor send it: could it be merged over the file at path, in place of router.json, and
- * are the files with secrets that it names within config_credentials.h? */
+/* May a conductor send this? It must fit over the file at path, in place of router.json, and name
+ * only files with secrets that config_credentials.h allows. */
 int config_check_router_over(const char *path, const char *json, struct err *err);
 
 /* One more source, behind those that are there. -ENOMEM. */

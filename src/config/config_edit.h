@@ -1,13 +1,15 @@
-/* config_edit.h - values of a router's configuration, set and deleted by the model's names.
+/* config_edit.h - sets and deletes values of a router's configuration, by the names of the YANG
+ * model.
  *
  *	software-update source mirror kind artifactory url http://192.0.2.7/
  *
- * A container's name leads into it; a list's, and values for its keys, to one of its entries, which
- * is made if need be; a leaf's name and its value set it, and more of the same container may
- * follow. A leaf-list has one value more. Names may be abbreviated as long as only one fits.
+ * The name of a container leads into it. The name of a list, with values for its keys, leads to
+ * one of its entries, which is made if it is not there. The name of a leaf and a value set the
+ * leaf; more leaves of the same container may follow. For a leaf-list, the value is added. Names
+ * may be abbreviated as long as they are unambiguous.
  *
- * To delete, the same without the leaf's value (a leaf-list's stays); a container or an entry goes
- * with all that is in it.
+ * To delete, give the same without the leaf's value (but with a leaf-list's). Deleting a
+ * container or an entry deletes all that is in it.
  */
 #pragma once
 

@@ -1,13 +1,12 @@
-/* catalog.h - asks all sources at once which versions they have.
+/* catalog.h - asks all sources at the same time which versions they have.
  *
- * With a version, a source that has it is asked for its manifest too, and answers with that.
- * Each source answers once, in any order; a slow one delays nobody. A source's answer comes
- * after at most four times the time limit: index and manifest, and both once more past caches where
- * they did not fit. Each of them is asked for again, up to DOCUMENT_TRIES, while the source is
- * busy.
+ * If a version is given, a source that has it is also asked for its manifest. Each source answers
+ * once, in any order; a slow one delays nobody. An answer comes after at most four times the time
+ * limit: for index and manifest, and for both once more past caches if they did not fit. While
+ * the source is busy, each document is asked for again, up to DOCUMENT_TRIES times.
  *
- * Calling sequence: catalog_ask -> answered, once a source -> catalog_release; catalog_release
- * at any time, also from answered: no answer comes after it.
+ * Calling sequence: catalog_ask -> answered, once for each source -> catalog_release.
+ * catalog_release may be called at any time, also from answered: no answer comes after it.
  */
 #pragma once
 
@@ -34,9 +33,9 @@ struct catalog_answer {
 typedef void (*catalog_answered_cb)(struct catalog *catalog, unsigned source,
 				    const struct catalog_answer *answer);
 
-/* A document that a busy server refuses (429, 503, or no connection although it gave the index) is
- * asked for again: after what Retry-After says, else 250, 250, 500, 500 ms, 1 s
- * and so on. */
+/* A document that a busy server refuses (429, 503, or no connection although it sent the index)
+ * is asked for again: after what Retry-After says, else after 250, 250, 500, 500 ms, 1 s and so
+ * on. */
 #define DOCUMENT_TRIES           9u
 #define DOCUMENT_AGAIN_MS        250u
 #define DOCUMENT_RETRY_AFTER_MAX 10000u

@@ -1,10 +1,10 @@
-/* download.h - one download: performs what its engine decides, and remembers it on disk.
+/* download.h - one download: carries out what its engine decides, and keeps its state on disk.
  *
- * <state-directory>/downloads/<version>/ holds manifest.jws, request.json, the journal `pieces`
- * and <file>.part. All that touches the disk is a job on the thread pool, one at a time.
+ * <state-directory>/downloads/<version>/ has manifest.jws, request.json, the journal `pieces` and
+ * <file>.part. Everything that touches the disk is a job on the thread pool, one at a time.
  *
- * Calling sequence: download_new, or download_load of an earlier run -> download_run ... ->
- * download_close. Driven by download_list alone.
+ * Calling sequence: download_new, or download_load for one of an earlier run -> download_run ...
+ * -> download_close. Only download_list calls these.
  */
 #pragma once
 
@@ -38,7 +38,7 @@
 
 struct download;
 
-/* What a download needs of its surroundings; outlives it. */
+/* What all downloads share; it must outlive them. */
 struct download_home {
 	uv_loop_t *loop;
 	struct http_client *client;
@@ -49,7 +49,7 @@ struct download_home {
 	uint8_t boot_id[16];
 	void (*changed)(struct download *download);    /* its state */
 	void (*progressed)(struct download *download); /* once a second while it runs */
-	void (*recorded)(struct download *download);   /* what it is stands on disk */
+	void (*recorded)(struct download *download);   /* its record on disk is up to date */
 };
 
 enum disk_task {
@@ -141,10 +141,10 @@ struct download {
 	void (*closed)(struct download *download);
 };
 
-/* CLOCK_BOOTTIME, milliseconds. */
+/* The engine's time: CLOCK_BOOTTIME, milliseconds. */
 uint64_t download_clock_ms(void);
 
-/* A new one, queued; its record is written at once by the caller's thread: -EEXIST, or the
+/* A new download, queued. Its record is written at once, on the calling thread: -EEXIST, or the
  * disk's error. sequenced: one node of the router after the other. */
 int download_new(struct download **ret, struct download_home *home, const char *version,
 		 bool sequenced, struct err *err);
@@ -153,8 +153,8 @@ int download_new(struct download **ret, struct download_home *home, const char *
 int download_load(struct download **ret, struct download_home *home, const char *version,
 		  struct err *err);
 
-/* These do what their names say to the engine; the caller has checked that the state allows it.
- * discard: what is on disk goes, once nothing uses it any more. */
+/* These tell the engine what their names say; the caller has checked that the state allows it.
+ * discard: the data on disk is removed once nothing uses it any more. */
 void download_run(struct download *d);
 void download_pause(struct download *d);
 void download_resume(struct download *d);
@@ -165,25 +165,27 @@ int download_check_sequence(const struct config *config, struct err *err);
 /* Before download_restart: in sequence, from the beginning, or not. */
 void download_sequence(struct download *d, bool sequenced);
 
-/* Does its record on disk say what it is? Else recorded() comes. */
+/* Is its record on disk up to date? If not, recorded() is called when it is. */
 bool download_is_recorded(const struct download *d);
 
-/* The access mode may have changed: what runs on a source that it leaves out begins its attempt
- * anew, without it and at once. */
+/* The access mode may have changed: if the download uses a source that may not be used any more,
+ * its attempt begins again at once, without that source. */
 void download_leave_forbidden(struct download *d);
 
 /* The configuration, or the share of the concurrency, has changed. */
 void download_configure(struct download *d, unsigned concurrency);
 
-/* The state to tell: a download that begins anew is queued, whatever still ends. */
+/* The state to be shown: a download that is being started over is shown as queued, although its
+ * old requests may still be ending. */
 enum engine_state download_state(const struct download *d);
 
-/* Stop in good order: what was received is written and synced, the journal marked clean. Then
- * closed is called, which is to free it while what it stands on is there. */
+/* Stops in good order: what was received is written and synced, and the journal marked clean.
+ * Then closed is called, which must free the download while what it uses still exists. */
 void download_close(struct download *d, void (*closed)(struct download *d));
 void download_free(struct download *d);
 
-/* Does the HA peer have this very image as one that was imported? Then it is imported here, too. */
+/* Does the HA peer have this very image, and as an imported one? Then it counts as imported here,
+ * too. */
 bool download_is_imported(const struct download *d);
 
 /* Bytes of pieces that are verified. */

@@ -50,8 +50,9 @@ struct download_request {
 	bool sequenced; /* one node of the router after the other */
 };
 
-/* Ask for a version. Errors: -EINVAL (no version's name; sequenced without a peer), -EEXIST
- * (unfinished, or the image is there), -EBUSY (claimed), and the disk's. */
+/* Requests a version. Errors: -EINVAL (not the name of a version; sequenced without a peer),
+ * -EEXIST (a download of it is unfinished, or the image is there), -EBUSY (claimed), and those of
+ * the disk. */
 int download_list_request(struct download_list *list, const struct download_request *request,
 			  const struct download **ret, struct err *err);
 

@@ -27,7 +27,7 @@ int download_note_verified(struct download *d, uint32_t piece);
 /* After DISK_TASK_DISCARD and DISK_TASK_CLOSE (download.c). */
 void download_discarded(struct download *d);
 void disk_tasks_closed(struct download *d);
-/* Nothing is in flight any more: what had to wait for that. */
+/* No request is in flight any more: do what had to wait for that. */
 void download_settle(struct download *d);
 /* The job, on the thread pool (disk_tasks.c). */
 void disk_tasks_run(struct work *work);
@@ -35,22 +35,22 @@ void download_release_disk(struct download *d);
 
 /* The HA peer (download_peer.c). */
 void download_peer_init(struct download *d);
-/* A state was entered. */
+/* The engine has entered another state. */
 void download_peer_enter(struct download *d);
-/* Ask what the state wants to know; once a second. */
+/* Asks the peer what this state needs to know; to be called once a second. */
 void download_peer_ask(struct download *d);
-/* The state may be another one: stop asking what it does not want to know. */
+/* The state may have changed: stops asking what it does not need to know. */
 void download_peer_follow(struct download *d);
-/* Nothing is known of its pieces. */
+/* Forgets what is known of the pieces of the peer. */
 void download_peer_forget(struct download *d);
-/* The download does not wait for it any more, and why. */
+/* Logs that the download no longer waits for the peer, and why. */
 void download_peer_log(const struct download *d, const char *reason);
 
 /* request.json as text, freed by the caller; NULL = out of memory. */
 char *download_record_text(const struct download *d);
 int download_record_read(struct download *d, struct err *err);
-/* The journal is newer than the record of a daemon that was killed: what it has more was fetched
- * from the source that was active. Once, when the journal was read. */
+/* After a kill the journal may have more than the record. The difference is counted for the
+ * source that was active. To be called once, when the journal was read. */
 void download_record_catch_up(struct download *d);
 
 void download_log_state(const struct download *d);

@@ -1,6 +1,6 @@
-/* ha_status.h - how a download stands at the HA peer, as GET /v1/downloads/{version} told it.
+/* ha_status.h - reads the peer's answer to GET /v1/downloads/{version}: how its download stands.
  *
- * Pure. Whatever cannot be believed is -EBADMSG and says nothing about the peer.
+ * Pure. An answer that cannot be right is -EBADMSG and says nothing about the peer.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #define HA_STATUS_SIZE_MAX (64u << 10) /* bytes; 32 sources, each with a reason, are half of it */
 
-/* *ret_state is set too: what the peer calls it. waiting-peer is PEER_NOTHING: two nodes that both
- * believe to be the second must not wait for one another for ever. */
+/* *ret_state is the state that the peer names. waiting-peer counts as PEER_NOTHING: else two
+ * nodes that both believe to be second would wait for each other for ever. */
 int ha_status_parse(struct span json, const char *version, enum engine_peer *ret,
 		    enum engine_state *ret_state, struct err *err);

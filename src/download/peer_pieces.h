@@ -1,9 +1,10 @@
-/* peer_pieces.h - asks the HA peer which pieces of an image it has, while both are downloading it.
+/* peer_pieces.h - asks the HA peer which pieces of an image it has, while both nodes download it.
  *
- * The peer need not have anything yet, and may begin later: first its manifest is asked for, again
- * and again, and compared with ours; then its pieces. When it has none to tell, its index is looked
- * at: an image that is complete is in there, and then it has everything and is asked no more.
- * Nothing the peer says is believed but that it has a piece: what it then sends is hashed.
+ * The peer may have nothing yet and begin later. So first its manifest is asked for, again and
+ * again, and compared with ours; then its pieces. If it has none to tell, its index is read: a
+ * complete image is in the index, and then the peer has all pieces and is not asked any more. The
+ * peer's answers are used only to choose where to fetch from: every piece that it sends is
+ * hashed.
  *
  * Calling sequence: peer_pieces_init -> peer_pieces_ask, once a second -> told ... ->
  * peer_pieces_stop at any time, also from told: nothing is told after it. bits stays until
@@ -37,7 +38,7 @@ struct peer_pieces {
 	peer_pieces_told_cb told;
 
 	struct http_fetch *fetch; /* NULL = no question is open */
-	bool same_manifest;       /* the peer's is that of our image */
+	bool same_manifest;       /* the peer's manifest is of our image */
 	bool settled;             /* nothing more is to be heard */
 	unsigned n_missed;        /* answers that did not come, since the last that did */
 	uint8_t *bits;            /* of PIECES_KNOWN; most significant bit of byte 0 = piece 0 */
@@ -50,5 +51,5 @@ void peer_pieces_ask(struct peer_pieces *h);
 void peer_pieces_stop(struct peer_pieces *h);
 void peer_pieces_release(struct peer_pieces *h);
 
-/* Is this a bitmap of n_pieces? Not one bit more. */
+/* Is this a bitmap of n_pieces, without one bit more? */
 bool peer_pieces_are_valid(struct span bitmap, uint32_t n_pieces);

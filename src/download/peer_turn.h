@@ -1,10 +1,10 @@
-/* peer_turn.h - asks the HA peer how it gets on with a download, for the node whose turn is
- * later.
+/* peer_turn.h - asks the HA peer how its download of the same version stands, for the node whose
+ * turn comes second.
  *
- * It asks and reports, and decides nothing: the engine does (engine_sequence.c). Each question is
- * answered once, within twice HA_ANSWER_MS, by heard(), or not at all where memory is short: first
- * the peer's download is asked for, then, where that is not at work, its index: it may have the
- * image without ever having downloaded it, or have downloaded one that was deleted since.
+ * It asks and reports; the engine decides (engine_sequence.c). heard() answers each question
+ * once, within twice HA_ANSWER_MS, or not at all if memory is short. First the peer's download is
+ * asked for. If that is not at work, its index is read: it may have an image that it never
+ * downloaded, or have deleted one that it did.
  *
  * Calling sequence: fill client to heard -> peer_turn_ask, once a second -> peer_turn_stop at
  * any time, also from heard: no answer comes after it.
@@ -17,7 +17,7 @@
 #include "http/http_client.h"
 #include "http/http_fetch.h"
 
-/* The peer is a short way off and its answers are small: one that takes longer is none. */
+/* The peer is near and its answers are small: an answer that takes longer counts as none. */
 #define HA_ANSWER_MS 3000u
 
 struct peer_turn;

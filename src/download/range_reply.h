@@ -1,7 +1,7 @@
-/* range_reply.h - whether a reply's head is what was asked for.
+/* range_reply.h - is the head of a reply what was asked for?
  *
- * Pure. Judged when the headers arrive, before any byte of body is taken: libcurl itself would
- * accept a 200 or a shifted 206 for a range and call it success (docs/download.md, "Fetch").
+ * Pure. It is judged when the headers arrive, before any byte of body is taken: libcurl itself
+ * would accept a 200 or a shifted 206 for a range and report success (docs/download.md, "Fetch").
  */
 #pragma once
 

@@ -29,12 +29,12 @@ struct block {
 	uint8_t bytes[BLOCK_SIZE];
 };
 
-/* Embedded in who waits. ready() tries again later: it ends no transfer itself. */
+/* Embedded in a user that waits. ready() makes it try again, and must not end a transfer itself. */
 struct receive_buffers_waiter {
 	void (*ready)(struct receive_buffers_waiter *waiter);
 	struct receive_buffers_waiter *next;
 	bool waiting;
-	bool admitted; /* its turn for bandwidth has come, and it has not asked again yet */
+	bool admitted; /* its turn for bandwidth has come, and it has not asked again since */
 };
 
 struct receive_buffers_line {
@@ -60,22 +60,22 @@ void receive_buffers_init(struct receive_buffers *in, uv_loop_t *loop, uint64_t 
 void receive_buffers_set_rate(struct receive_buffers *in, uint64_t rate_bps);
 void receive_buffers_close(struct receive_buffers *in, void (*closed)(void *owner), void *owner);
 
-/* May bytes be received now? If not, waiter is told when to ask again. */
+/* May bytes be received now? If not, ready() of waiter is called when to ask again. */
 bool receive_buffers_admits(struct receive_buffers *in, struct receive_buffers_waiter *waiter);
 void receive_buffers_spend(struct receive_buffers *in, uint64_t bytes);
 
-/* An empty block, or NULL: then waiter is told when to ask again. */
+/* An empty block, or NULL: then ready() of waiter is called when to ask again. */
 struct block *receive_buffers_take_block(struct receive_buffers *in,
 					 struct receive_buffers_waiter *waiter);
 void receive_buffers_give_block(struct receive_buffers *in, struct block *block);
 
-/* Give the memory of the blocks that nobody has back to the system. To take them anew costs more
- * than to keep them: for the end of a download. */
+/* Returns the memory of free blocks to the system. Allocating them again costs more than keeping
+ * them, so this is for the end of a download. */
 void receive_buffers_trim(struct receive_buffers *in);
 
-/* Bytes are verified, or later in a journal or dropped. */
+/* Bytes are verified and in no journal yet; later they are in the journal, or dropped. */
 void receive_buffers_hold(struct receive_buffers *in, uint64_t bytes);
 void receive_buffers_let_go(struct receive_buffers *in, uint64_t bytes);
 
-/* Whoever ends while waiting leaves the line. */
+/* To be called by a user that ends while it waits. */
 void receive_buffers_leave(struct receive_buffers *in, struct receive_buffers_waiter *waiter);

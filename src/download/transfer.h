@@ -1,13 +1,14 @@
-/* transfer.h - performs one request of the engine: from the first byte asked for to the last
+/* transfer.h - carries out one request of the engine, from the first byte asked for to the last
  * byte written.
  *
- * Body bytes are copied once, from libcurl's buffer into a 256 KiB block. A full block goes to
- * the thread pool, where it is hashed and written; one block of a transfer at a time, since the
- * hash runs. A piece whose digest is right is told at once; one whose digest is wrong ends the
- * transfer there. What arrived before an end, a cut or a cancellation is hashed and written too.
+ * Body bytes are copied once, from libcurl's buffer into a block of 256 KiB. A full block goes to
+ * the thread pool, where it is hashed and written; only one block of a transfer at a time, since
+ * the hash continues from block to block. A piece whose digest is right is reported at once; a
+ * piece whose digest is wrong ends the transfer. What arrived before an end, a cut or a
+ * cancellation is hashed and written too.
  *
- * Calling sequence: transfer_start -> (transfer_accept_whole) -> ended, exactly once, never
- * inside transfer_start or transfer_cancel. The struct may be used again after that.
+ * Calling sequence: transfer_start -> (transfer_accept_whole) -> ended, exactly once, and never
+ * inside transfer_start or transfer_cancel. Then the struct may be used again.
  */
 #pragma once
 
@@ -115,6 +116,6 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 void transfer_accept_whole(struct transfer *t);
 void transfer_cancel(struct transfer *t);
 
-/* Once a second: under 1 KiB/s for stall_timeout_s seconds in which we did not hold the
- * transfer back ourselves, it ends as stalled. */
+/* To be called once a second. A transfer that is slower than 1 KiB/s for stall_timeout_s seconds
+ * ends as stalled; seconds in which we hold it back ourselves do not count. */
 void transfer_tick(struct transfer *t);

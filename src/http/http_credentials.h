@@ -1,7 +1,8 @@
-/* http_credentials.h - what a request shows of whom it comes from: to the server, and to the proxy.
+/* http_credentials.h - the credentials of a request: for the server, and for the proxy.
  *
- * libcurl shows a server's to the configured host alone, and a proxy's to the proxy alone. Secrets
- * are read from their files for each request, so that a new one needs no reload.
+ * libcurl sends those for the server to the configured host only, and those for the proxy to the
+ * proxy only. Secrets are read from their files for each request, so that a new one needs no
+ * reload.
  */
 #pragma once
 

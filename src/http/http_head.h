@@ -1,4 +1,4 @@
-/* http_head.h - what the head of an HTTP reply says, of what we ask. */
+/* http_head.h - what the head of an HTTP reply says about the things that we use. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,6 @@
-/* http_outcome.h - what libcurl's code means for who asked, in words for an operator. */
+/* http_outcome.h - translates libcurl's result into an outcome for the caller, with a message for
+ * an operator.
+ */
 #pragma once
 
 #include "http/http_request.h"

@@ -1,12 +1,13 @@
-/* http_reach.h - how libcurl comes to its connections: it says where to, we connect.
+/* http_reach.h - how libcurl gets its connections: it names the server, we connect.
  *
- * libcurl resolves the name and asks for a socket to the first address. It gets none. The request
- * is taken from it, the server's addresses are tried (http_connect.h), and it is asked again: this
- * time it gets a socket that is connected already, to whichever address answered. Where it has kept
- * a connection, it needs none of this. A redirect to another server begins the request once more.
+ * libcurl resolves the name and asks for a socket to the first address. It gets none, and the
+ * request is taken back from it. We try the server's addresses (http_connect.h), and give libcurl
+ * the request again: this time it gets a socket that is already connected, to the address that
+ * answered. If libcurl has kept a connection, nothing of this is needed. A redirect to another
+ * server begins the request again.
  *
- * An address that was reached but fails before its reply (TLS), or says 5xx, is not the first again
- * for a while; where there are others, these are tried at once.
+ * If an address was reached but fails before its reply (TLS), or answers 5xx, it is not tried
+ * first again for a while; if there are other addresses, they are tried at once.
  */
 #pragma once
 
@@ -15,12 +16,12 @@
 
 #include "http/http_addresses.h"
 
-/* A redirect leads at most so often elsewhere, and each may need a socket. */
+/* How many sockets a request may need: a redirect leads to another server at most so often. */
 #define READY_MAX       6u
 #define CONNECTIONS_MAX 24u /* of a request: addresses of several servers may fail, one by one */
 
-/* A server whose TLS does not answer: where another address may be tried, it gets this long, or
- * eight times what its TCP took. */
+/* If another address can be tried, a server whose TLS does not answer gets this long, or eight
+ * times what its TCP connection took. */
 #define TLS_PATIENCE_MS 1000u
 
 struct ready_socket {

@@ -1,9 +1,9 @@
-/* http_server.h - HTTP/1.1 on the loop: routes, JSON, files, event streams. The only module that
+/* http_server.h - HTTP/1.1 on the loop: routes, JSON, files, event streams. Only this module
  * knows libmicrohttpd.
  *
- * A listener is a unix or TCP socket with a table of routes. A route's handler replies at once or
- * later: until it has, the exchange stays its own. Should the server close first, the exchange's
- * gone callback says so.
+ * A listener is a unix or TCP socket with a table of routes. The handler of a route replies at
+ * once or later; until then the exchange belongs to it. If the server closes first, the
+ * exchange's gone callback says so.
  *
  *	static void get_download(struct http_exchange *x)
  *	{
@@ -12,12 +12,13 @@
  *		http_reply_json(x, 200, json);
  *	}
  *
- * Nobody keeps others out: connections are counted for each peer, idle ones give way, and a
- *listener without descriptors goes on as soon as there are some.
+ * No client can keep others out: connections are counted for each origin, idle ones make room for
+ * new ones (crowd.h), and a listener that had no descriptor left goes on as soon as there is one.
  *
  * The process ignores SIGPIPE.
  *
- * Calling sequence: http_server_listen_unix/_tcp -> handlers, http_reply_... -> http_server_close.
+ * Calling sequence: http_server_listen_unix/_tcp -> handlers, http_reply_... ->
+ * http_server_close.
  */
 #pragma once
 
@@ -67,7 +68,7 @@ struct http_peer {
 enum http_counted {
 	HTTP_BY_ORIGIN,  /* a user's, over a unix socket; else an address's (of IPv6 a /64's) */
 	HTTP_BY_PROCESS, /* of those who may change; of others, a user's */
-	HTTP_TOGETHER,   /* all: nothing tells them apart, and who comes beyond waits */
+	HTTP_TOGETHER,   /* all together: they cannot be told apart, and further ones wait */
 };
 
 struct http_listener {
@@ -77,10 +78,11 @@ struct http_listener {
 	size_t connection_size;   /* bytes; 0 = HTTP_CONNECTION_SIZE */
 	enum http_counted counted;
 	unsigned idle_s; /* of a connection without a whole request; 0 = HTTP_IDLE_S */
-	/* May it? NULL = everybody may. Who may change is always let in, too: a quarter of the
-	 * connections is kept for them. Who may not even read has another at most. */
+	/* May this peer do that? NULL = everybody may. Peers that may change always get in: a
+	 * quarter of the connections is kept for them. Peers that may not even read have at most
+	 * another quarter. */
 	bool (*allows)(void *owner, const struct http_peer *peer, enum http_change change);
-	/* It may not; for the log. */
+	/* A peer was refused; for the log. */
 	void (*refused)(void *owner, const struct http_peer *peer, const char *method,
 			const char *path);
 	void *owner;
@@ -107,8 +109,8 @@ const char *http_exchange_parameter(const struct http_exchange *x, const char *n
 const char *http_exchange_query(const struct http_exchange *x, const char *name); /* or NULL */
 struct span http_exchange_body(const struct http_exchange *x);
 
-/* Something of the handler's that goes with the exchange: gone is called when that ends, also
- * without a reply. */
+/* An object of the handler that lives as long as the exchange: gone is called when the exchange
+ * ends, also without a reply. */
 void http_exchange_keep(struct http_exchange *x, void *kept, void (*gone)(void *kept));
 void *http_exchange_kept(const struct http_exchange *x);
 
@@ -136,8 +138,8 @@ enum http_range_kind http_exchange_range(const struct http_exchange *x, uint64_t
 /* 416, where that part is not to be had. */
 void http_reply_unsatisfiable(struct http_exchange *x, uint64_t size);
 
-/* Before http_reply_stream(): may its peer have one more? False: it has too many, and is told so.
- */
+/* Before http_reply_stream(): may this peer have one more stream? False: it has too many, and has
+ * been answered. */
 bool http_exchange_may_stream(struct http_exchange *x);
 /* A reply without end: http_stream_send() as often as wanted, until http_stream_end() or gone.
  * Returns false if the reader was too slow and is dropped. */

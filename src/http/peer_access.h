@@ -22,6 +22,7 @@ struct peer_access {
 void peer_access_init(struct peer_access *access, const struct config_control *control,
 		      struct err *warning);
 
-/* Pure. Root may all; who may change may read. Others than unix sockets may nothing. */
+/* Pure. Root may do everything; a peer that may change may also read. A peer that is not on a
+ * unix socket may do nothing. */
 bool peer_access_allows(const struct peer_access *access, const struct http_peer *peer,
 			enum http_change change);

@@ -1,5 +1,6 @@
-/* typed_key.h - a key that an operator gives on standard input: 32 bytes, or 64 hex digits and a
- * newline. On a terminal it is asked for, and not shown. */
+/* typed_key.h - reads a key from standard input: 32 bytes, or 64 hex digits and a newline. On a
+ * terminal it asks for the key and does not show it.
+ */
 #pragma once
 
 #include "base/secret.h"

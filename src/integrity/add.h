@@ -1,4 +1,5 @@
-/* add.h - directories that the configuration names and the record does not: taken in.
+/* add.h - encrypts directories that were added to the configuration and are not in the record
+ * yet.
  *
  *	each is absent or empty, on a filesystem that encrypts
  *	each made as NAME.new, encrypted under the record's FEK, renamed into place
@@ -6,8 +7,8 @@
  *	a pin over all of them at the next index, which commits; the one before stays as it is
  *	record.json
  *
- * Power may fail at any step: until the pin is written record.json is what holds, and what is half
- * made is removed before it is begun anew; from then on it is finished.
+ * Power may fail at any step. Until the pin is written, record.json is in force, and what is half
+ * made is removed before it is begun again. After that it is completed.
  */
 #pragma once
 
@@ -20,8 +21,8 @@
 /* How many there are. */
 size_t add_count(const struct config_integrity *config, const struct seal_record *record);
 
-/* Can they be taken in? An event otherwise, CAUSE_DIRECTORY_ADDED: written to, they would lie in
- * the clear. Nothing is changed. */
+/* Can they be encrypted? If not, that is an event (CAUSE_DIRECTORY_ADDED), since files written to
+ * them would not be encrypted. Changes nothing. */
 int add_check(const struct config_integrity *config, const struct seal_record *record,
 	      struct failure *f);
 
@@ -29,6 +30,6 @@ int add_check(const struct config_integrity *config, const struct seal_record *r
 int add_directories(const struct config_integrity *config, const struct seal_record *record,
 		    const struct secret *fek, struct failure *f);
 
-/* Both record.json and record.json.new are there: if the latter is an addition whose pin is
- * written, it takes the other's place: *ret_finished. */
+/* record.json and record.json.new are both there. If the latter is an addition whose pin is
+ * written, it replaces the former: *ret_finished. */
 int add_finish(const struct config_integrity *config, bool *ret_finished, struct failure *f);

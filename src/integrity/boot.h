@@ -1,7 +1,7 @@
-/* boot.h - what is to be done with what is found at boot: the recovery table of docs/integrity.md.
+/* boot.h - what a boot does with what it finds: the recovery table of docs/integrity.md.
  *
- * A pin that is written may stand for directories that cannot be seen now: whatever cannot be ruled
- * out of that is an event, and nothing is made anew over it.
+ * A pin that is written may belong to directories that cannot be seen now. If that cannot be
+ * ruled out, it is an event, and nothing new is made in their place.
  */
 #pragma once
 

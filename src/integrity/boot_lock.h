@@ -1,10 +1,10 @@
-/* boot_lock.h - the key of the directories is unusable after the boot (seal-after-boot).
+/* boot_lock.h - makes the key of the directories unusable after the boot (seal-after-boot).
  *
- * The wrapping key's policy then asks, behind all else, that a counter of its own in NV
- * (seal-nv-index) stands where it stood when the key was made. Once everything is open, that
- * counter is closed for reading (TPM2_NV_ReadLock) until the TPM starts again: no session fulfils
- * the policy any more, whoever asks. Who owns the TPM may remove the counter and make another; that
- * begins above what this one ever was, and so opens nothing, ever.
+ * The wrapping key's policy then also requires that a counter in NV memory (seal-nv-index) has
+ * the value that it had when the key was made. Once everything is open, the counter is closed for
+ * reading (TPM2_NV_ReadLock) until the TPM restarts: no session can satisfy the policy any more.
+ * Whoever owns the TPM may remove the counter and make another one, but that begins above the old
+ * value, and so never opens anything.
  *
  * Calling sequence: boot_lock_prepare -> a key is made; boot_lock_check -> the key is used;
  * everything is open -> boot_lock_close.

@@ -1,10 +1,10 @@
-/* contents.h - which encrypted directories have what Steward keeps in them authenticated, and the
- * key for that, from here to who keeps it (base/kept_file.h).
+/* contents.h - the encrypted directories whose files of Steward are authenticated, and the key
+ * for that, which is handed over to base/kept_file.h.
  *
- * The record says of which directories it is so: of all that this release has made. Those of an
- * older one follow with a reseal, which a person asks for: what is there then is right. So nothing
- * is taken in by a boot, where somebody may have been at the disk, and an older release still reads
- * the record of a machine that was only updated.
+ * The record says for which directories that is so: for all that this release has made. Those of
+ * an older release follow with a reseal, by which a person says that the present files are right.
+ * A boot never accepts files, since somebody may have changed the disk before it; and an older
+ * release can still read the record of a machine that was only updated.
  */
 #pragma once
 
@@ -17,10 +17,10 @@ bool contents_are_handed_over(const struct seal_record *record);
 int contents_hand_over(const struct seal_record *record, const uint8_t key[KEPT_KEY_SIZE],
 		       struct failure *f);
 
-/* Of the one that files were just moved into, for who asked for that. */
+/* Accepts the files that were just moved into path. */
 int contents_take_in_moved(const struct config_integrity *config, const char *path,
 			   struct failure *f);
 
-/* Of those that are open. record then says so. */
+/* Accepts the files in all directories that are open, and marks them in record. */
 int contents_take_in(const struct config_integrity *config, struct seal_record *record,
 		     const uint8_t key[KEPT_KEY_SIZE], struct failure *f);

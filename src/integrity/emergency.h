@@ -1,8 +1,8 @@
-/* emergency.h - the message no operator can miss.
+/* emergency.h - the message that no operator can miss.
  *
- * One journal entry of priority EMERG with STEWARD_STEP, STEWARD_REASON and STEWARD_TPM_RC;
- * journald shows it to those who are logged in. The same text goes to /dev/console and to the
- * other consoles the kernel has, where somebody may stand before a screen.
+ * It is one journal entry of priority EMERG, with STEWARD_STEP, STEWARD_REASON and
+ * STEWARD_TPM_RC; journald shows it to users who are logged in. The same text goes to
+ * /dev/console and the kernel's other consoles, for somebody who stands before a screen.
  */
 #pragma once
 

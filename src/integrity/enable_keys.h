@@ -27,10 +27,10 @@ struct enabling {
 	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
-/* Can the TPM take part? Then remove what is half made in it, and make key and FEK: both are
- * proven by wrapping and unwrapping once. Nothing of it is persistent but the SRK. -EEXIST: the
- * TPM has a pin that is written or a key that record.json.new does not name, or does not tell: an
- * event, and nothing is changed. Anything else: it cannot. */
+/* Can the TPM take part? Then removes what is half made in it, and makes key and FEK, which are
+ * proved by wrapping and unwrapping once. Only the SRK is persistent. -EEXIST: the TPM has a pin
+ * that is written, or a key that record.json.new does not name, or does not list them: an event,
+ * and nothing is changed. Other errors: it cannot take part. */
 int enable_keys_make(struct enabling *e, struct failure *f);
 
 /* Unwrap what the record holds and compare; make the key persistent; write and lock the pin. */

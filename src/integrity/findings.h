@@ -20,7 +20,8 @@ bool findings_enabled(const struct config_integrity *config);
 /* Where there is a record.json nothing else is looked at: unlocking by it finds out. -ENOMEM. */
 int findings_gather(const struct config_integrity *config, struct findings *ret, struct failure *f);
 
-/* What they say of the disk: a filesystem was mounted since, or a record is there. */
+/* Is what was found on the disk outdated: was a filesystem mounted since, or is there a record
+ * now? */
 bool findings_are_outdated(const struct config_integrity *config, const struct findings *found);
 
 /* The NV indices that the configurations of this machine name: this one, and those of the router
@@ -29,8 +30,8 @@ bool findings_are_outdated(const struct config_integrity *config, const struct f
 size_t findings_named_indices(const struct config_integrity *config,
 			      TPM2_HANDLE ret[NAMED_INDICES_MAX]);
 
-/* How long a device is waited for that is not there yet: none is where nothing waits for it to be
- * opened, unless the firmware says that there is a TPM. */
+/* How long to wait for a device that is not there yet: not at all if nothing is sealed, unless
+ * the firmware says that there is a TPM. */
 unsigned findings_patience_ms(bool has_something);
 
 /* The pins that no configuration names, for who is to be told of them. -ENODEV and others with f

@@ -1,15 +1,16 @@
-/* fscrypt_key.h - a directory's key, unwrapped here and given to the kernel: what fscrypt unlock
- * does, without a process for each directory.
+/* fscrypt_key.h - unwraps a directory's key and gives it to the kernel, as `fscrypt unlock` does,
+ * but without a process for each directory.
  *
- * The metadata stay the tool's, and are as true afterwards: fscrypt status, lock and unlock find
- * what they would have found. What is not as the tool makes it for a raw key is left to the tool.
+ * The tool's metadata are not changed: afterwards fscrypt status, lock and unlock work as if the
+ * tool had done it. Metadata that are not as the tool makes them for a raw key are left to the
+ * tool.
  */
 #pragma once
 
 #include "base/secret.h"
 #include "integrity/fscrypt.h"
 
-/* As fscrypt_unlock(). All memory of the caller is locked. An error says nothing of the
- * directory but that it is not opened: the tool may, or has the words for why not. */
+/* As fscrypt_unlock(). All memory of the caller must be locked. An error only means that the
+ * directory was not opened here: the tool may open it, or say why not. */
 int fscrypt_key_add(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 		    const struct secret *fek, struct failure *f);

@@ -1,10 +1,10 @@
-/* integrity.h - Configuration Integrity as the programs see it: before anything of theirs opens a
- * network socket, integrity_unlock() has succeeded.
+/* integrity.h - Configuration Integrity for the programs: they open no network socket before
+ * integrity_unlock() has succeeded.
  *
- * It enables on a first boot, finishes or undoes what a power cut left half made, and unlocks.
- * What it found and did is logged; an event is not, that is the caller's (emergency.h).
+ * It enables on a first boot, completes or undoes what a power cut interrupted, and unlocks. It
+ * logs what it found and did, but not an event: the caller shows that (emergency.h).
  *
- * One call at a time on a machine: a lock on the record directory sees to it.
+ * A lock on the record directory allows one call at a time on a machine.
  */
 #pragma once
 

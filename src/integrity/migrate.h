@@ -1,4 +1,4 @@
-/* migrate.h - `enable migrate`: a directory that is full is moved in.
+/* migrate.h - `enable migrate`: moves the contents of a directory into an encrypted one.
  *
  *	D -> D.migrating                     a rename
  *	D is made and encrypted, empty       as any other (enable.h, add.h): this commits
@@ -7,12 +7,12 @@
  *	D.migrating -> D.migrated            from here on D is what counts
  *	D.migrated is removed, then D/.steward-migrating
  *
- * Power may fail at any step: D.migrating is whole until all of it is in D. Before D is sealed, the
- * next boot puts it back; afterwards the next boot goes on, if the mark in D tells it to: what
- * somebody put beside D while the machine was off is never taken in. Between the two, it is asked
- * for by hand again.
+ * Power may fail at any step: D.migrating is complete until all of it is in D. Before D is
+ * sealed, the next boot puts it back. After that the next boot goes on, if the mark in D says so:
+ * what somebody put beside D while the machine was off is never moved in. In between, an operator
+ * must ask for it again.
  *
- * Copying and comparing are cp's and diff's.
+ * cp and diff do the copying and comparing.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* policy_store.h - the signed policies that a machine has: those that came with the image
- * (policy-directory), and those that were brought (the folder "policies" beside the record).
+ * (policy-directory), and those that an operator brought (the folder "policies" beside the
+ * record).
  *
- * A file that is no signed policy is told of once, and is no other's hindrance. Nothing in these
- * files is believed: what opens is decided by the TPM.
+ * A file that is no signed policy is logged once, and does not affect the others. These files are
+ * not trusted: the TPM decides what opens.
  */
 #pragma once
 

@@ -1,12 +1,12 @@
-/* recover.h - `request configuration-integrity recover`: with the FEK that an operator has
- *unwrapped (recovery.h), open the directories and seal them to the TPM that is here now.
+/* recover.h - `request configuration-integrity recover`: an operator has unwrapped the FEK
+ * (recovery.h); opens the directories with it and seals them to the present TPM.
  *
  *	which directories: of record.json, else of recovery.json
  *	each is locked and opened by this key: else nothing is changed in TPM and record
  *	wrapping key; record.json.new; the key made persistent; the pin; record.json
  *
- * A pin that is there must be of these directories. Power may fail at any step: what was there
- * before still says what it said, and recovering again finishes it.
+ * If there is a pin, it must be of these directories. Power may fail at any step: what was there
+ * before is still valid, and recovering again completes it.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
-/* recovery.h - for operators who want one: the FEK, wrapped to a public key whose private half is
+/* recovery.h - an optional way back: the FEK, wrapped to a public key whose private half is kept
  * elsewhere.
  *
- * recovery.json lies beside the record. It holds no secret, and may be copied anywhere; to be of
- *use it needs the private key, and then the encrypted directories. What is in it is RSA-OAEP with
- * SHA-256 and no label, so that openssl-pkeyutl(1) unwraps it:
+ * recovery.json is beside the record. It has no secret, and may be copied anywhere; using it
+ * takes the private key, and the encrypted directories. It is RSA-OAEP with SHA-256 and no label,
+ * so that openssl-pkeyutl(1) unwraps it:
  *
  *	{"version":1,"recovery-key":"<hex SHA-256 of the key's SubjectPublicKeyInfo>",
  *	 "wrapped-fek":"<base64>","directory":[{"path":"/etc/steward/secrets",

@@ -1,7 +1,8 @@
-/* request.h - what an operator asks for by hand: 'integrity-handler --request', which
- * 'stewardctl request configuration-integrity' starts.
+/* request.h - what an operator asks for by hand: 'integrity-handler --request', which 'stewardctl
+ * request configuration-integrity' starts.
  *
- * Each takes its turn (turn.h). What a boot would go on without is a refusal here.
+ * One request runs at a time (turn.h). A reason for which a boot would only go on without
+ * encryption is a refusal here.
  */
 #pragma once
 

@@ -1,10 +1,11 @@
-/* seal_record.h - what is kept of the sealing on disk, in the clear and outside the encrypted
+/* seal_record.h - the record of the sealing, on disk, not encrypted, outside the encrypted
  * directories.
  *
- * There is one text for any record: members in a fixed order, no white space, one line. A file
- * that says the same in other words was changed by somebody. The label of the wrapped FEK is the
- * base64url SHA-256 of the text without that member, so that none of the others can be changed
- * either. (Hex and its final zero would be 65 bytes; tss2's TPM2B_DATA takes 64.)
+ * There is exactly one text for a record: members in a fixed order, no white space, one line. So
+ * a file that says the same in another text was changed by somebody. The label of the wrapped FEK
+ * is the base64url SHA-256 of the text without that member, so that no other member can be
+ * changed either. (In hex it would have 65 bytes with its final zero; tss2's TPM2B_DATA takes
+ * 64.)
  *
  *	{"version":1,"wrapped-fek":"<base64>","key-handle":"0x81010128","key-name":"<hex>",
  *	 "ek-name":"<hex>","srk":"<base64>","pcr-bank":"sha256",
@@ -12,19 +13,19 @@
  *	 "directory":[{"path":"/etc/steward/secrets","key-identifier":"<hex>"}]}
  *
  * A key that opens by signed policies (policy_authority.h) makes it version 2, with
- * "policy-key":"<base64 of the modulus>","policy-nv-index":"0x01800129" behind "pcr", whose values
- * are then those of the sealing, for who wants to know.
+ * "policy-key":"<base64 of the modulus>","policy-nv-index":"0x01800129" after "pcr", whose values
+ * are then only those at the sealing.
  *
- * One that is unusable after the boot (boot_lock.h) does so too, with "seal-nv-index":"0x0180012a",
- * "seal-count":1 behind those.
+ * A key that is unusable after the boot (boot_lock.h) makes it version 2 too, with
+ * "seal-nv-index":"0x0180012a","seal-count":1 after those.
  *
- * A directory in which what Steward keeps is authenticated (contents.h) has "contents":"hmac"
- *behind its key-identifier.
+ * A directory whose files of Steward are authenticated (contents.h) has "contents":"hmac" after
+ * its key-identifier.
  *
- * "pin":1 stands before "directory" once directories have been added: the number of its pin
- *(pin.h).
+ * "pin":1 is before "directory" once directories have been added: the number of its pin (pin.h).
  *
- * After a reseal "previous-key-name" follows "key-name": a power cut may have left that key behind.
+ * After a reseal "previous-key-name" follows "key-name": a power cut may have left that key in
+ * the TPM.
  */
 #pragma once
 

@@ -1,11 +1,11 @@
-/* tpm_child.h - work with the TPM in a child process, so that its copies of the FEK die with it.
+/* tpm_child.h - works with the TPM in a child process, so that all copies of the FEK end with it.
  *
- * ESYS and OpenSSL keep what they decrypted on heap and stack, and free it unwiped. In a child all
- * of that is gone when it has ended. A TPM that lies may crash tss2: that ends the child, and is
- * an error here like any other.
+ * ESYS and OpenSSL keep what they decrypt on heap and stack, and free it without wiping. In a
+ * child all of that is gone when it has ended. A TPM that lies may crash tss2: then the child
+ * ends, and that is an error like any other.
  *
- * What the work gives back lies in memory from tpm_child_alloc(), which both see; all else that it
- * changes is lost.
+ * Results are passed in memory from tpm_child_alloc(), which both processes see. Everything else
+ * that the child changes is lost.
  */
 #pragma once
 
@@ -18,15 +18,15 @@ void *tpm_child_alloc(size_t size, struct failure *f);
 /* Wipes. Takes NULL. */
 void tpm_child_free(void *shared, size_t size);
 
-/* In the child, before the first byte of a secret is there: all memory of this process, and what it
- * will still get, is locked, and it leaves no core. */
+/* In the child, before it has the first secret: locks all its present and future memory, and
+ * prevents a core dump. */
 int tpm_child_keep_secrets(struct failure *f);
 
 typedef int (*tpm_child_cb)(void *shared, struct failure *f);
 
-/* Run work(shared, f) in a child, to its end; what it returned and filled into f comes back. A TPM
- * that does not answer a command is told of on the consoles, and then ends the child: -ETIMEDOUT
- * with CAUSE_TPM_SILENT. */
+/* Runs work(shared, f) in a child to its end; its return value and f come back. If the TPM does
+ * not answer a command, the consoles show that, and then the child is ended: -ETIMEDOUT with
+ * CAUSE_TPM_SILENT. */
 int tpm_child_run(tpm_child_cb work, void *shared, struct failure *f);
 
 /* For one command. Making an RSA key takes some TPMs half a minute. */

@@ -1,10 +1,11 @@
-/* tpm_child_retry.h - work with the TPM in a child (tpm_child.h), and once more where the TPM could
- * not.
+/* tpm_child_retry.h - works with the TPM in a child (tpm_child.h), and again if the TPM was not
+ * ready.
  *
- * A TPM may be testing itself, writing its NV memory, or full of what others left: that says
- * nothing of the disk. Such a failure (CAUSE_TPM_NOT_READY, or a refused authorization) is tried
- * again a few times, each time from the beginning and with the TPM opened anew; what is left loaded
- * in a raw TPM is flushed first. So the work must be fit to be begun again after any of its steps.
+ * A TPM may be testing itself, writing its NV memory, or full of objects that others left: that
+ * says nothing about the disk. Such a failure (CAUSE_TPM_NOT_READY, or a refused authorization)
+ * is tried again a few times, each time from the beginning with the TPM opened anew. Objects that
+ * are left in a TPM without a resource manager are flushed first. So the work must be able to
+ * begin again after any of its steps.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
-/* turn.h - one at a time on a machine: whoever unlocks, seals or destroys holds a lock on the
- * record directory, and from then on is a process that may see a key.
+/* turn.h - one at a time on a machine: a process that unlocks, seals or destroys holds a lock on
+ * the record directory, and from then on is a process that may see a key.
  */
 #pragma once
 

@@ -1,12 +1,12 @@
-/* zeroize.h - end all access to what is encrypted, for good.
+/* zeroize.h - ends all access to what is encrypted, for good.
  *
- *	lock the directories and take their keys from the kernel
- *	evict the wrapping key
- *	overwrite and delete the record
- *	undefine the pin
+ *	forget the keys of contents.mac; lock the directories, taking their keys from the kernel
+ *	evict the wrapping keys
+ *	overwrite and delete record.json.new, recovery.json and record.json; remove signed policies
+ *	undefine the pins and the counter of seal-after-boot
  *	remove the directories
  *
- * Once the wrapping key is gone nothing opens them any more. Interrupted, it is finished by running
+ * Once the wrapping key is gone nothing opens the directories any more. If it is interrupted, run
  * it again: what is gone already is no error.
  */
 #pragma once

@@ -1,4 +1,4 @@
-/* events.h - server-sent events: everyone who reads GET /v1/events is told. */
+/* events.h - server-sent events for all readers of GET /v1/events. */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -6,7 +6,7 @@
 
 #include "http/http_server.h"
 
-#define EVENTS_KEEPALIVE_MS 15000u /* a comment line, so that a reader that is gone is noticed */
+#define EVENTS_KEEPALIVE_MS 15000u /* a comment line shows that a reader is gone */
 
 struct events {
 	struct event_reader *first;
@@ -25,5 +25,5 @@ bool events_has_readers(const struct events *events);
 /* name: "state" or "progress". json is not taken. */
 void events_publish(struct events *events, const char *name, const cJSON *json);
 
-/* One event to one reader, for streams of their own. */
+/* Sends one event to one reader, for streams of other routes. */
 bool events_send(struct http_exchange *x, const char *name, const cJSON *json);

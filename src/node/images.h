@@ -1,7 +1,7 @@
 /* images.h - the routes of the node's images: list, import, verify, delete, serve.
  *
- * An import is a manifest, verified and kept in memory, and then the file, verified piece by piece
- * as it streams in and published when the last one matches.
+ * An import is a manifest, which is verified and kept in memory, and then the file, which is
+ * verified piece by piece as it arrives and published when the last piece matches.
  */
 #pragma once
 
@@ -16,11 +16,12 @@ void images_put_file(struct http_exchange *x);
 
 struct node;
 
-/* A conductor in offline-mode offers to others nothing but what was imported. */
+/* A conductor in offline-mode offers only imported images. */
 bool images_only_imported(const struct node *n);
 
-/* For others, over TCP. */
-/* 503: of our own trouble, -errno, nobody is told that the image is not there. */
+/* For other machines, over TCP. */
+/* Answers 503 for an error of our own disk (-errno): the image may still be there, so 404 would
+ * be wrong. */
 void images_reply_unreadable(struct http_exchange *x, int code);
 void images_serve_path(struct http_exchange *x, const char *path, const char *type);
 void images_serve_index(struct http_exchange *x);

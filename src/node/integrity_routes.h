@@ -1,6 +1,6 @@
-/* integrity_routes.h - what is brought to and fetched from a node for its encrypted directories, by
- * who may, or by its conductor through the tunnel: a signed PCR policy; recovery.json, which a
- * conductor may keep. */
+/* integrity_routes.h - routes for the encrypted directories: take a signed PCR policy, and return
+ * recovery.json. For local users who may, and for the conductor through the tunnel.
+ */
 #pragma once
 
 #include "http/http_exchange.h"

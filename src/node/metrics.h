@@ -7,7 +7,7 @@
 
 struct node;
 
-/* name="value", whoever the value is from. */
+/* Writes name="value"; the value may be text of a stranger. */
 void metrics_label(FILE *out, const char *name, const char *value);
 
 void metrics_reply(const struct node *d, struct http_exchange *x);

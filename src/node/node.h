@@ -1,8 +1,9 @@
-/* node.h - what both daemons are: a node that downloads, keeps and serves images, answers a control
- * socket, and begins by opening its secrets.
+/* node.h - what both daemons are: a node that downloads, keeps and serves images, answers a
+ * control socket, and begins by opening its encrypted directories.
  *
- * All wiring of these parts is here and in the routes; the parts do not know each other. What a
- * program adds to it stands in its struct node_program, and in the struct that has the node in it.
+ * All connections between these parts are made here and in the routes; the parts do not know each
+ * other. What a program adds is in its struct node_program, and in the struct that contains the
+ * node.
  */
 #pragma once
 
@@ -29,31 +30,34 @@
 
 struct node;
 
-/* What makes a node stewardd or conductord. The callbacks may be NULL. */
+/* What makes a node a stewardd or a conductord. The callbacks may be NULL. */
 struct node_program {
 	const char *name;
 	enum config_role role;
 	const struct http_route *routes; /* of the control socket, besides the node's own */
 	size_t n_routes;
 
-	/* What else a start would say to a configuration, without beginning anything: --check.
-	 * ret_untold: of what is not there, and may only be locked; "" = nothing. */
+	/* For --check: what else would a start refuse in this configuration? Starts nothing.
+	 * ret_untold: what cannot be checked because it is not there (it may be in a locked
+	 * directory); "" = nothing. */
 	int (*check)(const struct config *config, char *ret_untold, size_t size, struct err *err);
-	/* The node's own parts are there. On failure close() follows. */
+	/* Called when the node's own parts run. If it fails, close() follows. */
 	int (*start)(struct node *n, struct err *err);
-	/* It is to end: what waits for somebody else ends now, so that no job goes on for long. */
+	/* The node is going to end: everything that waits for others ends now, so that no job
+	 * takes long. */
 	void (*stopping)(struct node *n);
-	/* Nobody asks any more, and downloads are not stopped yet. Calls closed(owner). */
+	/* Called when the control socket is closed, and before downloads are stopped. Calls
+	 * closed(owner). */
 	void (*close)(struct node *n, void (*closed)(void *owner), void *owner);
-	/* What else belongs into a configuration that was loaded. -ENOMEM. */
+	/* Adds to a configuration that was just loaded. -ENOMEM. */
 	int (*amend)(struct node *n, struct config *config, struct err *err);
-	/* May new take the place of what is in force? */
+	/* May new replace the configuration in force? */
 	int (*check_reload)(const struct node *n, const struct config *new, struct err *err);
-	/* It has. */
+	/* It has replaced it. */
 	void (*configured)(struct node *n);
-	/* Its part of GET /v1/status. */
+	/* Adds to GET /v1/status. */
 	void (*add_status)(const struct node *n, cJSON *json);
-	/* Its part of GET /metrics. */
+	/* Adds to GET /metrics. */
 	void (*write_metrics)(const struct node *n, FILE *out);
 };
 
@@ -82,7 +86,7 @@ struct node {
 	uv_signal_t signals[3];
 	bool stopping;
 	unsigned jobs;    /* of the routes, on the thread pool */
-	unsigned closing; /* parts of the present step of the end that are not closed yet */
+	unsigned closing; /* parts that the present step of the end has not closed yet */
 	void (*next_step)(struct node *n);
 };
 
@@ -97,6 +101,6 @@ int node_main(struct node *n, const struct node_program *program, const struct o
 /* Load the configuration again. -EINVAL: nothing has changed, and err says why. */
 int node_reload(struct node *n, struct err *err);
 
-/* A route's job begins or ends: the daemon does not end in between. */
+/* A job of a route begins or ends: the daemon does not end while one runs. */
 void node_job_begins(struct node *n);
 void node_job_ends(struct node *n);

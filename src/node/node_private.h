@@ -3,5 +3,5 @@
 
 #include "node/node.h"
 
-/* Of a configuration that works, but for this. code 0: nothing is told. */
+/* Logs a warning about a configuration that is otherwise used. code 0: nothing is logged. */
 void node_warn(const struct err *warning);

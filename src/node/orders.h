@@ -1,5 +1,5 @@
-/* orders.h - orders to downloads that are answered once they stand on disk: what was answered
- * survives a kill.
+/* orders.h - commands to downloads that are answered only when their result is on disk, so that
+ * it survives a kill.
  */
 #pragma once
 
@@ -10,8 +10,8 @@ struct orders {
 	struct order *first;
 };
 
-/* Answer 200 with d's object: now, if its record says what it is, else as soon as it does. */
+/* Answer 200 with d's object: now, if its record on disk is up to date, else as soon as it is. */
 void orders_reply(struct orders *orders, struct http_exchange *x, const struct download *d);
 
-/* d's record says what it is. */
+/* The record of d on disk is up to date. */
 void orders_recorded(struct orders *orders, const struct download *d);

@@ -1,4 +1,5 @@
-/* routes.h - what the daemon's sockets answer: the control socket, and the repository for others.
+/* routes.h - the routes of the daemon's sockets: the control socket, and the repository for other
+ * machines.
  */
 #pragma once
 
@@ -15,5 +16,5 @@ extern const size_t n_shared_routes;
 
 struct node;
 
-/* The repository, for others: those routes, for as many as 4,000 routers at once. */
+/* The repository for other machines: shared_routes, for up to 4,000 routers at the same time. */
 struct http_listener routes_shared_listener(struct node *n);

@@ -1,7 +1,8 @@
-/* share.h - what others read of a node's images: the HA peer, and a conductor's routers.
+/* share.h - what other machines may read of a node's images: the HA peer, and a conductor's
+ * routers.
  *
- * Complete images are in the index. Of one that is still being downloaded there are its manifest,
- * `pieces`, and ranges that lie in verified pieces.
+ * Complete images are in the index. Of an image that is still being downloaded there are its
+ * manifest, `pieces`, and the ranges that are verified.
  */
 #pragma once
 

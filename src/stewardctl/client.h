@@ -1,7 +1,6 @@
 /* client.h - HTTP over the control socket, blocking.
  *
- * libcurl's easy interface does it: this program has no loop, so that http/http_client, which
- * is made for one, would be a detour.
+ * It uses libcurl's easy interface: this program has no loop, for which http/http_client is made.
  */
 #pragma once
 
@@ -24,7 +23,7 @@ struct client {
 /* The socket to use: path, or the router's, or the conductor's if only that is there. */
 void client_init(struct client *client, const char *path);
 
-/* Say on stderr that, and why, no daemon answers. Returns EXIT_NO_DAEMON. */
+/* Prints on stderr that no daemon answers, and why. Returns EXIT_NO_DAEMON. */
 int client_say_no_daemon(const struct client *client);
 
 struct client_reply {
@@ -34,7 +33,7 @@ struct client_reply {
 };
 
 /* body may be NULL. Returns an exit status: EXIT_DONE for 2xx. Else the reason was printed on
- * stderr, for 4xx and 5xx the problem's detail. */
+ * stderr; for 4xx and 5xx it is the detail of the problem document. */
 int client_call(const struct client *client, const char *method, const char *path, const char *body,
 		struct client_reply *ret);
 void client_reply_release(struct client_reply *reply);
@@ -43,7 +42,7 @@ void client_reply_release(struct client_reply *reply);
 int client_upload(const struct client *client, const char *path, const char *file,
 		  void (*progress)(size_t done, size_t size), struct client_reply *ret);
 
-/* Read a stream until it ends or take returns false. EXIT_NO_DAEMON is not printed: a watcher
- * waits for the daemon to come back. */
+/* Reads a stream until it ends or take returns false. EXIT_NO_DAEMON is returned without a
+ * message, since a watcher waits for the daemon to come back. */
 int client_stream(const struct client *client, const char *method, const char *path,
 		  bool (*take)(void *owner, const char *bytes, size_t n), void *owner);

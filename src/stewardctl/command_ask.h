@@ -1,6 +1,6 @@
-/* command_ask.h - what the commands have in common: to ask the daemon, and to show its answer.
+/* command_ask.h - what the commands have in common: ask the daemon, and show its answer.
  *
- * Those that return an int return the program's exit status, and have said what was wrong.
+ * Functions that return an int return the program's exit status, and have printed what was wrong.
  */
 #pragma once
 
@@ -14,15 +14,15 @@
 
 struct client command_client(const struct invocation *invocation);
 
-/* <before><version><after>. A version that the daemon would refuse anyway never gets into a URL.
- * Returns whether it may. */
+/* Makes <before><version><after>. A version that the daemon would refuse never gets into a URL:
+ * returns whether it may. */
 bool command_version_path(const char *version, const char *before, const char *after,
 			  char ret[COMMAND_PATH_SIZE]);
 
-/* Could this be the name of a router, a node or a token? What is not never gets into a URL; the
- * rest the daemon judges. NULL can. */
+/* Could this be the name of a router, a node or a token? Other text never gets into a URL; the
+ * daemon decides about the rest. NULL is valid. */
 bool command_name_is_valid(const char *what, const char *name);
 
-/* Ask, and show the answer: as it came with --json, else with show (NULL = say nothing). */
+/* Asks, and shows the answer: unchanged with --json, else with show (NULL = nothing). */
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer));

@@ -1,10 +1,10 @@
-/* grammar.h - the command language: words, and `name value` pairs behind them in any order.
+/* grammar.h - the command language: words, followed by `name value` pairs in any order.
  *
- * A word in capitals is a place, where a value stands: {"authority", "router", "R", "node", "N"}.
- * One that ends in "..." is the last, and takes all that follows.
+ * A word in capitals is a place for a value: {"authority", "router", "R", "node", "N"}. A place
+ * that ends in "..." is the last one, and takes all words that follow.
  *
- * One table (commands.c) is the grammar for parsing, for help and for completion. Words and
- * names may be abbreviated as long as only one fits.
+ * One table (commands.c) is the grammar for parsing, for help and for completion. Words and names
+ * may be abbreviated as long as they are unambiguous.
  */
 #pragma once
 
@@ -53,18 +53,18 @@ struct invocation {
 int grammar_parse(struct invocation *ret, const struct command *commands, size_t n_commands,
 		  int n_words, char *const *words, char *message, size_t message_size);
 
-/* Of a pair, by its name. NULL = it was not given. */
+/* The value of a pair, by its name; NULL = it was not given. */
 const char *invocation_value(const struct invocation *invocation, const char *name);
-/* Of a place, by its word ("R"), which the command has. */
+/* What was typed for a place, by its word ("R"), which the command must have. */
 const char *invocation_place(const struct invocation *invocation, const char *word);
 
 void grammar_help(const struct command *commands, size_t n_commands, FILE *out);
 
-/* Prints what may follow in a place with "...": words begin with that place's own word of before
- * it, and end in what has been typed of the next. */
+/* Prints what may follow in a place with "...". words: first the fixed word before that place,
+ * then what was typed for it; the last one may be incomplete. */
 typedef void (*grammar_rest_cb)(int n_words, char *const *words, FILE *out);
 
-/* Print what may follow words, one a line; the last of words is what has been typed of it. rest:
- * NULL = such places are not completed. */
+/* Prints what may follow words, one a line; the last of words may be incomplete. rest: NULL =
+ * places with "..." are not completed. */
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
 		      char *const *words, grammar_rest_cb rest, FILE *out);

@@ -20,6 +20,6 @@ struct sse {
 
 void sse_init(struct sse *sse, bool (*take)(void *owner, const char *event, const char *data),
 	      void *owner);
-/* Returns false once take has. */
+/* Returns false once take has returned false. */
 bool sse_feed(struct sse *sse, const char *bytes, size_t n);
 void sse_release(struct sse *sse);

@@ -1,4 +1,6 @@
-/* watch_state.h - a download that is watched: what was shown of it last, and how it ended. */
+/* watch_state.h - the state of a download that is being watched: what was shown of it last, and
+ * how it ended.
+ */
 #pragma once
 
 #include <cjson/cJSON.h>
@@ -13,13 +15,13 @@ struct watch_state {
 	unsigned last_percent;
 	bool ended;
 	bool complete;
-	char reason[1024]; /* of one that ended otherwise */
+	char reason[1024]; /* why, if it ended without being complete */
 };
 
-/* Is this worth a line: another state or source, or ten percent more? Then it counts as shown. */
+/* Has the state or the source changed, or are there ten percent more? Then it counts as shown. */
 bool watch_state_has_changed(struct watch_state *w, const cJSON *download);
 
-/* Note whether it goes on. */
+/* Notes whether it has ended, and how. */
 void watch_state_note(struct watch_state *w, const cJSON *download);
 
 /* Where it is shown. */

@@ -1,4 +1,4 @@
-/* router.h - what makes a node stewardd: the router's side of onboarding, and the socket that its
+/* router.h - what makes a node a stewardd: the router's side of onboarding, and the socket that
  * conductors reach through their tunnels.
  */
 #pragma once
@@ -8,7 +8,7 @@
 
 struct router {
 	struct node node;
-	struct config *config; /* as it was at the start: what onboarding stands on */
+	struct config *config; /* as it was at the start: onboarding uses this one */
 	struct onboarding *onboarding;
 	struct http_server *link; /* conductor.sock */
 	char *link_path;

@@ -1,10 +1,10 @@
-/* enrolment_commits.h - enrolments of handshakes that wait at the same time: one transaction, and
- * one file of keys, for all of them.
+/* enrolment_commits.h - enrols the routers whose handshakes wait at the same time: one
+ * transaction, and one write of the keys' file, for all of them.
  *
- * What reaches the disk, and waits for it, costs nearly the same for one and for fifty. A handshake
- * that has come to its commit waits here, without a thread; a worker takes all that wait then, one
- * batch at a time. Each is told by its own done() what became of it: its enrolment is on disk and
- * its key is in the file, or it is not enrolled.
+ * Writing to the disk and waiting for it costs nearly the same for one enrolment and for fifty. A
+ * handshake that has come to its commit waits here, without a thread. A worker takes all that
+ * wait at that moment, one batch at a time. done() tells each how it ended: it is enrolled, on
+ * disk and in the keys' file; or it is not enrolled.
  *
  * Calling sequence: enrolment_commits_init -> enrolment_commits_add ... -> the last done ->
  * enrolment_commits_release.
@@ -17,12 +17,11 @@
 #include "conductor/enrolment/enrolment_handshake.h"
 #include "conductor/registry/registry_enrolment.h"
 
-#define ENROLMENT_COMMITS_MAX                                                                      \
-	64 /* in one batch: how long the first of them may wait for the others */
+#define ENROLMENT_COMMITS_MAX 64 /* in one batch: the first of them may wait for so many others */
 
 struct enrolment_commit {
-	struct enrolment_handshake *handshake; /* that waits */
-	/* On the loop: the handshake has gone on, and what it has to say is pending. */
+	struct enrolment_handshake *handshake; /* the handshake that waits */
+	/* On the loop: the handshake has gone on, and its next bytes are pending. */
 	void (*done)(struct enrolment_commit *commit);
 	struct enrolment_commit *next;
 };
@@ -30,10 +29,10 @@ struct enrolment_commit {
 struct enrolment_commits {
 	const struct enrolment_context *context;
 	uv_loop_t *loop;
-	uv_mutex_t lock; /* of those that wait: */
+	uv_mutex_t lock; /* protects the list of those that wait: */
 	struct enrolment_commit *first;
 	struct enrolment_commit **end;
-	/* A worker's, and then the loop's: */
+	/* Used by the worker, and then by the loop: */
 	struct enrolment_commit *batch[ENROLMENT_COMMITS_MAX];
 	struct registry_proof proofs[ENROLMENT_COMMITS_MAX];
 	struct registry_origin origins[ENROLMENT_COMMITS_MAX];
@@ -46,9 +45,9 @@ struct enrolment_commits {
 /* context is borrowed. */
 void enrolment_commits_init(struct enrolment_commits *c, uv_loop_t *loop,
 			    const struct enrolment_context *context);
-/* None waits. */
+/* To be called when none waits. */
 void enrolment_commits_release(struct enrolment_commits *c);
 
-/* On the loop. commit is borrowed until its done(), and so is its handshake, which nobody else may
- * touch. */
+/* On the loop. commit and its handshake are borrowed until its done(); nobody else may touch
+ * them. */
 void enrolment_commits_add(struct enrolment_commits *c, struct enrolment_commit *commit);

@@ -1,5 +1,5 @@
-/* enrolment_failures.h - strangers' failed handshakes, counted by address and minute and written in
- * batches: a flood costs no more than one transaction now and then.
+/* enrolment_failures.h - counts failed handshakes of strangers by address and minute, and writes
+ * the counts in batches, so that a flood costs one transaction now and then.
  */
 #pragma once
 
@@ -11,13 +11,13 @@
 
 struct enrolment_failures {
 	struct registry *registry;
-	struct work_pool *pool; /* that asks it */
+	struct work_pool *pool; /* the thread that asks the registry */
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct work work;
-	struct registry_failures *rows; /* that are being counted */
+	struct registry_failures *rows; /* what is being counted */
 	size_t n;
-	struct registry_failures *batch; /* that a worker writes */
+	struct registry_failures *batch; /* the batch that a worker writes */
 	size_t n_batch;
 	struct err err;
 	bool working;
@@ -28,7 +28,7 @@ struct enrolment_failures {
 
 void enrolment_failures_init(struct enrolment_failures *f, uv_loop_t *loop, struct work_pool *pool,
 			     struct registry *registry);
-/* Writes what was counted first. */
+/* Writes first what was counted. */
 void enrolment_failures_close(struct enrolment_failures *f, void (*closed)(void *owner),
 			      void *owner);
 void enrolment_failures_count(struct enrolment_failures *f, const char *address);

@@ -1,9 +1,9 @@
-/* enrolment_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they ask
- * for.
+/* enrolment_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they
+ * ask for.
  *
- * Bytes go in and out of the channel's memory; the socket is tls_session's. The registry is asked
- * neither here nor on libuv's pool, which a database that hangs would hold up: who says hello is
- * looked up by a job of its own, and the commit waits for that of others (enrolment_commits.h).
+ * Bytes go in and out of the channel's memory; the socket belongs to tls_session. The registry is
+ * not asked here, and not on libuv's pool, which a database that hangs would block: a job of its
+ * own looks up the router that says hello, and the commit waits for enrolment_commits.h.
  *
  * Calling sequence: enrolment_handshake_open -> enrolment_handshake_go_on ... until it waits ->
  * enrolment_handshake_look_up -> enrolment_handshake_go_on ... until it waits ->
@@ -23,7 +23,7 @@
 /* What all handshakes share; none of it changes while one runs. */
 struct enrolment_context {
 	struct registry *registry;
-	struct work_pool *pool; /* that asks it; NULL = libuv's */
+	struct work_pool *pool; /* the thread that asks the registry; NULL = libuv's pool */
 	struct conductor_identity identity;
 	struct device_ca device_ca;
 	bool has_device_ca;
@@ -31,7 +31,7 @@ struct enrolment_context {
 	struct tls_context *tls;
 	uint16_t repository_port;
 	size_t message_max; /* bytes of JSON */
-	/* The keys that may log in have changed: have sshd know them. On a worker. */
+	/* The keys that may log in have changed: make sshd know them. On a worker. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;
 };
@@ -45,13 +45,12 @@ void enrolment_context_release(struct enrolment_context *context);
 enum enrolment_outcome {
 	ENROLMENT_UNDER_WAY,
 	ENROLMENT_ENROLLED,
-	ENROLMENT_REFUSED,  /* by a handshake whose first message had verified, or whose token was
-			       ours */
-	ENROLMENT_STRANGER, /* before that */
+	ENROLMENT_REFUSED,  /* the first message had verified, or the token was one of ours */
+	ENROLMENT_STRANGER, /* refused before that */
 	ENROLMENT_RETRY_LATER,
 };
 
-/* What for. */
+/* What a handshake waits for. */
 enum enrolment_waits {
 	ENROLMENT_FOR_BYTES,
 	ENROLMENT_FOR_LOOKUP, /* see enrolment_handshake_look_up() */
@@ -66,19 +65,19 @@ struct enrolment_handshake {
 	struct tls_channel *channel;
 	bool established;
 	struct span chain[TLS_CHAIN_MAX];
-	/* Both owned, and there only once TLS is established: most who wait have not come so far.
-	 */
+	/* Both owned, and allocated only once TLS is established: most of those that wait have
+	 * not come so far. */
 	struct handshake_conductor *steps;
-	uint8_t (*received)[FRAME_SIZE_MAX +
-			    1]; /* of the message that comes; one more is too long */
+	uint8_t (*received)[FRAME_SIZE_MAX + 1]; /* the message that is being received; one byte
+						    more shows that it is too long */
 	size_t n_received;
 	enum enrolment_waits waits;
 	struct enrolment_lookup *lookup; /* owned */
-	bool denied; /* by the registry's commit, which has its line in the audit */
+	bool denied; /* refused by the registry's commit, which has written the audit */
 	bool verified;
 	enum enrolment_outcome outcome;
 	bool alert;
-	struct err err; /* why, of an end that is no enrolment */
+	struct err err; /* why it ended, unless it is enrolled */
 };
 
 /* channel is borrowed. */
@@ -87,12 +86,15 @@ void enrolment_handshake_open(struct enrolment_handshake *h,
 			      const char *address);
 void enrolment_handshake_close(struct enrolment_handshake *h);
 
-/* Bytes have come, or what was looked up. On a worker. It may wait afterwards: see waits. */
+/* Goes on after bytes have come, or after the look-up. On a worker. Afterwards it may wait: see
+ * waits. */
 void enrolment_handshake_go_on(struct enrolment_handshake *h);
-/* Who says hello? On a worker that may wait for the registry; then it goes on. */
+/* Looks up the router that says hello. On a worker that may wait for the registry; then the
+ * handshake goes on. */
 void enrolment_handshake_look_up(struct enrolment_handshake *h);
-/* What its enrolment comes to: err's code is 0, or why nothing was decided. On a worker. */
+/* Tells the result of its commit: err->code is 0, or err says why nothing was decided. On a
+ * worker. */
 void enrolment_handshake_decided(struct enrolment_handshake *h,
 				 const struct registry_decision *decision, const struct err *err);
-/* It ends for a reason of the connection's. */
+/* Ends the handshake because of its connection. */
 void enrolment_handshake_break(struct enrolment_handshake *h, const char *why);

@@ -1,7 +1,7 @@
-/* enrolment_service.h - onboarding on port 930: who comes, their handshakes, and what became of
- * them.
+/* enrolment_service.h - onboarding on port 930: accepts connections, runs their handshakes, and
+ * records how each ended.
  *
- * SSH on the same port is handed to the tunnels.
+ * SSH connections on the same port are handed to the tunnels.
  *
  * Calling sequence: enrolment_start -> enrolment_close.
  */
@@ -15,17 +15,17 @@ struct enrolment_service;
 
 struct enrolment_options {
 	uv_loop_t *loop;
-	struct work_pool *pool; /* that asks the registry */
+	struct work_pool *pool; /* the thread that asks the registry */
 	struct registry *registry;
 	const struct config_conductor *config;
 	uint16_t repository_port;      /* in the tunnels */
-	struct known_addresses *known; /* who comes before strangers */
-	/* Somebody who speaks SSH has its turn; fd is taken. The ticket goes back with
+	struct known_addresses *known; /* addresses that come before strangers */
+	/* It is the turn of a client that speaks SSH; it takes fd. Give the ticket back by
 	 * enrolment_ssh_finished() or enrolment_ssh_authenticated(). */
 	void (*ssh)(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket);
 	void (*ssh_show_out)(void *owner, turns_ticket ticket);
-	bool (*ssh_has_room)(void *owner); /* for one more; else they wait */
-	/* On a worker: keys that may log in have changed. */
+	bool (*ssh_has_room)(void *owner); /* Can one more be handed on? Else they wait. */
+	/* On a worker: the keys that may log in have changed. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;
 };
@@ -45,9 +45,9 @@ void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), v
 void enrolment_ssh_finished(struct enrolment_service *s, turns_ticket ticket);
 /* Returns whether known has changed. */
 bool enrolment_ssh_authenticated(struct enrolment_service *s, turns_ticket ticket);
-/* No session of all that were handed on goes on. */
+/* All sessions that were handed on have ended, since the helper is lost. */
 void enrolment_ssh_lost(struct enrolment_service *s);
-/* There is room again. */
+/* ssh_has_room may return true again. */
 void enrolment_ssh_ready(struct enrolment_service *s);
 const struct enrolment_counts *enrolment_counts(const struct enrolment_service *s);
 const struct port_mux *enrolment_port(const struct enrolment_service *s);

@@ -114,6 +114,7 @@ static bool send_message(struct handshake_conductor *h, const struct message *me
 	return true;
 }
 
+/* hello (1) arrives -> look it up in the registry */
 static void greeted(struct handshake_conductor *h, const struct message *m,
 		    struct handshake_conductor_effect *out)
 {
@@ -156,6 +157,7 @@ static int prepare(struct handshake_conductor *h, const struct handshake_conduct
 	return rc;
 }
 
+/* it is looked up -> challenge (2) */
 static void looked_up(struct handshake_conductor *h, const struct handshake_conductor_event *event,
 		      struct handshake_conductor_effect *out)
 {
@@ -182,6 +184,7 @@ static bool check_pin(struct handshake_conductor *h, struct handshake_conductor_
 	return false;
 }
 
+/* -> accept (6) */
 static void send_accept(struct handshake_conductor *h, struct handshake_conductor_effect *out)
 {
 	const struct message m = {.type = MESSAGE_ACCEPT, .accept = h->conductors};
@@ -203,6 +206,7 @@ static int make_credential(struct handshake_conductor *h, const struct message_p
 	return rc;
 }
 
+/* proof (3) with an EK -> credential (4) */
 static void shown_ek(struct handshake_conductor *h, const struct message_proof *proof,
 		     struct handshake_conductor_effect *out)
 {
@@ -221,6 +225,7 @@ static void shown_ek(struct handshake_conductor *h, const struct message_proof *
 	}
 }
 
+/* proof (3) -> credential (4) for an EK, else accept (6) */
 static void proved(struct handshake_conductor *h, const struct message *m,
 		   struct handshake_conductor_effect *out)
 {
@@ -249,6 +254,7 @@ static void proved(struct handshake_conductor *h, const struct message *m,
 	send_accept(h, out);
 }
 
+/* attestation (5) -> accept (6) */
 static void attested(struct handshake_conductor *h, const struct message *m,
 		     struct handshake_conductor_effect *out)
 {
@@ -279,6 +285,7 @@ static int pin_ssh_key(struct handshake_conductor *h, struct err *err)
 	return 0;
 }
 
+/* keys (7) -> commit */
 static void keyed(struct handshake_conductor *h, const struct message *m,
 		  struct handshake_conductor_effect *out)
 {
@@ -296,6 +303,7 @@ static void keyed(struct handshake_conductor *h, const struct message *m,
 	out->type = CONDUCTOR_COMMIT;
 }
 
+/* it is committed -> done (8) */
 static void committed(struct handshake_conductor *h, struct handshake_conductor_effect *out)
 {
 	const struct message m = {.type = MESSAGE_DONE};

@@ -1,8 +1,9 @@
-/* known_routers.h - the addresses from which routers logged in lately, kept over a restart: when
- * all tunnels come back at once, they come before strangers.
+/* known_routers.h - stores the addresses from which routers logged in lately, so that they come
+ * before strangers also after a restart, when all tunnels come back at once.
  *
- * They are in a file of their own, beside sshd's keys: no secret, and nothing depends on it. What
- * cannot be read is begun anew; what cannot be written is tried again with the next news.
+ * They are in a file of their own beside sshd's keys. It is no secret, and nothing depends on it.
+ * If it cannot be read, it starts empty; if it cannot be written, that is tried again with the
+ * next new address.
  *
  * Calling sequence: known_routers_init -> known_routers_news ... -> known_routers_close.
  */
@@ -15,7 +16,7 @@
 #include "base/work.h"
 #include "conductor/enrolment/known_addresses.h"
 
-#define KNOWN_ROUTERS_SAVE_MS 3000 /* after the first news, for all that come meanwhile */
+#define KNOWN_ROUTERS_SAVE_MS 3000 /* after the first new address, for all others too */
 
 struct known_routers {
 	struct known_addresses *addresses;
@@ -38,5 +39,5 @@ int known_routers_init(struct known_routers *k, uv_loop_t *loop, const char *pat
 /* addresses has changed. */
 void known_routers_news(struct known_routers *k);
 
-/* Writes what is not written yet. */
+/* Writes first what is not written yet. */
 void known_routers_close(struct known_routers *k, void (*closed)(void *owner), void *owner);

@@ -1,8 +1,8 @@
-/* login_keys.h - which SSH keys may log in: from the registry to the file that sshd reads, and
- * sessions of those that may no more are ended.
+/* login_keys.h - which SSH keys may log in: writes them from the registry to the file that sshd
+ * reads, and ends the sessions of keys that may no longer log in.
  *
- * A registry that several conductors share changes without us: then it is looked at each second,
- * and so is one that could not be asked.
+ * Another conductor may change a registry that is shared. So a shared registry is read every
+ * second, and so is one that could not be asked.
  *
  * Calling sequence: login_keys_init -> login_keys_sync, keys_start -> login_keys_close.
  */
@@ -24,7 +24,7 @@ struct login_keys_options {
 	const char *path; /* of the file; borrowed */
 	uint16_t repository_port;
 	bool shared; /* look each second */
-	/* On the loop: this key may log in no more. */
+	/* On the loop: this key may no longer log in. */
 	void (*gone)(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE]);
 	void *owner;
 };
@@ -36,8 +36,8 @@ struct login_keys_fingerprint {
 struct login_keys {
 	struct login_keys_options options;
 
-	uv_mutex_t turn; /* of who brings the file up to date, and waits for the registry */
-	uv_mutex_t lock; /* for moments: what workers and the loop share: */
+	uv_mutex_t turn; /* held while somebody updates the file, and waits for the registry */
+	uv_mutex_t lock; /* held for moments; what workers and the loop share: */
 	struct authorized_key *written;
 	struct login_keys_fingerprint *fingerprints; /* of each of them */
 	size_t n_written;
@@ -49,7 +49,7 @@ struct login_keys {
 	uv_timer_t timer;
 	struct work work;
 	bool looking;
-	bool look_again; /* asked for while one was under way, which may have read too early */
+	bool look_again; /* asked for while a look was running, which may have read too early */
 	bool closing;
 	unsigned handles;
 	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
@@ -60,13 +60,14 @@ struct login_keys {
 
 void login_keys_init(struct login_keys *k, const struct login_keys_options *options);
 
-/* Bring the file up to date; once it returns sshd knows. On a worker. */
+/* Update the file; when this returns, sshd knows the keys. On a worker. */
 int login_keys_sync(struct login_keys *k, struct err *err);
-/* Who has logged in by this key: the port of the node's tunnel, without the registry where the key
- * is in the file; 0 = nobody's. On a worker. Errors: those of login_keys_sync(). */
+/* Which node has logged in with this key: *ret_port is the port of its tunnel, 0 = no node has
+ * the key. The registry is asked only if the key is not in the file. On a worker. Errors: those
+ * of login_keys_sync(). */
 int login_keys_find(struct login_keys *k, const char *fingerprint, uint16_t *ret_port,
 		    struct err *err);
-/* The same as login_keys_sync(), from the loop: at once, as far as one can. */
+/* login_keys_sync() from the loop: starts it at once, or after the one that is running. */
 void login_keys_look(struct login_keys *k);
 
 void login_keys_close(struct login_keys *k, void (*closed)(void *owner), void *owner);

@@ -1,29 +1,29 @@
 /* engine.h - every decision of a download, and nothing else.
  *
- * Pure: engine_step() takes what happened and the time, changes the state, and says what is to
- * be done. It opens no file and no socket, reads no clock and calls nobody back, so that a day
- * of a bad network is a table row. The driver (download_actions.c) performs the actions and reports
- * what became of them.
+ * Pure: engine_step() takes what happened and the time, changes the state, and says what is to be
+ * done. It opens no file and no socket, reads no clock and calls nobody back. So a test of a day
+ * with a bad network is a row in a table. The driver (download_actions.c) carries out the actions
+ * and reports their results.
  *
  *	queued ▶ [waiting-peer] ▶ discovering ▶ downloading ▶ finishing ▶ complete
  *	                               ▲             │
  *	                               └ waiting-retry ◀┘
- *	any unfinished ▶ paused ▶ (resume) discovering     any unfinished ▶ cancelled, failed
+ *	any unfinished ▶ paused ▶ (resume) queued          any unfinished ▶ cancelled, failed
  *	downloading ▶ discovering: a source must not be asked any more
- *	finishing ▶ discovering: the file was damaged under us, and some is to be fetched again
- *	checking: after an unclean power-off, what the journal claims is hashed first
+ *	finishing ▶ discovering: the file was damaged on disk, and some of it is fetched again
+ *	checking: after a power cut, the pieces in the journal are hashed first
  *	waiting-peer: the nodes of a router download in sequence, and the other one is first
  *
- * Calling sequence: engine_init -> engine_set_sources -> engine_step(ENGINE_RUN) and then a
- * step per event, and one with ENGINE_TICK when engine_next_wake() has come -> engine_release.
+ * Calling sequence: engine_init -> engine_set_sources -> engine_step(ENGINE_RUN), then a step for
+ * each event, and one with ENGINE_TICK when engine_next_wake() has come -> engine_release.
  *
- * What is owed to the engine: every ACTION_REQUEST is answered by one ENGINE_REQUEST_ENDED,
- * also after ACTION_CANCEL_REQUEST; ACTION_OPEN by ENGINE_OPENED, ACTION_CHECK by
- * ENGINE_CHECKED, ACTION_PREPARE by ENGINE_PREPARED, ACTION_FINISH by ENGINE_FINISHED or
- * ENGINE_DAMAGED, ACTION_STATE by ENGINE_RECORDED, or any of these by ENGINE_LOCAL_ERROR;
- *ACTION_DISCOVER by one ENGINE_ANSWER a source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY.
- *While the state is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does
- *not answer.
+ * What the driver owes: for every ACTION_REQUEST one ENGINE_REQUEST_ENDED, also after
+ * ACTION_CANCEL_REQUEST; for ACTION_OPEN ENGINE_OPENED, for ACTION_CHECK ENGINE_CHECKED, for
+ * ACTION_PREPARE ENGINE_PREPARED, for ACTION_FINISH ENGINE_FINISHED or ENGINE_DAMAGED, for
+ * ACTION_STATE ENGINE_RECORDED, or for any of these ENGINE_LOCAL_ERROR; for ACTION_DISCOVER one
+ * ENGINE_ANSWER for each source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the
+ * state is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not
+ * answer.
  */
 #pragma once
 
@@ -36,16 +36,16 @@
 #include "download/engine/source.h"
 
 #define SLOTS_MAX           32 /* requests in flight: the model's limit of concurrency */
-/* How long a better source that has not answered is waited for: from the first answer on before
- * anything is fetched; and where one fails so early, from the question on. */
+/* How long to wait for a better source that has not answered: before anything is fetched, from
+ * the first answer on; when a source fails early, from the question on. */
 #define DISCOVERY_GRACE_MS  2000u
 #define FAILOVER_GRACE_MS   500u
-#define RETRY_AFTER_WAIT_MS 60000u /* an attempt waits so long in all for the only source */
+#define RETRY_AFTER_WAIT_MS 60000u /* in all, of an attempt, for sources that say when */
 #define RETRY_DELAY_MIN_MS  1000u  /* also with initial-retry-delay 0: there is never a storm */
-/* How long a partner that is the only source is waited for when it has nothing more: it may itself
- * be waiting for us. */
+/* How long to wait for a partner that is the only source and has no more pieces now: it may
+ * itself be waiting for us. */
 #define PARTNER_PATIENCE_MS 10000u
-#define PEER_ORDER_MS       10000u /* between an order's arrival at the two nodes */
+#define PEER_ORDER_MS       10000u /* between the arrivals of one order at the two nodes */
 #define ENGINE_ERROR_SIZE   1024
 #define ENGINE_NEVER        UINT64_MAX
 

@@ -24,12 +24,13 @@ void engine_stop(struct engine *e, enum engine_state state, const char *reason,
 void engine_end_attempt(struct engine *e, struct engine_actions *out);
 void engine_finish(struct engine *e, struct engine_actions *out);
 
-/* From wherever the download was left: look at the disk, check it, and then ask around. */
+/* Continue the download from wherever it was left: open the files, check them, then ask the
+ * sources. */
 void engine_go_on(struct engine *e, struct engine_actions *out);
 
-/* Of the timeout. */
+/* Does time count for the timeout in this state? */
 bool engine_time_counts(const struct engine *e);
-/* Is a retry awaited that the disk knows of? */
+/* Is a retry due whose attempt is already on disk? */
 bool engine_may_retry(const struct engine *e);
 
 /* Is it the peer's turn? */
@@ -44,17 +45,17 @@ uint64_t engine_patience_ends(const struct engine *e);
 
 void engine_pieces_changed(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out);
-/* The partner, if it delivers, so that what it has may be left to it; or SOURCE_NOBODY. */
+/* The partner, if it delivers, so that its pieces can be left to it; else SOURCE_NOBODY. */
 int engine_trusted_partner(const struct engine *e);
-/* Where the HA peer may be working towards us, a request takes no more than this part of a slot's
- * share of what is left: what it has begun, the peer may have by then. */
+/* If the HA peer may be fetching from the other end, a request takes at most this part of a
+ * slot's share of what is left: when the request begins a piece, the peer may already have it. */
 #define PARTNER_STEPS 4u
 bool engine_may_share(const struct engine *e);
-/* How many of the slots others than the partner may fill: the pieces that neither has are fetched
- * by both, from both ends, and towards the end each takes half of them at once, so that they meet.
- */
+/* How many slots other sources than the partner may fill. Both nodes fetch the pieces that
+ * neither has, from both ends; towards the end each takes at most half of them, so that they
+ * meet. */
 unsigned engine_share_beside_partner(const struct engine *e);
-/* What the partner has by now is not fetched from others any more. */
+/* Requests to other sources for pieces that the partner has by now are cancelled. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out);
 
 void engine_begin_discovery(struct engine *e, struct engine_actions *out);
@@ -70,11 +71,11 @@ void engine_start_downloading(struct engine *e, struct engine_actions *out);
 /* A request's first byte has come, or does not come. */
 void engine_answered(struct engine *e, unsigned slot);
 void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out);
-/* Was the request that ended refused only because of others beside or before it? The source is not
- * to blame then. last: there is nobody else to turn to. */
+/* Was the request that ended refused only because of others beside or before it? Then it is no
+ * failure of the source. last: there is no other source. */
 bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
 			const struct engine_event *event, bool last);
-/* Is there nobody else to turn to? */
+/* Is there no other source that can be asked now? */
 bool engine_is_last(const struct engine *e, unsigned source);
 void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out);
 

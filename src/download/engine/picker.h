@@ -1,11 +1,12 @@
-/* picker.h - which bytes next, and from whom.
+/* picker.h - which bytes to ask for next, and from which source.
  *
- * Pure. An image is a row of pieces. Of each piece what is held is always a prefix: nothing,
- * some bytes (a *partial*), or all of it and verified. A range request starts at the first byte
- * not held of one piece and runs over following pieces of which nothing is held, so that no
- * byte held is ever asked for again. A piece is in at most one request at a time.
+ * Pure. An image is a row of pieces. Of each piece a prefix is held: nothing, some bytes (a
+ * *partial*), or all of it and verified. A range request begins at the first byte of a piece that
+ * is not held, and goes on over following pieces of which nothing is held, so that no byte is
+ * asked for twice. A piece is in at most one request at a time.
  *
- * Calling sequence: picker_init -> picker_next/picker_take ... picker_give_back -> picker_release.
+ * Calling sequence: picker_init -> picker_next/picker_take ... picker_give_back ->
+ * picker_release.
  */
 #pragma once
 
@@ -26,7 +27,7 @@ struct partial {
 	int source;    /* who brought them: an index, or SOURCE_SEVERAL */
 };
 
-/* A piece that did not match, and who must not be asked for it while others can be. */
+/* A piece that did not match, and the sources that are not asked for it while others can be. */
 struct mismatch {
 	uint32_t piece;
 	uint32_t sources; /* one bit a source */
@@ -53,13 +54,14 @@ struct picker {
 
 enum pick_order { PICK_ASCENDING, PICK_DESCENDING };
 
-/* For whom a range is picked. */
+/* For which source a range is picked, and how. */
 struct pick {
 	unsigned source;      /* its index, for mismatches */
 	const uint8_t *has;   /* pieces it has; NULL = all */
 	const uint8_t *left;  /* pieces left to another source; NULL = none */
 	unsigned left_to;     /* its index: pieces it got wrong are not left to it */
-	bool even_mismatched; /* nobody else can be asked: pieces it got wrong too */
+	bool even_mismatched; /* no other source can be asked: also pieces that this source got
+				 wrong */
 	enum pick_order order;
 	uint64_t want; /* bytes: rounded down to whole pieces, at least one */
 	uint64_t cap;  /* bytes, exact, may end inside a piece; 0 = none */
@@ -72,26 +74,26 @@ void picker_release(struct picker *p);
 /* Find the next range; false = nothing to ask this source for. Changes nothing. */
 bool picker_next(const struct picker *p, const struct pick *pick, struct byte_range *ret);
 
-/* A request for range begins: its pieces are busy. Returns who brought the bytes held of its
- * first piece. */
+/* A request for this range begins: its pieces become busy. Returns the source that brought the
+ * bytes that are held of its first piece. */
 int picker_take(struct picker *p, const struct byte_range *range);
 
-/* The whole file is asked for in one request: every missing piece is busy, partials are
- * forgotten (their bytes come again). Returns the range. */
+/* The whole file is asked for in one request: every missing piece becomes busy, and partials are
+ * forgotten, since their bytes come again. Returns the range. */
 struct byte_range picker_take_all(struct picker *p);
 
 /* A piece of a running request is verified. */
 void picker_verified(struct picker *p, uint32_t piece);
 
-/* The request over range ended; what source brought without a gap ends at held_end. beginner is
- * what picker_take() returned. */
+/* The request for range has ended; what its source brought without a gap ends at held_end.
+ * beginner: the return value of picker_take(). */
 void picker_give_back(struct picker *p, const struct byte_range *range, uint64_t held_end,
 		      int source, int beginner);
 
-/* What is held of a piece, not verified, is to be fetched again. */
+/* Forgets what is held of a piece that is not verified: it is fetched again. */
 void picker_forget(struct picker *p, uint32_t piece);
 
-/* Nobody is to blame for what source brought and that is not verified. */
+/* If bytes that source brought and that are not verified turn out wrong, no source is blamed. */
 void picker_disown_source(struct picker *p, unsigned source);
 
 /* A piece brought by source alone did not match. */
@@ -111,7 +113,8 @@ uint64_t picker_unasked_bytes(const struct picker *p);
 /* How many pieces are neither verified here nor among pieces? Those in requests count. */
 uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces);
 
-/* The list of sources changes: what indices said about bytes held says nothing any more. */
+/* The list of sources changes: forgets which source brought the bytes that are held, since the
+ * indices change. */
 void picker_disown(struct picker *p);
 
 bool picker_is_complete(const struct picker *p);

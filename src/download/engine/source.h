@@ -1,6 +1,6 @@
-/* source.h - where an image can come from, and whether it can be trusted to answer.
+/* source.h - where an image can come from, and whether that source can be trusted to deliver.
  *
- * Pure. A source is unavailable once more than half of a window of its last requests failed
+ * Pure. A source becomes unavailable when more than half of its last requests (a window) failed
  * (docs/download.md, "Judge"). It stays so until source_begin_attempt(). A source that lied about
  * the image is excluded for the whole download.
  *
@@ -37,7 +37,7 @@ enum source_state {
 
 enum request_outcome {
 	REQUEST_OK,
-	REQUEST_CUT,         /* ended before its length */
+	REQUEST_CUT,         /* the reply ended before its length */
 	REQUEST_FAILED,      /* TLS, or a status without special meaning */
 	REQUEST_UNREACHED,   /* no connection */
 	REQUEST_BUSY,        /* 429 or 503 that does not say when */
@@ -61,21 +61,22 @@ struct source {
 	char reason[SOURCE_REASON_SIZE]; /* of the state; "" = none */
 
 	struct source_window window;
-	bool no_range;          /* asked for whole files only: serves no ranges, or lies there */
-	bool proven;            /* a request succeeded in this attempt */
-	bool failing;           /* the last finished request failed */
-	bool broken;            /* unavailable because of its requests, not of its answer */
-	unsigned asked_again;   /* requests made while failing and the last one left */
+	bool no_range; /* is asked only for the whole file: it serves no ranges, or wrong ones */
+	bool proven;   /* a request succeeded in this attempt */
+	bool failing;  /* the last finished request failed */
+	bool broken;   /* unavailable because of its requests, not of its answer at discovery */
+	unsigned asked_again;   /* requests made while it fails and no other source is left */
 	uint64_t skip_until_ms; /* what Retry-After asked for */
-	uint64_t rest_until_ms; /* of a failing source that is the last one */
+	uint64_t rest_until_ms; /* until when it rests: it fails, and no other source is left */
 	struct allowance allowance;
 	uint64_t length_limit; /* bytes a request may ask for, after a cut; 0 = no limit */
 	uint64_t rate;         /* bytes a second of one request, smoothed; 0 = unknown */
 	uint64_t most;         /* bytes that one request brought */
 	uint64_t whole_end;    /* where its last whole file was cut; whole download; 0 = never */
-	bool whole_stuck;      /* twice there: it brings no more */
-	bool past_caches;      /* what came did not fit, and may be a cache's; whole download */
-	unsigned mismatches;   /* pieces it brought alone that did not match; whole download */
+	bool whole_stuck;      /* cut there twice: it brings no more */
+	bool past_caches;    /* a piece did not match, perhaps because of a cache: ask past caches;
+				whole download */
+	unsigned mismatches; /* pieces it brought alone that did not match; whole download */
 	const uint8_t *pieces; /* bitmap of what it has, borrowed; NULL = it has the image */
 
 	uint64_t requests; /* whole download, as are the next two */
@@ -83,8 +84,8 @@ struct source {
 	uint64_t bytes;
 };
 
-/* Whether only what was imported there is used: in offline-mode by a router of its conductor, and
- * by a conductor of its peer. A router's peer is another of the same router: all that it has is. */
+/* Are only imported images taken from this kind of source? In offline-mode: by a router from its
+ * conductor, and by a conductor from its peer. A router takes any image from its own peer. */
 bool source_offers_only_imported(enum config_role role, enum access_mode mode,
 				 enum source_kind kind);
 
@@ -104,7 +105,7 @@ void source_note_rate(struct source *s, uint64_t bytes, uint64_t duration_ms);
 /* How many bytes the next request should ask for, before rounding to pieces. */
 uint64_t source_request_length(const struct source *s);
 
-/* How long a failing source that is the last one rests before it is asked again. */
+/* How long a source rests that fails and is the only one left. */
 uint64_t source_backoff_ms(const struct source *s);
 
 void source_set_state(struct source *s, enum source_state state, const char *reason);

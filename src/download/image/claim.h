@@ -1,8 +1,8 @@
-/* claim.h - an image is changed by one at a time.
+/* claim.h - makes sure that an image is changed by one user at a time.
  *
- * Who imports or deletes a version claims it until that is done; no download of it begins
- * meanwhile, and nobody claims what a download is not done with. The claim is embedded in who
- * has it. Of the loop thread alone.
+ * An import or a deletion claims the version until it is done. Meanwhile no download of that
+ * version begins; and nobody can claim a version while a download uses it. The claim is embedded
+ * in its user. For the loop thread only.
  */
 #pragma once
 

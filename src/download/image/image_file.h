@@ -1,7 +1,7 @@
 /* image_file.h - the image of a download while it is incomplete: <directory>/<file>.part.
  *
- * All of it blocks on the disk: call it on the thread pool. image_file_write may run on several
- * threads at once for ranges that do not overlap.
+ * All functions block on the disk: call them on the thread pool. image_file_write may run on
+ * several threads for ranges that do not overlap.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 #include "base/span.h"
 #include "download/image/manifest.h"
 
-/* Lies on a conductor beside an image that no operator imported, there or on its HA peer. No
- * manifest can name a file so. */
+/* A file of this name is, on a conductor, beside an image that no operator imported there or on
+ * its HA peer. No manifest can use the name. */
 #define IMAGE_DOWNLOADED_MARK ".downloaded"
 
 struct image_file {
@@ -23,9 +23,9 @@ struct image_file {
 	bool marked; /* it is published with IMAGE_DOWNLOADED_MARK */
 };
 
-/* Open or make it, with room for size bytes: -ENOSPC says how much is needed and how much is
- * there, and leaves nothing behind. *ret_existed: it was there, with this size; else nothing
- * in it is to be believed. */
+/* Opens or makes the file, with room for size bytes. -ENOSPC says how much is needed and how much
+ * is there, and leaves nothing behind. *ret_existed: it was there, with this size; else nothing
+ * in it is valid. */
 int image_file_open(struct image_file *ret, const char *directory, const char *file, uint64_t size,
 		    bool *ret_existed, struct err *err);
 void image_file_close(struct image_file *f);
@@ -42,10 +42,11 @@ int image_file_sync(const struct image_file *f, struct err *err);
 int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
 		    uint8_t ret[DIGEST_SIZE], struct err *err);
 
-/* Is it still the file at its path, with its size? What is renamed then is what was read. */
+/* Is it still the file at its path, with its size? Then what will be renamed is what was read. */
 bool image_file_is_in_place(const struct image_file *f);
 
-/* All pieces are verified: make <images>/<version>/ with the manifest, and the file in it. Each
- * step may be the last before a power cut, and be done again. Closes f when it succeeds. */
+/* Publishes the image once all pieces are verified: makes <images>/<version>/ with the manifest,
+ * and moves the file into it. After a power cut at any step it can be done again. Closes f on
+ * success. */
 int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
 		       const char *images, struct err *err);

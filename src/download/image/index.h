@@ -11,11 +11,12 @@
 
 #define INDEX_SIZE_MAX (1u << 20) /* bytes of JSON */
 
-/* Its manifest is <version>/manifest.jws, relative to the repository's URL: no other is taken. */
+/* Its manifest is <version>/manifest.jws, relative to the repository's URL; any other place is
+ * refused. */
 struct index_entry {
 	char version[MANIFEST_NAME_SIZE];
-	/* By an operator, there or on the HA peer. A conductor says of the others that they were
-	 * not; what lies in a folder of any other server was put there. */
+	/* Was it imported by an operator, there or on the HA peer? A conductor marks the versions
+	 * that were not; on any other server all count as imported. */
 	bool imported;
 };
 
@@ -24,10 +25,10 @@ struct index {
 	size_t n_entries;
 };
 
-/* Entries whose version is no name, or whose manifest is elsewhere, refuse the whole index; a
- * version twice likewise. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
+/* An entry with a wrong version name, or with its manifest elsewhere, makes the whole index
+ * invalid; so does a version that is in it twice. Errors: -EBADMSG, -E2BIG, -ENOMEM. */
 int index_parse(struct index *ret, struct span json, struct err *err);
-/* Leave out what was not imported. */
+/* Removes the versions that were not imported. */
 void index_keep_imported(struct index *index);
 const struct index_entry *index_find(const struct index *index, const char *version);
 void index_release(struct index *index);

@@ -29,8 +29,8 @@ struct manifest {
 	uint8_t sha256[DIGEST_SIZE];    /* of the whole file */
 	uint8_t (*pieces)[DIGEST_SIZE]; /* n_pieces of them; owned */
 	int64_t created;                /* Unix seconds */
-	/* Which image this is: SHA-256 over all of the above but created. Two manifests of one
-	 * image, signed at other times or by other keys, have the same. */
+	/* Identifies the image: SHA-256 over all of the above but created. Two manifests of one
+	 * image that were signed at other times or by other keys have the same digest. */
 	uint8_t digest[DIGEST_SIZE];
 };
 

@@ -1,11 +1,11 @@
-/* repository.h - the node's images, laid out and served as a source for others.
+/* repository.h - the node's images, in the layout in which others can use them as a source.
  *
  * <state-directory>/images/{index.json,<version>/{manifest.jws,<file>}} (docs/download.md, "On
- * disk"). An image counts once its folder holds a manifest and a file of the manifest's size; at
- * each start the index is rebuilt from the folders, and what was half published is removed.
+ * disk"). A folder is an image if it has a manifest and a file of the manifest's size. At each
+ * start the index is rebuilt from the folders, and folders that were half published are removed.
  *
- * What the loop thread knows of the images is here in memory; functions marked "blocks" touch
- * the disk and nothing that is shared, and run on the thread pool.
+ * What the loop thread knows of the images is in memory here. Functions marked "blocks" touch the
+ * disk and nothing that is shared, and run on the thread pool.
  */
 #pragma once
 
@@ -30,10 +30,10 @@ struct image {
 
 struct repository;
 
-/* Make <state>/images and <state>/downloads, on one filesystem, and find the images. Blocks.
- * removed gets a line if something was no complete image and was removed; trouble, if the
- * directories or an image cannot be read or written: there is just less then. Their codes are
- * else 0. Errors: -EXDEV, -ENOMEM. */
+/* Makes <state>/images and <state>/downloads, on one filesystem, and finds the images. Blocks.
+ * removed: filled if something was no complete image and was removed. trouble: filled if the
+ * directories or an image cannot be read or written; then fewer images are known. If not filled,
+ * their codes are 0. Errors: -EXDEV, -ENOMEM. */
 int repository_open(struct repository **ret, const char *state_directory, struct err *removed,
 		    struct err *trouble, struct err *err);
 void repository_close(struct repository *r);
@@ -42,7 +42,7 @@ const char *repository_directory(const struct repository *r);
 const struct image *repository_find(const struct repository *r, const char *version);
 size_t repository_count(const struct repository *r);
 cJSON *repository_to_json(const struct repository *r);
-/* An index.json of nothing but what was imported. */
+/* An index.json with only the imported images. */
 cJSON *repository_imported_index(const struct repository *r);
 cJSON *image_to_json(const struct image *image);
 
@@ -57,7 +57,7 @@ int repository_write_index(struct repository *r, struct err *err);
  * half there. Blocks. */
 int repository_remove_files(struct repository *r, const char *version, struct err *err);
 
-/* Once more what repository_open() does, where it could not. Blocks. */
+/* Tries again what repository_open() could not do. Blocks. */
 int repository_make_directories(const struct repository *r, struct err *err);
 
 /* Check an image again: its manifest's signature, and each piece. progress is called after each, on
