@@ -88,13 +88,13 @@ bool crowd_next(struct crowd *c, uint64_t now_ms, struct crowd_change *ret);
 /* How long until crowd_next() may have something by time alone; UINT64_MAX = for ever. */
 uint64_t crowd_due_ms(const struct crowd *c, uint64_t now_ms);
 
-/* Of one that is in. Idle again also starts its time anew. */
+/* A connection that is being served becomes busy, or idle. idle also starts its idle time again. */
 void crowd_busy(struct crowd *c, struct crowd_member *m);
 void crowd_idle(struct crowd *c, struct crowd_member *m, uint64_t now_ms);
-/* A busy one begins a reply without end. False: its origin has too many. */
+/* A busy connection begins a reply without end. False: its origin has too many. */
 bool crowd_stream(struct crowd *c, struct crowd_member *m);
 
-/* Also of one that is gone already: then nothing happens. */
+/* The connection has ended. If it has left already, nothing happens. */
 void crowd_leave(struct crowd *c, struct crowd_member *m);
 
 /* A new connection of that rank must get in although there is no descriptor: which connection
@@ -102,9 +102,9 @@ void crowd_leave(struct crowd *c, struct crowd_member *m);
  * has left already. */
 struct crowd_member *crowd_make_room(struct crowd *c, enum crowd_rank rank, uint64_t now_ms);
 
-/* May one more arrive? Always, but where all wait. */
+/* May one more arrive? Always yes, unless all_wait is set. */
 bool crowd_has_room(const struct crowd *c);
 
-/* Who has waited longest, or NULL: to be let go at the end. */
+/* The connection that has waited longest, or NULL: for releasing them at the end. */
 struct crowd_member *crowd_first_waiting(const struct crowd *c);
 enum crowd_rank crowd_member_rank(const struct crowd_member *m);

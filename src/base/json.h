@@ -1,8 +1,8 @@
-/* json.h - JSON that somebody else wrote, checked before it is believed.
+/* json.h - parses JSON that somebody else wrote, and checks it before it is used.
  *
- * cJSON recurses while it parses, takes any number for a double and the first of two equal
- * names: depth, length, doubled names and numbers that are not whole are refused here before
- * anyone looks at a value.
+ * cJSON recurses while it parses, reads any number as a double, and takes the first of two
+ * members of the same name. So depth, length, doubled names and numbers that are not whole are
+ * refused here before anybody reads a value.
  */
 #pragma once
 
@@ -20,8 +20,8 @@
 /* Parse text of at most max bytes, all of it. Errors: -E2BIG, -EBADMSG, -ENOMEM. */
 int json_parse(cJSON **ret, struct span text, size_t max, struct err *err);
 void json_freep(cJSON **json);
-/* cJSON does not wipe what it frees: with a secret among its strings this is to be called. All of
- * them are wiped. Takes NULL. */
+/* cJSON does not wipe what it frees. This wipes all strings and then frees: for JSON that
+ * contains a secret. Takes NULL. */
 void json_wipe_free(cJSON *json);
 
 /* Members that must be there and of that type; messages name the member. -EBADMSG. The string
@@ -31,7 +31,7 @@ int json_get_string(const cJSON *object, const char *name, size_t max, const cha
 int json_get_uint(const cJSON *object, const char *name, uint64_t max, uint64_t *ret,
 		  struct err *err);
 int json_get_array(const cJSON *object, const char *name, const cJSON **ret, struct err *err);
-/* May be missing: *ret is then as it was. */
+/* The member may be missing; then *ret is unchanged. */
 int json_get_optional_bool(const cJSON *object, const char *name, bool *ret, struct err *err);
 
 /* Refuse members that are not in names (NULL-terminated). */

@@ -25,7 +25,7 @@ struct jws_key {
 /* PEM files. Errors: the file's own; -EINVAL if it holds no RSA key of a size we take. */
 int jws_key_load_public(struct jws_key *ret, const char *path, struct err *err);
 int jws_key_load_private(struct jws_key *ret, const char *path, struct err *err);
-/* Of a key that came otherwise than out of a file. -ENOMEM. */
+/* Sets the kid of a key that was not loaded from a file. -ENOMEM. */
 int jws_key_set_kid(struct jws_key *key);
 void jws_key_release(struct jws_key *key);
 
@@ -42,8 +42,8 @@ int jws_payload(struct span jws, cJSON **ret_payload, struct err *err);
 int jws_sign(const struct jws_key *key, const char *typ, struct span payload, char **ret_jws,
 	     struct err *err);
 
-/* The two halves of it, for who composes header and payload by himself. The signature over text,
- * base64url, to be freed by the caller; NULL = libcrypto could not, for want of memory. */
+/* For callers that compose header and payload themselves: the signature over text, as base64url,
+ * freed by the caller; NULL = libcrypto failed for lack of memory. */
 char *jws_signature(const struct jws_key *key, struct span text);
 /* signature is base64url. Errors: -EBADMSG (it is not), -EKEYREJECTED (it does not fit),
  * -ENOMEM. */

@@ -58,7 +58,7 @@ extern const struct node_program conductor_program;
 
 struct conductor *conductor_of(struct node *n);
 
-/* Who may log in may have changed. */
+/* The keys that may log in may have changed. */
 void conductor_keys_changed(struct conductor *c);
 
 /* Take the summary now, not only at the next minute. */

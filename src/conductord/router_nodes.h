@@ -16,8 +16,9 @@
 struct router_node {
 	char name[TOKEN_NAME_SIZE];
 	uint16_t listen_port; /* of its tunnel */
-	bool enrolled;        /* else nobody is asked there, whoever may be connected still */
-	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of who is */
+	bool enrolled;        /* if it is not, the node is not asked, although a device may still be
+				 connected */
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of the enrolled device */
 };
 
 struct router_nodes {

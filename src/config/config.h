@@ -12,7 +12,7 @@
 #define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
 #define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
 
-/* Of this machine: a conductor's if only that is there. */
+/* The configuration of this machine: a conductor's if only that exists. */
 const char *config_default_path(void);
 
 /* Load and check path, a configuration for role; a router's with router.json of its

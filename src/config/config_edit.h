@@ -20,12 +20,12 @@
 
 enum config_change { CONFIG_SET, CONFIG_DELETE };
 
-/* Of the members of "steward:router" in JSON to the same with the change, freed by the caller.
- * -EINVAL: no such name, a value that its type does not allow, or nothing is set; -ENOENT: what is
- * to be deleted is not there. The whole is for config_check_router(). */
+/* Makes from the members of "steward:router" in JSON the same with the change; freed by the
+ * caller. -EINVAL: no such name, a value that its type does not allow, or nothing to set;
+ * -ENOENT: what is to be deleted is not there. Check the whole by config_check_router(). */
 int config_edit_router(enum config_change change, const char *json, size_t n_words,
 		       const char *const *words, char **ret, struct err *err);
 
-/* Print the names that may come next, one a line; the last word is what has been typed of it. None
- * where a value is next, or where a word before is not understood. */
+/* Prints the names that may come next, one a line; the last word may be incomplete. Prints none
+ * if a value comes next, or if a word before it is not understood. */
 void config_edit_complete(size_t n_words, const char *const *words, FILE *out);

@@ -31,7 +31,8 @@ struct http_server {
 	bool is_accepting;   /* not while there is no room for anybody, or no descriptor */
 	bool is_out_of_room; /* of descriptors */
 	uv_timer_t due;
-	int spare; /* a descriptor for who must get in when there is none; -1 = it is used */
+	int spare; /* a spare descriptor, to accept a connection when none is free; -1 = it is used
+		    */
 	struct http_connection *entering; /* just being given to libmicrohttpd */
 
 	struct http_exchange *first;
@@ -98,7 +99,7 @@ struct crowd *http_accept_crowd(const struct http_listener *listener); /* NULL =
 /* Accept on server->fd from now on, until stop: nothing but its handles is left then. */
 int http_accept_start(struct http_server *server, struct err *err);
 void http_accept_stop(struct http_server *server);
-/* Who left makes room for who waits. */
+/* A connection has left: lets one that waits in. */
 void http_accept_settle(struct http_server *server);
 void http_accept_notify(void *user, struct MHD_Connection *connection, void **context,
 			enum MHD_ConnectionNotificationCode code);
@@ -111,7 +112,8 @@ void http_server_kick(struct http_server *server);
 
 /* Find the route; 0, or the status of a refusal, with allow filled for 405. */
 unsigned http_exchange_route(struct http_exchange *x, char allow[64]);
-/* Does what was asked name what it names once, and whole? Of a route that was found. -EINVAL. */
+/* Does the request give each name once, and without cutting it? For a route that was found.
+ * -EINVAL. */
 int http_exchange_check_names(struct http_exchange *x, struct err *err);
 void http_exchange_free(struct http_exchange *x);
 /* End the streams whose reader has gone. */

@@ -114,7 +114,7 @@ struct span http_exchange_body(const struct http_exchange *x);
 void http_exchange_keep(struct http_exchange *x, void *kept, void (*gone)(void *kept));
 void *http_exchange_kept(const struct http_exchange *x);
 
-/* Of a streamed upload. */
+/* For a streamed upload: wants no more bytes for now; wants them again. */
 void http_exchange_wait(struct http_exchange *x);
 void http_exchange_go_on(struct http_exchange *x);
 

@@ -1,7 +1,8 @@
-/* ability.h - whether this system can take part in Configuration Integrity; each finding is logged.
+/* ability.h - can this system take part in Configuration Integrity? Each finding is logged.
  *
- * Errors: -EOPNOTSUPP, and f->err has the reason: boot goes on without. Anything else is an
- * integrity event: a directory that is encrypted and not empty has lost its record and its TPM.
+ * Errors: -EOPNOTSUPP: it cannot, f->err has the reason, and the boot goes on without encryption.
+ * Any other error is an integrity event: a directory that is encrypted and has files in it has
+ * lost its record and its TPM.
  */
 #pragma once
 

@@ -14,10 +14,11 @@ struct findings {
 	size_t n_unnamed;
 };
 
-/* The configuration says so, and names a directory. */
+/* Does the configuration enable encryption and name a directory? */
 bool findings_enabled(const struct config_integrity *config);
 
-/* Where there is a record.json nothing else is looked at: unlocking by it finds out. -ENOMEM. */
+/* Collects the findings. If there is a record.json, nothing else is looked at: the unlock finds
+ * out the rest. -ENOMEM. */
 int findings_gather(const struct config_integrity *config, struct findings *ret, struct failure *f);
 
 /* Is what was found on the disk outdated: was a filesystem mounted since, or is there a record
@@ -34,7 +35,7 @@ size_t findings_named_indices(const struct config_integrity *config,
  * the firmware says that there is a TPM. */
 unsigned findings_patience_ms(bool has_something);
 
-/* The pins that no configuration names, for who is to be told of them. -ENODEV and others with f
- * filled. */
+/* Lists the pins that no configuration names, to show them to an operator. -ENODEV and others
+ * with f filled. */
 int findings_unnamed_pins(const struct config_integrity *config, TPM2_HANDLE ret[PINS_MAX],
 			  size_t *ret_n, struct failure *f);

@@ -29,7 +29,7 @@ struct fscrypt_protectors {
 	size_t n;
 };
 
-/* Of the filesystem that path is, or would be, on. */
+/* Finds the metadata of the filesystem that path is, or would be, on. */
 int fscrypt_metadata_find(struct fscrypt_metadata *m, const char *path, struct failure *f);
 
 /* .fscrypt is there, with its folders. */

@@ -19,7 +19,7 @@ enum fscrypt_kind {
 struct fscrypt_encryption {
 	enum fscrypt_kind kind;
 	unsigned version, contents, filenames; /* of what is encrypted; 0 = the kernel knows none */
-	/* Of ours: */
+	/* For FSCRYPT_KIND_OURS: */
 	uint8_t identifier[FSCRYPT_KEY_IDENTIFIER_SIZE];
 	unsigned key_status; /* FSCRYPT_KEY_STATUS_* */
 };

@@ -28,7 +28,8 @@ struct fscrypt_wrapped {
 	struct span iv, encrypted, hmac;
 };
 
-/* Of a policy's file, by the protectors' order. -ENOENT: it has no i-th; -EBADMSG. */
+/* Reads from a policy's file how the i-th of its protectors wraps the key. -ENOENT: there is no
+ * i-th; -EBADMSG. */
 int fscrypt_wrapped_by(struct span policy, size_t i, struct fscrypt_wrapped *ret);
 
 /* protector: the file of the one that w names. -EOPNOTSUPP: it is not of a raw key; -EBADMSG: not

@@ -1,7 +1,7 @@
-/* mounts.h - which filesystem a path is on, and whether that is the one it is meant to be on.
+/* mounts.h - on which filesystem a path is, and whether that is the one on which it should be.
  *
- * What is mounted says /proc/self/mountinfo; what is to be mounted say /etc/fstab (also its
- * entries with "nofail" and "noauto") and systemd's mount units, unless they are masked.
+ * /proc/self/mountinfo says what is mounted. /etc/fstab (also its entries with "nofail" and
+ * "noauto") and systemd's mount units, unless they are masked, say what should be.
  */
 #pragma once
 
@@ -10,16 +10,16 @@
 
 #include "integrity/failure.h"
 
-/* path, or what is above it, is to be mounted and is not: ret is where. */
+/* Should path, or a directory above it, be mounted, and is it not? Then ret is that mount point. */
 bool mount_missing(const char *path, char ret[PATH_MAX]);
 
 /* The same as a failure: -ENOENT with CAUSE_NOT_MOUNTED. */
 int mount_check(const char *path, struct failure *f);
 
-/* Where the filesystem that path is, or would be, on is mounted as far up as it is mounted at all:
- * fscrypt keeps its .fscrypt there. A part of it may be mounted elsewhere, or over itself (a bind
- * mount). -EOPNOTSUPP with CAUSE_METADATA_MISSING: only parts of it are, and none has the others
- * in it. */
+/* The mount point of the filesystem that path is, or would be, on: where its root is mounted,
+ * since fscrypt keeps its .fscrypt there; a part of it may also be mounted elsewhere, or over
+ * itself (bind mounts). If the root is not mounted, the mounted part that contains all others.
+ * -EOPNOTSUPP with CAUSE_METADATA_MISSING: only parts are mounted, and none contains the others. */
 int mount_of(const char *path, char ret[PATH_MAX], struct failure *f);
 
 /* As systemd names the unit of a mount point, without ".mount"; -ENAMETOOLONG. */

@@ -1,14 +1,14 @@
-/* nv_counter.h - a counter in the TPM's NV memory, and what policies ask of it.
+/* nv_counter.h - a counter in the TPM's NV memory, and the conditions on it in policies.
  *
- * A counter never goes back, not even by being removed and defined anew: then it begins above all
- * that this TPM ever counted (TPM 2.0 part 1, 37.2.4). So what a policy asks of one that is gone is
- * never true again by itself.
+ * A counter never goes back, not even by being removed and defined again: then it begins above
+ * all that this TPM ever counted (TPM 2.0 part 1, 37.2.4). So a condition on a counter that is
+ * gone is never satisfied again by chance.
  *
- * The public area is the same on every machine, and with it the Name that a policy digest holds:
- * one signature serves a fleet. A lockable one can be closed for reading until the next start of
- * the TPM; then no policy that asks for it holds.
+ * The public area is the same on every machine, and so is its Name, which is part of a policy
+ * digest: one signature serves a fleet. A lockable counter can be closed for reading until the
+ * TPM restarts; then no policy with a condition on it can be satisfied.
  *
- * Errors: those of tpm/tpm.h; -EEXIST where something else lies at the index.
+ * Errors: those of tpm/tpm.h; -EEXIST if something else is at the index.
  */
 #pragma once
 
@@ -46,7 +46,7 @@ int nv_counter_find(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_c
 int nv_counter_provide(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_counter *ret,
 		       struct err *err);
 int nv_counter_increment(struct tpm *t, struct nv_counter *counter, struct err *err);
-/* Of one that is locked: nothing to do. */
+/* Closes it for reading. If it is closed already, nothing happens. */
 int nv_counter_lock(struct tpm *t, struct nv_counter *counter, struct err *err);
 /* Nothing there, or something foreign: nothing to do. */
 int nv_counter_undefine(struct tpm *t, TPM2_HANDLE index, bool lockable, struct err *err);

@@ -1,5 +1,5 @@
-/* policy_choose.h - which of the signed policies opens this machine as it is now, and the end of
- * those that are older.
+/* policy_choose.h - chooses the signed policy that opens this machine as it is now, and ends the
+ * older ones.
  *
  * Calling sequence: policy_choose -> fek_unwrap with policy->by -> everything is open ->
  * policy_end_older, if the policy says so.
@@ -8,9 +8,10 @@
 
 #include "integrity/policy_store.h"
 
-/* Of those that fit the PCRs of now, by a signature of policy->authority, and are not ended, the
- * one of the highest generation: *ret, and policy->by is set to it. *ret_opened is for
- * policy_opened_save(). -EKEYREJECTED with CAUSE_NO_POLICY: none does, and why each does not. */
+/* Chooses, of the policies that fit the present PCRs, are signed by policy->authority and are not
+ * ended, the one with the highest generation: *ret, to which policy->by is set. *ret_opened is
+ * for policy_opened_save(). -EKEYREJECTED with CAUSE_NO_POLICY: none fits; the message says why
+ * for each. */
 int policy_choose(struct tpm *t, const struct config_integrity *config, struct pcr_policy *policy,
 		  struct signed_policy *ret, struct policy_opened *ret_opened, struct failure *f);
 

@@ -1,11 +1,12 @@
-/* reseal.h - seal the same FEK anew: for the configured PCRs, at their values of now.
+/* reseal.h - seals the same FEK again, for the present values of the configured PCRs.
  *
- * The FEK is opened as the record says, so the PCRs must still be what they were. Before an update
- * that will change them: reseal without PCRs, update, reseal with them.
+ * The FEK is opened as the record says, so the PCRs must still have the recorded values. Before
+ * an update that will change them: reseal without PCRs, update, reseal with them.
  *
- * A new wrapping key at the other handle; the FEK wrapped to it, unwrapped and compared; the
- * record replaced by rename; the old key evicted. The pin does not change. Power may fail at any
- * step: one of the two keys is always in the record, and the next reseal evicts what was left.
+ * A new wrapping key is made at the other handle; the FEK is wrapped to it, unwrapped and
+ * compared; the record is replaced by rename; the old key is evicted. The pin does not change.
+ * Power may fail at any step: one of the two keys is always in the record, and the next reseal
+ * evicts what was left.
  */
 #pragma once
 

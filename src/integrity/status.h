@@ -1,4 +1,4 @@
-/* status.h - how the encrypted directories stand, without asking the TPM: for `show
+/* status.h - the state of the encrypted directories, without asking the TPM: for `show
  * configuration-integrity` and GET /v1/integrity.
  *
  *	{"state":"unlocked","reason":null,
@@ -6,8 +6,8 @@
  *	 "key-handle":"0x81010128","key-name":"…","ek-name":"…","nv-index":"0x01800128",
  *	 "pcr-bank":"sha256","pcr":[7],"record":"/etc/steward/integrity/record.json"}
  *
- * state: off, unsupported, unlocked, or locked when a directory's key has gone meanwhile. Members
- * of the record are null where there is none.
+ * state: off, unsupported, unlocked, or locked if a directory's key is not in the kernel any
+ * more. Members that come from the record are null if there is none.
  */
 #pragma once
 

@@ -14,6 +14,6 @@
 #include "base/settings.h"
 #include "integrity/unseal.h"
 
-/* *ret_already: they were open. f->step and f->cause tell where and why it failed. */
+/* *ret_already: they were open before. f->step and f->cause say where and why it failed. */
 int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
 		       bool *ret_already, struct unlock_by *ret_by, struct failure *f);

@@ -10,7 +10,7 @@
 #include "integrity/policy_store.h"
 #include "integrity/seal_record.h"
 
-/* By which signed policy, where that is what opens. */
+/* The signed policy by which the directories open, if there is one. */
 struct unlock_by {
 	struct signed_policy policy;
 	struct policy_opened opened; /* its name is empty: by none */

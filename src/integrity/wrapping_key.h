@@ -89,11 +89,11 @@ int wrapping_key_policy(const struct pcr_policy *policy, TPM2B_DIGEST *ret);
 
 enum key_owner { KEY_ABSENT, KEY_OURS, KEY_FOREIGN };
 
-/* Whose is what lies at handle? known: Names from our records, of which any may be empty;
- * policy: one more that a key of ours may have. */
+/* Whose key is at handle? known: Names from our records, any of which may be empty; policy: one
+ * more policy that a key of ours may have. */
 int wrapping_key_owner(struct tpm *t, TPM2_HANDLE handle, const TPM2B_NAME *known, size_t n_known,
 		       const struct pcr_policy *policy, enum key_owner *ret, struct err *err);
 
-/* Whether it has the template of ours, whatever its policy: to be believed only where a person has
- * asked for its end. Nothing there: it is not. */
+/* Does it have the template of our key, whatever its policy? To be used only when a person has
+ * asked to destroy it. If nothing is there: false. */
 int wrapping_key_is_like_ours(struct tpm *t, TPM2_HANDLE handle, bool *ret, struct err *err);

@@ -92,7 +92,7 @@ struct message_host_key {
 	size_t size;
 };
 
-/* Where a conductor is found, and what is forwarded to it. */
+/* A conductor: its address, and the ports that are forwarded. */
 struct message_conductor {
 	char host[MESSAGE_HOST_SIZE];
 	uint16_t port; /* of SCO and SSH */

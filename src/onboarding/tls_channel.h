@@ -31,7 +31,7 @@
 #define TLS_WAITING_MAX   ((size_t)64 << 10) /* bytes that may wait in each direction */
 #define TLS_EXPORTER_SIZE 32
 
-/* Who has the private key. */
+/* The holder of the private key. */
 struct tls_signer {
 	/* RSASSA-PSS, salt as long as the digest: SHA-256, 384 or 512 by its size. *size is the
 	 * room at ret, and then what was used. 0, or a negative errno. */

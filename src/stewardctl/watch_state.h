@@ -24,7 +24,7 @@ bool watch_state_has_changed(struct watch_state *w, const cJSON *download);
 /* Notes whether it has ended, and how. */
 void watch_state_note(struct watch_state *w, const cJSON *download);
 
-/* Where it is shown. */
+/* The output: its width and encoding, and JSON lines. */
 unsigned watch_state_columns(void); /* of the terminal */
 bool watch_state_speaks_utf8(void);
 void watch_state_say_json(const char *text); /* one line, at once */

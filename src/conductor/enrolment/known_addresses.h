@@ -20,7 +20,7 @@
 
 #define KNOWN_ADDRESSES_DAYS     30
 #define KNOWN_ADDRESSES_MAX      65536 /* more than there are ports for tunnels */
-/* Of the text form. */
+/* The longest line of the text form, and the longest text. */
 #define KNOWN_ADDRESSES_LINE     (INET6_ADDRSTRLEN + 12)
 #define KNOWN_ADDRESSES_TEXT_MAX ((size_t)KNOWN_ADDRESSES_MAX * KNOWN_ADDRESSES_LINE)
 

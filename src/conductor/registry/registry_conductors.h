@@ -28,6 +28,6 @@ int registry_conductor_register(struct registry *r, const struct registry_conduc
 int registry_conductor_remove(struct registry *r, const char *name,
 			      const struct registry_origin *origin, struct err *err);
 
-/* By name; freed with free(). */
+/* Lists conductors, ordered by name; freed with free(). */
 int registry_conductors_list(struct registry *r, struct registry_conductor **ret, size_t *ret_n,
 			     struct err *err);

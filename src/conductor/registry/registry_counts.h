@@ -19,6 +19,6 @@ struct registry_counts {
 	unsigned tokens_revoked;
 };
 
-/* Of one router, or of all (NULL), at one moment. -ENOENT: there is no such router. */
+/* Counts for one router, or for all (NULL), at one moment. -ENOENT: there is no such router. */
 int registry_counts_read(struct registry *r, const char *router, int64_t now_s,
 			 struct registry_counts *ret, struct err *err);

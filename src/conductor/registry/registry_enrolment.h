@@ -29,7 +29,7 @@ struct registry_proof {
 	const char *asset_id;
 	const char *jti;
 	enum onboarding_mode mode;
-	struct span secret; /* of the registry, as it was at message 1 */
+	struct span secret; /* the pre-shared secret, as the registry had it at message 1 */
 	struct registry_pin pin;
 	struct span ssh_key; /* the 51-byte blob */
 	struct span pcrs;    /* REGISTRY_N_PCRS digests one after another, or none */
@@ -96,7 +96,8 @@ struct registry_enrolment {
 	uint16_t listen_port;
 };
 
-/* By router and node; router: NULL = of all. Freed with free(). */
+/* Lists enrolments, ordered by router and node. router: NULL = of all routers. Freed with free().
+ */
 int registry_enrolments_list(struct registry *r, const char *router,
 			     struct registry_enrolment **ret, size_t *ret_n, struct err *err);
 
@@ -107,7 +108,7 @@ int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct regis
 int registry_enrolment_of(struct registry *r, const char *router, const char *node,
 			  struct registry_enrolment *ret, struct err *err);
 
-/* Who may log in, and forward which port. */
+/* An SSH key that may log in, and the port that it may forward. */
 struct registry_authorized_key {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
@@ -115,6 +116,6 @@ struct registry_authorized_key {
 	uint16_t listen_port;
 };
 
-/* All of them, by port. Freed with free(). */
+/* Lists all keys, ordered by port. Freed with free(). */
 int registry_authorized_keys(struct registry *r, struct registry_authorized_key **ret,
 			     size_t *ret_n, struct err *err);

@@ -31,10 +31,10 @@ struct registry_candidate {
 	 * = as far as is known here, nothing. */
 	char changed[REGISTRY_CHANGED_SIZE];
 	bool is_enrolled;
-	struct registry_pin pin; /* of who is */
+	struct registry_pin pin; /* of the node that is enrolled */
 };
 
-/* Who says hello, with what. */
+/* What the hello message says. */
 struct registry_question {
 	const char *router;
 	const char *asset_id;

@@ -29,7 +29,7 @@ struct registry_node {
 	size_t endorsement_key_size; /* 0 = none */
 	uint16_t listen_port;
 	bool enrolled;
-	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of who is enrolled */
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE]; /* of the present enrolment */
 };
 
 /* What a node is to have from now on; what is not set stays as it is. */
@@ -59,6 +59,6 @@ int registry_node_delete(struct registry *r, const char *router, const char *nod
 int registry_node_reset(struct registry *r, const char *router, const char *node,
 			const struct registry_origin *origin, struct err *err);
 
-/* By router and name; router: NULL = of all. Freed with free(). */
+/* Lists nodes, ordered by router and name. router: NULL = of all routers. Freed with free(). */
 int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,
 			size_t *ret_n, struct err *err);

@@ -15,7 +15,7 @@ enum registry_pin_kind {
 
 struct registry_pin {
 	enum registry_pin_kind kind;
-	/* Of the SSH key's blob, else of the DER SubjectPublicKeyInfo. */
+	/* SHA-256 of the SSH key's blob, else of the DER SubjectPublicKeyInfo. */
 	uint8_t digest[REGISTRY_DIGEST_SIZE];
 };
 

@@ -55,7 +55,7 @@ int registry_router_get_configuration(struct registry *r, const char *router, ch
 int registry_router_delete(struct registry *r, const char *router,
 			   const struct registry_origin *origin, struct err *err);
 
-/* By name; freed with free(). */
+/* Lists routers, ordered by name; freed with free(). */
 int registry_routers_list(struct registry *r, struct registry_router **ret, size_t *ret_n,
 			  struct err *err);
 

@@ -141,7 +141,8 @@ enum engine_event_type {
 	ENGINE_CANCEL,
 	ENGINE_RESTART,    /* a new request for an ended download: attempts and time begin anew */
 	ENGINE_CONFIGURED, /* engine->limits was changed */
-	ENGINE_SOURCES_FORBIDDEN, /* reason: a source that is asked must not be: ask anew */
+	ENGINE_SOURCES_FORBIDDEN, /* reason: a source that was asked may not be used any more: ask
+				     all anew */
 	ENGINE_PIECES_CHANGED,    /* source, pieces, reason */
 	ENGINE_PEER_HEARD,        /* peer, reason */
 };

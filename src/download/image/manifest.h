@@ -58,6 +58,6 @@ void manifest_release(struct manifest *manifest);
 int manifest_describe_mismatch(const struct manifest *manifest, uint32_t piece,
 			       const uint8_t found[DIGEST_SIZE], struct err *err);
 
-/* Where a piece begins, and how long it is (the last one may be shorter). Bytes. */
+/* The offset at which a piece begins, and its length in bytes (the last piece may be shorter). */
 uint64_t manifest_piece_first(const struct manifest *manifest, uint32_t piece);
 uint32_t manifest_piece_length(const struct manifest *manifest, uint32_t piece);

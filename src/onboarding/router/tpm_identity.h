@@ -1,9 +1,9 @@
-/* tpm_identity.h - who this router is, proved by its TPM: endorsement key, attestation key, quote,
- * and the key of a device-ID certificate.
+/* tpm_identity.h - proves by its TPM which router this is: endorsement key, attestation key,
+ * quote, and the key of a device-ID certificate.
  *
- * The attestation key (AK) is made for the handshake from the endorsement hierarchy's seed and is
- * never persistent. All calls block, for seconds where a key is made: they belong on the thread
- * pool, one at a time.
+ * The attestation key (AK) is made for one handshake from the seed of the endorsement hierarchy,
+ * and is never persistent. All calls block, for seconds if a key is made: they belong on the
+ * thread pool, one at a time.
  *
  * Errors: those of tpm/tpm.h.
  *
@@ -30,12 +30,12 @@ int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
 			 struct message_bytes *ret_ek, struct message_bytes *ret_ak,
 			 struct err *err);
 
-/* What the credential holds: only the TPM with this EK and this AK finds out. */
+/* Opens the credential: only the TPM with this EK and this AK can. *ret_secret is its secret. */
 int tpm_identity_activate(struct tpm_identity *identity,
 			  const struct message_credential *credential,
 			  struct message_bytes *ret_secret, struct err *err);
 
-/* Of sha256 PCRs 0 to 7, by the AK. */
+/* A quote of sha256 PCRs 0 to 7 by the AK. */
 int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_data,
 		       struct message_attestation *ret, struct err *err);
 
