@@ -1,4 +1,4 @@
-/* The authority: its routers, their nodes, and what they are to be configured with. */
+/* Routes of the authority: its routers, their nodes, and the configuration that is sent to them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Tokens, enrolments, the audit and the clock; and how all of it stands. */
+/* Routes of tokens, enrolments, the audit, the clock, and the summary. */
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What is known, as the control socket and the metrics show it. */
+/* The summary, as the control socket and the metrics show it. */
 #include <inttypes.h>
 #include <stdarg.h>
 

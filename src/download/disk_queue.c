@@ -1,4 +1,4 @@
-/* The loop's side of the disk jobs: which is next, with what, and what came of it. */
+/* The loop's side of the disk tasks: which is next, what it works with, and its result. */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What the engine decides, done; and what comes of it, told to the engine. */
+/* Carries out what the engine decides, and tells it the results. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-/* request.json: what of a download must survive the daemon. */
+/* request.json: the part of a download that must survive the daemon. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* A download as the control socket shows it, and as the journal does. */
+/* A download as the control socket and the journal show it. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-/* A new configuration while the node runs: what may change, and who is told. */
+/* Loads a new configuration while the node runs: what may change, and which parts are told. */
 #include <errno.h>
 #include <string.h>
 

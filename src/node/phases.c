@@ -1,4 +1,4 @@
-/* What a daemon does before its loop. */
+/* What a daemon does before its loop runs. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

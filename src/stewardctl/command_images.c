@@ -1,4 +1,4 @@
-/* Images: shown, verified, deleted, imported, and made into a repository entry. */
+/* Commands for images: show, verify, delete, import, and make a repository entry. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The conductor's certificate: what a token names, and what signs it. */
+/* The conductor's certificate: tokens contain it, and its key signs them. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -1,4 +1,4 @@
-/* Who is enrolled: the lists of registry_enrolment.h. */
+/* The lists and look-ups of registry_enrolment.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* When an attempt is over, and when the next one begins. */
+/* The end of an attempt, and when the next one begins. */
 #include <stdio.h>
 #include <string.h>
 

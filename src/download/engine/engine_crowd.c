@@ -1,4 +1,4 @@
-/* A source that refuses, or is silent, because it is asked for too much at once. */
+/* A source that refuses, or is silent, because too much is asked of it at the same time. */
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 

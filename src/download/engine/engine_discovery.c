@@ -1,4 +1,4 @@
-/* Who has the version, and whose manifest is taken. */
+/* Discovery: which sources have the version, and whose manifest is used. */
 #include <string.h>
 
 #include "base/macros.h"

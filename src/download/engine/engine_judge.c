@@ -1,4 +1,4 @@
-/* What the replies say about those who sent them. */
+/* What each reply says about the source that sent it. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>

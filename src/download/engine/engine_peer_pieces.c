@@ -1,5 +1,6 @@
-/* A source that is downloading the same image itself: the HA peer. What it has is taken from it,
- * the rest comes from another source meanwhile, and neither is waited for. */
+/* The HA peer while it downloads the same image itself: pieces that it has are taken from it, the
+ * others come from another source at the same time, and neither is waited for.
+ */
 #include <string.h>
 
 #include "base/macros.h"

@@ -1,4 +1,4 @@
-/* Whom to ask for what. */
+/* Which source is asked for which bytes. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>

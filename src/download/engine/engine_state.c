@@ -1,4 +1,4 @@
-/* The states of a download: their names, and which follows which. */
+/* The states of a download: their names, and which may follow which. */
 #include <assert.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* When an engine counts time, and when it wants to be called although nothing happens. */
+/* When time counts for the timeout, and when the engine wants a tick although nothing happens. */
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
