@@ -1,6 +1,7 @@
-/* settings.h - what is configured, as plain data. Who reads it from a file: config/config.h.
+/* settings.h - the configuration as plain data. config/config.h reads it from a file.
  *
- * A struct config is read-only and whole: a reload loads a second one and exchanges the pointer.
+ * A struct config is read-only and complete: a reload loads a second one and exchanges the
+ * pointer.
  */
 #pragma once
 
@@ -107,7 +108,7 @@ struct config_onboarding {
 	size_t n_reboot_command;
 };
 
-/* What strangers may use of a conductor's open port. */
+/* How much strangers may use of a conductor's open port. */
 struct config_limits {
 	uint32_t handshakes;
 	uint32_t handshake_timeout_s;
