@@ -58,8 +58,8 @@ static int read_count(struct tpm *t, struct nv_counter *counter, struct err *err
 			       counter->index);
 }
 
-int nv_counter_find(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_counter *ret,
-		    struct err *err)
+static int find_once(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_counter *ret,
+		     struct err *err)
 {
 	const TPMS_NV_PUBLIC ours = public_of(index, lockable, 0);
 	struct nv_counter found = {.index = index, .lockable = lockable};
@@ -84,6 +84,21 @@ int nv_counter_find(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_c
 	if (code == 0)
 		*ret = found;
 	return code;
+}
+
+/* That it is gone is believed when it is told twice: an operator is told then that nothing opens.
+ */
+int nv_counter_find(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_counter *ret,
+		    struct err *err)
+{
+	struct nv_counter found = {0};
+	int rc = find_once(t, index, lockable, &found, err);
+
+	if (rc == 0 && found.state == NV_COUNTER_ABSENT)
+		rc = find_once(t, index, lockable, &found, err);
+	if (rc == 0)
+		*ret = found;
+	return rc;
 }
 
 static int define(struct tpm *t, struct nv_counter *counter, struct err *err)

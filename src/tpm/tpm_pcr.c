@@ -70,8 +70,8 @@ static int take_values(uint32_t *mask, const TPML_PCR_SELECTION *selection,
 	return got ? 0 : -EPROTO;
 }
 
-int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_values *ret,
-		 struct err *err)
+static int read_once(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_values *ret,
+		     struct err *err)
 {
 	int code = 0;
 
@@ -95,4 +95,13 @@ int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_
 			       "read the PCRs: the TPM does not have PCR %d in this bank",
 			       __builtin_ctz(mask));
 	return 0;
+}
+
+/* That it does not have them is believed when it is told twice. */
+int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_values *ret,
+		 struct err *err)
+{
+	int rc = read_once(t, bank, mask, ret, err);
+
+	return rc == -EPROTO ? read_once(t, bank, mask, ret, err) : rc;
 }

@@ -76,7 +76,7 @@ def test_values_of_now_are_told(sealed):
     assert f"measured now: bank sha256 pcr {PCR}={value_of(3)}" in said
 
 
-PCR_READ = 0x17e
+PCR_READ, NV_READ_PUBLIC = 0x17e, 0x169
 
 
 def test_values_that_the_tpm_cannot_tell_now(sealed, operator):
@@ -85,7 +85,7 @@ def test_values_that_the_tpm_cannot_tell_now(sealed, operator):
         configure(sealed, operator, tcti=proxy.tcti)
         boots(sealed, 1)
         at = proxy.codes.index(PCR_READ) + 1
-        for code in (0x101, 0x902, 0x922):
+        for code in (0x101, 0x1c4, 0x902, 0x922):
             measure(sealed, 1)
             proxy.tell(at, with_code(code))
             outcome = sealed.handler()
@@ -96,6 +96,21 @@ def test_values_that_the_tpm_cannot_tell_now(sealed, operator):
         outcome = sealed.handler()
         assert outcome.code == 1 and outcome.reason.startswith("TPM not ready: "), outcome
         proxy.refused = None
+
+
+def test_counter_that_is_not_there_for_a_moment(sealed, operator):
+    """Only what is told twice is believed: else this would end each policy."""
+    with contextlib.closing(LyingTpm(sealed.tpm)) as proxy:
+        configure(sealed, operator, tcti=proxy.tcti)
+        boots(sealed, 1)
+        reads = [n for n, code in enumerate(proxy.codes, 1) if code == NV_READ_PUBLIC]
+        for n in reads:
+            measure(sealed, 1)
+            proxy.tell(n, with_code(0x18b))
+            outcome = sealed.handler()
+            assert outcome.code == 0 and proxy.lied_about == NV_READ_PUBLIC, outcome
+        assert len(reads) >= 2
+        proxy.tell_the_truth()
 
 
 def test_policy_of_a_bank_that_the_tpm_does_not_have(sealed, operator):

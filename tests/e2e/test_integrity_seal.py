@@ -1,12 +1,14 @@
 """seal-after-boot: once everything is open nobody gets the key out of the TPM before it starts again,
 also not who is root and owns it."""
 
+import contextlib
 import json
 import os
 
 import pytest
 
 from integrity_world import Machine, MORE, SECRETS, TEXT
+from lying_tpm import LyingTpm, with_code
 from policies import Operator, configure, measure, place
 
 BOTH = {SECRETS, MORE}
@@ -45,6 +47,20 @@ def boots(world):
     outcome = world.handler()
     assert outcome.code == 0 and world.unlocked == BOTH, outcome
     assert world.read(SECRETS + "/file").decode() == TEXT and world.tpm.leftovers == {}
+
+
+def test_counter_that_is_not_there_for_a_moment(running):
+    """Only what is told twice is believed: else a system would be reprovisioned for it."""
+    with contextlib.closing(LyingTpm(running.tpm)) as proxy:
+        running.write_config(tcti=proxy.tcti)
+        boots(running)
+        reads = [n for n, code in enumerate(proxy.codes, 1) if code == 0x169]  # NV_ReadPublic
+        for n in reads:
+            proxy.tell(n, with_code(0x18b))
+            boots(running)
+            assert proxy.lied_about == 0x169
+        assert len(reads) >= 4
+        proxy.tell_the_truth()
 
 
 def unwraps(world):
