@@ -11,6 +11,7 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/notify.h"
+#include "base/printable.h"
 #include "integrity-handler/typed_key.h"
 #include "integrity/emergency.h"
 #include "integrity/findings.h"
@@ -228,13 +229,22 @@ static const struct {
 	{"recover", request_recover}, {"zeroize", request_zeroize}, {"show", show},
 };
 
+/* It may quote the disk, which somebody may have changed: a terminal obeys what it is sent. */
+static void say(const char *what, const struct err *err)
+{
+	char reason[ERR_TEXT_SIZE];
+
+	printable_copy(err->text, reason, sizeof(reason));
+	(void)fprintf(stderr, "integrity-handler: %s: %s\n", what, reason);
+}
+
 int handler_request(const char *config_path, const char *request)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct failure f = {0};
 
 	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
-		(void)fprintf(stderr, "integrity-handler: configuration refused: %s\n", f.err.text);
+		say("configuration refused", &f.err);
 		return EX_CONFIG;
 	}
 	for (size_t i = 0; i < N_ELEMENTS(requests); i++) {
@@ -242,7 +252,7 @@ int handler_request(const char *config_path, const char *request)
 			continue;
 		if (requests[i].run(config, &f) == 0)
 			return EX_OK;
-		(void)fprintf(stderr, "integrity-handler: %s: %s\n", request, f.err.text);
+		say(request, &f.err);
 		return EXIT_EVENT;
 	}
 	(void)fprintf(stderr,

@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/log_events.h"
 #include "base/macros.h"
+#include "base/printable.h"
 #include "base/process.h"
 
 #define TEXT_SIZE     2048
@@ -18,14 +19,18 @@
 #define NAME_SIZE     32
 #define ACTIVE_MAX    256
 
-/* What journalctl and the consoles show, but for the line breaks. */
+/* What journalctl and the consoles show, but for the line breaks. The reason may quote the disk,
+ * which somebody may have changed: a console obeys what it is sent. */
 static void compose(const struct failure *f, char ret[TEXT_SIZE])
 {
+	char reason[ERR_TEXT_SIZE];
+
+	printable_copy(f->err.text, reason, sizeof(reason));
 	(void)snprintf(ret, TEXT_SIZE,
 		       "Steward could not unlock the encrypted directories: %s (%s).\n"
 		       "Networking stays blocked. %s\n"
 		       "See: journalctl -u integrity-handler\n",
-		       f->err.text, integrity_step_name(f->step), integrity_cause_advice(f->cause));
+		       reason, integrity_step_name(f->step), integrity_cause_advice(f->cause));
 }
 
 /* Break lines at spaces, so that none is wider than a console's. */
@@ -132,10 +137,12 @@ void emergency_tell(const struct failure *f)
 
 void emergency_note(const char *why)
 {
+	char reason[ERR_TEXT_SIZE];
 	char text[TEXT_SIZE];
 
+	printable_copy(why, reason, sizeof(reason));
 	(void)snprintf(text, sizeof(text), "Steward waits for the encrypted directories: %s.\n",
-		       why);
+		       reason);
 	wrap(text);
 	write_to_consoles("", text);
 }

@@ -10,6 +10,7 @@
 #include "config/config_edit.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
 
@@ -153,7 +154,7 @@ static int edit(const struct invocation *invocation, enum config_change change, 
 		words[n++] = invocation->rest[i];
 	if (config_edit_router(change, old, n, words, ret, &err) == 0)
 		return EXIT_DONE;
-	(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+	harmless_complain(&err);
 	return EXIT_REFUSED;
 }
 

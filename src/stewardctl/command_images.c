@@ -100,7 +100,7 @@ int command_create_manifest(const struct invocation *invocation)
 	if (manifest_create(invocation_value(invocation, "image"), version,
 			    invocation_value(invocation, "key"), (uint32_t)piece_size, output,
 			    &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	(void)printf("%s/%s is made and signed\n", output, version);
@@ -152,7 +152,8 @@ int command_import(const struct invocation *invocation)
 		rc = manifest_read_unverified(&manifest, span_of(jws, size), NULL, &err);
 	free(jws);
 	if (rc < 0) {
-		(void)fprintf(stderr, "stewardctl: %s: %s\n", file, err.text);
+		(void)err_wrap(&err, "%s", file);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	rc = put_both(&client, manifest.version, file, invocation_value(invocation, "image"),

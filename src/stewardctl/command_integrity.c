@@ -117,7 +117,7 @@ static int show_without_daemon(const struct invocation *invocation)
 	struct err err;
 
 	if (config_load_early(&config, config_of(invocation), CONFIG_ANY, &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	status = integrity_status(&config->integrity, NULL);

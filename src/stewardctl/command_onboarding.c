@@ -7,6 +7,7 @@
 #include "base/span.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
+#include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
 
@@ -106,7 +107,7 @@ int command_onboard(const struct invocation *invocation)
 
 	if (file_read(invocation_value(invocation, "file"), ONBOARDING_FILE_MAX, &text, &size,
 		      &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	rc = command_ask(invocation, "POST", "/v1/onboarding", text, show_onboarding);

@@ -11,6 +11,7 @@
 #include "integrity/policy_store.h"
 #include "stewardctl/command_place.h"
 #include "stewardctl/commands.h"
+#include "stewardctl/harmless.h"
 
 #define POLICY_NV_INDEX 0x01800129 /* as in steward.json(5) */
 
@@ -100,12 +101,12 @@ int command_create_policy(const struct invocation *invocation)
 	if (rc != EXIT_DONE)
 		return rc;
 	if (signed_policy_read_pcrs(&policy, invocation_value(invocation, "pcr"), &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_USAGE;
 	}
 	if (sign(&policy, invocation_value(invocation, "key"), &err) < 0 ||
 	    write_out(&policy, output, &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	if (output)
@@ -122,7 +123,7 @@ static int add_here(const struct invocation *invocation, struct span text)
 
 	if (config_load_early(&config, path, CONFIG_ANY, &err) < 0 ||
 	    policy_store_add(&config->integrity, text, &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	return EXIT_DONE;
@@ -169,7 +170,7 @@ int command_add_policy(const struct invocation *invocation)
 
 	if (file_read(invocation_value(invocation, "file"), SIGNED_POLICY_SIZE_MAX, &text, &size,
 		      &err) < 0) {
-		(void)fprintf(stderr, "stewardctl: %s\n", err.text);
+		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	if (!elsewhere && (invocation->config || access(client.socket, F_OK) < 0))

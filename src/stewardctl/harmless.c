@@ -60,6 +60,14 @@ static void say_escaped(unsigned long character)
 	}
 }
 
+void harmless_complain(const struct err *err)
+{
+	char text[ERR_TEXT_SIZE];
+
+	printable_copy(err->text, text, sizeof(text));
+	(void)fprintf(stderr, "stewardctl: %s\n", text);
+}
+
 void harmless_say_json(const char *text)
 {
 	while (*text) {

@@ -1,6 +1,7 @@
 """Whatever a router, a peer or a source says, an operator's terminal obeys none of it: each command
 that shows an answer, on a daemon whose every text is hostile."""
 
+import base64
 import http.server
 import json
 import os
@@ -164,3 +165,17 @@ def test_a_bar_on_a_terminal(hostile):
     process.wait(30)
     check_harmless(re.sub(rb"\x1b\[(\d+A|K)", b"", output), allowed="\r\n")
     assert b"owned" in output
+
+
+def test_a_file_from_somebody(hostile, tmp_path):
+    """A manifest on a stick, not signed by anybody yet: what is wrong with it is told."""
+    def part(text):
+        return base64.urlsafe_b64encode(text.encode()).rstrip(b"=")
+    member = json.dumps(HOSTILE)
+    manifest, image = tmp_path / "manifest", tmp_path / "image"
+    manifest.write_bytes(b".".join((part('{"alg":"RS256","typ":"steward-manifest+jwt"}'),
+                                    part(f"{{{member}:1,{member}:1}}"), part("signature"))))
+    image.write_bytes(b"image")
+    result = run(hostile, f"import system software manifest {manifest} image {image}")
+    assert result.returncode == 1 and b"\\x1b[2J" in result.stderr, result
+    check_harmless(result.stdout + result.stderr)

@@ -1,5 +1,7 @@
 """Who may not, and a TPM that lies: an error, no crash, and nothing is opened or changed by it."""
 
+import json
+
 import pytest
 
 from integrity_world import MORE, NV_INDEX, RECORD, SECRETS, TEXT
@@ -33,6 +35,18 @@ def test_not_root_in_a_unit(world):
     outcome = world.handler("--config", world.config_path, prefix=NOBODY,
                             environment={"NOTIFY_SOCKET": "/run/nobody"})
     assert outcome.code == 77, outcome
+
+
+def test_a_record_writes_nothing_into_a_terminal(world):
+    """Its text stands in the reason, and a console would obey it."""
+    member = json.dumps("\x1b[2J\x1b]0;owned\x07\x9b31m\u202e").encode()
+    world.write(RECORD, world.record.replace(b"{", b"{" + 2 * (member + b":1,"), 1))
+    booted = world.handler()
+    assert booted.code == 1 and "x1b[2J" in booted.console, booted
+    asked = world.request("reseal")
+    assert asked.code == 1 and "x1b[2J" in asked.stderr, asked
+    for said in (booted.console, booted.stderr, asked.console, asked.stderr, booted.reason):
+        assert not set(said) & set("\x1b\x07\x9b\u202e"), ascii(said)
 
 
 DEVICES = {
