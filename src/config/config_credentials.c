@@ -7,18 +7,29 @@
 
 #include "base/macros.h"
 
-#define SOURCES "/steward:router/software-update/source/"
+/* All that a conductor may send, and what the router's own configuration has of sources. */
+#define SENT "/steward:router/software-update//* | /steward:router/high-availability//*"
+#define OWN  "/steward:router/software-update/source/*"
 
-static const char *const leaves[] = {
-	SOURCES "password-file",
-	SOURCES "bearer-token-file",
-	SOURCES "proxy-password-file",
-	SOURCES "client-key",
-};
+/* What is read of these files is public. Every other leaf that names a file is one with a secret,
+ * so that a leaf which is new in the model is none that was forgotten here. */
+static const char *const public_leaves[] = {"ca-certificate", "client-certificate", "trusted-key"};
 
 static void free_set(struct ly_set **set)
 {
 	ly_set_free(*set, NULL);
+}
+
+/* Does it name a file with a secret? No other value of the model begins with a slash. */
+static bool is_secret(const struct lyd_node *node)
+{
+	const char *value =
+		node->schema->nodetype & (LYS_LEAF | LYS_LEAFLIST) ? lyd_get_value(node) : "";
+
+	for (size_t i = 0; i < N_ELEMENTS(public_leaves); i++)
+		if (strcmp(node->schema->name, public_leaves[i]) == 0)
+			return false;
+	return value[0] == '/';
 }
 
 /* Without a slash at its end. */
@@ -47,18 +58,14 @@ static bool is_below(const char *path, const char *secrets_directory)
 /* Of any source, and for any of these leaves. */
 static int is_named(const struct lyd_node *own, const char *path, bool *ret)
 {
-	for (size_t i = 0; i < N_ELEMENTS(leaves); i++) {
-		_cleanup_(free_set) struct ly_set *set = NULL;
+	_cleanup_(free_set) struct ly_set *set = NULL;
 
-		if (lyd_find_xpath(own, leaves[i], &set) != LY_SUCCESS)
-			return -ENOMEM;
-		for (uint32_t n = 0; n < set->count; n++)
-			if (strcmp(lyd_get_value(set->dnodes[n]), path) == 0) {
-				*ret = true;
-				return 0;
-			}
-	}
+	if (lyd_find_xpath(own, OWN, &set) != LY_SUCCESS)
+		return -ENOMEM;
 	*ret = false;
+	for (uint32_t n = 0; n < set->count && !*ret; n++)
+		*ret = is_secret(set->dnodes[n]) &&
+		       strcmp(lyd_get_value(set->dnodes[n]), path) == 0;
 	return 0;
 }
 
@@ -79,20 +86,18 @@ static int refuse(const struct lyd_node *leaf, const char *secrets_directory, st
 int config_check_credentials(const struct lyd_node *sent, const struct lyd_node *own,
 			     const char *secrets_directory, struct err *err)
 {
-	for (size_t i = 0; i < N_ELEMENTS(leaves); i++) {
-		_cleanup_(free_set) struct ly_set *set = NULL;
+	_cleanup_(free_set) struct ly_set *set = NULL;
 
-		if (lyd_find_xpath(sent, leaves[i], &set) != LY_SUCCESS)
+	if (lyd_find_xpath(sent, SENT, &set) != LY_SUCCESS)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	for (uint32_t n = 0; n < set->count; n++) {
+		const char *path = lyd_get_value(set->dnodes[n]);
+		bool allowed = !is_secret(set->dnodes[n]) || is_below(path, secrets_directory);
+
+		if (!allowed && is_named(own, path, &allowed) < 0)
 			return err_set(err, -ENOMEM, "configuration: out of memory");
-		for (uint32_t n = 0; n < set->count; n++) {
-			const char *path = lyd_get_value(set->dnodes[n]);
-			bool allowed = is_below(path, secrets_directory);
-
-			if (!allowed && is_named(own, path, &allowed) < 0)
-				return err_set(err, -ENOMEM, "configuration: out of memory");
-			if (!allowed)
-				return refuse(set->dnodes[n], secrets_directory, err);
-		}
+		if (!allowed)
+			return refuse(set->dnodes[n], secrets_directory, err);
 	}
 	return 0;
 }

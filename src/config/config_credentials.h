@@ -1,14 +1,14 @@
 /* config_credentials.h - which files with secrets a conductor may name in a configuration that it
  * sends to a router; for config.c only.
  *
- * A password-file, a bearer-token-file, a proxy-password-file and a client-key are read as root,
- * and their content is shown to a server that the same configuration names. So a conductor that
- * an attacker controls could get the content of any file. It may name only files in `credentials`
- * of the router's secrets-directory, and those that the router's own steward.json names for a
- * source.
+ * Passwords, tokens, keys of S3 and client keys are read as root from the files that a source
+ * names, and what is in them is shown to a server that the same source names. So a conductor that
+ * was taken could ask for any file. It may name those in `credentials` of the router's
+ * secrets-directory, and those that the router's own steward.json names for a source.
  *
- * trusted-key, ca-certificate and client-certificate may be any files: only what is public is
- * read from them, and a file that is no PEM is not used.
+ * trusted-key, ca-certificate and client-certificate may be any: of them only what is public is
+ * read, and a file that is no PEM is not used. Every other leaf that names a file counts as one
+ * with a secret.
  */
 #pragma once
 

@@ -15,6 +15,9 @@
 #define PROXY(path)                                                                                \
 	SOURCE(",\"proxy\":\"http://p.example\",\"proxy-username\":\"u\","                         \
 	       "\"proxy-password-file\":\"" path "\"")
+#define S3(id, secret)                                                                             \
+	SOURCE(",\"s3-region\":\"us-east-1\",\"s3-access-key-file\":\"" id                         \
+	       "\",\"s3-secret-key-file\":\"" secret "\"")
 #define KEY(path) SOURCE(",\"client-certificate\":\"/c.pem\",\"client-key\":\"" path "\"")
 
 #define OWN(members) "{\"steward:router\":{\"name\":\"r\",\"node\":\"n\"" members "}}"
@@ -47,6 +50,8 @@ static void test_taken(void **state)
 		{OWN(""), PROXY("/etc/steward/secrets/credentials/p")},
 		{OWN(""), KEY("/etc/steward/secrets/credentials/p")},
 		{OWN(ELSEWHERE), BASIC("/srv/s/credentials/p")},
+		{OWN(""),
+		 S3("/etc/steward/secrets/credentials/i", "/etc/steward/secrets/credentials/s")},
 		{OWN(NAMED), BEARER("/srv/token")},
 		{OWN(NAMED), BASIC("/srv/token")},
 		/* Of these only what is public is read. */
@@ -76,6 +81,11 @@ static void test_refused(void **state)
 		{OWN(""), BEARER("/etc/shadow"), "/bearer-token-file is /etc/shadow: "},
 		{OWN(""), PROXY("/etc/shadow"), "/proxy-password-file is /etc/shadow: "},
 		{OWN(""), KEY("/etc/ssh/ssh_host_rsa_key"), "/client-key is /etc/ssh/"},
+		/* The key's id is sent as it is. */
+		{OWN(""), S3("/etc/shadow", "/etc/steward/secrets/credentials/s"),
+		 "/s3-access-key-file is /etc/shadow: "},
+		{OWN(""), S3("/etc/steward/secrets/credentials/i", "/etc/shadow"),
+		 "/s3-secret-key-file is /etc/shadow: "},
 		/* Keys, token and router.json lie there. */
 		{OWN(""), BASIC("/etc/steward/secrets/router.json"),
 		 "a file in /etc/steward/secrets/credentials"},
