@@ -1,10 +1,17 @@
 #include "conductord/reload.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/macros.h"
 #include "conductord/conductor.h"
+
+/* NULL = it is not configured. */
+static bool is_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 int conductor_check_reload(const struct node *n, const struct config *new, struct err *err)
 {
@@ -20,10 +27,13 @@ int conductor_check_reload(const struct node *n, const struct config *new, struc
 		{"private-key", old->conductor.private_key, new->conductor.private_key},
 		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
 		{"registry", old->conductor.registry, new->conductor.registry},
+		/* Read once, at the start: whom a new file revokes would be let in. */
+		{"device-id-ca", old->conductor.device_id_ca, new->conductor.device_id_ca},
+		{"device-id-crl", old->conductor.device_id_crl, new->conductor.device_id_crl},
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (strcmp(rows[i].old, rows[i].new) != 0)
+		if (!is_same(rows[i].old, rows[i].new))
 			return err_set(err, -EINVAL, "%s cannot change without a restart",
 				       rows[i].leaf);
 	return old->conductor.port == new->conductor.port
