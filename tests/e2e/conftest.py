@@ -15,7 +15,8 @@ from steward import Daemon  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not part of script/test --quick")
-    config.addinivalue_line("markers", "release_only: measures, or builds by itself")
+    config.addinivalue_line("markers", "release_only: measures, builds by itself, or is long and "
+                            "shows a sanitizer nothing that a shorter test does not")
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,7 @@ def test_alone_and_hopeless(row, servers, daemons):
     assert not os.path.exists(daemon.state + "/images/V1")
 
 
+@pytest.mark.release_only
 @pytest.mark.slow
 @pytest.mark.parametrize("row, beside", [
     (row, beside) for row in ("whole-file", "shift-ranges", "cut-3-mib", "stall-first-4", "html-ranges")

@@ -74,6 +74,7 @@ def bytes_from_peer(node):
     return sum(s["bytes"] for s in sources if s["name"] == "ha-peer")
 
 
+@pytest.mark.release_only
 def test_peer_starts_later(servers, pairs, fine, images):
     """It could not be reached when we asked, and had nothing when it could."""
     pair = pairs(servers(root=fine, rate=MIB / 2 / SLOW), start=False)

@@ -120,6 +120,7 @@ def test_leader_is_paused(servers, pairs, images):
     check_complete(pair.leader, images)
 
 
+@pytest.mark.release_only
 def test_leader_is_paused_for_a_moment(servers, pairs, images):
     """Patience begins anew once it is heard downloading: the second one has all from its peer, though
     the pauses together are longer."""
@@ -161,6 +162,7 @@ def test_leader_has_the_image_without_a_download(servers, pairs, images, reposit
     assert bytes_from(pair.second, "ha-peer") == SIZE
 
 
+@pytest.mark.release_only
 @pytest.mark.slow
 def test_default_patience(servers, pairs, images):
     pair = pairs(servers(), patience=60)

@@ -131,6 +131,7 @@ def test_unlock_with_a_lie(world, liars, lie):
         assert liar.lied_about
 
 
+@pytest.mark.release_only
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_unlock_with_a_response_code(world, liars, part):
@@ -195,6 +196,7 @@ def fresh(worlds):
 ENABLE_LIES = SHAPES + [with_code(code) for code in (0x101, 0x18b, 0x902, 0x921, 0x922, 0x9a2)]
 
 
+@pytest.mark.release_only
 @pytest.mark.slow
 @pytest.mark.parametrize("i", range(len(ENABLE_LIES)))
 def test_enable_with_a_lie(fresh, liars, i):

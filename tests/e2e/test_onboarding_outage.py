@@ -44,6 +44,7 @@ def watch_tries(network, seconds):
     return tries
 
 
+@pytest.mark.release_only
 def test_conductor_that_is_down_for_a_minute(onboarding, conductor):
     token = conductor.token()
     conductor.stop()
@@ -94,6 +95,7 @@ def hang_up(listener):
             return
 
 
+@pytest.mark.release_only
 def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
     router = onboarding.router()
     router.onboard(conductor.token())

@@ -29,6 +29,7 @@ def is_right(daemon, image):
     return sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
 
 
+@pytest.mark.release_only
 @pytest.mark.slow
 def test_kill_9_at_20_random_moments(tmp_path, servers, daemons, images, key):
     image = images(64)
