@@ -95,6 +95,31 @@ static void test_all_that_can_be_said(void **state)
 	test_folder_remove(folder);
 }
 
+/* What no router takes from accept (message_host_is_valid) is no address here either. */
+static void test_address_that_no_router_takes(void **state)
+{
+	static const char *const addresses[] = {"a_b.example", "-a", "a b", "a,b"};
+	char *folder = test_folder();
+	struct config *config;
+	struct err err;
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(addresses); i++) {
+		char *text = NULL;
+
+		assert_true(
+			asprintf(&text,
+				 "\"name\":\"c0\",\"address\":\"%s\",\"certificate\":\"/c.pem\","
+				 "\"private-key\":\"/k.pem\",\"ca-certificate\":\"/ca.pem\"",
+				 addresses[i]) > 0);
+		err.text[0] = '\0';
+		assert_int_equal(load(folder, text, &config, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "must be an address or a host name"));
+		free(text);
+	}
+	test_folder_remove(folder);
+}
+
 static void test_missing(void **state)
 {
 	static const char *const members[] = {
@@ -260,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all_that_can_be_said),
+		cmocka_unit_test(test_address_that_no_router_takes),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_password_is_not_shown),
