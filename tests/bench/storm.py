@@ -121,6 +121,7 @@ class Fleet:
         self.running, self.due, self.failures = {}, {}, {}
         self.up, self.greeted = {}, set()
         self.amid_login = self.tries = 0
+        self.parts = {}  # seconds until half of them stood, and nine of ten
 
     def come(self, a_second=None):
         """The first try of each: all now, or so many a second."""
@@ -168,8 +169,12 @@ class Fleet:
     def wait_until_all_stand(self, bound):
         """Seconds; it is over at the bound, too."""
         began = time.monotonic()
+        self.parts = {}
         while len(self.up) < self.n and time.monotonic() - began < bound:
             self.look()
+            for part in (0.5, 0.9):
+                if part not in self.parts and len(self.up) >= part * self.n:
+                    self.parts[part] = time.monotonic() - began
         return time.monotonic() - began
 
     def rest(self, seconds):
@@ -287,7 +292,8 @@ class Storm:
     def tell(self, fleet, what, seconds):
         counts = self.counts()
         name = "steward_port_{}_total{{kind=\"ssh\"}}"
-        print(f"  {what:<36} {len(fleet.up):>5} of {fleet.n:<5} {seconds:>7.1f} s   tries"
+        print(f"  {what:<36} {len(fleet.up):>5} of {fleet.n:<5} {seconds:>7.1f} s (half"
+              f" {fleet.parts.get(0.5, seconds):.0f}, 9 of 10 {fleet.parts.get(0.9, seconds):.0f})   tries"
               f" {fleet.tries:>5}, ended amid their login {fleet.amid_login:>4}; of"
               f" {counts[name.format('connections')]} connections shown out"
               f" {counts[name.format('shown_out')]}, turned away"
