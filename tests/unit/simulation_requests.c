@@ -109,6 +109,8 @@ static uint64_t begin_to_serve(struct sim *sim, unsigned slot, unsigned source, 
 
 	if (s->fetches_all)
 		after_ms += wait_for_cache(sim, source, first);
+	if (s->late > 0 && sim_percent(sim) < s->late)
+		after_ms += s->late_ms;
 	sim->served[slot] = true;
 	sim->served_ms[source] = sim->now_ms;
 	sim->first_byte_ms[slot] = sim->now_ms + after_ms;

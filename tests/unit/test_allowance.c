@@ -137,6 +137,34 @@ static void test_rests(void **state)
 	assert_int_equal(a.rest_until_ms, now_ms + 125);
 }
 
+/* S: silent for 3 s at 8 MiB; a: answered at once at 6 MiB; n: at 1 MiB; l: late at 6 MiB. */
+static void test_taken_for_a_cache(void **state)
+{
+	static const struct {
+		const char *history;
+		bool in_order;
+	} rows[] = {
+		{"", false},      {"S", true},         {"Sn", true},   {"Sl", true},
+		{"Sa", false},    {"SaS", false},      {"SaSS", true}, {"SaSaS", true},
+		{"SaSSa", false}, {"SaSSaSSS", false}, {"aS", true},   {"SaSSaSSSS", true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct allowance a = {0};
+
+		for (const char *event = rows[i].history; *event; event++) {
+			if (*event == 'S')
+				allowance_silent(&a, 8 << 20, 3000);
+			else
+				(void)allowance_answered(&a, *event == 'n' ? 1 << 20 : 6 << 20,
+							 *event == 'l' ? 1000 : 50);
+		}
+		if (a.in_order != rows[i].in_order)
+			fail_msg("row %u: %s", i, rows[i].history);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_refused_together),
 		cmocka_unit_test(test_forgives),
 		cmocka_unit_test(test_rests),
+		cmocka_unit_test(test_taken_for_a_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,36 @@ static void test_cache_that_fetches_all(void **state)
 	}
 }
 
+/* A request whose packets are lost is as silent as one to such a cache, but who answers the next
+ * one at once is none: several are asked for at once again. */
+static void test_bad_line_is_no_cache(void **state)
+{
+	static const struct {
+		unsigned late;
+		uint64_t bytes_per_ms;
+	} rows[] = {{5, 50}, {10, 50}, {10, 20}, {20, 20}, {5, 200}};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source s = sim_good;
+		struct sim *sim;
+		uint64_t began_ms;
+
+		s.late = rows[i].late;
+		s.late_ms = 3500;
+		s.bytes_per_ms = rows[i].bytes_per_ms;
+		sim = sim_with(&s, NULL);
+		began_ms = sim->now_ms;
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		if (sim->now_ms - began_ms > alone_ms(sim) * 3 / 4)
+			fail_msg("row %u: %llu ms of %llu", i,
+				 (unsigned long long)(sim->now_ms - began_ms),
+				 (unsigned long long)alone_ms(sim));
+		assert_int_equal(sim->engine.sources[0].failures, 0);
+		sim_free(sim);
+	}
+}
+
 /* Each reply ends at the same byte: progress once, then it is seen once more in this attempt, and
  * once in the next. */
 static void test_whole_file_cut_at_the_same_byte(void **state)
@@ -185,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_limit_is_lifted),
 		cmocka_unit_test(test_who_never_serves_is_left),
 		cmocka_unit_test(test_cache_that_fetches_all),
+		cmocka_unit_test(test_bad_line_is_no_cache),
 		cmocka_unit_test(test_whole_file_cut_at_the_same_byte),
 		cmocka_unit_test(test_whole_file_with_progress),
 	};

@@ -15,12 +15,13 @@ struct pair {
 	uint64_t now_ms;
 };
 
-static void begin(struct pair *pair, unsigned concurrency, const uint64_t bytes_per_ms[2])
+static void begin(struct pair *pair, unsigned concurrency, const uint64_t bytes_per_ms[2],
+		  const struct sim_source *like)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct engine_limits limits = sim_limits();
 		struct sim_source peer = sim_good;
-		struct sim_source far = sim_good;
+		struct sim_source far = *like;
 
 		limits.concurrency = concurrency;
 		limits.order = i ? PICK_DESCENDING : PICK_ASCENDING;
@@ -71,14 +72,47 @@ static uint64_t from_afar(const struct pair *pair)
 	return pair->sims[0]->engine.sources[FAR].bytes + pair->sims[1]->engine.sources[FAR].bytes;
 }
 
+struct row {
+	unsigned concurrency;
+	uint64_t bytes_per_ms[2]; /* of one request */
+	uint64_t later_ms;        /* the second begins */
+	unsigned at_most;         /* percent of the image, from afar */
+};
+
+/* It may take so much longer than the faster one alone would. */
+static void share(unsigned row_number, const struct row *row, const struct sim_source *like,
+		  uint64_t longer_ms)
+{
+	struct pair pair;
+	uint64_t size;
+	uint64_t began_ms;
+	uint64_t alone_ms;
+
+	begin(&pair, row->concurrency, row->bytes_per_ms, like);
+	size = pair.sims[0]->manifest.size;
+	began_ms = pair.now_ms;
+	sim_tell(pair.sims[0], ENGINE_RUN);
+	while (pair.now_ms < began_ms + row->later_ms)
+		pass_second(&pair);
+	sim_tell(pair.sims[1], ENGINE_RUN);
+	alone_ms = size / row->concurrency / MAX(row->bytes_per_ms[0], row->bytes_per_ms[1]);
+	while (!is_over(&pair)) {
+		pass_second(&pair);
+		if (pair.now_ms - began_ms > alone_ms + row->later_ms + longer_ms)
+			fail_msg("row %u: not complete after %llu ms", row_number,
+				 (unsigned long long)(pair.now_ms - began_ms));
+	}
+	if (from_afar(&pair) > size * row->at_most / 100)
+		fail_msg("row %u: %.2f times the image from afar", row_number,
+			 (double)from_afar(&pair) / (double)size);
+	assert_int_equal(pair.sims[0]->engine.sources[PEER].failures, 0);
+	assert_int_equal(pair.sims[1]->engine.sources[PEER].failures, 0);
+	end(&pair);
+}
+
 static void test_each_piece_about_once(void **state)
 {
-	static const struct {
-		unsigned concurrency;
-		uint64_t bytes_per_ms[2]; /* of one request */
-		uint64_t later_ms;        /* the second begins */
-		unsigned at_most;         /* percent of the image, from afar */
-	} rows[] = {
+	static const struct row rows[] = {
 		{1, {100, 100}, 0, 105}, /* two and a half minutes for one alone */
 		{2, {100, 100}, 0, 105}, {4, {25, 25}, 0, 105},
 		{4, {100, 100}, 0, 110}, {4, {25, 200}, 0, 105},
@@ -88,36 +122,41 @@ static void test_each_piece_about_once(void **state)
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
-		struct pair pair;
-		uint64_t size;
-		uint64_t began_ms;
-		uint64_t alone_ms;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		share(i, &rows[i], &sim_good, 8000); /* to find out about the other */
+}
 
-		begin(&pair, rows[i].concurrency, rows[i].bytes_per_ms);
-		size = pair.sims[0]->manifest.size;
-		began_ms = pair.now_ms;
-		sim_tell(pair.sims[0], ENGINE_RUN);
-		while (pair.now_ms < began_ms + rows[i].later_ms)
-			pass_second(&pair);
-		sim_tell(pair.sims[1], ENGINE_RUN);
-		alone_ms = size / rows[i].concurrency /
-			   MAX(rows[i].bytes_per_ms[0], rows[i].bytes_per_ms[1]);
-		while (!is_over(&pair)) {
-			pass_second(&pair);
-			/* Never slower than the faster one alone, but for what it takes to find
-			 * out about the other. */
-			if (pair.now_ms - began_ms > alone_ms + rows[i].later_ms + 8000)
-				fail_msg("row %u: not complete after %llu ms", i,
-					 (unsigned long long)(pair.now_ms - began_ms));
-		}
-		if (from_afar(&pair) > size * rows[i].at_most / 100)
-			fail_msg("row %u: %.2f times the image from afar", i,
-				 (double)from_afar(&pair) / (double)size);
-		assert_int_equal(pair.sims[0]->engine.sources[PEER].failures, 0);
-		assert_int_equal(pair.sims[1]->engine.sources[PEER].failures, 0);
-		end(&pair);
-	}
+/* On a bad line a request is silent now and then, while others are served: nothing is fetched twice
+ * for that. */
+static void test_bad_line(void **state)
+{
+	static const struct row rows[] = {
+		{4, {100, 100}, 0, 112}, {4, {25, 25}, 0, 112},     {4, {25, 200}, 0, 112},
+		{8, {20, 20}, 0, 112},   {4, {50, 50}, 20000, 112},
+	};
+	struct sim_source bad = sim_good;
+
+	(void)state;
+	bad.late = 10;
+	bad.late_ms = 3500;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		share(i, &rows[i], &bad, 45000);
+}
+
+/* Both take it from a cache that fetches all: in one piece each, and not all of it. */
+static void test_cache_that_fetches_all(void **state)
+{
+	static const struct row rows[] = {
+		{4, {500, 500}, 0, 115},
+		{4, {100, 100}, 0, 115},
+		{4, {100, 200}, 0, 115},
+	};
+	struct sim_source cache = sim_good;
+
+	(void)state;
+	cache.fetches_all = true;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		share(i, &rows[i], &cache, 400000);
 }
 
 /* One of them is killed, paused, or cannot be heard, again and again. */
@@ -156,7 +195,7 @@ static void test_both_complete_whatever_happens(void **state)
 		struct pair pair;
 		unsigned seconds = 0;
 
-		begin(&pair, 1 + (unsigned)(seed % 8), rates);
+		begin(&pair, 1 + (unsigned)(seed % 8), rates, &sim_good);
 		sim_tell(pair.sims[0], ENGINE_RUN);
 		sim_tell(pair.sims[1], ENGINE_RUN);
 		while (!is_over(&pair)) {
@@ -177,6 +216,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_piece_about_once),
+		cmocka_unit_test(test_bad_line),
+		cmocka_unit_test(test_cache_that_fetches_all),
 		cmocka_unit_test(test_both_complete_whatever_happens),
 	};
 

@@ -4,6 +4,8 @@
 
 #include "base/macros.h"
 
+#define AT_ONCE_PART 4u /* of the time for which another was silent */
+
 void allowance_begin_attempt(struct allowance *a)
 {
 	*a = (struct allowance){.configured = a->configured};
@@ -43,6 +45,30 @@ void allowance_crowded(struct allowance *a, unsigned served, uint64_t not_before
 		a->grow_after_ms = a->grow_after_ms == 0 ? GROW_FIRST_MS
 							 : MIN(2 * a->grow_after_ms, GROW_MAX_MS);
 	a->grow_at_ms = MAX(now_ms + a->grow_after_ms, not_before_ms);
+}
+
+void allowance_silent(struct allowance *a, uint64_t first, uint64_t silent_ms)
+{
+	a->silent_first = first;
+	a->silent_ms = silent_ms;
+	if (++a->silences >= MAX(a->silences_min, 1))
+		a->in_order = true;
+}
+
+bool allowance_answered(struct allowance *a, uint64_t first, uint64_t after_ms)
+{
+	if (a->answers++ == 0)
+		a->answer_ms = after_ms;
+	if (first >= a->farthest) {
+		a->farthest = first;
+		a->farthest_ms = after_ms;
+	}
+	if (!a->in_order || first < a->silent_first / 2 || after_ms >= a->silent_ms / AT_ONCE_PART)
+		return false;
+	a->in_order = false;
+	a->silences_min = 2 * MAX(a->silences_min, 1);
+	a->silences = 0;
+	return true;
 }
 
 bool allowance_forgives(struct allowance *a, const struct forgiveness *f, uint64_t now_ms)

@@ -9,7 +9,9 @@
  * again.
  *
  * Some caches fetch the whole file for any range of it, and are silent until they have it: they
- * are asked for one range at a time, in order (in_order).
+ * are asked for one range at a time, in order (in_order). On a bad line a request may be silent as
+ * long. A source that then answers at once, for a range nearly as far into the image, is no such
+ * cache. The next time it takes twice as many silent requests until it is taken for one.
  *
  * Calling sequence: allowance_begin_attempt -> allowance_served, _crowded, _forgives ...
  */
@@ -32,6 +34,12 @@ struct allowance {
 	bool in_order;    /* fetches the whole file first: one request at a time, in order */
 	unsigned answers; /* requests of this attempt of which a byte came */
 	uint64_t answer_ms;     /* how long the first of them took to come */
+	unsigned silences;      /* requests that were silent, as those of such a cache are */
+	unsigned silences_min;  /* so many make it one; 0 = the first */
+	uint64_t silent_first;  /* the first offset of the last of them */
+	uint64_t silent_ms;     /* and how long it was silent */
+	uint64_t farthest;      /* the first offset of the one farthest into the image */
+	uint64_t farthest_ms;   /* how long that took to come */
 	unsigned refusals;      /* in a row, alone */
 	uint64_t grow_at_ms;    /* one more is tried from then on */
 	uint64_t grow_after_ms; /* how long the last refusal let that wait */
@@ -59,6 +67,14 @@ void allowance_served(struct allowance *a, unsigned at_once, uint64_t now_ms);
  * not_before_ms; 0 = it did not say. */
 void allowance_crowded(struct allowance *a, unsigned served, uint64_t not_before_ms,
 		       uint64_t now_ms);
+
+/* A request was silent for silent_ms, as the requests to a cache are that fetches the whole file.
+ * first: the offset at which it begins. */
+void allowance_silent(struct allowance *a, uint64_t first, uint64_t silent_ms);
+
+/* The first byte of a request came, after_ms after it was sent. true = the source was taken for
+ * such a cache, and is none. */
+bool allowance_answered(struct allowance *a, uint64_t first, uint64_t after_ms);
 
 /* A request was refused, and no other is being served. true = that is no failure, and the source
  * rests. */

@@ -259,7 +259,7 @@ static void handle(struct engine *e, const struct engine_event *event, struct en
 		engine_whole_offered(e, event->slot, out);
 		return;
 	case ENGINE_ANSWERED:
-		engine_answered(e, event->slot);
+		engine_answered(e, event->slot, out);
 		return;
 	case ENGINE_SILENT:
 		engine_silent(e, event->slot, out);

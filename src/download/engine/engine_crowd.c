@@ -37,7 +37,7 @@ static unsigned served_beside(const struct engine *e, const struct engine_slot *
 	return n;
 }
 
-void engine_answered(struct engine *e, unsigned slot)
+void engine_answered(struct engine *e, unsigned slot, struct engine_actions *out)
 {
 	struct engine_slot *s = &e->slots[slot];
 	struct allowance *a = &e->sources[s->source].allowance;
@@ -46,8 +46,9 @@ void engine_answered(struct engine *e, unsigned slot)
 		return;
 	s->answered = true;
 	e->waited_ms = 0; /* what Retry-After asked for has helped */
-	if (a->answers++ == 0)
-		a->answer_ms = e->last_ms - s->began_ms;
+	/* It was asked for all, alone: the rest is asked for as elsewhere. */
+	if (allowance_answered(a, s->range.first, e->last_ms - s->began_ms) && !s->cancelling)
+		engine_cancel_slot(e, slot, out);
 	allowance_served(a, being_served(e, s->source), e->last_ms);
 }
 
@@ -100,14 +101,24 @@ bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
 	return false;
 }
 
+/* A cache that fetches all before comes to what is farther into the image later. A conductor only
+ * has many to serve: the other one may have fewer. */
+static bool may_fetch_all(const struct engine *e, const struct engine_slot *slot)
+{
+	const struct source *source = &e->sources[slot->source];
+	const struct allowance *a = &source->allowance;
+
+	return source->kind != SOURCE_CONDUCTOR &&
+	       (slot->range.first > a->farthest ||
+		e->last_ms - slot->began_ms < SILENCE_FACTOR * a->farthest_ms);
+}
+
 /* No byte has come for a while, although the server is connected. While it serves others it wants
  * fewer at once, or fetches all before; right after its first range, it fetches all before. */
 void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 {
 	struct engine_slot *s = &e->slots[slot];
 	struct source *source = &e->sources[s->source];
-	/* A conductor only has many to serve: the other one may have fewer. */
-	bool may_be_cache = source->kind != SOURCE_CONDUCTOR;
 	unsigned served;
 
 	if (!s->used || s->cancelling || s->answered || s->whole ||
@@ -116,12 +127,11 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 	if (e->last_ms - s->began_ms < SILENCE_FACTOR * source->allowance.answer_ms)
 		return;
 	served = served_beside(e, s);
+	if ((served > 0 || source->allowance.answers == 1) && may_fetch_all(e, s))
+		allowance_silent(&source->allowance, s->range.first, e->last_ms - s->began_ms);
 	if (served > 0) {
-		source->allowance.in_order = may_be_cache;
 		note_crowd(e, s, served, 0);
 		engine_cancel_slot(e, slot, out);
-	} else if (source->allowance.answers == 1 && may_be_cache) {
-		source->allowance.in_order = true;
 	}
 }
 

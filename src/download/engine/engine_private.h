@@ -69,7 +69,7 @@ void engine_weigh_answers(struct engine *e, struct engine_actions *out);
 void engine_start_downloading(struct engine *e, struct engine_actions *out);
 
 /* A request's first byte has come, or does not come. */
-void engine_answered(struct engine *e, unsigned slot);
+void engine_answered(struct engine *e, unsigned slot, struct engine_actions *out);
 void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out);
 /* Was the request that ended refused only because of others beside or before it? Then it is no
  * failure of the source. last: there is no other source. */

@@ -150,6 +150,16 @@ static uint64_t smaller_cap(uint64_t a, uint64_t b)
 	return MIN(a, b);
 }
 
+/* Of a cache that fetches all: in one request. Beside a partner half of it, so that the two do not
+ * fetch the same; the partner's half comes from it. */
+static uint64_t all_in_order(const struct engine *e)
+{
+	if (e->partner == SOURCE_NOBODY)
+		return e->picker.size;
+	return (picker_missing_besides(&e->picker, e->sources[e->partner].pieces) + 1) / 2 *
+	       (uint64_t)e->picker.piece_size;
+}
+
 static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
@@ -168,8 +178,10 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 				? e->sources[partner].pieces
 				: NULL,
 		.left_to = (unsigned)partner,
-		.order = s->kind == SOURCE_HA_PEER || in_order ? PICK_ASCENDING : e->limits.order,
-		.want = in_order ? e->picker.size : MIN(length, share),
+		.order = s->kind == SOURCE_HA_PEER || (in_order && e->partner == SOURCE_NOBODY)
+				 ? PICK_ASCENDING
+				 : e->limits.order,
+		.want = in_order ? all_in_order(e) : MIN(length, share),
 		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
 	};
 }

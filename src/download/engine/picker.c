@@ -301,14 +301,14 @@ void picker_mismatch(struct picker *p, uint32_t piece, unsigned source)
 {
 	for (unsigned i = 0; i < p->n_mismatches; i++) {
 		if (p->mismatches[i].piece == piece) {
-			p->mismatches[i].sources |= 1u << source;
+			p->mismatches[i].sources |= UINT64_C(1) << source;
 			return;
 		}
 	}
 	if (p->n_mismatches < MISMATCHES_MAX)
 		p->mismatches[p->n_mismatches++] = (struct mismatch){
 			.piece = piece,
-			.sources = 1u << source,
+			.sources = UINT64_C(1) << source,
 		};
 }
 

@@ -30,7 +30,7 @@ struct partial {
 /* A piece that did not match, and the sources that are not asked for it while others can be. */
 struct mismatch {
 	uint32_t piece;
-	uint32_t sources; /* one bit a source */
+	uint64_t sources; /* one bit a source */
 };
 
 struct byte_range {
