@@ -15,6 +15,7 @@
 #include "base/macros.h"
 #include "config/config_context.h"
 #include "config/config_credentials.h"
+#include "config/config_faults.h"
 #include "config/config_read.h"
 #include "config/config_refusal.h"
 
@@ -211,7 +212,9 @@ static int validate(const struct ly_ctx *context, struct lyd_node **tree, const 
 		document = cJSON_Parse(text);
 	ly_temp_log_options(NULL);
 	free(text);
-	return config_refusal_of_whole(context, file, document, err);
+	(void)config_refusal_of_whole(context, file, document, err);
+	config_faults_add(*tree, err);
+	return -EINVAL;
 }
 
 static int load_tree(const struct ly_ctx *context, const char *path, enum config_role role,

@@ -13,7 +13,6 @@
 #define PATH_SIZE       512
 #define NAME_SIZE       64
 #define CONSTRAINT_SIZE 256
-#define VALUE_SHOWN     80 /* characters */
 
 /* "Schema location \"...\", data location \"/steward:router/...\", line number 3." */
 static bool data_location(const struct ly_ctx *context, char ret[PATH_SIZE])
@@ -201,6 +200,16 @@ static void hide_credentials(char *value)
 		(void)snprintf(rest, strlen(rest) + 1, scheme ? "...\"" : "\"...\"");
 }
 
+char *config_refusal_shown(const char *text, bool quoted)
+{
+	cJSON *item = quoted ? cJSON_CreateString(text) : cJSON_CreateRaw(text);
+	char *value = item ? cJSON_PrintUnformatted(item) : NULL;
+
+	cJSON_Delete(item);
+	hide_credentials(value);
+	return value;
+}
+
 /* Where the error is, and what stands there; NULL = it is not about one leaf. The caller frees it.
  */
 static char *locate(const struct ly_ctx *context, cJSON *document, char path[PATH_SIZE],
@@ -224,8 +233,8 @@ static int tell(const struct ly_ctx *context, const char *file, const char *path
 	const char *where = ly_errpath(context);
 
 	if (value)
-		(void)err_set(err, -EINVAL, "%s: %s is %.*s: %s", file, path, VALUE_SHOWN, value,
-			      constraint);
+		(void)err_set(err, -EINVAL, "%s: %s is %.*s: %s", file, path, CONFIG_VALUE_SHOWN,
+			      value, constraint);
 	else
 		(void)err_set(err, -EINVAL, "%s: %s%s%s%s", file, constraint, where ? " (" : "",
 			      where ? where : "", where ? ")" : "");

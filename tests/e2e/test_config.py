@@ -163,6 +163,24 @@ def test_all_refused_values_are_told(tmp_path):
     assert result.stderr.count("steward.json") == 1
 
 
+def test_all_that_does_not_fit_together_is_told(tmp_path):
+    """Rules between leaves and leaves that are missing, each once, and no value that is a secret."""
+    result = check(tmp_path, {
+        "software-update": {"source": [
+            {"name": "a", "kind": "artifactory"}, {"name": "ha-peer", "kind": "artifactory"},
+            {**SOURCE, "name": "c", "client-key": "/key", "username": "me"},
+            {**SOURCE, "name": "d", "client-key": "/key",
+             "mirror": ["https://images.example/?sig=hidden", SOURCE["url"]]}]},
+        "high-availability": {"peer-node": "n1"}})
+    assert result.returncode == 78
+    for words in ("peer-node and peer-url", "source[name='a']", "source[name='ha-peer']/name is \"ha-peer\"",
+                  "source[name='ha-peer']: \"url\" is missing", "source[name='c']/client-key",
+                  "source[name='c']/username", "source[name='d']/client-key",
+                  "source[name='d']/mirror"):
+        assert result.stderr.count(words) == 1, (words, result.stderr)
+    assert "hidden" not in result.stderr and result.stderr.count("steward.json") == 1
+
+
 @pytest.mark.parametrize("path", NUMBERS)
 def test_range(path, tmp_path):
     smallest, largest, below, above, _ = NUMBERS[path]

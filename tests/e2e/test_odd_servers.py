@@ -1,14 +1,20 @@
 """Servers and caches that do what the standards allow, or nearly: the whole file comes all the same."""
 
+import contextlib
 import gzip
 import http.server
 import os
 import re
+import socket
+import ssl
+import subprocess
 import threading
 
 import pytest
 
+from certificates import Authority
 from nginx import Nginx
+from steward import free_port, wait_for
 from test_download import sha256
 
 
@@ -185,5 +191,66 @@ def test_server_of_http_2_only_is_told(tmp_path, repository, daemons):
         daemon = daemons(server, download={"attempts": 1})
         daemon.request("V1")
         assert "HTTP/2 only" in daemon.wait_state("V1", "failed")["error"]
+    finally:
+        server.close()
+
+
+class SettingsServer:
+    """Takes who offers no protocol, and begins as a server of HTTP/2 does: SETTINGS, then GOAWAY."""
+
+    def __init__(self, certificate, key):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                self.answer(self.listener.accept()[0])
+
+    def answer(self, connection):
+        with contextlib.suppress(OSError), \
+                self.context.wrap_socket(connection, server_side=True) as inner:
+            inner.sendall(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
+                          bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + bytes(7) + b"\1")
+            inner.recv(65536)
+
+    def close(self):
+        self.listener.close()
+
+
+class AlertServer:
+    """OpenSSL's, which refuses who does not offer h2 with TLS's own alert."""
+
+    def __init__(self, certificate, key):
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            ["openssl", "s_server", "-accept", f"127.0.0.1:{self.port}", "-alpn", "h2", "-quiet",
+             "-cert", certificate, "-key", key], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.accepts, what="s_server")
+
+    def accepts(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            return True
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("kind", [SettingsServer, AlertServer])
+def test_server_of_http_2_only_over_tls_is_told(kind, tmp_path, daemons):
+    authority = Authority(tmp_path, "ours")
+    server = kind(*authority.issue("server"))
+    try:
+        daemon = daemons({"name": "s0", "kind": "artifactory",
+                          "url": f"https://127.0.0.1:{server.port}/",
+                          "ca-certificate": authority.path}, download={"attempts": 1})
+        daemon.request("V1")
+        error = daemon.wait_state("V1", "failed")["error"]
+        assert "it may speak HTTP/2 only: let it speak HTTP/1.1, too" in error
     finally:
         server.close()

@@ -183,7 +183,7 @@ static void test_mismatched_is_asked_elsewhere(void **state)
 	assert_true(picker_next_mismatched(&p, &pick, &range));
 	assert_int_equal(range.first, 2000);
 	assert_int_equal(range.end, 3000); /* just the one */
-	pick.source = SOURCES_MAX - 1; /* as many as there can be mirrors */
+	pick.source = SOURCES_MAX - 1;     /* as many as there can be mirrors */
 	picker_mismatch(&p, 2, SOURCES_MAX - 1);
 	assert_false(picker_next_mismatched(&p, &pick, &range));
 	pick.source = 31;
