@@ -233,7 +233,7 @@ static bool set_registry(struct world *w, uint8_t flags)
 	w->record.clock_set_back = flags & 4;
 	w->record.secret[0] ^= flags & 8 ? 1 : 0;
 	if (flags & 16)
-		w->record.pin = (struct handshake_pin){.kind = HANDSHAKE_PIN_CERTIFICATE};
+		w->record.pin = (struct registry_pin){.kind = REGISTRY_PIN_CERTIFICATE};
 	w->now_s += flags & 32 ? 90000 : 0;
 	w->ends_in_commit = flags & 64;
 	w->denied = flags & 128 ? "changed meanwhile" : NULL;
@@ -282,7 +282,7 @@ static void check(const struct world *w, bool is_impostor, bool is_good)
 		HOLDS(w->router_end == ROUTER_RETRY && w->n_sent == 0);
 	if (is_good && wire.first_changed == 0)
 		HOLDS(enrols && enrolled);
-	if (w->n_enrolled == 1 && w->enrolment.pin.kind == HANDSHAKE_PIN_CERTIFICATE)
+	if (w->n_enrolled == 1 && w->enrolment.pin.kind == REGISTRY_PIN_CERTIFICATE)
 		HOLDS(w->conductor_setup.n_client_chain == 1);
 }
 

@@ -136,7 +136,7 @@ static void bring_to_commit(struct world *w, struct enrolment_handshake *h, unsi
 	memcpy(steps->record.secret, SECRET, sizeof(steps->record.secret));
 	memcpy(enrolment->ssh_key, head, sizeof(head) - 1);
 	enrolment->ssh_key[sizeof(head)] = (uint8_t)(i + 1);
-	enrolment->pin.kind = HANDSHAKE_PIN_SSH_KEY;
+	enrolment->pin.kind = REGISTRY_PIN_SSH_KEY;
 	registry_digest(span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
 			enrolment->pin.digest);
 	h->steps = steps;

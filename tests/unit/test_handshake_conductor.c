@@ -294,7 +294,7 @@ static void quote_creation(struct world *w)
 
 /* The pin. */
 
-static void pin(struct world *w, enum handshake_pin_kind kind)
+static void pin(struct world *w, enum registry_pin_kind kind)
 {
 	w->record.pin.kind = kind;
 	memset(w->record.pin.digest, 0x55, sizeof(w->record.pin.digest));
@@ -302,17 +302,17 @@ static void pin(struct world *w, enum handshake_pin_kind kind)
 
 static void pinned_ssh_key(struct world *w)
 {
-	pin(w, HANDSHAKE_PIN_SSH_KEY);
+	pin(w, REGISTRY_PIN_SSH_KEY);
 }
 
 static void pinned_certificate(struct world *w)
 {
-	pin(w, HANDSHAKE_PIN_CERTIFICATE);
+	pin(w, REGISTRY_PIN_CERTIFICATE);
 }
 
 static void pinned_ek(struct world *w)
 {
-	pin(w, HANDSHAKE_PIN_EK);
+	pin(w, REGISTRY_PIN_ENDORSEMENT_KEY);
 }
 
 /* At the commit: what the registry found to be otherwise by then. */

@@ -49,7 +49,7 @@ static void test_record(struct registry_world *w)
 	assert_string_equal(record.asset_ids[0], "A0");
 	assert_int_equal(record.ek.size, world_endorsement_key(0).size);
 	assert_memory_equal(record.ek.bytes, world_endorsement_key(0).bytes, record.ek.size);
-	assert_int_equal(record.pin.kind, HANDSHAKE_PIN_NONE);
+	assert_int_equal(record.pin.kind, REGISTRY_PIN_NONE);
 	assert_false(record.revoked);
 	assert_false(record.clock_set_back);
 	assert_string_equal(record.changed, "");
@@ -78,7 +78,7 @@ static void test_commit(struct registry_world *w)
 
 	world_configure(w->r, ONBOARDING_WEAK);
 	look_up(w->r, "r0", WORLD_JTI, &h.record);
-	enrolment->pin.kind = HANDSHAKE_PIN_CERTIFICATE;
+	enrolment->pin.kind = REGISTRY_PIN_CERTIFICATE;
 	memset(enrolment->pin.digest, 0x77, sizeof(enrolment->pin.digest));
 	memcpy(enrolment->ssh_key, world_ssh_key(0).bytes, sizeof(enrolment->ssh_key));
 	enrolment->has_pcrs = true;
@@ -87,7 +87,7 @@ static void test_commit(struct registry_world *w)
 	assert_ok(registry_enrol(w->r, &proof, &world_origin, &decision, &err), &err);
 	assert_int_equal(decision.verdict, REGISTRY_VERDICT_NEW);
 	look_up(w->r, "r0", WORLD_JTI, &record);
-	assert_int_equal(record.pin.kind, HANDSHAKE_PIN_CERTIFICATE);
+	assert_int_equal(record.pin.kind, REGISTRY_PIN_CERTIFICATE);
 	assert_memory_equal(record.pin.digest, enrolment->pin.digest, sizeof(record.pin.digest));
 	assert_ok(registry_enrolments_list(w->r, NULL, &rows, &n, &err), &err);
 	assert_int_equal(n, 1);

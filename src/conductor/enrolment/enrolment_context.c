@@ -1,7 +1,7 @@
-/* What all handshakes share: certificate, key, device-ID CAs. */
+#include "conductor/enrolment/enrolment_context.h"
+
 #include <string.h>
 
-#include "conductor/enrolment/enrolment_handshake.h"
 #include "conductor/enrolment/identity_tls.h"
 
 int enrolment_context_init(struct enrolment_context *ret, struct registry *registry,

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "base/macros.h"
-#include "conductor/enrolment/enrolment_registry.h"
 #include "conductor/enrolment/handshake_registry.h"
 
 /* What the registry has answered. */
@@ -163,13 +162,20 @@ static void step(struct enrolment_handshake *h, struct handshake_conductor_event
 
 void enrolment_handshake_look_up(struct enrolment_handshake *h)
 {
+	const struct enrolment_context *context = h->context;
+	const struct span certificate =
+		span_of(context->identity.certificate, context->identity.certificate_size);
 	struct enrolment_lookup *lookup = calloc(1, sizeof(*lookup));
 
 	h->lookup = lookup;
-	if (lookup)
-		lookup->rc =
-			enrolment_registry_look_up(h->context, &h->steps->hello, &lookup->record,
-						   &lookup->conductors, &lookup->err);
+	if (!lookup)
+		return;
+	lookup->rc = handshake_registry_look_up(context->registry, &h->steps->hello, certificate,
+						time(NULL), &lookup->record, &lookup->err);
+	if (lookup->rc == 0 && lookup->record.known)
+		lookup->rc = handshake_registry_list_conductors(
+			context->registry, lookup->record.listen_port, context->repository_port,
+			&lookup->conductors, &lookup->err);
 }
 
 static void step_looked_up(struct enrolment_handshake *h)

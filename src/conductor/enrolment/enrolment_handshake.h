@@ -14,32 +14,10 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "base/work_pool.h"
+#include "conductor/enrolment/enrolment_context.h"
 #include "conductor/enrolment/handshake_conductor.h"
-#include "conductor/enrolment/identity.h"
 #include "conductor/registry/registry_enrolment.h"
 #include "onboarding/tls_channel.h"
-
-/* What all handshakes share; none of it changes while one runs. */
-struct enrolment_context {
-	struct registry *registry;
-	struct work_pool *pool; /* the thread that asks the registry; NULL = libuv's pool */
-	struct conductor_identity identity;
-	struct device_ca device_ca;
-	bool has_device_ca;
-	struct tls_signer signer;
-	struct tls_context *tls;
-	uint16_t repository_port;
-	size_t message_max; /* bytes of JSON */
-	/* The keys that may log in have changed: make sshd know them. On a worker. */
-	int (*sync_keys)(void *owner, struct err *err);
-	void *owner;
-};
-
-int enrolment_context_init(struct enrolment_context *ret, struct registry *registry,
-			   const struct config_conductor *config, uint16_t repository_port,
-			   struct err *err);
-void enrolment_context_release(struct enrolment_context *context);
 
 /* How it ended. */
 enum enrolment_outcome {

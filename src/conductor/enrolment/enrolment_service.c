@@ -12,9 +12,9 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/work_pool.h"
+#include "conductor/enrolment/enrolment_audit.h"
 #include "conductor/enrolment/enrolment_commits.h"
 #include "conductor/enrolment/enrolment_failures.h"
-#include "conductor/enrolment/enrolment_registry.h"
 
 /* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
 #define VERIFIED_TIMEOUT_MS 120000
@@ -126,8 +126,8 @@ static void run_audit(struct work *work)
 {
 	struct enrolment_session *session = container_of(work, struct enrolment_session, audit);
 
-	(void)enrolment_registry_audit(&session->handshake, &session->counts_as_stranger,
-				       &session->audit_err);
+	(void)enrolment_audit_append(&session->handshake, &session->counts_as_stranger,
+				     &session->audit_err);
 }
 
 static void conclude(struct enrolment_session *session)

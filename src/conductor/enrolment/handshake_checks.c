@@ -90,7 +90,7 @@ int handshake_choose_identity(const struct handshake_conductor *h, enum message_
 	return 0;
 }
 
-int handshake_check_certificate(const struct handshake_conductor *h, struct handshake_pin *ret,
+int handshake_check_certificate(const struct handshake_conductor *h, struct registry_pin *ret,
 				struct err *err)
 {
 	const struct handshake_conductor_setup *setup = &h->setup;
@@ -107,12 +107,12 @@ int handshake_check_certificate(const struct handshake_conductor *h, struct hand
 		rc = device_certificate_key_digest(setup->client_chain[0], ret->digest, err);
 	if (rc < 0)
 		return rc;
-	ret->kind = HANDSHAKE_PIN_CERTIFICATE;
+	ret->kind = REGISTRY_PIN_CERTIFICATE;
 	return 0;
 }
 
 int handshake_check_ek(const struct handshake_conductor *h, const struct message_proof *proof,
-		       struct handshake_pin *ret_pin, struct credential_ak *ret_ak, struct err *err)
+		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err)
 {
 	const struct message_bytes *configured = &h->record.ek;
 	const struct message_bytes *shown = &proof->ek;
@@ -124,26 +124,26 @@ int handshake_check_ek(const struct handshake_conductor *h, const struct message
 			       h->record.node);
 	if (EVP_Digest(shown->bytes, shown->size, ret_pin->digest, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(err, -ENOMEM, "out of memory");
-	ret_pin->kind = HANDSHAKE_PIN_EK;
+	ret_pin->kind = REGISTRY_PIN_ENDORSEMENT_KEY;
 	return credential_read_ak(ret_ak, span_of(proof->ak.bytes, proof->ak.size), err);
 }
 
-static const char *pin_kind_name(enum handshake_pin_kind kind)
+static const char *pin_kind_name(enum registry_pin_kind kind)
 {
 	static const char *const names[] = {
-		[HANDSHAKE_PIN_NONE] = "nothing",
-		[HANDSHAKE_PIN_SSH_KEY] = "SSH key",
-		[HANDSHAKE_PIN_CERTIFICATE] = "certificate",
-		[HANDSHAKE_PIN_EK] = "EK",
+		[REGISTRY_PIN_NONE] = "nothing",
+		[REGISTRY_PIN_SSH_KEY] = "SSH key",
+		[REGISTRY_PIN_CERTIFICATE] = "certificate",
+		[REGISTRY_PIN_ENDORSEMENT_KEY] = "EK",
 	};
 
 	return names[kind];
 }
 
-int handshake_check_pin(const struct handshake_record *record, const struct handshake_pin *pin,
+int handshake_check_pin(const struct handshake_record *record, const struct registry_pin *pin,
 			struct err *err)
 {
-	if (record->pin.kind == HANDSHAKE_PIN_NONE ||
+	if (record->pin.kind == REGISTRY_PIN_NONE ||
 	    (record->pin.kind == pin->kind &&
 	     memcmp(record->pin.digest, pin->digest, sizeof(pin->digest)) == 0))
 		return 0;

@@ -17,14 +17,13 @@ int handshake_choose_identity(const struct handshake_conductor *h, enum message_
 			      struct err *err);
 
 /* Message 3 of a router that shows a certificate; fills the pin. */
-int handshake_check_certificate(const struct handshake_conductor *h, struct handshake_pin *ret,
+int handshake_check_certificate(const struct handshake_conductor *h, struct registry_pin *ret,
 				struct err *err);
 
 /* Message 3 of one that shows an EK; fills the pin and reads the AK. */
 int handshake_check_ek(const struct handshake_conductor *h, const struct message_proof *proof,
-		       struct handshake_pin *ret_pin, struct credential_ak *ret_ak,
-		       struct err *err);
+		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err);
 
 /* -EKEYREJECTED: the node is enrolled with another one. */
-int handshake_check_pin(const struct handshake_record *record, const struct handshake_pin *pin,
+int handshake_check_pin(const struct handshake_record *record, const struct registry_pin *pin,
 			struct err *err);

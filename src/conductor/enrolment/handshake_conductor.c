@@ -274,11 +274,11 @@ static void attested(struct handshake_conductor *h, const struct message *m,
 /* Without anything else to know it by, a router is known by its SSH key. */
 static int pin_ssh_key(struct handshake_conductor *h, struct err *err)
 {
-	struct handshake_pin *pin = &h->enrolment.pin;
+	struct registry_pin *pin = &h->enrolment.pin;
 
-	if (pin->kind != HANDSHAKE_PIN_NONE)
+	if (pin->kind != REGISTRY_PIN_NONE)
 		return 0;
-	pin->kind = HANDSHAKE_PIN_SSH_KEY;
+	pin->kind = REGISTRY_PIN_SSH_KEY;
 	if (EVP_Digest(h->enrolment.ssh_key, sizeof(h->enrolment.ssh_key), pin->digest, NULL,
 		       EVP_sha256(), NULL) != 1)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -33,13 +33,12 @@
 #include "base/span.h"
 #include "conductor/enrolment/credential.h"
 #include "conductor/enrolment/device_certificate.h"
+#include "conductor/registry/registry_pin.h"
 #include "onboarding/frame.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"
 #include "onboarding/token.h"
 #include "onboarding/transcript.h"
-
-#define HANDSHAKE_PIN_SIZE 32 /* SHA-256 */
 
 /*
  *	expecting ▶ looking-up ▶ challenged ┬▶ accepted (none, certificate) ──┐
@@ -59,19 +58,6 @@ enum handshake_conductor_state {
 	HANDSHAKE_CONDUCTOR_ENDED,
 };
 
-/* The key by which a node is recognized, once it is enrolled. */
-enum handshake_pin_kind {
-	HANDSHAKE_PIN_NONE,
-	HANDSHAKE_PIN_SSH_KEY,     /* of the key's blob */
-	HANDSHAKE_PIN_CERTIFICATE, /* of its SubjectPublicKeyInfo */
-	HANDSHAKE_PIN_EK,          /* of its DER SubjectPublicKeyInfo */
-};
-
-struct handshake_pin {
-	enum handshake_pin_kind kind;
-	uint8_t digest[HANDSHAKE_PIN_SIZE];
-};
-
 /* What the registry knows about an asset-id and a jti, in one transaction. */
 struct handshake_record {
 	bool known; /* does a node have that asset-id? Everything below is about that node and its
@@ -83,7 +69,7 @@ struct handshake_record {
 	char asset_ids[TOKEN_ASSET_IDS_MAX][TOKEN_NAME_SIZE]; /* of all its nodes */
 	size_t n_asset_ids;
 	struct message_bytes ek; /* configured, DER; size 0 = none */
-	struct handshake_pin pin;
+	struct registry_pin pin;
 	uint16_t listen_port; /* of its tunnel: the router will be told */
 	bool revoked;         /* the token of that jti */
 	bool clock_set_back;  /* this conductor's clock is not to be trusted */
@@ -143,7 +129,7 @@ struct handshake_conductor_effect {
 
 /* What is written into the registry. */
 struct handshake_enrolment {
-	struct handshake_pin pin;
+	struct registry_pin pin;
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	bool has_pcrs;
 	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];

@@ -3,16 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/macros.h"
+#include "conductor/registry/registry_conductors.h"
 #include "conductor/registry/registry_lookup.h"
-
-static const enum handshake_pin_kind handshake_kinds[] = {
-	[REGISTRY_PIN_SSH_KEY] = HANDSHAKE_PIN_SSH_KEY,
-	[REGISTRY_PIN_CERTIFICATE] = HANDSHAKE_PIN_CERTIFICATE,
-	[REGISTRY_PIN_ENDORSEMENT_KEY] = HANDSHAKE_PIN_EK,
-};
 
 static void fill_record(const struct registry_candidate *candidate, struct handshake_record *ret)
 {
@@ -26,10 +23,7 @@ static void fill_record(const struct registry_candidate *candidate, struct hands
 	ret->n_asset_ids = claims->n_asset_ids;
 	ret->ek.size = MIN(candidate->endorsement_key_size, sizeof(ret->ek.bytes));
 	memcpy(ret->ek.bytes, candidate->endorsement_key, ret->ek.size);
-	if (candidate->is_enrolled) {
-		ret->pin.kind = handshake_kinds[candidate->pin.kind];
-		memcpy(ret->pin.digest, candidate->pin.digest, sizeof(ret->pin.digest));
-	}
+	ret->pin = candidate->pin;
 	/* A number that was never given out, or went with its router, is as good as revoked. */
 	ret->revoked = candidate->token_is_revoked || !candidate->token_is_known;
 	(void)snprintf(ret->changed, sizeof(ret->changed), "%s", candidate->changed);
@@ -64,12 +58,56 @@ void handshake_record_release(struct handshake_record *record)
 	explicit_bzero(record, sizeof(*record));
 }
 
-static enum registry_pin_kind kind_of(enum handshake_pin_kind kind)
+static void free_rows(void *rows)
 {
-	assert(kind != HANDSHAKE_PIN_NONE); /* nobody comes to the commit without */
-	if (kind == HANDSHAKE_PIN_EK)
-		return REGISTRY_PIN_ENDORSEMENT_KEY;
-	return kind == HANDSHAKE_PIN_CERTIFICATE ? REGISTRY_PIN_CERTIFICATE : REGISTRY_PIN_SSH_KEY;
+	free(*(void **)rows);
+}
+
+/* Blobs in base64, a line each. */
+static void read_host_keys(const char *lines, struct message_conductor *ret)
+{
+	while (*lines && ret->n_ssh_host_keys < MESSAGE_HOST_KEYS_MAX) {
+		size_t length = strcspn(lines, "\n");
+		struct message_host_key *key = &ret->ssh_host_keys[ret->n_ssh_host_keys];
+		uint8_t *blob = NULL;
+		size_t size = 0;
+
+		if (base64_decode(span_of(lines, length), &blob, &size) == 0 &&
+		    size <= sizeof(key->bytes)) {
+			memcpy(key->bytes, blob, size);
+			key->size = size;
+			ret->n_ssh_host_keys++;
+		}
+		free(blob);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+int handshake_registry_list_conductors(struct registry *r, uint16_t listen_port,
+				       uint16_t repository_port, struct message_accept *ret,
+				       struct err *err)
+{
+	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	size_t n;
+	int rc = registry_conductors_list(r, &rows, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (n == 0)
+		return err_set(err, -EAGAIN, "no conductor is registered yet");
+	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
+	if (!ret->conductors)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && ret->n_conductors < MESSAGE_CONDUCTORS_MAX; i++) {
+		struct message_conductor *c = &ret->conductors[ret->n_conductors++];
+
+		(void)snprintf(c->host, sizeof(c->host), "%s", rows[i].host);
+		c->port = rows[i].port;
+		c->listen_port = listen_port;
+		c->repository_port = repository_port;
+		read_host_keys(rows[i].ssh_host_keys, c);
+	}
+	return 0;
 }
 
 struct registry_proof handshake_registry_proof(const struct handshake_conductor *h)
@@ -81,11 +119,11 @@ struct registry_proof handshake_registry_proof(const struct handshake_conductor 
 		.jti = h->hello.jti,
 		.mode = h->record.mode,
 		.secret = span_of(h->record.secret, sizeof(h->record.secret)),
-		.pin.kind = kind_of(enrolment->pin.kind),
+		.pin = enrolment->pin,
 		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
 		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),
 	};
 
-	memcpy(proof.pin.digest, enrolment->pin.digest, sizeof(proof.pin.digest));
+	assert(proof.pin.kind != REGISTRY_PIN_NONE); /* nobody comes to the commit without */
 	return proof;
 }

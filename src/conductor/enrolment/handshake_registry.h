@@ -19,6 +19,13 @@ int handshake_registry_look_up(struct registry *r, const struct message_hello *h
 			       struct err *err);
 void handshake_record_release(struct handshake_record *record);
 
+/* The conductors that a router of this listen_port is told of; ret->conductors is freed by the
+ * caller, also after a failure. -EAGAIN: none is registered yet, as when the database came later
+ * than this conductor: a router that is enrolled with nobody would have nowhere to go. */
+int handshake_registry_list_conductors(struct registry *r, uint16_t listen_port,
+				       uint16_t repository_port, struct message_accept *ret,
+				       struct err *err);
+
 /* What registry_enrol() must be told of a handshake that asks for CONDUCTOR_COMMIT; it borrows
  * from the handshake. Once registry_enrol() has decided, its verdict means CONDUCTOR_COMMITTED or
  * CONDUCTOR_DENIED, and the audit has it already. If it fails: CONDUCTOR_FAILED. */

@@ -159,7 +159,7 @@ static int judge_pin(struct enrol_work *w)
 	char was_hex[17];
 	char came_hex[17];
 
-	if (!w->candidate.is_enrolled)
+	if (was->kind == REGISTRY_PIN_NONE)
 		return decide(w, REGISTRY_VERDICT_NEW, "enrolled");
 	if (was->kind == came->kind && memcmp(was->digest, came->digest, sizeof(was->digest)) == 0)
 		return 0;

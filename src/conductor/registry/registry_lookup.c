@@ -112,7 +112,6 @@ static int read_pin(struct registry_session *session, const char *router,
 		rc = query_next(&q, err);
 	if (rc <= 0)
 		return rc;
-	ret->is_enrolled = true;
 	query_text(&q, 0, kind, sizeof(kind));
 	ret->pin.kind = registry_pin_kind_from_name(kind);
 	digest = query_bytes(&q, 1);

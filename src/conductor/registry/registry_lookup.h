@@ -30,8 +30,7 @@ struct registry_candidate {
 	/* Why the token's signature cannot fit any more: what has changed since it was issued. ""
 	 * = as far as is known here, nothing. */
 	char changed[REGISTRY_CHANGED_SIZE];
-	bool is_enrolled;
-	struct registry_pin pin; /* of the node that is enrolled */
+	struct registry_pin pin; /* REGISTRY_PIN_NONE = the node is not enrolled */
 };
 
 /* What the hello message says. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const char *const kind_names[] = {
+	[REGISTRY_PIN_NONE] = "none",
 	[REGISTRY_PIN_SSH_KEY] = "ssh-key",
 	[REGISTRY_PIN_CERTIFICATE] = "certificate",
 	[REGISTRY_PIN_ENDORSEMENT_KEY] = "endorsement-key",

@@ -8,6 +8,7 @@
 #define REGISTRY_DIGEST_SIZE 32 /* SHA-256 */
 
 enum registry_pin_kind {
+	REGISTRY_PIN_NONE,            /* the node is not enrolled */
 	REGISTRY_PIN_SSH_KEY,         /* psk-only */
 	REGISTRY_PIN_CERTIFICATE,     /* weak, and strong without an endorsement key */
 	REGISTRY_PIN_ENDORSEMENT_KEY, /* strong, where the node has one configured */
