@@ -50,17 +50,19 @@ void enrolment_handshake_close(struct enrolment_handshake *h)
 	explicit_bzero(h, sizeof(*h));
 }
 
-static void end(struct enrolment_handshake *h, enum enrolment_outcome outcome)
+static void end_handshake(struct enrolment_handshake *h, enum enrolment_outcome outcome)
 {
 	h->outcome = outcome;
 	tls_channel_shut(h->channel);
 }
 
 /* The peer is none of ours, or broke off. */
-static void end_stranger(struct enrolment_handshake *h)
+static void end_refused(struct enrolment_handshake *h)
 {
-	end(h, h->verified ? ENROLMENT_REFUSED : ENROLMENT_STRANGER);
+	end_handshake(h, h->verified ? ENROLMENT_REFUSED : ENROLMENT_STRANGER);
 }
+
+/* First TLS. */
 
 static int make_steps(struct enrolment_handshake *h, const struct handshake_conductor_setup *setup)
 {
@@ -95,25 +97,22 @@ static int begin_steps(struct enrolment_handshake *h)
 	return rc;
 }
 
-static int establish(struct enrolment_handshake *h)
+static int establish_tls(struct enrolment_handshake *h)
 {
 	int rc = tls_channel_advance(h->channel, &h->err);
 
 	if (rc == 0)
 		rc = begin_steps(h);
 	if (rc < 0 && rc != -EAGAIN)
-		end_stranger(h);
+		end_refused(h);
 	h->established = rc == 0;
 	return rc;
 }
 
-static void failed(struct handshake_conductor_event *event, const char *reason)
-{
-	event->type = CONDUCTOR_FAILED;
-	event->reason = reason;
-}
+/* The pure steps are told what happened, and what they ask for is done. */
 
-static void finish(struct enrolment_handshake *h, const struct handshake_conductor_effect *effect)
+static void send_last_frame(struct enrolment_handshake *h,
+			    const struct handshake_conductor_effect *effect)
 {
 	if (effect->frame.size > 0)
 		(void)tls_channel_write(h->channel,
@@ -121,14 +120,15 @@ static void finish(struct enrolment_handshake *h, const struct handshake_conduct
 	h->err = effect->err;
 	h->alert = effect->alert;
 	if (effect->type == CONDUCTOR_ENROLLED)
-		end(h, ENROLMENT_ENROLLED);
+		end_handshake(h, ENROLMENT_ENROLLED);
 	else if (effect->type == CONDUCTOR_RETRY_LATER)
-		end(h, ENROLMENT_RETRY_LATER);
+		end_handshake(h, ENROLMENT_RETRY_LATER);
 	else
-		end_stranger(h);
+		end_refused(h);
 }
 
-static void perform(struct enrolment_handshake *h, const struct handshake_conductor_effect *effect)
+static void perform_effect(struct enrolment_handshake *h,
+			   const struct handshake_conductor_effect *effect)
 {
 	switch (effect->type) {
 	case CONDUCTOR_WAIT:
@@ -137,7 +137,7 @@ static void perform(struct enrolment_handshake *h, const struct handshake_conduc
 		h->n_received = 0;
 		if (tls_channel_write(h->channel, span_of(effect->frame.bytes, effect->frame.size),
 				      &h->err) < 0)
-			end_stranger(h);
+			end_refused(h);
 		return;
 	case CONDUCTOR_LOOK_UP:
 		h->waits = ENROLMENT_FOR_LOOKUP;
@@ -146,19 +146,30 @@ static void perform(struct enrolment_handshake *h, const struct handshake_conduc
 		h->waits = ENROLMENT_FOR_COMMIT;
 		return;
 	default:
-		finish(h, effect);
+		send_last_frame(h, effect);
 	}
 }
 
-static void step(struct enrolment_handshake *h, struct handshake_conductor_event event)
+static void tell_steps(struct enrolment_handshake *h, const struct handshake_conductor_event *event)
 {
 	struct handshake_conductor_effect effect = {0};
 
-	handshake_conductor_step(h->steps, &event, &effect);
+	handshake_conductor_step(h->steps, event, &effect);
 	h->verified = handshake_conductor_is_verified(h->steps);
-	perform(h, &effect);
+	perform_effect(h, &effect);
 	handshake_conductor_effect_release(&effect);
 }
+
+/* What the steps asked for could not be done. */
+static void tell_failed(struct enrolment_handshake *h, const char *reason)
+{
+	tell_steps(h, &(struct handshake_conductor_event){
+			      .type = CONDUCTOR_FAILED,
+			      .reason = reason,
+		      });
+}
+
+/* They asked for CONDUCTOR_LOOK_UP. */
 
 void enrolment_handshake_look_up(struct enrolment_handshake *h)
 {
@@ -178,29 +189,62 @@ void enrolment_handshake_look_up(struct enrolment_handshake *h)
 			&lookup->conductors, &lookup->err);
 }
 
-static void step_looked_up(struct enrolment_handshake *h)
+static void tell_looked_up(struct enrolment_handshake *h, const struct enrolment_lookup *lookup)
 {
-	struct enrolment_lookup *lookup = h->lookup;
 	struct handshake_conductor_event event = {
 		.type = CONDUCTOR_LOOKED_UP,
+		.record = &lookup->record,
+		.conductors = &lookup->conductors,
 		.now_s = (uint64_t)time(NULL),
 	};
 
+	if (RAND_priv_bytes(event.secret, sizeof(event.secret)) != 1 ||
+	    RAND_bytes(event.nonce, sizeof(event.nonce)) != 1)
+		tell_failed(h, "OpenSSL gives no random bytes");
+	else
+		tell_steps(h, &event);
+}
+
+static void hand_over_lookup(struct enrolment_handshake *h)
+{
+	const struct enrolment_lookup *lookup = h->lookup;
+
 	h->waits = ENROLMENT_FOR_BYTES;
-	if (lookup) {
-		event.record = &lookup->record;
-		event.conductors = &lookup->conductors;
-	}
 	if (!lookup)
-		failed(&event, "out of memory");
+		tell_failed(h, "out of memory");
 	else if (lookup->rc < 0)
-		failed(&event, lookup->err.text);
-	else if (RAND_priv_bytes(event.secret, sizeof(event.secret)) != 1 ||
-		 RAND_bytes(event.nonce, sizeof(event.nonce)) != 1)
-		failed(&event, "OpenSSL gives no random bytes");
-	step(h, event);
+		tell_failed(h, lookup->err.text);
+	else
+		tell_looked_up(h, lookup);
 	release_lookup(h);
 }
+
+/* They asked for CONDUCTOR_COMMIT. */
+
+static void tell_denied(struct enrolment_handshake *h, const struct registry_decision *decision)
+{
+	h->denied = true;
+	tell_steps(h,
+		   &(struct handshake_conductor_event){
+			   .type = CONDUCTOR_DENIED,
+			   .reason = decision->reason,
+			   .pinned_otherwise = decision->verdict == REGISTRY_VERDICT_OTHER_DEVICE,
+		   });
+}
+
+void enrolment_handshake_decided(struct enrolment_handshake *h,
+				 const struct registry_decision *decision, const struct err *err)
+{
+	h->waits = ENROLMENT_FOR_BYTES;
+	if (err->code < 0)
+		tell_failed(h, err->text);
+	else if (registry_verdict_is_refusal(decision->verdict))
+		tell_denied(h, decision);
+	else
+		tell_steps(h, &(struct handshake_conductor_event){.type = CONDUCTOR_COMMITTED});
+}
+
+/* They wait for bytes. */
 
 /* All that has come of the present message; the steps know when it is whole. One byte more than a
  * message may have tells that it is too long. */
@@ -219,42 +263,38 @@ static int read_more(struct enrolment_handshake *h)
 	return rc;
 }
 
-void enrolment_handshake_decided(struct enrolment_handshake *h,
-				 const struct registry_decision *decision, const struct err *err)
+static int receive_more(struct enrolment_handshake *h)
 {
-	struct handshake_conductor_event event = {.type = CONDUCTOR_COMMITTED};
+	int rc = read_more(h);
 
-	h->waits = ENROLMENT_FOR_BYTES;
-	if (err->code < 0) {
-		failed(&event, err->text);
-	} else if (registry_verdict_is_refusal(decision->verdict)) {
-		h->denied = true;
-		event.type = CONDUCTOR_DENIED;
-		event.pinned_otherwise = decision->verdict == REGISTRY_VERDICT_OTHER_DEVICE;
-		event.reason = decision->reason;
-	}
-	step(h, event);
+	if (rc == 0)
+		tell_steps(h, &(struct handshake_conductor_event){
+				      .type = CONDUCTOR_RECEIVED,
+				      .received = span_of(*h->received, h->n_received),
+			      });
+	return rc;
+}
+
+static void receive_all(struct enrolment_handshake *h)
+{
+	int rc = 0;
+
+	while (rc == 0 && h->outcome == ENROLMENT_UNDER_WAY && h->waits == ENROLMENT_FOR_BYTES)
+		rc = receive_more(h);
+	if (rc == 0 || rc == -EAGAIN)
+		return;
+	if (rc == -EPIPE)
+		(void)err_set(&h->err, rc, "the router ended the connection");
+	end_refused(h);
 }
 
 void enrolment_handshake_go_on(struct enrolment_handshake *h)
 {
-	int rc = h->established ? 0 : establish(h);
-
-	if (h->waits == ENROLMENT_FOR_LOOKUP)
-		step_looked_up(h);
-	while (rc == 0 && h->outcome == ENROLMENT_UNDER_WAY && h->waits == ENROLMENT_FOR_BYTES) {
-		rc = read_more(h);
-		if (rc == 0)
-			step(h, (struct handshake_conductor_event){
-					.type = CONDUCTOR_RECEIVED,
-					.received = span_of(*h->received, h->n_received),
-				});
-	}
-	if (h->outcome != ENROLMENT_UNDER_WAY || rc == -EAGAIN || rc == 0)
+	if (!h->established && establish_tls(h) < 0)
 		return;
-	if (rc == -EPIPE)
-		(void)err_set(&h->err, rc, "the router ended the connection");
-	end_stranger(h);
+	if (h->waits == ENROLMENT_FOR_LOOKUP)
+		hand_over_lookup(h);
+	receive_all(h);
 }
 
 void enrolment_handshake_break(struct enrolment_handshake *h, const char *why)
@@ -262,5 +302,5 @@ void enrolment_handshake_break(struct enrolment_handshake *h, const char *why)
 	if (h->outcome != ENROLMENT_UNDER_WAY)
 		return;
 	(void)err_set(&h->err, -ECONNRESET, "%s", why);
-	end_stranger(h);
+	end_refused(h);
 }
