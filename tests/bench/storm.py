@@ -62,10 +62,11 @@ class Ending:
 
 class Cgroup:
     """Of the conductor's side: what CPU it took, and how much it may. Version 2 where it has the
-    controller, else 1."""
+    controller, else 1. The routers' side has one, too: who is in none counts as much as all that are
+    in one, and a hundred ssh would leave the conductor a hundredth of the CPU."""
 
-    def __init__(self):
-        name = f"steward-storm-{os.getpid()}"
+    def __init__(self, side):
+        name = f"steward-storm-{side}-{os.getpid()}"
         base = "/sys/fs/cgroup"
         self.v2 = os.path.exists(f"{base}/cgroup.controllers")
         parents = [base] if self.v2 else [f"{base}/cpu", f"{base}/cpuacct"]
@@ -75,6 +76,24 @@ class Cgroup:
         self.paths = [f"{parent}/{name}" for parent in dict.fromkeys(map(os.path.realpath, parents))]
         for path in self.paths:
             os.mkdir(path)
+
+    @classmethod
+    @contextlib.contextmanager
+    def of_routers(cls):
+        """This process and all that it starts are in it."""
+        cgroup = cls("routers")
+        try:
+            cgroup.take(cgroup.paths)
+            yield
+        finally:
+            cgroup.take(map(os.path.dirname, cgroup.paths))
+            cgroup.close()
+
+    @staticmethod
+    def take(paths):
+        for path in paths:
+            with open(f"{path}/cgroup.procs", "w") as file:
+                file.write(str(os.getpid()))
 
     def prefix(self):
         words = "".join(f"echo $$ >{path}/cgroup.procs; " for path in self.paths)
@@ -360,7 +379,8 @@ def main(n=1000, revision="3480afd", n_slow=150):
         for name, program in programs.items():
             print(f"{name}:", flush=True)
             with contextlib.ExitStack() as stack:
-                stack.enter_context(contextlib.closing(cgroup := Cgroup()))
+                stack.enter_context(Cgroup.of_routers())
+                stack.enter_context(contextlib.closing(cgroup := Cgroup("conductor")))
                 stack.enter_context(contextlib.closing(world := World()))
                 world.stack.callback(cgroup.hold_to, None)  # or it would end as slowly
                 results[name] = measure(world, cgroup, program, n, n_slow)

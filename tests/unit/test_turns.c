@@ -318,7 +318,7 @@ static void test_hope(void **state)
 	fill(t, TURNS_STRANGER, 6, in, START_MS);
 	fill(t, TURNS_KNOWN, 2, in + 6, START_MS);
 	first = wait_as(t, TURNS_STRANGER, START_MS);
-	for (unsigned i = 1; i <= 320; i++) /* 32 a second, for 10 s */
+	for (unsigned i = 1; i <= 384; i++) /* 32 a second, for 12 s */
 		assert_int_not_equal(wait_as(t, TURNS_STRANGER, START_MS), 0);
 	assert_int_equal(turns_wait(t, TURNS_STRANGER, START_MS, &shown_out), 0);
 	assert_int_equal(shown_out, 0);

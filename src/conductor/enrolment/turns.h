@@ -27,8 +27,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TURNS_WAIT_MS 13000
-#define TURNS_HOPE_MS 10000 /* one that would have to wait longer is not accepted */
+#define TURNS_WAIT_MS 13500
+#define TURNS_HOPE_MS 12000 /* one that would have to wait longer is not accepted */
 
 enum turns_class {
 	TURNS_KNOWN,
