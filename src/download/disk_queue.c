@@ -224,8 +224,7 @@ static void tell(struct download *d, enum disk_task task)
 /* What it means to the engine. */
 static void report(struct download *d, enum disk_task task)
 {
-	struct engine_event event = {.unchecked = d->disk.found == PIECE_MAP_CHECK,
-				     .attempt = d->disk.attempt};
+	struct engine_event event = {0};
 
 	if (d->disk.notice.code < 0)
 		log_event(
@@ -240,22 +239,24 @@ static void report(struct download *d, enum disk_task task)
 	}
 	switch (task) {
 	case DISK_TASK_OPEN:
-		event.type = ENGINE_OPENED;
+		event.type = EVENT_OPENED;
+		event.opened.unchecked = d->disk.found == PIECE_MAP_CHECK;
 		break;
 	case DISK_TASK_CHECK:
-		event.type = ENGINE_CHECKED;
+		event.type = EVENT_CHECKED;
 		break;
 	case DISK_TASK_PREPARE:
-		event.type = ENGINE_PREPARED;
+		event.type = EVENT_PREPARED;
 		break;
 	case DISK_TASK_FINISH:
 		if (d->disk.finished == FINISH_STOPPED)
 			return;
-		event.type = d->disk.finished == FINISH_DONE ? ENGINE_FINISHED : ENGINE_DAMAGED;
+		event.type = d->disk.finished == FINISH_DONE ? EVENT_FINISHED : EVENT_DAMAGED;
 		event.reason = d->disk.notice.text;
 		break;
 	case DISK_TASK_SAVE:
-		event.type = ENGINE_RECORDED;
+		event.type = EVENT_RECORDED;
+		event.recorded.attempt = d->disk.attempt;
 		break;
 	default:
 		return;

@@ -52,23 +52,23 @@ enum engine_state download_state(const struct download *d)
 void download_run(struct download *d)
 {
 	if (!d->renewing && !d->discarding)
-		download_tell(d, ENGINE_RUN);
+		download_tell(d, EVENT_RUN);
 }
 
 void download_pause(struct download *d)
 {
-	download_tell(d, ENGINE_PAUSE);
+	download_tell(d, EVENT_PAUSE);
 }
 
 void download_resume(struct download *d)
 {
-	download_tell(d, ENGINE_RESUME);
+	download_tell(d, EVENT_RESUME);
 }
 
 static void discard(struct download *d)
 {
 	if (!engine_state_is_ended(d->engine.state))
-		download_tell(d, ENGINE_CANCEL);
+		download_tell(d, EVENT_CANCEL);
 	d->discarding = true;
 	download_settle(d);
 }
@@ -76,7 +76,7 @@ static void discard(struct download *d)
 void download_cancel(struct download *d, bool also_discard)
 {
 	if (d->engine.state != ENGINE_CANCELLED)
-		download_tell(d, ENGINE_CANCEL);
+		download_tell(d, EVENT_CANCEL);
 	if (also_discard)
 		discard(d);
 }
@@ -108,7 +108,7 @@ void download_restart(struct download *d, bool also_discard)
 		return;
 	}
 	d->started_s = time(NULL);
-	download_tell(d, ENGINE_RESTART);
+	download_tell(d, EVENT_RESTART);
 }
 
 /* The node whose name sorts first is first, and begins at the image's beginning. */
@@ -145,15 +145,15 @@ void download_leave_forbidden(struct download *d)
 		return;
 	(void)snprintf(reason, sizeof(reason), "access-mode %s leaves out source %s",
 		       access_mode_name(config->software_update.access_mode), place->name);
-	download_deliver(
-		d, &(struct engine_event){.type = ENGINE_SOURCES_FORBIDDEN, .reason = reason});
+	download_deliver(d,
+			 &(struct engine_event){.type = EVENT_SOURCES_FORBIDDEN, .reason = reason});
 }
 
 void download_configure(struct download *d, unsigned concurrency)
 {
 	read_limits(d, &d->engine.limits);
 	d->engine.limits.concurrency = concurrency;
-	download_tell(d, ENGINE_CONFIGURED);
+	download_tell(d, EVENT_CONFIGURED);
 }
 
 void download_free(struct download *d)
@@ -282,7 +282,7 @@ void download_close(struct download *d, void (*closed)(struct download *d))
 	d->state_at_close = d->engine.state;
 	d->disk.stop = true;
 	if (engine_state_is_running(d->engine.state) && d->engine.state != ENGINE_FINISHING)
-		download_tell(d, ENGINE_PAUSE);
+		download_tell(d, EVENT_PAUSE);
 	download_arm_timers(d);
 	download_settle(d);
 }

@@ -21,7 +21,7 @@ static void on_wake(uv_timer_t *timer)
 
 	if (download_clock_ms() - d->saved_ms >= SAVE_IDLE_MS)
 		download_want(d, DISK_TASK_SAVE);
-	download_tell(d, ENGINE_TICK);
+	download_tell(d, EVENT_TICK);
 }
 
 static void measure_rate(struct download *d)
@@ -81,7 +81,7 @@ void download_arm_timers(struct download *d)
 void download_deliver(struct download *d, const struct engine_event *event)
 {
 	struct engine_actions actions;
-	struct engine_event tick = {.type = ENGINE_TICK};
+	struct engine_event tick = {.type = EVENT_TICK};
 	bool again;
 
 	do {
@@ -105,9 +105,9 @@ void download_fail_locally(struct download *d, const struct err *err, bool fatal
 	log_event(LOG_DISK_PROBLEM,
 		  &(struct log_fields){.version = d->version, .reason = err->text},
 		  "download %s: %s", d->version, err->text);
-	download_deliver(d, &(struct engine_event){.type = ENGINE_LOCAL_ERROR,
+	download_deliver(d, &(struct engine_event){.type = EVENT_LOCAL_ERROR,
 						   .reason = err->text,
-						   .fatal = fatal});
+						   .local_error.fatal = fatal});
 }
 
 static void on_answer(struct catalog *catalog, unsigned source, const struct catalog_answer *answer)
@@ -120,11 +120,11 @@ static void on_answer(struct catalog *catalog, unsigned source, const struct cat
 	    answer->answer == ANSWER_HAS_VERSION && inquiry->imported)
 		memcpy(d->imported_at_peer, inquiry->manifest.digest, DIGEST_SIZE);
 	download_deliver(d, &(struct engine_event){
-				    .type = ENGINE_ANSWER,
-				    .source = source,
-				    .answer = answer->answer,
-				    .digest = inquiry->manifest.digest,
-				    .retry_after_ms = answer->retry_after_ms,
+				    .type = EVENT_ANSWER,
+				    .answer.source = source,
+				    .answer.what = answer->answer,
+				    .answer.digest = inquiry->manifest.digest,
+				    .answer.retry_after_ms = answer->retry_after_ms,
 				    .reason = answer->err.text,
 			    });
 }
@@ -212,17 +212,17 @@ static void tell_slot(struct transfer *t, enum engine_event_type type)
 {
 	struct download *d = download_of(t);
 
-	download_deliver(d, &(struct engine_event){.type = type, .slot = slot_of(d, t)});
+	download_deliver(d, &(struct engine_event){.type = type, .request.slot = slot_of(d, t)});
 }
 
 static void on_answered(struct transfer *t)
 {
-	tell_slot(t, ENGINE_ANSWERED);
+	tell_slot(t, EVENT_ANSWERED);
 }
 
 static void on_silent(struct transfer *t)
 {
-	tell_slot(t, ENGINE_SILENT);
+	tell_slot(t, EVENT_SILENT);
 }
 
 static uint32_t patience_s(struct transfer *t)
@@ -244,8 +244,9 @@ static void on_verified(struct transfer *t, uint32_t piece)
 	struct download *d = download_of(t);
 	struct err err;
 
-	download_deliver(d, &(struct engine_event){
-				    .type = ENGINE_PIECE, .slot = slot_of(d, t), .piece = piece});
+	download_deliver(d, &(struct engine_event){.type = EVENT_PIECE,
+						   .verified.slot = slot_of(d, t),
+						   .verified.piece = piece});
 	if (download_note_verified(d, piece) < 0) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
 		download_fail_locally(d, &err, false);
@@ -254,7 +255,7 @@ static void on_verified(struct transfer *t, uint32_t piece)
 
 static void on_whole_offered(struct transfer *t)
 {
-	tell_slot(t, ENGINE_WHOLE_OFFERED);
+	tell_slot(t, EVENT_WHOLE_OFFERED);
 }
 
 static void on_ended(struct transfer *t, const struct transfer_end *end)
@@ -263,15 +264,15 @@ static void on_ended(struct transfer *t, const struct transfer_end *end)
 	struct err err;
 
 	download_deliver(d, &(struct engine_event){
-				    .type = ENGINE_REQUEST_ENDED,
-				    .slot = slot_of(d, t),
-				    .outcome = end->outcome,
-				    .bytes = end->bytes,
-				    .held_end = end->held_end,
-				    .piece = end->piece,
-				    .duration_ms = end->duration_ms,
-				    .retry_after_ms = end->retry_after_ms,
+				    .type = EVENT_REQUEST_ENDED,
 				    .reason = end->reason,
+				    .ended.slot = slot_of(d, t),
+				    .ended.outcome = end->outcome,
+				    .ended.bytes = end->bytes,
+				    .ended.held_end = end->held_end,
+				    .ended.piece = end->piece,
+				    .ended.duration_ms = end->duration_ms,
+				    .ended.retry_after_ms = end->retry_after_ms,
 			    });
 	if (end->local) {
 		(void)err_set(&err, end->local_code, "%s", end->reason);

@@ -21,25 +21,24 @@ static void on_heard(struct peer_turn *s, enum engine_peer peer, const char *rea
 	struct download *d = container_of(s, struct download, sequence);
 
 	download_deliver(d, &(struct engine_event){
-				    .type = ENGINE_PEER_HEARD, .peer = peer, .reason = reason});
+				    .type = EVENT_PEER_HEARD, .peer.how = peer, .reason = reason});
 }
 
 static void on_told(struct peer_pieces *h, enum engine_pieces what, const char *reason)
 {
 	struct download *d = container_of(h, struct download, pieces);
 	int peer = peer_source(d);
-	struct source *s = &d->engine.sources[peer];
+	const struct source *s = &d->engine.sources[peer];
 
 	/* Its answer at discovery came late: it has the image complete. */
 	if (source_is_usable(s) && !s->pieces) {
 		h->settled = true;
 		return;
 	}
-	if (what == PIECES_KNOWN)
-		s->pieces = h->bits;
-	download_deliver(d, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
-						   .source = (unsigned)peer,
-						   .pieces = what,
+	download_deliver(d, &(struct engine_event){.type = EVENT_PIECES_CHANGED,
+						   .pieces.source = (unsigned)peer,
+						   .pieces.what = what,
+						   .pieces.bits = h->bits,
 						   .reason = reason});
 }
 
@@ -100,8 +99,6 @@ void download_peer_enter(struct download *d)
 
 void download_peer_forget(struct download *d)
 {
-	for (unsigned i = 0; i < d->engine.n_sources; i++)
-		d->engine.sources[i].pieces = NULL;
 	peer_pieces_release(&d->pieces);
 }
 

@@ -47,6 +47,7 @@ static const char *source_state_name(const struct engine *e, unsigned source)
 		return "no-version";
 	case SOURCE_ASKED:
 	case SOURCE_UNAVAILABLE:
+	case SOURCE_BROKEN:
 		break;
 	}
 	return "unavailable";

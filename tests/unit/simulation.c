@@ -54,14 +54,22 @@ static void disk_job(struct sim *sim, enum engine_event_type type)
 	sim_schedule(sim, DISK_MS, &(struct engine_event){.type = type}, "", 0);
 }
 
+/* Which sources have only some of the pieces is known as soon as they are asked. */
+static void set_pieces(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->n_sources; i++)
+		sim->engine.sources[i].pieces = sim->has_some[i] ? sim->pieces[i] : NULL;
+}
+
 static void discover(struct sim *sim)
 {
 	assert_true(sim->engine.attempt == 1 || sim->engine.attempt == sim->recorded_attempt);
 	sim->n_discoveries++;
+	set_pieces(sim);
 	for (unsigned i = 0; i < sim->n_sources; i++) {
 		const struct sim_source *s = &sim->sources[i];
 		struct engine_event answer = {
-			.type = ENGINE_ANSWER, .source = i, .answer = s->answer};
+			.type = EVENT_ANSWER, .answer.source = i, .answer.what = s->answer};
 
 		if (sim->engine.sources[i].state == SOURCE_ASKED)
 			sim_schedule(sim, s->answer_ms, &answer, "as the test said", 0);
@@ -101,13 +109,13 @@ static void finish(struct sim *sim)
 {
 	if (sim->damages == 0) {
 		check_complete(sim);
-		disk_job(sim, ENGINE_FINISHED);
+		disk_job(sim, EVENT_FINISHED);
 		return;
 	}
 	sim->damages--;
 	memset(sim->units + SIM_PIECE_SIZE / SIM_UNIT, 0, SIM_PIECE_SIZE / SIM_UNIT);
 	sim->verified[0] &= (uint8_t)~0x40u;
-	sim_schedule(sim, DISK_MS, &(struct engine_event){.type = ENGINE_DAMAGED},
+	sim_schedule(sim, DISK_MS, &(struct engine_event){.type = EVENT_DAMAGED},
 		     "changed after it was written", 0);
 }
 
@@ -117,24 +125,24 @@ static void perform(struct sim *sim, const struct engine_action *action)
 	case ACTION_STATE:
 		note_state(sim, action->state);
 		sim_schedule(sim, DISK_MS,
-			     &(struct engine_event){.type = ENGINE_RECORDED,
-						    .attempt = sim->engine.attempt},
+			     &(struct engine_event){.type = EVENT_RECORDED,
+						    .recorded.attempt = sim->engine.attempt},
 			     "", 0);
 		return;
 	case ACTION_OPEN:
-		disk_job(sim, ENGINE_OPENED);
+		disk_job(sim, EVENT_OPENED);
 		return;
 	case ACTION_CHECK:
-		disk_job(sim, ENGINE_CHECKED);
+		disk_job(sim, EVENT_CHECKED);
 		return;
 	case ACTION_DISCOVER:
 		discover(sim);
 		return;
 	case ACTION_STOP_DISCOVERY:
-		sim_forget_events(sim, ENGINE_ANSWER, 0);
+		sim_forget_events(sim, EVENT_ANSWER, 0);
 		return;
 	case ACTION_PREPARE:
-		disk_job(sim, ENGINE_PREPARED);
+		disk_job(sim, EVENT_PREPARED);
 		return;
 	case ACTION_REQUEST:
 		sim_begin_request(sim, action);
@@ -185,7 +193,7 @@ void sim_step(struct sim *sim, const struct engine_event *event)
 	/* As download.c does: nobody was asked yet in the step that said so. */
 	for (unsigned i = 0; i < actions.n; i++) {
 		if (actions.items[i].type == ACTION_DISCOVER) {
-			sim_step(sim, &(struct engine_event){.type = ENGINE_TICK});
+			sim_step(sim, &(struct engine_event){.type = EVENT_TICK});
 			return;
 		}
 	}
@@ -218,12 +226,6 @@ void sim_add_source(struct sim *sim, const struct sim_source *source, enum sourc
 		specs[i] = (struct engine_source_spec){.name = names[i], .kind = sim->kinds[i]};
 	}
 	engine_set_sources(&sim->engine, specs, sim->n_sources);
-}
-
-static void set_pieces(struct sim *sim)
-{
-	for (unsigned i = 0; i < sim->n_sources; i++)
-		sim->engine.sources[i].pieces = sim->has_some[i] ? sim->pieces[i] : NULL;
 }
 
 void sim_set_pieces(struct sim *sim, unsigned source, const uint8_t *some)
@@ -261,13 +263,13 @@ struct sim *sim_with(const struct sim_source *a, const struct sim_source *b)
 	sim_add_source(sim, a, SOURCE_ARTIFACTORY);
 	if (b)
 		sim_add_source(sim, b, SOURCE_ARTIFACTORY);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	return sim;
 }
 
 void sim_tell(struct sim *sim, enum engine_event_type type)
 {
-	sim->disk_failed |= type == ENGINE_LOCAL_ERROR;
+	sim->disk_failed |= type == EVENT_LOCAL_ERROR;
 	sim_step(sim, &(struct engine_event){.type = type, .reason = "as the test said"});
 }
 
@@ -278,10 +280,12 @@ void sim_happens(struct sim *sim, const struct engine_event *event)
 
 void sim_tell_pieces(struct sim *sim, unsigned source, enum engine_pieces what)
 {
-	sim_happens(sim, &(struct engine_event){.type = ENGINE_PIECES_CHANGED,
-						.source = source,
-						.pieces = what,
-						.reason = "why"});
+	sim_happens(sim, &(struct engine_event){
+				 .type = EVENT_PIECES_CHANGED,
+				 .pieces.source = source,
+				 .pieces.what = what,
+				 .pieces.bits = sim->has_some[source] ? sim->pieces[source] : NULL,
+				 .reason = "why"});
 }
 
 void sim_give_pieces(struct sim *sim, unsigned source, uint32_t first, uint32_t end)
@@ -320,7 +324,7 @@ static void set_image(struct sim *sim)
 static void open_disk(struct sim *sim, const struct engine_event *event)
 {
 	if (sim->engine.in_flight > 0) {
-		disk_job(sim, ENGINE_OPENED);
+		disk_job(sim, EVENT_OPENED);
 		return;
 	}
 	if (sim->engine.has_image) {
@@ -339,22 +343,23 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 
 	event->reason = happening->reason;
 	switch (event->type) {
-	case ENGINE_REQUEST_ENDED:
+	case EVENT_REQUEST_ENDED:
 		sim_end_request(sim, event);
 		return;
-	case ENGINE_ANSWER:
-		event->digest =
-			sim->sources[event->source].other_image ? other : sim->manifest.digest;
+	case EVENT_ANSWER:
+		event->answer.digest = sim->sources[event->answer.source].other_image
+					       ? other
+					       : sim->manifest.digest;
 		sim_step(sim, event);
 		return;
-	case ENGINE_OPENED:
+	case EVENT_OPENED:
 		open_disk(sim, event);
 		return;
-	case ENGINE_RECORDED:
-		sim->recorded_attempt = event->attempt;
+	case EVENT_RECORDED:
+		sim->recorded_attempt = event->recorded.attempt;
 		sim_step(sim, event);
 		return;
-	case ENGINE_PREPARED:
+	case EVENT_PREPARED:
 		set_image(sim);
 		sim_step(sim, event);
 		return;
@@ -394,7 +399,7 @@ bool sim_next(struct sim *sim, uint64_t until_ms)
 		return false;
 	}
 	sim->now_ms = MAX(sim->now_ms, wake);
-	sim_step(sim, &(struct engine_event){.type = ENGINE_TICK});
+	sim_step(sim, &(struct engine_event){.type = EVENT_TICK});
 	return true;
 }
 
@@ -432,5 +437,5 @@ void sim_restart_daemon(struct sim *sim)
 		set_image(sim);
 	engine_release(&old);
 	if (sim->engine.state == ENGINE_QUEUED)
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 }

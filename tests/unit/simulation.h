@@ -126,7 +126,7 @@ struct sim *sim_new(const struct engine_limits *limits, unsigned n_pieces);
 struct sim *sim_with(const struct sim_source *a, const struct sim_source *b);
 void sim_free(struct sim *sim);
 
-/* Tell the engine now, and perform what it asks for. After ENGINE_LOCAL_ERROR some of the verified
+/* Tell the engine now, and perform what it asks for. After EVENT_LOCAL_ERROR some of the verified
  * pieces are lost. */
 void sim_tell(struct sim *sim, enum engine_event_type type);
 

@@ -15,4 +15,4 @@ void sim_step(struct sim *sim, const struct engine_event *event);
 void sim_begin_request(struct sim *sim, const struct engine_action *action);
 void sim_accept_whole(struct sim *sim, unsigned slot);
 void sim_cancel_request(struct sim *sim, unsigned slot);
-void sim_end_request(struct sim *sim, struct engine_event *end);
+void sim_end_request(struct sim *sim, struct engine_event *event);

@@ -91,12 +91,12 @@ static uint64_t wait_for_cache(struct sim *sim, unsigned source, uint64_t first)
 /* As transfer.c tells it: the first byte, or each second in which it does not come. */
 static void schedule_first_byte(struct sim *sim, unsigned slot, uint64_t after_ms, bool comes)
 {
-	struct engine_event event = {.type = ENGINE_SILENT, .slot = slot};
+	struct engine_event event = {.type = EVENT_SILENT, .request.slot = slot};
 	uint64_t id = sim->request_ids[slot];
 
 	for (uint64_t at_ms = 3000; at_ms < after_ms && at_ms < 8000; at_ms += 1000)
 		sim_schedule(sim, at_ms, &event, "", id);
-	event.type = ENGINE_ANSWERED;
+	event.type = EVENT_ANSWERED;
 	if (comes)
 		sim_schedule(sim, after_ms, &event, "", id);
 }
@@ -120,18 +120,18 @@ static uint64_t begin_to_serve(struct sim *sim, unsigned slot, unsigned source, 
 static void refuse(struct sim *sim, struct engine_event *end, unsigned source, uint64_t id)
 {
 	sim->n_busy[source]++;
-	end->outcome = sim->sources[source].shuts_out ? REQUEST_UNREACHED : REQUEST_BUSY;
-	end->duration_ms = 20;
+	end->ended.outcome = sim->sources[source].shuts_out ? REQUEST_UNREACHED : REQUEST_BUSY;
+	end->ended.duration_ms = 20;
 	sim_schedule(sim, 20, end, "HTTP 503", id);
 }
 
 /* The file ends early there. */
 static void cut_short(struct sim_source *s, uint64_t first, struct engine_event *end)
 {
-	if (s->ends_at == 0 || first + end->bytes <= s->ends_at)
+	if (s->ends_at == 0 || first + end->ended.bytes <= s->ends_at)
 		return;
-	end->bytes = s->ends_at - MIN(first, s->ends_at);
-	end->outcome = REQUEST_CUT;
+	end->ended.bytes = s->ends_at - MIN(first, s->ends_at);
+	end->ended.outcome = REQUEST_CUT;
 	s->ends_at += s->ends_later;
 }
 
@@ -139,7 +139,7 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 {
 	struct sim_source *s = &sim->sources[action->source];
 	uint64_t length = action->range.end - action->range.first;
-	struct engine_event end = {.type = ENGINE_REQUEST_ENDED, .slot = action->slot};
+	struct engine_event end = {.type = EVENT_REQUEST_ENDED, .ended.slot = action->slot};
 	uint64_t id = ++sim->n_scheduled;
 	uint64_t first_ms;
 	uint64_t bytes;
@@ -157,7 +157,8 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 	sim->first_byte_ms[action->slot] = UINT64_MAX;
 	sim->in_flight_max = MAX(sim->in_flight_max, sim->engine.in_flight);
 	if (s->ignores_ranges && !action->whole) {
-		end.type = ENGINE_WHOLE_OFFERED;
+		end = (struct engine_event){.type = EVENT_WHOLE_OFFERED,
+					    .request.slot = action->slot};
 		sim_schedule(sim, 20, &end, "", id);
 		return;
 	}
@@ -166,16 +167,17 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 		return;
 	}
 	first_ms = begin_to_serve(sim, action->slot, action->source, action->range.first);
-	end.outcome = fate(sim, s, length, &bytes);
-	end.bytes = bytes;
+	end.ended.outcome = fate(sim, s, length, &bytes);
+	end.ended.bytes = bytes;
 	cut_short(s, action->range.first, &end);
-	bytes = end.bytes;
-	end.retry_after_ms = end.outcome == REQUEST_RETRY_AFTER ? s->later_ms : 0;
-	end.duration_ms = first_ms + bytes / MAX(s->bytes_per_ms, 1);
-	if (end.outcome == REQUEST_STALLED)
-		end.duration_ms += 30000;
-	schedule_first_byte(sim, action->slot, bytes > 0 ? first_ms : end.duration_ms, bytes > 0);
-	sim_schedule(sim, end.duration_ms, &end, "as the dice fell", id);
+	bytes = end.ended.bytes;
+	end.ended.retry_after_ms = end.ended.outcome == REQUEST_RETRY_AFTER ? s->later_ms : 0;
+	end.ended.duration_ms = first_ms + bytes / MAX(s->bytes_per_ms, 1);
+	if (end.ended.outcome == REQUEST_STALLED)
+		end.ended.duration_ms += 30000;
+	schedule_first_byte(sim, action->slot, bytes > 0 ? first_ms : end.ended.duration_ms,
+			    bytes > 0);
+	sim_schedule(sim, end.ended.duration_ms, &end, "as the dice fell", id);
 }
 
 /* The body that waited comes now: as one request for everything. */
@@ -198,18 +200,18 @@ void sim_cancel_request(struct sim *sim, unsigned slot)
 	const struct sim_source *s = &sim->sources[sim->engine.slots[slot].source];
 	uint64_t length = sim->ranges[slot].end - sim->ranges[slot].first;
 	struct engine_event end = {
-		.type = ENGINE_REQUEST_ENDED, .slot = slot, .outcome = REQUEST_NEUTRAL};
+		.type = EVENT_REQUEST_ENDED, .ended.slot = slot, .ended.outcome = REQUEST_NEUTRAL};
 	uint64_t id = sim->request_ids[slot];
 	uint64_t passed = sim->now_ms - MIN(sim->now_ms, sim->first_byte_ms[slot]);
 
 	if (sim->ending[slot])
 		return;
-	sim_forget_events(sim, ENGINE_REQUEST_ENDED, id);
-	sim_forget_events(sim, ENGINE_WHOLE_OFFERED, id);
-	sim_forget_events(sim, ENGINE_ANSWERED, id);
-	sim_forget_events(sim, ENGINE_SILENT, id);
-	end.bytes = s->ignores_ranges && !sim->whole[slot] ? 0 : passed * s->bytes_per_ms;
-	end.bytes = MIN(end.bytes, length) / SIM_UNIT * SIM_UNIT;
+	sim_forget_events(sim, EVENT_REQUEST_ENDED, id);
+	sim_forget_events(sim, EVENT_WHOLE_OFFERED, id);
+	sim_forget_events(sim, EVENT_ANSWERED, id);
+	sim_forget_events(sim, EVENT_SILENT, id);
+	end.ended.bytes = s->ignores_ranges && !sim->whole[slot] ? 0 : passed * s->bytes_per_ms;
+	end.ended.bytes = MIN(end.ended.bytes, length) / SIM_UNIT * SIM_UNIT;
 	sim_schedule(sim, 1, &end, "cancelled", id);
 }
 
@@ -245,7 +247,7 @@ static bool is_right(const struct sim *sim, uint32_t piece)
 
 /* Judge the pieces that a request completed, as block_job.c does: the first that is wrong ends it.
  */
-static void judge_pieces(struct sim *sim, struct engine_event *end)
+static void judge_pieces(struct sim *sim, struct engine_request_end *end)
 {
 	uint64_t at = sim->ranges[end->slot].first;
 
@@ -266,25 +268,26 @@ static void judge_pieces(struct sim *sim, struct engine_event *end)
 		}
 		if (!sim_is_verified(sim, piece)) {
 			piece_bits_set(sim->verified, piece);
-			sim_step(sim, &(struct engine_event){.type = ENGINE_PIECE,
-							     .slot = end->slot,
-							     .piece = piece});
+			sim_step(sim, &(struct engine_event){.type = EVENT_PIECE,
+							     .verified.slot = end->slot,
+							     .verified.piece = piece});
 		}
 		at = piece_end;
 	}
 }
 
-void sim_end_request(struct sim *sim, struct engine_event *end)
+void sim_end_request(struct sim *sim, struct engine_event *event)
 {
+	struct engine_request_end *end = &event->ended;
 	uint64_t first = sim->ranges[end->slot].first;
 
-	sim_forget_events(sim, ENGINE_ANSWERED, sim->request_ids[end->slot]);
-	sim_forget_events(sim, ENGINE_SILENT, sim->request_ids[end->slot]);
+	sim_forget_events(sim, EVENT_ANSWERED, sim->request_ids[end->slot]);
+	sim_forget_events(sim, EVENT_SILENT, sim->request_ids[end->slot]);
 	engine_count_received(&sim->engine, end->slot, end->bytes);
 	write_units(sim, end->slot, first, first + end->bytes);
 	sim->ending[end->slot] = true; /* what is asked for now comes too late */
 	judge_pieces(sim, end);
 	sim->ending[end->slot] = false;
 	sim->request_ids[end->slot] = 0;
-	sim_step(sim, end);
+	sim_step(sim, event);
 }

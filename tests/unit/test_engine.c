@@ -40,7 +40,7 @@ static void test_attempts_and_timeout(void **state)
 		sim = sim_new(&limits, 8);
 		begin = sim->now_ms;
 		sim_add_source(sim, &sim_dead, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		end = sim_run(sim, begin + rows[i].run_s * S);
 		if (end != rows[i].end)
 			fail_msg("%s: %s", rows[i].name, engine_state_name(end));
@@ -75,7 +75,7 @@ static void test_retry_delays(void **state)
 		assert_non_null(sim);
 		sim_init(sim, &limits, 8, seed * 7919);
 		sim_add_source(sim, &sim_dead, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		(void)sim_run(sim, sim->now_ms + 20000 * S);
 		assert_true(sim->n_retries >= N_ELEMENTS(expected_s));
 		for (unsigned i = 0; i < N_ELEMENTS(expected_s); i++) {
@@ -113,7 +113,7 @@ static void test_retry_delay_limits(void **state)
 		limits.maximum_retry_delay_ms = rows[i].maximum_s * S;
 		sim = sim_new(&limits, 8);
 		sim_add_source(sim, &sim_dead, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		(void)sim_run(sim, sim->now_ms + 100000 * S);
 		for (unsigned n = 0; n < 4; n++) {
 			assert_true(sim->retry_delay_ms[n] <= rows[i].expected_ms[n]);
@@ -152,13 +152,13 @@ static void test_pause_counts_no_time(void **state)
 	sim_add_source(sim, &sim_dead, SOURCE_ARTIFACTORY);
 	begin = sim->now_ms;
 	sim->now_ms += 5000 * S; /* queued */
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	(void)sim_run(sim, begin + 5600 * S);
-	sim_tell(sim, ENGINE_PAUSE);
+	sim_tell(sim, EVENT_PAUSE);
 	assert_int_equal(engine_next_wake(&sim->engine), ENGINE_NEVER);
 	sim->now_ms += 100000 * S;
-	sim_tell(sim, ENGINE_RESUME);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RESUME);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_FAILED);
 	assert_int_equal(sim->now_ms, begin + (5000 + 100000 + 1800) * S);
 	sim_free(sim);
@@ -171,13 +171,13 @@ static void test_pause_stops_and_resume_goes_on(void **state)
 	(void)state;
 	while (sim->engine.picker.n_verified < 20)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_PAUSE);
+	sim_tell(sim, EVENT_PAUSE);
 	while (sim->engine.in_flight > 0)
 		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->engine.state, ENGINE_PAUSED);
-	sim_tell(sim, ENGINE_RESUME);
+	sim_tell(sim, EVENT_RESUME);
 	assert_int_equal(sim->engine.state, ENGINE_QUEUED);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->engine.bytes_fetched <= sim->manifest.size);
 	sim_free(sim);
@@ -192,9 +192,9 @@ static void test_pause_and_resume_at_once(void **state)
 	while (sim->engine.picker.n_verified < 20)
 		assert_true(sim_next(sim, UINT64_MAX));
 	for (unsigned i = 0; i < 5; i++) {
-		sim_tell(sim, ENGINE_PAUSE);
-		sim_tell(sim, ENGINE_RESUME);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_PAUSE);
+		sim_tell(sim, EVENT_RESUME);
+		sim_tell(sim, EVENT_RUN);
 	}
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	sim_free(sim);
@@ -208,8 +208,8 @@ static void test_finished_after_the_end(void **state)
 	(void)state;
 	while (sim->engine.state != ENGINE_FINISHING)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_CANCEL);
-	assert_true(sim_next(sim, UINT64_MAX)); /* ENGINE_FINISHED */
+	sim_tell(sim, EVENT_CANCEL);
+	assert_true(sim_next(sim, UINT64_MAX)); /* EVENT_FINISHED */
 	assert_int_equal(sim->engine.state, ENGINE_CANCELLED);
 	sim_free(sim);
 }
@@ -221,11 +221,11 @@ static void test_restart_of_an_ended_one(void **state)
 	(void)state;
 	while (sim->engine.picker.n_verified < 20)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_CANCEL);
+	sim_tell(sim, EVENT_CANCEL);
 	while (sim->engine.in_flight > 0)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_RESTART);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RESTART);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.attempt, 1);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_true(sim->engine.bytes_fetched <= sim->manifest.size);
@@ -243,9 +243,9 @@ static void test_local_errors(void **state)
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
 		struct sim *sim = sim_with(&sim_good, NULL);
 		struct engine_actions actions;
-		struct engine_event event = {.type = ENGINE_LOCAL_ERROR,
+		struct engine_event event = {.type = EVENT_LOCAL_ERROR,
 					     .reason = "the disk is full",
-					     .fatal = rows[i].fatal};
+					     .local_error.fatal = rows[i].fatal};
 
 		while (sim->engine.picker.n_verified < 5)
 			assert_true(sim_next(sim, UINT64_MAX));
@@ -267,10 +267,10 @@ static void test_after_a_local_error_the_disk_is_asked(void **state)
 	(void)state;
 	while (sim->engine.picker.n_verified < 40)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_LOCAL_ERROR);
+	sim_tell(sim, EVENT_LOCAL_ERROR);
 	assert_int_equal(sim->engine.state, ENGINE_PAUSED);
-	sim_tell(sim, ENGINE_RESUME);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RESUME);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.disk, DISK_OPENING);
 	while (sim->engine.disk == DISK_OPENING) {
 		before = sim->engine.picker.n_verified;
@@ -304,8 +304,8 @@ static void test_damage_of_what_was_written(void **state)
 				 sim->manifest.size + rows[i].fetched_again);
 		if (rows[i].end == ENGINE_PAUSED) {
 			assert_string_equal(sim->engine.error, "changed after it was written");
-			sim_tell(sim, ENGINE_RESUME);
-			sim_tell(sim, ENGINE_RUN);
+			sim_tell(sim, EVENT_RESUME);
+			sim_tell(sim, EVENT_RUN);
 			assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 		}
 		sim_free(sim);
@@ -331,7 +331,7 @@ static void test_daemon_is_killed(void **state)
 static void test_attempts_are_counted_before_they_begin(void **state)
 {
 	struct sim *sim = sim_with(&sim_dead, NULL);
-	struct engine_event recorded = {.type = ENGINE_RECORDED, .attempt = 1};
+	struct engine_event recorded = {.type = EVENT_RECORDED, .recorded.attempt = 1};
 	struct engine_actions actions;
 
 	(void)state;
@@ -339,11 +339,11 @@ static void test_attempts_are_counted_before_they_begin(void **state)
 		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->engine.attempt, 2);
 	sim->now_ms += 31 * S;
-	engine_step(&sim->engine, &(struct engine_event){.type = ENGINE_TICK}, sim->now_ms,
+	engine_step(&sim->engine, &(struct engine_event){.type = EVENT_TICK}, sim->now_ms,
 		    &actions);
 	engine_step(&sim->engine, &recorded, sim->now_ms, &actions); /* of before */
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_RETRY);
-	recorded.attempt = 2;
+	recorded.recorded.attempt = 2;
 	engine_step(&sim->engine, &recorded, sim->now_ms, &actions);
 	assert_int_equal(sim->engine.state, ENGINE_DISCOVERING);
 	sim_free(sim);
@@ -367,9 +367,9 @@ static void test_attempts_survive(void **state)
 				sim_restart_daemon(sim);
 				continue;
 			}
-			sim_tell(sim, ENGINE_PAUSE);
-			sim_tell(sim, ENGINE_RESUME);
-			sim_tell(sim, ENGINE_RUN);
+			sim_tell(sim, EVENT_PAUSE);
+			sim_tell(sim, EVENT_RESUME);
+			sim_tell(sim, EVENT_RUN);
 		}
 		assert_int_equal(sim->engine.state, ENGINE_FAILED);
 		assert_int_equal(sim->n_discoveries, 10);

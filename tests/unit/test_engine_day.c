@@ -82,18 +82,18 @@ static void disturb(struct sim *sim)
 		return;
 	case 1:
 		if (engine_state_is_running(e->state) && e->state != ENGINE_FINISHING)
-			sim_tell(sim, ENGINE_PAUSE);
+			sim_tell(sim, EVENT_PAUSE);
 		return;
 	case 2:
 		sim_restart_daemon(sim);
 		return;
 	case 3:
 		e->limits.concurrency = 1 + (unsigned)below(sim, 8);
-		sim_tell(sim, ENGINE_CONFIGURED);
+		sim_tell(sim, EVENT_CONFIGURED);
 		return;
 	case 4:
 		if (engine_state_is_running(e->state) && e->state != ENGINE_FINISHING)
-			sim_tell(sim, ENGINE_LOCAL_ERROR);
+			sim_tell(sim, EVENT_LOCAL_ERROR);
 		return;
 	case 5:
 		if (!sim->has_some[changed])
@@ -102,11 +102,12 @@ static void disturb(struct sim *sim)
 		sim_tell_pieces(sim, changed, below(sim, 3) ? PIECES_KNOWN : PIECES_NONE);
 		return;
 	case 6:
-		sim_happens(sim, &(struct engine_event){.type = ENGINE_PEER_HEARD,
-							.peer = (enum engine_peer)below(sim, 4)});
+		sim_happens(sim,
+			    &(struct engine_event){.type = EVENT_PEER_HEARD,
+						   .peer.how = (enum engine_peer)below(sim, 4)});
 		return;
 	case 7:
-		sim_tell(sim, ENGINE_SOURCES_FORBIDDEN);
+		sim_tell(sim, EVENT_SOURCES_FORBIDDEN);
 		return;
 	default:
 		return;
@@ -119,11 +120,11 @@ static void nudge(struct sim *sim)
 	enum engine_state state = sim->engine.state;
 
 	if (state == ENGINE_PAUSED)
-		sim_tell(sim, ENGINE_RESUME);
+		sim_tell(sim, EVENT_RESUME);
 	else if (state == ENGINE_FAILED || state == ENGINE_CANCELLED)
-		sim_tell(sim, ENGINE_RESTART);
+		sim_tell(sim, EVENT_RESTART);
 	if (sim->engine.state == ENGINE_QUEUED)
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 }
 
 static void live_through(uint64_t seed, unsigned *completed)
@@ -144,7 +145,7 @@ static void live_through(uint64_t seed, unsigned *completed)
 	}
 	engine_set_turn(&sim->engine, below(sim, 4) ? TURN_FREE : TURN_AWAITED);
 	end = sim->now_ms + DAY_MS;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	while (sim->now_ms < end && sim->engine.state != ENGINE_COMPLETE) {
 		uint64_t until = sim->now_ms + 1 + below(sim, 600000);
 

@@ -79,7 +79,7 @@ static void test_failover_right_after_discovery(void **state)
 		sim_add_source(sim, &refusing, SOURCE_ARTIFACTORY);
 		sim_add_source(sim, &second, SOURCE_ARTIFACTORY);
 		sim_add_source(sim, &sim_good, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		while (sim->n_requests < 2)
 			assert_true(sim_next(sim, UINT64_MAX));
 		assert_int_equal(sim->engine.active, rows[i].active);
@@ -105,7 +105,7 @@ static void test_sources_forbidden(void **state)
 	(void)state;
 	while (sim->engine.picker.n_verified < 8)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_SOURCES_FORBIDDEN);
+	sim_tell(sim, EVENT_SOURCES_FORBIDDEN);
 	assert_int_equal(sim->engine.state, ENGINE_DISCOVERING);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_discoveries, 2);
@@ -123,7 +123,7 @@ static void test_sources_forbidden_while_preparing(void **state)
 	(void)state;
 	while (sim->engine.disk != DISK_PREPARING)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_SOURCES_FORBIDDEN);
+	sim_tell(sim, EVENT_SOURCES_FORBIDDEN);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_discoveries, 2);
 	sim_free(sim);
@@ -140,11 +140,11 @@ static void test_paused_while_preparing(void **state)
 	sim = sim_with(&sim_good, &silent);
 	while (sim->engine.disk != DISK_PREPARING)
 		assert_true(sim_next(sim, UINT64_MAX));
-	sim_tell(sim, ENGINE_PAUSE);
-	sim_tell(sim, ENGINE_RESUME);
+	sim_tell(sim, EVENT_PAUSE);
+	sim_tell(sim, EVENT_RESUME);
 	sim->sources[1] = sim_dead;
 	sim->sources[0] = sim_failing;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	while (sim->engine.state != ENGINE_WAITING_RETRY)
 		assert_true(sim_next(sim, sim->now_ms + 3600000));
 	sim_free(sim);

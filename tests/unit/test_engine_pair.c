@@ -91,10 +91,10 @@ static void share(unsigned row_number, const struct row *row, const struct sim_s
 	begin(&pair, row->concurrency, row->bytes_per_ms, like);
 	size = pair.sims[0]->manifest.size;
 	began_ms = pair.now_ms;
-	sim_tell(pair.sims[0], ENGINE_RUN);
+	sim_tell(pair.sims[0], EVENT_RUN);
 	while (pair.now_ms < began_ms + row->later_ms)
 		pass_second(&pair);
-	sim_tell(pair.sims[1], ENGINE_RUN);
+	sim_tell(pair.sims[1], EVENT_RUN);
 	alone_ms = size / row->concurrency / MAX(row->bytes_per_ms[0], row->bytes_per_ms[1]);
 	while (!is_over(&pair)) {
 		pass_second(&pair);
@@ -171,9 +171,9 @@ static void disturb(struct pair *pair, uint64_t *random)
 		sim_restart_daemon(sim);
 		return;
 	case 1:
-		sim_tell(sim, ENGINE_PAUSE);
-		sim_tell(sim, ENGINE_RESUME);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_PAUSE);
+		sim_tell(sim, EVENT_RESUME);
+		sim_tell(sim, EVENT_RUN);
 		return;
 	case 2:
 		sim_tell_pieces(sim, PEER, PIECES_NONE);
@@ -196,8 +196,8 @@ static void test_both_complete_whatever_happens(void **state)
 		unsigned seconds = 0;
 
 		begin(&pair, 1 + (unsigned)(seed % 8), rates, &sim_good);
-		sim_tell(pair.sims[0], ENGINE_RUN);
-		sim_tell(pair.sims[1], ENGINE_RUN);
+		sim_tell(pair.sims[0], EVENT_RUN);
+		sim_tell(pair.sims[1], EVENT_RUN);
 		while (!is_over(&pair)) {
 			pass_second(&pair);
 			if (test_random(&random) % 8 == 0 && seconds < 600)

@@ -17,7 +17,7 @@ static struct sim *with_peer(const struct sim_source *far)
 	peer.answer = ANSWER_NO_VERSION;
 	sim_add_source(sim, &peer, SOURCE_HA_PEER);
 	sim_add_source(sim, far, SOURCE_ARTIFACTORY);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	while (sim->engine.state != ENGINE_DOWNLOADING)
 		assert_true(sim_next(sim, UINT64_MAX));
 	return sim;
@@ -215,11 +215,11 @@ static void test_a_broken_peer_stays_left(void **state)
 	sim_give_pieces(sim, PEER, 0, 64);
 	while (sim->engine.sources[PEER].state == SOURCE_AVAILABLE)
 		assert_true(sim_next(sim, UINT64_MAX));
-	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_UNAVAILABLE);
+	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_BROKEN);
 	sim->sources[PEER].refuses = 0;
 	sim_tell_pieces(sim, PEER, PIECES_NONE);
 	sim_give_pieces(sim, PEER, 0, 64);
-	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_UNAVAILABLE);
+	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_BROKEN);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_requests_of[PEER], 1);
 	sim_free(sim);
@@ -288,7 +288,7 @@ static void test_a_failing_peer_holds_nobody_up(void **state)
 		until_verified(sim, 4);
 		if (proven) {
 			sim_give_pieces(sim, PEER, 60, 64);
-			while (!sim->engine.sources[PEER].proven)
+			while (!source_is_proven(&sim->engine.sources[PEER]))
 				assert_true(sim_next(sim, UINT64_MAX));
 		}
 		sim->sources[PEER].stalls = 100;

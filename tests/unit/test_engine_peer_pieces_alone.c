@@ -17,7 +17,7 @@ static struct sim *with_peer(const struct sim_source *peer, const struct sim_sou
 	sim_add_source(sim, peer, SOURCE_HA_PEER);
 	sim_add_source(sim, far, SOURCE_ARTIFACTORY);
 	sim_set_pieces(sim, PEER, some);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	return sim;
 }
 
@@ -73,7 +73,7 @@ static void test_failing(void **state)
 	while (sim->engine.state != ENGINE_WAITING_RETRY)
 		assert_true(sim_next(sim, UINT64_MAX));
 	assert_int_equal(sim->n_requests_of[PEER], 6);
-	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_UNAVAILABLE);
+	assert_int_equal(sim->engine.sources[PEER].state, SOURCE_BROKEN);
 	sim_free(sim);
 }
 

@@ -14,7 +14,7 @@ static void test_failover_is_at_once(void **state)
 
 	(void)state;
 	while (sim->n_requests_of[1] == 0 && sim_next(sim, UINT64_MAX))
-		if (sim->engine.sources[0].state == SOURCE_UNAVAILABLE && left_ms == 0)
+		if (sim->engine.sources[0].state == SOURCE_BROKEN && left_ms == 0)
 			left_ms = sim->now_ms;
 	assert_int_equal(sim->engine.sources[0].failures, 6);
 	assert_true(sim->n_requests_of[0] <= 6 + 3); /* those in flight were cancelled */
@@ -220,7 +220,7 @@ static void test_refused_is_unavailable_at_once(void **state)
 	sim = sim_with(&refusing, &sim_good);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	assert_int_equal(sim->n_requests_of[0], 1);
-	assert_int_equal(sim->engine.sources[0].state, SOURCE_UNAVAILABLE);
+	assert_int_equal(sim->engine.sources[0].state, SOURCE_BROKEN);
 	sim_free(sim);
 }
 
@@ -313,7 +313,7 @@ static void test_two_sources_share(void **state)
 	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
 	sim_add_source(sim, &sim_good, SOURCE_HA_PEER);
 	sim_set_pieces(sim, 0, some);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	while (!engine_state_is_ended(sim->engine.state)) {
 		unsigned of[2] = {0, 0};
 
@@ -346,7 +346,7 @@ static void test_waited_for_and_left(void **state)
 		assert_non_null(sim);
 		sim_init(sim, &limits, 64, seed);
 		sim_add_source(sim, &busy, SOURCE_ARTIFACTORY);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		while (sim->engine.state != ENGINE_WAITING_RETRY)
 			assert_true(sim_next(sim, UINT64_MAX));
 		sim_free(sim);

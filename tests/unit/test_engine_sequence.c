@@ -22,7 +22,7 @@ static struct sim *second(void)
 static void hear(struct sim *sim, enum engine_peer peer)
 {
 	sim_happens(sim, &(struct engine_event){
-				 .type = ENGINE_PEER_HEARD, .peer = peer, .reason = "why"});
+				 .type = EVENT_PEER_HEARD, .peer.how = peer, .reason = "why"});
 }
 
 static void pass(struct sim *sim, uint64_t until_ms)
@@ -72,7 +72,7 @@ static void test_when_the_turn_comes(void **state)
 		uint64_t begin = sim->now_ms;
 		unsigned second_of = 0;
 
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		for (unsigned n = 0; n < N_ELEMENTS(rows[i].heard); n++) {
 			for (unsigned s = 0; s < rows[i].for_s[n]; s++, second_of++) {
 				pass(sim, begin + second_of * S);
@@ -97,9 +97,9 @@ static void test_opened_while_waiting(void **state)
 	struct sim *sim = second();
 
 	(void)state;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	sim->engine.disk = DISK_OPENING;
-	sim_happens(sim, &(struct engine_event){.type = ENGINE_OPENED});
+	sim_happens(sim, &(struct engine_event){.type = EVENT_OPENED});
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
 	assert_int_equal(sim->engine.disk, DISK_EMPTY);
 	hear(sim, PEER_HAS_IT);
@@ -114,7 +114,7 @@ static void test_patience_needs_an_answer(void **state)
 
 	(void)state;
 	sim->engine.limits.peer_patience_ms = 1 * S;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	hear(sim, PEER_WORKING);
 	pass(sim, sim->now_ms + 20 * S);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
@@ -132,7 +132,7 @@ static void test_waiting_counts_no_time(void **state)
 	sim->engine.limits.timeout_ms = 1800 * S;
 	sim->sources[0] = sim_dead;
 	sim->engine.limits.attempts = 0;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	hear(sim, PEER_WORKING);
 	pass(sim, begin + 5000 * S);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
@@ -161,7 +161,7 @@ static void test_who_does_not_wait(void **state)
 
 		sim->engine.limits.follows_peer = rows[i].follows;
 		engine_set_turn(&sim->engine, rows[i].turn);
-		sim_tell(sim, ENGINE_RUN);
+		sim_tell(sim, EVENT_RUN);
 		assert_int_equal(sim->engine.state,
 				 rows[i].waits ? ENGINE_WAITING_PEER : ENGINE_DISCOVERING);
 		/* Means nothing to who does not wait. */
@@ -179,30 +179,30 @@ static void test_orders_while_waiting(void **state)
 	struct sim *sim = second();
 
 	(void)state;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	hear(sim, PEER_NOTHING);
 	assert_string_equal(sim->engine.error, "why");
 	hear(sim, PEER_WORKING);
 	assert_string_equal(sim->engine.error, "");
-	sim_tell(sim, ENGINE_PAUSE);
+	sim_tell(sim, EVENT_PAUSE);
 	assert_int_equal(sim->engine.state, ENGINE_PAUSED);
 	hear(sim, PEER_HAS_IT);
 	assert_int_equal(sim->engine.state, ENGINE_PAUSED);
-	sim_tell(sim, ENGINE_RESUME);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RESUME);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
 	/* A configuration without a peer. */
 	sim->engine.limits.follows_peer = false;
-	sim_tell(sim, ENGINE_CONFIGURED);
+	sim_tell(sim, EVENT_CONFIGURED);
 	assert_int_equal(sim->engine.state, ENGINE_DISCOVERING);
-	sim_tell(sim, ENGINE_CANCEL);
+	sim_tell(sim, EVENT_CANCEL);
 	/* Asked for anew, and in sequence: it waits again. */
 	sim->engine.limits.follows_peer = true;
 	engine_set_turn(&sim->engine, TURN_AWAITED);
-	sim_tell(sim, ENGINE_RESTART);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RESTART);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
-	sim_tell(sim, ENGINE_CANCEL);
+	sim_tell(sim, EVENT_CANCEL);
 	assert_int_equal(sim->engine.state, ENGINE_CANCELLED);
 	sim_free(sim);
 }
@@ -213,20 +213,20 @@ static void test_restart(void **state)
 	struct sim *sim = second();
 
 	(void)state;
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_RUN);
 	sim_restart_daemon(sim);
 	engine_set_turn(&sim->engine, TURN_AWAITED);
-	sim_tell(sim, ENGINE_PAUSE);
-	sim_tell(sim, ENGINE_RESUME);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_PAUSE);
+	sim_tell(sim, EVENT_RESUME);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_WAITING_PEER);
 	hear(sim, PEER_WORKING);
 	hear(sim, PEER_GAVE_UP);
 	assert_int_equal(sim->engine.turn, TURN_COME);
 	/* Paused and resumed, it goes on where it was. */
-	sim_tell(sim, ENGINE_PAUSE);
-	sim_tell(sim, ENGINE_RESUME);
-	sim_tell(sim, ENGINE_RUN);
+	sim_tell(sim, EVENT_PAUSE);
+	sim_tell(sim, EVENT_RESUME);
+	sim_tell(sim, EVENT_RUN);
 	assert_int_equal(sim->engine.state, ENGINE_DISCOVERING);
 	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
 	sim_free(sim);

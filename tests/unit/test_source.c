@@ -31,22 +31,22 @@ static void test_breaker(void **state)
 		const char *history;
 		enum source_state end;
 	} rows[] = {
-		{10, "xxxxx", SOURCE_AVAILABLE},              /* half is not more than half */
-		{10, "xxxxxx", SOURCE_UNAVAILABLE},           /* the 6th of 10 */
-		{10, "x.x.x.x.x.", SOURCE_AVAILABLE},         /* 5 of 10 */
-		{10, "x.x.x.x.xx", SOURCE_UNAVAILABLE},       /* 6 of 10, the last */
-		{10, "....xxxxx", SOURCE_AVAILABLE},          /* 5 of 9 */
-		{10, "....xxxxxx", SOURCE_UNAVAILABLE},       /* 6 of 10 */
-		{10, "xxxxx.....xxxxx", SOURCE_AVAILABLE},    /* old ones have left the window */
-		{10, "xxxxx.....xxxxxx", SOURCE_UNAVAILABLE}, /* 6 in a row are 6 of 10 */
-		{10, "xxxxx....x", SOURCE_UNAVAILABLE},       /* the first is just within */
-		{10, "xxxxx.....x", SOURCE_AVAILABLE},        /* the first has just left */
-		{2, "x", SOURCE_AVAILABLE},                   /* the smallest window */
-		{2, "xx", SOURCE_UNAVAILABLE},                /* both */
-		{2, "x.x.x.x.x", SOURCE_AVAILABLE},           /* never both */
-		{3, "x.x", SOURCE_UNAVAILABLE},               /* odd: 2 of 3 */
-		{64, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", SOURCE_AVAILABLE},    /* 32 of 64 */
-		{64, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", SOURCE_UNAVAILABLE}, /* 33 of 64 */
+		{10, "xxxxx", SOURCE_AVAILABLE},           /* half is not more than half */
+		{10, "xxxxxx", SOURCE_BROKEN},             /* the 6th of 10 */
+		{10, "x.x.x.x.x.", SOURCE_AVAILABLE},      /* 5 of 10 */
+		{10, "x.x.x.x.xx", SOURCE_BROKEN},         /* 6 of 10, the last */
+		{10, "....xxxxx", SOURCE_AVAILABLE},       /* 5 of 9 */
+		{10, "....xxxxxx", SOURCE_BROKEN},         /* 6 of 10 */
+		{10, "xxxxx.....xxxxx", SOURCE_AVAILABLE}, /* old ones have left the window */
+		{10, "xxxxx.....xxxxxx", SOURCE_BROKEN},   /* 6 in a row are 6 of 10 */
+		{10, "xxxxx....x", SOURCE_BROKEN},         /* the first is just within */
+		{10, "xxxxx.....x", SOURCE_AVAILABLE},     /* the first has just left */
+		{2, "x", SOURCE_AVAILABLE},                /* the smallest window */
+		{2, "xx", SOURCE_BROKEN},                  /* both */
+		{2, "x.x.x.x.x", SOURCE_AVAILABLE},        /* never both */
+		{3, "x.x", SOURCE_BROKEN},                 /* odd: 2 of 3 */
+		{64, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", SOURCE_AVAILABLE}, /* 32 of 64 */
+		{64, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", SOURCE_BROKEN},   /* 33 of 64 */
 	};
 
 	(void)state;
@@ -72,7 +72,7 @@ static void test_breaker_trips_at_the_sixth_and_not_before(void **state)
 			failures += fails;
 			assert_int_equal(source_record(&s, fails ? REQUEST_STALLED : REQUEST_OK,
 						       PIECE, PIECE),
-					 failures < 6 ? SOURCE_AVAILABLE : SOURCE_UNAVAILABLE);
+					 failures < 6 ? SOURCE_AVAILABLE : SOURCE_BROKEN);
 		}
 	}
 }
@@ -94,8 +94,8 @@ static void test_outcomes(void **state)
 		{REQUEST_FAILED, 0, PIECE, 1, SOURCE_AVAILABLE},        /* */
 		{REQUEST_STALLED, PIECE, PIECE, 1, SOURCE_AVAILABLE},   /* whatever it brought */
 		{REQUEST_BAD_PIECE, PIECE, PIECE, 1, SOURCE_AVAILABLE}, /* the first one */
-		{REQUEST_REFUSED, 0, PIECE, 1, SOURCE_UNAVAILABLE},     /* at once */
-		{REQUEST_LIED, 0, PIECE, 1, SOURCE_UNAVAILABLE},        /* likewise */
+		{REQUEST_REFUSED, 0, PIECE, 1, SOURCE_BROKEN},          /* at once */
+		{REQUEST_LIED, 0, PIECE, 1, SOURCE_BROKEN},             /* likewise */
 		{REQUEST_RETRY_AFTER, 0, PIECE, 1, SOURCE_AVAILABLE},   /* it said when */
 		{REQUEST_NEUTRAL, 0, PIECE, 0, SOURCE_AVAILABLE},       /* our own doing */
 	};
@@ -147,7 +147,7 @@ static void test_new_attempt_forgets_the_window(void **state)
 	struct source s = ready_source(10);
 
 	(void)state;
-	assert_int_equal(play(&s, "xxxxxx"), SOURCE_UNAVAILABLE);
+	assert_int_equal(play(&s, "xxxxxx"), SOURCE_BROKEN);
 	source_begin_attempt(&s, 10);
 	assert_int_equal(s.state, SOURCE_ASKED);
 	assert_string_equal(s.reason, "");

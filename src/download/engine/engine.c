@@ -158,22 +158,25 @@ static bool is_timed_out(const struct engine *e)
 	       e->used_ms >= e->limits.timeout_ms;
 }
 
-static void local_error(struct engine *e, const struct engine_event *event,
-			struct engine_actions *out)
+static void on_local_error(struct engine *e, const struct engine_event *event,
+			   struct engine_actions *out)
 {
+	bool fatal = event->type == EVENT_LOCAL_ERROR && event->local_error.fatal;
+
 	/* Of what was written last only the journal knows what arrived: it is asked anew. After a
 	 * sync that failed the next one may succeed although the bytes are lost. */
 	e->disk = DISK_UNKNOWN;
 	if (engine_state_is_running(e->state))
-		engine_stop(e, event->fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
+		engine_stop(e, fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
 }
 
 /* Who did it is not known: no source is to blame. Once may be an accident; a disk that does it
  * again would have us fetch for ever. */
-static void damaged(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+static void on_damaged(struct engine *e, const struct engine_event *event,
+		       struct engine_actions *out)
 {
 	if (e->was_damaged || e->state != ENGINE_FINISHING) {
-		local_error(e, event, out);
+		on_local_error(e, event, out);
 		return;
 	}
 	e->was_damaged = true;
@@ -182,35 +185,49 @@ static void damaged(struct engine *e, const struct engine_event *event, struct e
 	engine_go_on(e, out);
 }
 
-static void opened(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+static void on_opened(struct engine *e, const struct engine_event *event,
+		      struct engine_actions *out)
 {
-	e->disk = event->unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
+	e->disk = event->opened.unchecked ? DISK_UNCHECKED : e->has_image ? DISK_READY : DISK_EMPTY;
 	if (engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER)
 		engine_go_on(e, out);
 }
 
-static void prepared(struct engine *e, struct engine_actions *out)
+static void on_checked(struct engine *e, const struct engine_event *event,
+		       struct engine_actions *out)
 {
+	(void)event;
+	e->disk = DISK_READY;
+	if (e->state == ENGINE_CHECKING)
+		engine_go_on(e, out);
+}
+
+static void on_prepared(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
+{
+	(void)event;
 	e->disk = DISK_READY;
 	if (e->state != ENGINE_DISCOVERING)
 		return;
-	if (e->discovering)
+	if (e->discovery == DISCOVERY_RUNS)
 		engine_start_downloading(e, out);
 	else
 		engine_go_on(e, out); /* whom it was prepared for is not asked any more */
 }
 
-static void discover_anew(struct engine *e, const char *reason, struct engine_actions *out)
+static void on_sources_forbidden(struct engine *e, const struct engine_event *event,
+				 struct engine_actions *out)
 {
 	if (e->state != ENGINE_DISCOVERING && e->state != ENGINE_DOWNLOADING)
 		return;
-	set_error(e, reason);
+	set_error(e, event->reason);
 	stop_asking(e, out);
 	engine_go_on(e, out);
 }
 
-static void run(struct engine *e, struct engine_actions *out)
+static void on_run(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
+	(void)event;
 	if (e->state != ENGINE_QUEUED)
 		return;
 	if (engine_must_wait(e))
@@ -219,104 +236,120 @@ static void run(struct engine *e, struct engine_actions *out)
 		engine_go_on(e, out);
 }
 
-static void restart(struct engine *e, struct engine_actions *out)
+static void on_pause(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
+	engine_stop(e, ENGINE_PAUSED, event->reason, out);
+}
+
+static void on_resume(struct engine *e, const struct engine_event *event,
+		      struct engine_actions *out)
+{
+	(void)event;
+	e->was_damaged = false;
+	set_error(e, NULL);
+	engine_set_state(e, ENGINE_QUEUED, out);
+}
+
+static void on_cancel(struct engine *e, const struct engine_event *event,
+		      struct engine_actions *out)
+{
+	engine_stop(e, ENGINE_CANCELLED, event->reason, out);
+}
+
+static void on_restart(struct engine *e, const struct engine_event *event,
+		       struct engine_actions *out)
+{
+	(void)event;
 	assert(engine_state_is_ended(e->state));
 	e->attempt = 1;
 	e->used_ms = 0;
 	e->was_damaged = false;
 	set_error(e, NULL);
-	for (unsigned i = 0; i < e->n_sources; i++) {
-		source_set_state(&e->sources[i], SOURCE_ASKED, "");
-		e->sources[i].mismatches = 0;
-		e->sources[i].past_caches = false;
-		e->sources[i].no_range = false;
-	}
+	for (unsigned i = 0; i < e->n_sources; i++)
+		source_begin_anew(&e->sources[i]);
 	engine_set_state(e, ENGINE_QUEUED, out);
 }
 
-static void handle(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+static void on_finished(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
 {
-	switch (event->type) {
-	case ENGINE_RUN:
-		run(e, out);
-		return;
-	case ENGINE_OPENED:
-		opened(e, event, out);
-		return;
-	case ENGINE_CHECKED:
-		e->disk = DISK_READY;
-		if (e->state == ENGINE_CHECKING)
-			engine_go_on(e, out);
-		return;
-	case ENGINE_PREPARED:
-		prepared(e, out);
-		return;
-	case ENGINE_ANSWER:
-		engine_take_answer(e, event, out);
-		return;
-	case ENGINE_WHOLE_OFFERED:
-		engine_whole_offered(e, event->slot, out);
-		return;
-	case ENGINE_ANSWERED:
-		engine_answered(e, event->slot, out);
-		return;
-	case ENGINE_SILENT:
-		engine_silent(e, event->slot, out);
-		return;
-	case ENGINE_PIECE:
-		e->slots[event->slot].n_verified++;
-		picker_verified(&e->picker, event->piece);
-		return;
-	case ENGINE_REQUEST_ENDED:
-		engine_request_ended(e, event, out);
-		return;
-	case ENGINE_FINISHED:
-		if (e->state == ENGINE_FINISHING)
-			engine_set_state(e, ENGINE_COMPLETE, out);
-		return;
-	case ENGINE_DAMAGED:
-		damaged(e, event, out);
-		return;
-	case ENGINE_RECORDED:
-		e->recorded_attempt = event->attempt;
-		return;
-	case ENGINE_LOCAL_ERROR:
-		local_error(e, event, out);
-		return;
-	case ENGINE_PAUSE:
-		engine_stop(e, ENGINE_PAUSED, event->reason, out);
-		return;
-	case ENGINE_RESUME:
-		e->was_damaged = false;
-		set_error(e, NULL);
-		engine_set_state(e, ENGINE_QUEUED, out);
-		return;
-	case ENGINE_CANCEL:
-		engine_stop(e, ENGINE_CANCELLED, event->reason, out);
-		return;
-	case ENGINE_RESTART:
-		restart(e, out);
-		return;
-	case ENGINE_SOURCES_FORBIDDEN:
-		discover_anew(e, event->reason, out);
-		return;
-	case ENGINE_PIECES_CHANGED:
-		engine_pieces_changed(e, event, out);
-		return;
-	case ENGINE_PEER_HEARD:
-		engine_peer_heard(e, event, out);
-		return;
-	case ENGINE_TICK:
-	case ENGINE_CONFIGURED:
-		return;
-	}
+	(void)event;
+	if (e->state == ENGINE_FINISHING)
+		engine_set_state(e, ENGINE_COMPLETE, out);
 }
+
+static void on_recorded(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
+{
+	(void)out;
+	e->recorded_attempt = event->recorded.attempt;
+}
+
+static void on_piece(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	(void)out;
+	e->slots[event->verified.slot].n_verified++;
+	picker_verified(&e->picker, event->verified.piece);
+}
+
+static void on_whole_offered(struct engine *e, const struct engine_event *event,
+			     struct engine_actions *out)
+{
+	engine_whole_offered(e, event->request.slot, out);
+}
+
+static void on_answered(struct engine *e, const struct engine_event *event,
+			struct engine_actions *out)
+{
+	engine_answered(e, event->request.slot, out);
+}
+
+static void on_silent(struct engine *e, const struct engine_event *event,
+		      struct engine_actions *out)
+{
+	engine_silent(e, event->request.slot, out);
+}
+
+/* Only the time has passed, or the limits have changed: proceed() sees what follows. */
+static void on_nothing_else(struct engine *e, const struct engine_event *event,
+			    struct engine_actions *out)
+{
+	(void)e;
+	(void)event;
+	(void)out;
+}
+
+static void (*const handlers[EVENT_COUNT])(struct engine *e, const struct engine_event *event,
+					   struct engine_actions *out) = {
+	[EVENT_RUN] = on_run,
+	[EVENT_TICK] = on_nothing_else,
+	[EVENT_OPENED] = on_opened,
+	[EVENT_CHECKED] = on_checked,
+	[EVENT_ANSWER] = engine_take_answer,
+	[EVENT_PREPARED] = on_prepared,
+	[EVENT_WHOLE_OFFERED] = on_whole_offered,
+	[EVENT_ANSWERED] = on_answered,
+	[EVENT_SILENT] = on_silent,
+	[EVENT_PIECE] = on_piece,
+	[EVENT_REQUEST_ENDED] = engine_request_ended,
+	[EVENT_FINISHED] = on_finished,
+	[EVENT_DAMAGED] = on_damaged,
+	[EVENT_RECORDED] = on_recorded,
+	[EVENT_LOCAL_ERROR] = on_local_error,
+	[EVENT_PAUSE] = on_pause,
+	[EVENT_RESUME] = on_resume,
+	[EVENT_CANCEL] = on_cancel,
+	[EVENT_RESTART] = on_restart,
+	[EVENT_CONFIGURED] = on_nothing_else,
+	[EVENT_SOURCES_FORBIDDEN] = on_sources_forbidden,
+	[EVENT_PIECES_CHANGED] = engine_pieces_changed,
+	[EVENT_PEER_HEARD] = engine_peer_heard,
+};
 
 /* Whatever happened: what follows from how things stand now. */
 static void proceed(struct engine *e, struct engine_actions *out)
 {
-	if (e->discovery_wanted && e->in_flight == 0)
+	if (e->discovery == DISCOVERY_WANTED && e->in_flight == 0)
 		engine_begin_discovery(e, out);
 	if (e->state == ENGINE_WAITING_PEER)
 		engine_weigh_waiting(e, out);
@@ -371,7 +404,9 @@ void engine_step(struct engine *e, const struct engine_event *event, uint64_t no
 {
 	ret_actions->n = 0;
 	account_time(e, now_ms);
-	handle(e, event, ret_actions);
+	if (e->discovery == DISCOVERY_BEGINS)
+		e->discovery = DISCOVERY_RUNS; /* the last step's actions were performed */
+	handlers[event->type](e, event, ret_actions);
 	if (is_timed_out(e))
 		engine_stop(e, ENGINE_FAILED, "timeout", ret_actions);
 	proceed(e, ret_actions);

@@ -14,15 +14,15 @@
  *	checking: after a power cut, the pieces in the journal are hashed first
  *	waiting-peer: the nodes of a router download in sequence, and the other one is first
  *
- * Calling sequence: engine_init -> engine_set_sources -> engine_step(ENGINE_RUN), then a step for
- * each event, and one with ENGINE_TICK when engine_next_wake() has come -> engine_release.
+ * Calling sequence: engine_init -> engine_set_sources -> engine_step(EVENT_RUN), then a step for
+ * each event, and one with EVENT_TICK when engine_next_wake() has come -> engine_release.
  *
- * What the driver owes: for every ACTION_REQUEST one ENGINE_REQUEST_ENDED, also after
- * ACTION_CANCEL_REQUEST; for ACTION_OPEN ENGINE_OPENED, for ACTION_CHECK ENGINE_CHECKED, for
- * ACTION_PREPARE ENGINE_PREPARED, for ACTION_FINISH ENGINE_FINISHED or ENGINE_DAMAGED, for
- * ACTION_STATE ENGINE_RECORDED, or for any of these ENGINE_LOCAL_ERROR; for ACTION_DISCOVER one
- * ENGINE_ANSWER for each source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the
- * state is waiting-peer, ENGINE_PEER_HEARD comes again and again, also when the peer does not
+ * What the driver owes: for every ACTION_REQUEST one EVENT_REQUEST_ENDED, also after
+ * ACTION_CANCEL_REQUEST; for ACTION_OPEN EVENT_OPENED, for ACTION_CHECK EVENT_CHECKED, for
+ * ACTION_PREPARE EVENT_PREPARED, for ACTION_FINISH EVENT_FINISHED or EVENT_DAMAGED, for
+ * ACTION_STATE EVENT_RECORDED, or for any of these EVENT_LOCAL_ERROR; for ACTION_DISCOVER one
+ * EVENT_ANSWER for each source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the
+ * state is waiting-peer, EVENT_PEER_HEARD comes again and again, also when the peer does not
  * answer.
  */
 #pragma once
@@ -63,7 +63,7 @@ enum engine_state {
 	ENGINE_FAILED,
 };
 
-/* From the configuration; may change while a download runs (ENGINE_CONFIGURED). */
+/* From the configuration; may change while a download runs (EVENT_CONFIGURED). */
 struct engine_limits {
 	uint64_t timeout_ms; /* 0 = none */
 	uint32_t attempts;   /* 0 = no limit */
@@ -113,58 +113,87 @@ enum engine_peer {
 
 /* What is known of a source that has not got the whole image yet. */
 enum engine_pieces {
-	PIECES_KNOWN,      /* of this image; source.pieces says which */
+	PIECES_KNOWN,      /* of this image; the bits say which */
 	PIECES_NONE,       /* none any more, or nobody knows: see reason */
 	PIECES_OF_ANOTHER, /* image: left out of this download */
 };
 
 enum engine_event_type {
-	ENGINE_RUN,           /* a place is free: go on from queued */
-	ENGINE_TICK,          /* engine_next_wake() has come */
-	ENGINE_OPENED,        /* engine_set_image() was called before if an image was found */
-	ENGINE_CHECKED,       /* engine_set_image() was called before with what is right */
-	ENGINE_ANSWER,        /* source, answer, digest, retry_after_ms, reason */
-	ENGINE_PREPARED,      /* engine_set_image() was called before */
-	ENGINE_WHOLE_OFFERED, /* slot: the reply is a 200 with the whole file; its body waits */
-	ENGINE_ANSWERED,      /* slot: the first byte of body has come */
-	ENGINE_SILENT,        /* slot: connected for a while, and no byte of body has come */
-	ENGINE_PIECE,         /* slot, piece: verified and written */
-	ENGINE_REQUEST_ENDED, /* slot, outcome, bytes, held_end, piece, duration_ms, retry_after_ms,
-				 reason */
-	ENGINE_FINISHED,
-	ENGINE_DAMAGED,     /* reason: what is to be published is not what was written: fetch
+	EVENT_RUN,           /* a place is free: go on from queued */
+	EVENT_TICK,          /* engine_next_wake() has come */
+	EVENT_OPENED,        /* opened; engine_set_image() was called if an image was found */
+	EVENT_CHECKED,       /* engine_set_image() was called before with what is right */
+	EVENT_ANSWER,        /* answer, reason */
+	EVENT_PREPARED,      /* engine_set_image() was called before */
+	EVENT_WHOLE_OFFERED, /* request: the reply is a 200 with the whole file; its body waits */
+	EVENT_ANSWERED,      /* request: the first byte of body has come */
+	EVENT_SILENT,        /* request: connected for a while, and no byte of body has come */
+	EVENT_PIECE,         /* verified: a piece is right and written */
+	EVENT_REQUEST_ENDED, /* ended, reason */
+	EVENT_FINISHED,      /* the image is published */
+	EVENT_DAMAGED,       /* reason: what is to be published is not what was written: fetch
 				it again */
-	ENGINE_RECORDED,    /* attempt: on disk as engine->attempt */
-	ENGINE_LOCAL_ERROR, /* reason: our disk, not the source: pauses; fatal: fails */
-	ENGINE_PAUSE,
-	ENGINE_RESUME,
-	ENGINE_CANCEL,
-	ENGINE_RESTART,    /* a new request for an ended download: attempts and time begin anew */
-	ENGINE_CONFIGURED, /* engine->limits was changed */
-	ENGINE_SOURCES_FORBIDDEN, /* reason: a source that was asked may not be used any more: ask
-				     all anew */
-	ENGINE_PIECES_CHANGED,    /* source, pieces, reason */
-	ENGINE_PEER_HEARD,        /* peer, reason */
+	EVENT_RECORDED,      /* recorded */
+	EVENT_LOCAL_ERROR,   /* local_error, reason: our disk, not the source */
+	EVENT_PAUSE,         /* reason */
+	EVENT_RESUME,        /* go on from paused */
+	EVENT_CANCEL,        /* reason */
+	EVENT_RESTART,       /* a new request for an ended download: attempts and time begin anew */
+	EVENT_CONFIGURED,    /* engine->limits was changed */
+	EVENT_SOURCES_FORBIDDEN, /* reason: a source that was asked may not be used any more: ask
+				    all anew */
+	EVENT_PIECES_CHANGED,    /* pieces, reason */
+	EVENT_PEER_HEARD,        /* peer, reason */
+	EVENT_COUNT,
+};
+
+/* How a request ended. */
+struct engine_request_end {
+	unsigned slot;
+	enum request_outcome outcome;
+	uint64_t bytes;    /* of body */
+	uint64_t held_end; /* offset up to which the request's bytes are held without a gap */
+	uint32_t piece;    /* of REQUEST_BAD_PIECE */
+	uint64_t duration_ms;
+	uint64_t retry_after_ms; /* 0 = it did not say */
 };
 
 struct engine_event {
 	enum engine_event_type type;
-	unsigned source;
-	enum engine_answer answer;
-	const uint8_t *digest; /* of the manifest's image */
-	unsigned slot;
-	uint64_t bytes;
-	uint64_t held_end; /* offset up to which the request's bytes are held without a gap */
-	uint32_t piece;
-	enum request_outcome outcome;
-	uint64_t duration_ms;
-	uint64_t retry_after_ms;
-	uint32_t attempt;
-	enum engine_peer peer;
-	enum engine_pieces pieces;
 	const char *reason; /* borrowed during the step; NULL = none */
-	bool unchecked;     /* of ENGINE_OPENED: the journal's claims are to be hashed first */
-	bool fatal;         /* of ENGINE_LOCAL_ERROR: fails instead of pausing */
+	union {
+		struct {
+			bool unchecked; /* the journal's claims are to be hashed first */
+		} opened;
+		struct {
+			unsigned source;
+			enum engine_answer what;
+			const uint8_t *digest; /* of the manifest's image; borrowed */
+			uint64_t retry_after_ms;
+		} answer;
+		struct {
+			unsigned slot;
+		} request;
+		struct {
+			unsigned slot; /* whose request brought it */
+			uint32_t piece;
+		} verified;
+		struct engine_request_end ended;
+		struct {
+			uint32_t attempt; /* on disk as engine->attempt */
+		} recorded;
+		struct {
+			bool fatal; /* fails instead of pausing */
+		} local_error;
+		struct {
+			unsigned source;
+			enum engine_pieces what;
+			const uint8_t *bits; /* borrowed until the next ACTION_DISCOVER */
+		} pieces;
+		struct {
+			enum engine_peer how;
+		} peer;
+	};
 };
 
 enum engine_action_type {
@@ -228,6 +257,13 @@ enum engine_disk {
 	DISK_READY,
 };
 
+enum engine_discovery {
+	DISCOVERY_OVER,   /* or not begun yet: no answer is taken */
+	DISCOVERY_WANTED, /* begins when the last cancelled request has ended */
+	DISCOVERY_BEGINS, /* in this step: nobody was asked yet */
+	DISCOVERY_RUNS,   /* answers are awaited */
+};
+
 struct engine {
 	enum engine_state state;
 	enum engine_disk disk;
@@ -247,10 +283,9 @@ struct engine {
 	unsigned in_flight; /* used slots, the cancelling ones too */
 	uint64_t ended_ms;  /* when the last request ended, or downloading began */
 
-	bool discovering;        /* answers are awaited */
-	bool discovery_wanted;   /* begins when the last cancelled request has ended */
-	uint64_t asked_ms;       /* when this attempt's discovery began */
-	uint64_t grace_until_ms; /* 0 = not running */
+	enum engine_discovery discovery;
+	uint64_t asked_ms;                         /* when this attempt's discovery began */
+	uint64_t grace_until_ms;                   /* 0 = not running */
 	uint8_t answers[SOURCES_MAX][DIGEST_SIZE]; /* of sources that have the version */
 
 	uint32_t attempt;          /* the one that runs, or comes next; 1 = the first */
@@ -273,7 +308,7 @@ void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t 
 		 uint64_t now_ms);
 void engine_release(struct engine *e);
 
-/* Exchange the list; only before ENGINE_RUN and while performing ACTION_DISCOVER. Sources of the
+/* Exchange the list; only before EVENT_RUN and while performing ACTION_DISCOVER. Sources of the
  * same name and kind keep their counters and their exclusion. */
 void engine_set_sources(struct engine *e, const struct engine_source_spec *specs, unsigned n);
 
@@ -297,7 +332,7 @@ void engine_restore(struct engine *e, enum engine_state state, uint32_t attempt,
 		    uint64_t bytes_fetched, const char *error);
 
 /* Whether the nodes download in sequence, and whether this one's turn has come already; before
- * ENGINE_RUN or ENGINE_RESTART. */
+ * EVENT_RUN or EVENT_RESTART. */
 void engine_set_turn(struct engine *e, enum engine_turn turn);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
@@ -306,7 +341,7 @@ void engine_restore_source(struct engine *e, const struct source *source);
 /* How long a request may be silent that fetches all before at a cache; 0 = as any other. */
 uint64_t engine_patience_ms(const struct engine *e, unsigned slot);
 
-/* When ENGINE_TICK is due; ENGINE_NEVER = an event will come first. */
+/* When EVENT_TICK is due; ENGINE_NEVER = an event will come first. */
 uint64_t engine_next_wake(const struct engine *e);
 
 /* When the timeout ends the download if it goes on as now; ENGINE_NEVER without timeout. */

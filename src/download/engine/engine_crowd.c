@@ -59,16 +59,16 @@ static void note_crowd(struct engine *e, const struct engine_slot *slot, unsigne
 			  retry_after_ms > 0 ? e->last_ms + retry_after_ms : 0, e->last_ms);
 }
 
-static bool is_refusal(const struct engine_event *event)
+static bool is_refusal(const struct engine_request_end *end)
 {
-	switch (event->outcome) {
+	switch (end->outcome) {
 	case REQUEST_BUSY:
 	case REQUEST_UNREACHED:
 	case REQUEST_RETRY_AFTER:
 		return true;
 	case REQUEST_CUT:
 	case REQUEST_STALLED:
-		return event->bytes == 0;
+		return end->bytes == 0;
 	case REQUEST_OK:
 	case REQUEST_FAILED:
 	case REQUEST_BAD_PIECE:
@@ -81,22 +81,22 @@ static bool is_refusal(const struct engine_event *event)
 }
 
 bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
-			const struct engine_event *event, bool last)
+			const struct engine_request_end *end, bool last)
 {
 	struct source *s = &e->sources[slot->source];
 	unsigned served = served_beside(e, slot);
 
-	if (!is_refusal(event) || slot->answered)
+	if (!is_refusal(end) || slot->answered)
 		return false;
 	if (served > 0) {
-		note_crowd(e, slot, served, event->retry_after_ms);
+		note_crowd(e, slot, served, end->retry_after_ms);
 		return true;
 	}
-	if (event->outcome == REQUEST_BUSY && last)
+	if (end->outcome == REQUEST_BUSY && last)
 		return allowance_forgives(&s->allowance, &busy_alone, e->last_ms);
-	if (event->outcome == REQUEST_BUSY && s->proven)
+	if (end->outcome == REQUEST_BUSY && source_is_proven(s))
 		return allowance_forgives(&s->allowance, &busy_beside, e->last_ms);
-	if (event->outcome == REQUEST_UNREACHED && s->proven && last)
+	if (end->outcome == REQUEST_UNREACHED && source_is_proven(s) && last)
 		return allowance_forgives(&s->allowance, &unreached, e->last_ms);
 	return false;
 }
@@ -122,7 +122,7 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 	unsigned served;
 
 	if (!s->used || s->cancelling || s->answered || s->whole ||
-	    source->kind == SOURCE_HA_PEER || !source->proven)
+	    source->kind == SOURCE_HA_PEER || !source_is_proven(source))
 		return;
 	if (e->last_ms - s->began_ms < SILENCE_FACTOR * source->allowance.answer_ms)
 		return;

@@ -7,9 +7,10 @@
 void engine_begin_discovery(struct engine *e, struct engine_actions *out)
 {
 	engine_set_state(e, ENGINE_DISCOVERING, out);
-	e->discovery_wanted = e->in_flight > 0;
-	if (e->discovery_wanted)
-		return; /* the list of sources is exchanged only when no request refers to it */
+	if (e->in_flight > 0) { /* the list of sources is exchanged when no request refers to it */
+		e->discovery = DISCOVERY_WANTED;
+		return;
+	}
 	for (unsigned i = 0; i < e->n_sources; i++)
 		source_begin_attempt(&e->sources[i], e->limits.window);
 	e->asked_ms = e->last_ms;
@@ -17,17 +18,15 @@ void engine_begin_discovery(struct engine *e, struct engine_actions *out)
 	e->retry_not_before_ms = 0;
 	e->waited_ms = 0;
 	e->waiting = false;
-	e->discovering = true;
+	e->discovery = DISCOVERY_BEGINS;
 	engine_add_action(out, ACTION_DISCOVER);
 }
 
 void engine_stop_discovery(struct engine *e, struct engine_actions *out)
 {
-	e->discovery_wanted = false;
-	if (!e->discovering)
-		return;
-	e->discovering = false;
-	engine_add_action(out, ACTION_STOP_DISCOVERY);
+	if (e->discovery == DISCOVERY_BEGINS || e->discovery == DISCOVERY_RUNS)
+		engine_add_action(out, ACTION_STOP_DISCOVERY);
+	e->discovery = DISCOVERY_OVER;
 }
 
 static bool is_of_our_image(const struct engine *e, unsigned source)
@@ -44,30 +43,31 @@ static void leave_if_different(struct engine *e, unsigned source, struct engine_
 void engine_take_answer(struct engine *e, const struct engine_event *event,
 			struct engine_actions *out)
 {
-	struct source *s = &e->sources[event->source];
+	unsigned source = event->answer.source;
+	struct source *s = &e->sources[source];
 
-	if (!e->discovering || s->state != SOURCE_ASKED)
+	if (e->discovery != DISCOVERY_RUNS || s->state != SOURCE_ASKED)
 		return;
-	if (event->retry_after_ms > 0) {
-		uint64_t at = e->last_ms + event->retry_after_ms;
+	if (event->answer.retry_after_ms > 0) {
+		uint64_t at = e->last_ms + event->answer.retry_after_ms;
 
 		if (e->retry_not_before_ms == 0 || at < e->retry_not_before_ms)
 			e->retry_not_before_ms = at;
 	}
-	switch (event->answer) {
+	switch (event->answer.what) {
 	case ANSWER_HAS_VERSION:
-		memcpy(e->answers[event->source], event->digest, DIGEST_SIZE);
+		memcpy(e->answers[source], event->answer.digest, DIGEST_SIZE);
 		source_set_state(s, SOURCE_AVAILABLE, "");
 		s->allowance.served_ms = e->last_ms;
 		if (e->state == ENGINE_DOWNLOADING)
-			leave_if_different(e, event->source, out);
+			leave_if_different(e, source, out);
 		return;
 	case ANSWER_NO_VERSION:
 		source_set_state(s, SOURCE_NO_VERSION, event->reason);
 		return;
 	case ANSWER_FAILED:
 	case ANSWER_BAD_MANIFEST:
-		engine_leave_source(e, event->source, SOURCE_UNAVAILABLE, event->reason, out);
+		engine_leave_source(e, source, SOURCE_UNAVAILABLE, event->reason, out);
 		return;
 	}
 }
@@ -113,11 +113,8 @@ void engine_weigh_answers(struct engine *e, struct engine_actions *out)
 {
 	int best;
 
-	if (!e->discovering || (e->disk != DISK_EMPTY && e->disk != DISK_READY))
+	if (e->discovery != DISCOVERY_RUNS || (e->disk != DISK_EMPTY && e->disk != DISK_READY))
 		return;
-	for (unsigned i = 0; i < out->n; i++)
-		if (out->items[i].type == ACTION_DISCOVER)
-			return; /* nobody was asked yet */
 	best = best_answer(e);
 	if (best == SOURCE_NOBODY) {
 		if (!engine_is_awaited(e, e->n_sources))

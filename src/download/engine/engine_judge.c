@@ -49,23 +49,23 @@ static enum request_outcome take_bad_piece(struct engine *e, const struct engine
 	bool stale = may_be_stale(e, slot);
 	struct engine_action *mismatch;
 
-	picker_forget(&e->picker, event->piece);
-	if (!is_to_blame(e, slot, event->piece))
+	picker_forget(&e->picker, event->ended.piece);
+	if (!is_to_blame(e, slot, event->ended.piece))
 		return REQUEST_NEUTRAL;
 	if (stale)
 		go_past_caches(e, slot->source);
 	else
-		picker_mismatch(&e->picker, event->piece, slot->source);
+		picker_mismatch(&e->picker, event->ended.piece, slot->source);
 	mismatch = engine_add_action(out, ACTION_MISMATCH);
 	mismatch->source = slot->source;
-	mismatch->piece = event->piece;
+	mismatch->piece = event->ended.piece;
 	(void)snprintf(mismatch->reason, sizeof(mismatch->reason), "%s%s",
 		       stale ? "asked again past caches: " : "", event->reason);
 	return stale ? REQUEST_NEUTRAL : REQUEST_BAD_PIECE;
 }
 
-static void describe_unavailable(const struct source *s, enum request_outcome outcome,
-				 const char *reason, char text[SOURCE_REASON_SIZE])
+static void describe_broken(const struct source *s, enum request_outcome outcome,
+			    const char *reason, char text[SOURCE_REASON_SIZE])
 {
 	if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED)
 		(void)snprintf(text, SOURCE_REASON_SIZE, "%s", reason);
@@ -75,12 +75,13 @@ static void describe_unavailable(const struct source *s, enum request_outcome ou
 			       s->window.size, reason);
 }
 
-static void judge(struct engine *e, unsigned source, enum request_outcome outcome,
-		  const struct engine_event *event, struct engine_actions *out)
+static void judge_source(struct engine *e, unsigned source, enum request_outcome outcome,
+			 const struct engine_event *event, struct engine_actions *out)
 {
 	struct source *s = &e->sources[source];
 	enum source_state before = s->state;
-	enum source_state after = source_record(s, outcome, event->bytes, e->picker.piece_size);
+	enum source_state after =
+		source_record(s, outcome, event->ended.bytes, e->picker.piece_size);
 	char text[SOURCE_REASON_SIZE];
 	const char *reason = event->reason ? event->reason : "no reason given";
 
@@ -88,20 +89,21 @@ static void judge(struct engine *e, unsigned source, enum request_outcome outcom
 		return;
 	if (after == SOURCE_EXCLUDED)
 		engine_leave_source(e, source, after, reason, out);
-	if (after == SOURCE_UNAVAILABLE) {
-		describe_unavailable(s, outcome, reason, text);
+	if (after == SOURCE_BROKEN) {
+		describe_broken(s, outcome, reason, text);
 		engine_leave_source(e, source, after, text, out);
 	}
 	if (after != SOURCE_AVAILABLE)
 		return;
 	if (outcome == REQUEST_RETRY_AFTER) {
-		s->skip_until_ms = e->last_ms + MAX(event->retry_after_ms, RETRY_DELAY_MIN_MS);
+		s->skip_until_ms =
+			e->last_ms + MAX(event->ended.retry_after_ms, RETRY_DELAY_MIN_MS);
 		(void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	}
-	if (s->failing && engine_is_last(e, source))
+	if (source_fails(s) && engine_is_last(e, source))
 		s->rest_until_ms = e->last_ms + source_backoff_ms(s);
 	if (outcome == REQUEST_OK || outcome == REQUEST_CUT)
-		source_note_rate(s, event->bytes, event->duration_ms);
+		source_note_rate(s, event->ended.bytes, event->ended.duration_ms);
 }
 
 /* A whole file cut where the last one was brings what is held already, and so would the next one:
@@ -115,23 +117,22 @@ static enum request_outcome judge_cut_whole(struct engine *e, const struct engin
 	uint64_t before = s->whole_end;
 	char reason[SOURCE_REASON_SIZE];
 
-	s->whole_end = event->bytes;
+	s->whole_end = event->ended.bytes;
 	if (slot->n_verified > 0) {
 		s->whole_stuck = false;
-		return event->outcome;
+		return event->ended.outcome;
 	}
-	if (before == 0 ||
-	    MAX(before, event->bytes) - MIN(before, event->bytes) >= e->picker.piece_size)
-		return event->outcome == REQUEST_CUT ? REQUEST_FAILED : event->outcome;
+	if (before == 0 || MAX(before, event->ended.bytes) - MIN(before, event->ended.bytes) >=
+				   e->picker.piece_size)
+		return event->ended.outcome == REQUEST_CUT ? REQUEST_FAILED : event->ended.outcome;
 	(void)snprintf(reason, sizeof(reason),
 		       "serves no ranges, and each reply ends after %" PRIu64 " of %" PRIu64
 		       " bytes: %s",
-		       event->bytes, e->picker.size, event->reason ? event->reason : "cut");
+		       event->ended.bytes, e->picker.size, event->reason ? event->reason : "cut");
 	s->failures++;
 	if (source_is_usable(s))
 		engine_leave_source(e, slot->source,
-				    s->whole_stuck ? SOURCE_EXCLUDED : SOURCE_UNAVAILABLE, reason,
-				    out);
+				    s->whole_stuck ? SOURCE_EXCLUDED : SOURCE_BROKEN, reason, out);
 	s->whole_stuck = true;
 	return REQUEST_NEUTRAL;
 }
@@ -139,19 +140,19 @@ static enum request_outcome judge_cut_whole(struct engine *e, const struct engin
 void engine_request_ended(struct engine *e, const struct engine_event *event,
 			  struct engine_actions *out)
 {
-	struct engine_slot *slot = &e->slots[event->slot];
-	enum request_outcome outcome = event->outcome;
+	struct engine_slot *slot = &e->slots[event->ended.slot];
+	enum request_outcome outcome = event->ended.outcome;
 
 	assert(slot->used);
 	slot->used = false;
 	e->in_flight--;
 	e->ended_ms = e->last_ms;
-	give_back(e, slot, event->held_end);
+	give_back(e, slot, event->ended.held_end);
 	if (outcome == REQUEST_BAD_PIECE)
 		outcome = take_bad_piece(e, slot, event, out);
 	if (slot->whole && (outcome == REQUEST_CUT || outcome == REQUEST_STALLED))
 		outcome = judge_cut_whole(e, slot, event, out);
-	else if (engine_is_forgiven(e, slot, event, engine_is_last(e, slot->source)))
+	else if (engine_is_forgiven(e, slot, &event->ended, engine_is_last(e, slot->source)))
 		outcome = REQUEST_NEUTRAL;
-	judge(e, slot->source, outcome, event, out);
+	judge_source(e, slot->source, outcome, event, out);
 }

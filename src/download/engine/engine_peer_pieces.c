@@ -6,20 +6,20 @@
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
-static void join(struct engine *e, unsigned source)
+static void join_source(struct engine *e, unsigned source)
 {
 	struct source *s = &e->sources[source];
 
-	if (e->state != ENGINE_DOWNLOADING || s->state == SOURCE_EXCLUDED || s->broken)
-		return;
-	if (source_is_usable(s))
+	if (e->state != ENGINE_DOWNLOADING || source_is_usable(s) || s->state == SOURCE_EXCLUDED ||
+	    s->state == SOURCE_BROKEN)
 		return;
 	memcpy(e->answers[source], e->digest, DIGEST_SIZE);
 	source_set_state(s, SOURCE_AVAILABLE, "");
 }
 
 /* It has not failed us: when it has pieces again, they are welcome. */
-static void part(struct engine *e, unsigned source, const char *reason, struct engine_actions *out)
+static void part_with_source(struct engine *e, unsigned source, const char *reason,
+			     struct engine_actions *out)
 {
 	struct source *s = &e->sources[source];
 
@@ -35,17 +35,19 @@ void engine_pieces_changed(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out)
 {
 	const char *reason = event->reason ? event->reason : "";
+	unsigned source = event->pieces.source;
 
-	switch (event->pieces) {
+	switch (event->pieces.what) {
 	case PIECES_KNOWN:
-		join(e, event->source);
+		e->sources[source].pieces = event->pieces.bits;
+		join_source(e, source);
 		return;
 	case PIECES_NONE:
-		part(e, event->source, reason, out);
+		part_with_source(e, source, reason, out);
 		return;
 	case PIECES_OF_ANOTHER:
-		if (e->sources[event->source].state != SOURCE_EXCLUDED)
-			engine_leave_source(e, event->source, SOURCE_EXCLUDED, reason, out);
+		if (e->sources[source].state != SOURCE_EXCLUDED)
+			engine_leave_source(e, source, SOURCE_EXCLUDED, reason, out);
 		return;
 	}
 }
@@ -57,7 +59,7 @@ int engine_trusted_partner(const struct engine *e)
 	if (e->partner == SOURCE_NOBODY)
 		return SOURCE_NOBODY;
 	s = &e->sources[e->partner];
-	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || !s->proven || s->failing)
+	if (!source_is_usable(s) || s->skip_until_ms > e->last_ms || s->conduct != CONDUCT_DELIVERS)
 		return SOURCE_NOBODY;
 	return e->partner;
 }
@@ -91,7 +93,7 @@ static bool has_not_been_tried(const struct engine *e, unsigned partner)
 {
 	const struct source *s = &e->sources[partner];
 
-	if (s->proven || s->failing || s->skip_until_ms > e->last_ms)
+	if (s->conduct != CONDUCT_UNKNOWN || s->skip_until_ms > e->last_ms)
 		return false;
 	for (unsigned i = 0; i < SLOTS_MAX; i++)
 		if (e->slots[i].used && (e->slots[i].source == partner || e->slots[i].cancelling))

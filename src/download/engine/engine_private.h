@@ -74,7 +74,7 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out);
 /* Was the request that ended refused only because of others beside or before it? Then it is no
  * failure of the source. last: there is no other source. */
 bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
-			const struct engine_event *event, bool last);
+			const struct engine_request_end *end, bool last);
 /* Is there no other source that can be asked now? */
 bool engine_is_last(const struct engine *e, unsigned source);
 void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out);

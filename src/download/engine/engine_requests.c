@@ -59,35 +59,71 @@ bool engine_is_last(const struct engine *e, unsigned source)
 	return true;
 }
 
-static int first_source(const struct engine *e, bool some_pieces, bool no_range)
-{
-	for (unsigned i = 0; i < e->n_sources; i++) {
-		const struct source *s = &e->sources[i];
+/* What a source can be used for. */
+enum use {
+	USE_RANGES,      /* it has the image, and serves ranges of it */
+	USE_WHOLE_FILE,  /* it has the image, and serves it only from beginning to end */
+	USE_SOME_PIECES, /* it has only some pieces yet, and serves ranges of them */
+};
 
-		if (can_be_asked(e, i) && (s->pieces != NULL) == some_pieces &&
-		    s->no_range == no_range)
-			return (int)i;
+static bool is_for(const struct source *s, enum use use)
+{
+	switch (use) {
+	case USE_RANGES:
+		return !s->pieces && !s->no_range;
+	case USE_WHOLE_FILE:
+		return !s->pieces && s->no_range;
+	case USE_SOME_PIECES:
+		return s->pieces && !s->no_range;
 	}
+	return false;
+}
+
+static int first_source(const struct engine *e, enum use use)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (can_be_asked(e, i) && is_for(&e->sources[i], use))
+			return (int)i;
 	return SOURCE_NOBODY;
 }
 
-/* The download stays with a source as long as it can; one without ranges is used only where
- * none with ranges is left. */
+/* The download stays with a source as long as it can; with one that serves no ranges only while
+ * ranged, the first that does, is SOURCE_NOBODY. */
+static bool may_stay(const struct engine *e, int ranged)
+{
+	const struct source *s;
+
+	if (e->active == SOURCE_NOBODY || !can_be_asked(e, (unsigned)e->active))
+		return false;
+	s = &e->sources[e->active];
+	return is_for(s, USE_RANGES) || (is_for(s, USE_WHOLE_FILE) && ranged == SOURCE_NOBODY);
+}
+
+/* Soon after the question a better source may still answer: it is waited for a moment. */
+static bool is_too_early_for(const struct engine *e, unsigned source)
+{
+	return e->last_ms < e->asked_ms + FAILOVER_GRACE_MS && engine_is_awaited(e, source);
+}
+
+static int next_source(const struct engine *e, int ranged)
+{
+	int next = ranged != SOURCE_NOBODY ? ranged : first_source(e, USE_WHOLE_FILE);
+
+	if (next != SOURCE_NOBODY && is_too_early_for(e, (unsigned)next))
+		return SOURCE_NOBODY;
+	return next;
+}
+
 static void choose_sources(struct engine *e, struct engine_actions *out)
 {
-	int ranged = first_source(e, false, false);
+	int ranged = first_source(e, USE_RANGES);
 
-	e->partner = first_source(e, true, false);
-	if (e->active != SOURCE_NOBODY && can_be_asked(e, (unsigned)e->active) &&
-	    !e->sources[e->active].pieces &&
-	    (!e->sources[e->active].no_range || ranged == SOURCE_NOBODY))
+	e->partner = first_source(e, USE_SOME_PIECES);
+	if (may_stay(e, ranged))
 		return;
 	if (e->active != SOURCE_NOBODY)
 		engine_cancel_requests(e, e->active, out);
-	e->active = ranged != SOURCE_NOBODY ? ranged : first_source(e, false, true);
-	if (e->active != SOURCE_NOBODY && e->last_ms < e->asked_ms + FAILOVER_GRACE_MS &&
-	    engine_is_awaited(e, (unsigned)e->active))
-		e->active = SOURCE_NOBODY;
+	e->active = next_source(e, ranged);
 }
 
 static unsigned requests_of(const struct engine *e, unsigned source)
@@ -102,7 +138,7 @@ static unsigned requests_of(const struct engine *e, unsigned source)
 static bool partner_fails(const struct engine *e)
 {
 	return e->partner != SOURCE_NOBODY && e->active != SOURCE_NOBODY &&
-	       e->limits.concurrency > 1 && e->sources[e->partner].failing;
+	       e->limits.concurrency > 1 && source_fails(&e->sources[e->partner]);
 }
 
 /* The partner does not take all requests: should it stall, the others go on. One that fails keeps a
@@ -136,9 +172,10 @@ static bool may_be_asked_more(const struct engine *e, unsigned source)
 		return false;
 	if (s->no_range)
 		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
-	if (s->failing && engine_is_last(e, source))
+	if (source_fails(s) && engine_is_last(e, source))
 		return requests_of(e, source) == 0 && s->rest_until_ms <= e->last_ms;
-	if ((!s->proven || s->allowance.answers < 2) && !s->failing)
+	if (s->conduct == CONDUCT_UNKNOWN ||
+	    (s->conduct == CONDUCT_DELIVERS && s->allowance.answers < 2))
 		return requests_of(e, source) == 0;
 	return true;
 }
@@ -182,7 +219,7 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 				 ? PICK_ASCENDING
 				 : e->limits.order,
 		.want = in_order ? all_in_order(e) : MIN(length, share),
-		.cap = smaller_cap(s->proven ? 0 : PROBE_BYTES, s->length_limit),
+		.cap = smaller_cap(source_is_proven(s) ? 0 : PROBE_BYTES, s->length_limit),
 	};
 }
 
@@ -196,8 +233,8 @@ static unsigned free_slot(const struct engine *e)
 	return i;
 }
 
-static void ask(struct engine *e, unsigned source, const struct byte_range *range, bool whole,
-		struct engine_actions *out)
+static void ask_for_range(struct engine *e, unsigned source, const struct byte_range *range,
+			  bool whole, struct engine_actions *out)
 {
 	struct source *s = &e->sources[source];
 	unsigned slot = free_slot(e);
@@ -213,7 +250,7 @@ static void ask(struct engine *e, unsigned source, const struct byte_range *rang
 		.beginner = whole ? SOURCE_NOBODY : picker_take(&e->picker, range),
 	};
 	e->in_flight++;
-	if (s->failing && engine_is_last(e, source))
+	if (source_fails(s) && engine_is_last(e, source))
 		s->asked_again++;
 	s->requests++;
 	request = engine_add_action(out, ACTION_REQUEST);
@@ -235,7 +272,7 @@ static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
 			continue;
 		pick = pick_for(e, i);
 		while (may_be_asked_more(e, i) && picker_next_mismatched(&e->picker, &pick, &range))
-			ask(e, i, &range, false, out);
+			ask_for_range(e, i, &range, false, out);
 	}
 }
 
@@ -251,7 +288,7 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 			pick.left = NULL;
 		if (!whole && !picker_next(&e->picker, &pick, &range))
 			return;
-		ask(e, (unsigned)source, &range, whole, out);
+		ask_for_range(e, (unsigned)source, &range, whole, out);
 	}
 }
 
@@ -267,24 +304,40 @@ static void fill_slots(struct engine *e, struct engine_actions *out)
 		ask_source(e, e->active, true, out);
 }
 
-/* Nobody can be asked now. Wait for those that said "later" if it is worth it, or for those
- * that have not answered yet; else the attempt is over. */
-static void wait_or_end(struct engine *e, struct engine_actions *out)
+/* When the first of the sources that said "later" may be asked again; ENGINE_NEVER = none did. */
+static uint64_t skipped_until_ms(const struct engine *e)
 {
 	uint64_t earliest = ENGINE_NEVER;
 
 	for (unsigned i = 0; i < e->n_sources; i++)
 		if (source_is_usable(&e->sources[i]) && is_skipped(e, i))
 			earliest = MIN(earliest, e->sources[i].skip_until_ms);
-	if (earliest == ENGINE_NEVER)
+	return earliest;
+}
+
+/* Those that said "later" are waited for, if all such waits of an attempt stay within
+ * RETRY_AFTER_WAIT_MS. */
+static void decide_whether_to_wait(struct engine *e)
+{
+	uint64_t until_ms = skipped_until_ms(e);
+
+	if (until_ms == ENGINE_NEVER) {
 		e->waiting = false; /* the one waited for was left meanwhile */
-	else if (!e->waiting && e->waited_ms + (earliest - e->last_ms) <= RETRY_AFTER_WAIT_MS) {
-		e->waited_ms += earliest - e->last_ms;
-		e->waiting = true;
-	}
-	if (e->waiting || engine_is_awaited(e, e->n_sources))
 		return;
-	engine_end_attempt(e, out);
+	}
+	if (e->waiting || e->waited_ms + (until_ms - e->last_ms) > RETRY_AFTER_WAIT_MS)
+		return;
+	e->waited_ms += until_ms - e->last_ms;
+	e->waiting = true;
+}
+
+/* Nobody can be asked now. The attempt is over, unless one that said "later" is waited for, or one
+ * has not answered yet. */
+static void wait_or_end(struct engine *e, struct engine_actions *out)
+{
+	decide_whether_to_wait(e);
+	if (!e->waiting && !engine_is_awaited(e, e->n_sources))
+		engine_end_attempt(e, out);
 }
 
 /* The partner is all there is, and is asked for nothing: it rests because it failed, or has
@@ -324,7 +377,7 @@ void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions
 		return;
 	e->sources[s->source].no_range = true;
 	if (nothing_held && e->in_flight == 1 && s->range.first == 0 &&
-	    first_source(e, false, false) == SOURCE_NOBODY) {
+	    first_source(e, USE_RANGES) == SOURCE_NOBODY) {
 		s->whole = true;
 		s->range = picker_take_all(&e->picker);
 		engine_add_action(out, ACTION_ACCEPT_WHOLE)->slot = slot;

@@ -59,7 +59,7 @@ void engine_peer_heard(struct engine *e, const struct engine_event *event,
 
 	if (e->state != ENGINE_WAITING_PEER)
 		return;
-	switch (event->peer) {
+	switch (event->peer.how) {
 	case PEER_NOTHING:
 		e->peer_missed = true;
 		(void)snprintf(e->error, sizeof(e->error), "%s", reason);

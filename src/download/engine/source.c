@@ -24,9 +24,8 @@ void source_init(struct source *s, const char *name, enum source_kind kind)
 void source_begin_attempt(struct source *s, unsigned window)
 {
 	s->window = (struct source_window){.size = window};
-	s->proven = false;
-	s->failing = false;
-	s->broken = false;
+	s->conduct = CONDUCT_UNKNOWN;
+	s->pieces = NULL;
 	s->asked_again = 0;
 	s->skip_until_ms = 0;
 	s->rest_until_ms = 0;
@@ -34,6 +33,14 @@ void source_begin_attempt(struct source *s, unsigned window)
 	allowance_begin_attempt(&s->allowance);
 	if (s->state != SOURCE_EXCLUDED)
 		source_set_state(s, SOURCE_ASKED, "");
+}
+
+void source_begin_anew(struct source *s)
+{
+	source_set_state(s, SOURCE_ASKED, "");
+	s->mismatches = 0;
+	s->past_caches = false;
+	s->no_range = false;
 }
 
 void source_set_state(struct source *s, enum source_state state, const char *reason)
@@ -45,6 +52,16 @@ void source_set_state(struct source *s, enum source_state state, const char *rea
 bool source_is_usable(const struct source *s)
 {
 	return s->state == SOURCE_AVAILABLE;
+}
+
+bool source_is_proven(const struct source *s)
+{
+	return s->conduct == CONDUCT_DELIVERS || s->conduct == CONDUCT_STUMBLES;
+}
+
+bool source_fails(const struct source *s)
+{
+	return s->conduct == CONDUCT_STUMBLES || s->conduct == CONDUCT_FAILS;
 }
 
 static unsigned window_failures(const struct source_window *w)
@@ -64,8 +81,7 @@ static bool is_success(enum request_outcome outcome, uint64_t bytes, uint32_t pi
 static void record_success(struct source *s, enum request_outcome outcome, uint64_t bytes)
 {
 	s->window.history <<= 1;
-	s->proven = true;
-	s->failing = false;
+	s->conduct = CONDUCT_DELIVERS;
 	s->asked_again = 0;
 	if (outcome == REQUEST_CUT && (s->length_limit == 0 || bytes < s->length_limit))
 		s->length_limit = bytes;
@@ -74,8 +90,19 @@ static void record_success(struct source *s, enum request_outcome outcome, uint6
 static void record_failure(struct source *s)
 {
 	s->window.history = s->window.history << 1 | 1;
-	s->failing = true;
+	s->conduct = source_is_proven(s) ? CONDUCT_STUMBLES : CONDUCT_FAILS;
 	s->failures++;
+}
+
+/* What the failure of a source that is available makes of it. */
+static enum source_state state_after_failure(struct source *s, enum request_outcome outcome)
+{
+	if (outcome == REQUEST_BAD_PIECE && ++s->mismatches >= 2)
+		return SOURCE_EXCLUDED;
+	if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED ||
+	    2 * window_failures(&s->window) > s->window.size)
+		return SOURCE_BROKEN;
+	return SOURCE_AVAILABLE;
 }
 
 enum source_state source_record(struct source *s, enum request_outcome outcome, uint64_t bytes,
@@ -96,14 +123,9 @@ enum source_state source_record(struct source *s, enum request_outcome outcome, 
 		return s->state;
 	/* The next attempt may ask it for the whole file, if nobody else has ranges. One that has
 	 * served ranges just before only stumbled. */
-	if (outcome == REQUEST_LIED && !s->proven)
+	if (outcome == REQUEST_LIED && !source_is_proven(s))
 		s->no_range = true;
-	if (outcome == REQUEST_BAD_PIECE && ++s->mismatches >= 2)
-		s->state = SOURCE_EXCLUDED;
-	else if (outcome == REQUEST_REFUSED || outcome == REQUEST_LIED ||
-		 2 * window_failures(&s->window) > s->window.size)
-		s->state = SOURCE_UNAVAILABLE;
-	s->broken = s->state != SOURCE_AVAILABLE;
+	s->state = state_after_failure(s, outcome);
 	return s->state;
 }
 

@@ -1,6 +1,6 @@
 /* source.h - where an image can come from, and whether that source can be trusted to deliver.
  *
- * Pure. A source becomes unavailable when more than half of its last requests (a window) failed
+ * Pure. A source is broken when more than half of its last requests (a window) failed
  * (docs/download.md, "Judge"). It stays so until source_begin_attempt(). A source that lied about
  * the image is excluded for the whole download.
  *
@@ -15,9 +15,8 @@
 #include "base/settings.h"
 #include "download/engine/allowance.h"
 
-#define SOURCES_MAX                                                                                \
-	64 /* each mirror is one: the model allows 60, and two conductors and a peer               \
-	    */
+/* Each mirror is one: the model allows 60, and two conductors and a peer. */
+#define SOURCES_MAX        64
 #define SOURCE_NAME_SIZE   72 /* "<name>/<number>" of a mirror */
 #define SOURCE_REASON_SIZE 256
 
@@ -30,7 +29,9 @@
 enum source_state {
 	SOURCE_ASKED, /* not answered yet in this attempt */
 	SOURCE_AVAILABLE,
-	SOURCE_UNAVAILABLE, /* not used again in this attempt: see reason */
+	SOURCE_UNAVAILABLE, /* gave no answer that can be used: see reason */
+	SOURCE_BROKEN,      /* its requests failed, so it is not used again in this attempt: see
+			       reason */
 	SOURCE_EXCLUDED,    /* not used again for this download: see reason */
 	SOURCE_NO_VERSION,  /* answered, and does not have the version */
 };
@@ -49,6 +50,14 @@ enum request_outcome {
 	REQUEST_NEUTRAL,     /* says nothing about the source: cancelled, or our own trouble */
 };
 
+/* How its requests went in this attempt. */
+enum source_conduct {
+	CONDUCT_UNKNOWN,  /* none has ended yet */
+	CONDUCT_DELIVERS, /* the last one succeeded */
+	CONDUCT_STUMBLES, /* the last one failed, but one succeeded before */
+	CONDUCT_FAILS,    /* all failed */
+};
+
 struct source_window {
 	unsigned size;    /* requests looked back on, 2..64 */
 	uint64_t history; /* one bit a request, newest lowest, 1 = failed */
@@ -62,9 +71,7 @@ struct source {
 
 	struct source_window window;
 	bool no_range; /* is asked only for the whole file: it serves no ranges, or wrong ones */
-	bool proven;   /* a request succeeded in this attempt */
-	bool failing;  /* the last finished request failed */
-	bool broken;   /* unavailable because of its requests, not of its answer at discovery */
+	enum source_conduct conduct;
 	unsigned asked_again;   /* requests made while it fails and no other source is left */
 	uint64_t skip_until_ms; /* what Retry-After asked for */
 	uint64_t rest_until_ms; /* until when it rests: it fails, and no other source is left */
@@ -91,8 +98,12 @@ bool source_offers_only_imported(enum config_role role, enum access_mode mode,
 
 void source_init(struct source *s, const char *name, enum source_kind kind);
 
-/* Fresh window; excluded stays excluded, and no-range stays known. */
+/* Fresh window, and nothing is known of its pieces; excluded stays excluded, and no-range stays
+ * known. */
 void source_begin_attempt(struct source *s, unsigned window);
+
+/* The download is asked for again after it ended: what it knew of the source is forgotten. */
+void source_begin_anew(struct source *s);
 
 /* Count one finished request that brought bytes. piece_size decides what a cut is worth.
  * Returns the state it leaves the source in. */
@@ -109,6 +120,12 @@ uint64_t source_request_length(const struct source *s);
 uint64_t source_backoff_ms(const struct source *s);
 
 void source_set_state(struct source *s, enum source_state state, const char *reason);
+
+/* Did a request succeed in this attempt? */
+bool source_is_proven(const struct source *s);
+
+/* Did the last request that ended fail? */
+bool source_fails(const struct source *s);
 
 /* Has it answered that it has the version, and may it be asked in this attempt? */
 bool source_is_usable(const struct source *s);
