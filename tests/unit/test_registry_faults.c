@@ -62,6 +62,7 @@ static void enrol_own_device(void *argument)
 		.jti = WORLD_JTI,
 		.mode = ONBOARDING_PSK_ONLY,
 		.secret = span_of_string(WORLD_SECRET),
+		.pin.kind = REGISTRY_PIN_SSH_KEY,
 		.ssh_key = span_of(c->ssh_key, sizeof(c->ssh_key)),
 	};
 	struct registry_decision decision;
