@@ -30,13 +30,39 @@ static unsigned count_words(const struct command *command)
 	return n;
 }
 
-/* Does the command begin with the first n words as they were resolved? */
-static bool begins_with(const struct command *command, const char *const *resolved, unsigned n)
+/* How far the typed words have led into the table: each as the table writes it. */
+struct path {
+	const struct command *commands;
+	size_t n_commands;
+	const char *words[WORDS_MAX];
+	unsigned n;
+};
+
+static bool is_on_path(const struct command *command, const struct path *path)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (!command->words[i] || strcmp(command->words[i], resolved[i]) != 0)
+	for (unsigned i = 0; i < path->n; i++)
+		if (!command->words[i] || strcmp(command->words[i], path->words[i]) != 0)
 			return false;
 	return true;
+}
+
+/* The word that follows the path in the command at index i. NULL: the command ends there, or it
+ * is not on the path. */
+static const char *next_word(const struct path *path, size_t i)
+{
+	const struct command *command = &path->commands[i];
+
+	return is_on_path(command, path) ? command->words[path->n] : NULL;
+}
+
+/* The command that ends where the path ends. */
+static const struct command *find_command(const struct path *path)
+{
+	for (size_t i = 0; i < path->n_commands; i++)
+		if (count_words(&path->commands[i]) == path->n &&
+		    is_on_path(&path->commands[i], path))
+			return &path->commands[i];
+	return NULL;
 }
 
 static bool is_listed(const char *list, const char *word)
@@ -47,72 +73,77 @@ static bool is_listed(const char *list, const char *word)
 	return at && (at == list || at[-1] == ' ') && (at[length] == ',' || at[length] == '\0');
 }
 
-static void add_to_list(char *list, size_t size, const char *word)
+/* Returns whether the word is new in the list. */
+static bool add_to_list(char *list, size_t size, const char *word)
 {
 	size_t used = strlen(list);
 
-	if (!is_listed(list, word))
-		(void)snprintf(list + used, size - used, "%s%s", used ? ", " : "", word);
+	if (is_listed(list, word))
+		return false;
+	(void)snprintf(list + used, size - used, "%s%s", used ? ", " : "", word);
+	return true;
 }
 
-/* Which word at position n is meant? NULL with message filled if none or several. */
-static const char *resolve_word(const struct command *commands, size_t n_commands,
-				const char *const *resolved, unsigned n, const char *typed,
-				char *message, size_t message_size)
+/* What a typed word can mean. The members are words of the table; NULL = none. */
+struct meaning {
+	const char *same;       /* the typed word itself */
+	const char *longer;     /* a word that the typed one abbreviates */
+	unsigned n_longer;      /* how many different ones there are */
+	const char *place;      /* a place, where any value may stand */
+	char all_longer[256];   /* for a message */
+	char all_expected[512]; /* likewise: all that may follow the path */
+};
+
+static void compare_word(struct meaning *m, const char *typed, const char *word)
 {
-	const char *found = NULL;
-	const char *place = NULL;
-	bool ambiguous = false;
-	char fitting[256] = "";
-	char possible[512] = "";
-
-	for (size_t i = 0; i < n_commands; i++) {
-		const char *word = commands[i].words[n];
-
-		if (!begins_with(&commands[i], resolved, n) || !word)
-			continue;
-		add_to_list(possible, sizeof(possible), word);
-		if (is_place(word)) {
-			place = word;
-			continue;
-		}
-		if (strcmp(typed, word) == 0)
-			return word;
-		if (!is_prefix(typed, word))
-			continue;
-		ambiguous |= found && strcmp(found, word) != 0;
-		found = word;
-		add_to_list(fitting, sizeof(fitting), word);
+	(void)add_to_list(m->all_expected, sizeof(m->all_expected), word);
+	if (is_place(word)) {
+		m->place = word;
+	} else if (strcmp(typed, word) == 0) {
+		m->same = word;
+	} else if (is_prefix(typed, word)) {
+		m->longer = word;
+		m->n_longer += add_to_list(m->all_longer, sizeof(m->all_longer), word) ? 1 : 0;
 	}
-	if (found && !ambiguous)
-		return found;
-	if (place && !found)
-		return place;
-	if (found)
-		(void)snprintf(message, message_size, "ambiguous word '%s': %s", typed, fitting);
+}
+
+/* Which word of the table is meant? A whole word goes before an abbreviation, and that before a
+ * place. NULL, with message filled, if none or several are possible. */
+static const char *resolve_word(const struct path *path, const char *typed, char *message,
+				size_t message_size)
+{
+	struct meaning m = {0};
+
+	for (size_t i = 0; i < path->n_commands; i++) {
+		const char *word = next_word(path, i);
+
+		if (word)
+			compare_word(&m, typed, word);
+	}
+	if (m.same)
+		return m.same;
+	if (m.n_longer == 1)
+		return m.longer;
+	if (m.n_longer == 0 && m.place)
+		return m.place;
+	if (m.n_longer > 1)
+		(void)snprintf(message, message_size, "ambiguous word '%s': %s", typed,
+			       m.all_longer);
 	else
 		(void)snprintf(message, message_size, "unknown word '%s', expected one of: %s",
-			       typed, possible);
+			       typed, m.all_expected);
 	return NULL;
 }
 
-static const struct command *find_command(const struct command *commands, size_t n_commands,
-					  const char *const *resolved, unsigned n)
+/* Can this word be the next of a longer command? */
+static bool leads_on(const struct path *path, const char *typed)
 {
-	for (size_t i = 0; i < n_commands; i++)
-		if (count_words(&commands[i]) == n && begins_with(&commands[i], resolved, n))
-			return &commands[i];
-	return NULL;
-}
+	for (size_t i = 0; i < path->n_commands; i++) {
+		const char *word = next_word(path, i);
 
-/* Could one more word follow? */
-static bool is_longer_command(const struct command *commands, size_t n_commands,
-			      const char *const *resolved, unsigned n, const char *typed)
-{
-	for (size_t i = 0; i < n_commands; i++)
-		if (begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
-		    (is_place(commands[i].words[n]) || is_prefix(typed, commands[i].words[n])))
+		if (word && (is_place(word) || is_prefix(typed, word)))
 			return true;
+	}
 	return false;
 }
 
@@ -176,51 +207,64 @@ static int parse_pairs(struct invocation *ret, int n_words, char *const *words, 
 	return 0;
 }
 
-static int say_what_follows(const struct command *commands, size_t n_commands,
-			    const char *const *resolved, unsigned n, char *message,
-			    size_t message_size)
+static int say_what_follows(const struct path *path, char *message, size_t message_size)
 {
 	char possible[512] = "";
 
-	for (size_t i = 0; i < n_commands; i++)
-		if (begins_with(&commands[i], resolved, n) && commands[i].words[n])
-			add_to_list(possible, sizeof(possible), commands[i].words[n]);
+	for (size_t i = 0; i < path->n_commands; i++) {
+		const char *word = next_word(path, i);
+
+		if (word)
+			(void)add_to_list(possible, sizeof(possible), word);
+	}
 	(void)snprintf(message, message_size, "the command is not complete, expected: %s",
 		       possible);
 	return -1;
 }
 
+/* Is the last word of the path a place that takes all that follows? */
+static bool ends_in_rest(const struct path *path)
+{
+	return path->n > 0 && takes_the_rest(path->words[path->n - 1]);
+}
+
+/* Follow the typed words through the table, as far as there are words of a command. */
+static int follow_words(struct path *path, struct invocation *ret, int n_words, char *const *words,
+			char *message, size_t message_size)
+{
+	while (path->n < WORDS_MAX && (int)path->n < n_words && !ends_in_rest(path)) {
+		const char *typed = words[path->n];
+		const char *word;
+
+		if (find_command(path) && !leads_on(path, typed))
+			return 0;
+		word = resolve_word(path, typed, message, message_size);
+		if (!word)
+			return -1;
+		if (is_place(word))
+			ret->places[path->n] = typed;
+		path->words[path->n++] = word;
+	}
+	return 0;
+}
+
 int grammar_parse(struct invocation *ret, const struct command *commands, size_t n_commands,
 		  int n_words, char *const *words, char *message, size_t message_size)
 {
-	const char *resolved[WORDS_MAX];
-	unsigned n = 0;
+	struct path path = {.commands = commands, .n_commands = n_commands};
 
 	assert(commands);
-	while (n < WORDS_MAX && (int)n < n_words) {
-		const struct command *whole = find_command(commands, n_commands, resolved, n);
-
-		if (whole && !is_longer_command(commands, n_commands, resolved, n, words[n]))
-			break;
-		resolved[n] = resolve_word(commands, n_commands, resolved, n, words[n], message,
-					   message_size);
-		if (!resolved[n])
-			return -1;
-		if (is_place(resolved[n]))
-			ret->places[n] = words[n];
-		n++;
-		if (takes_the_rest(resolved[n - 1]))
-			break;
-	}
-	ret->command = find_command(commands, n_commands, resolved, n);
+	if (follow_words(&path, ret, n_words, words, message, message_size) < 0)
+		return -1;
+	ret->command = find_command(&path);
 	if (!ret->command)
-		return say_what_follows(commands, n_commands, resolved, n, message, message_size);
-	if (n > 0 && takes_the_rest(resolved[n - 1])) {
-		ret->rest = words + n - 1;
-		ret->n_rest = n_words - (int)n + 1;
+		return say_what_follows(&path, message, message_size);
+	if (ends_in_rest(&path)) {
+		ret->rest = words + path.n - 1;
+		ret->n_rest = n_words - (int)path.n + 1;
 		return 0;
 	}
-	return parse_pairs(ret, n_words - (int)n, words + n, message, message_size);
+	return parse_pairs(ret, n_words - (int)path.n, words + path.n, message, message_size);
 }
 
 const char *invocation_value(const struct invocation *invocation, const char *name)
@@ -288,36 +332,57 @@ static void complete_pairs(const struct command *command, int n_words, char *con
 			(void)fprintf(out, "%s\n", command->pairs[i].name);
 }
 
+/* Follow all words but the last, which is still being typed. Stops before a place that takes the
+ * rest, and where a word is none of the table's. */
+static void follow_finished_words(struct path *path, int n_words, char *const *words)
+{
+	char message[256];
+
+	while (path->n < WORDS_MAX && (int)path->n < n_words - 1) {
+		const char *word = resolve_word(path, words[path->n], message, sizeof(message));
+
+		if (!word || takes_the_rest(word))
+			return;
+		path->words[path->n++] = word;
+	}
+}
+
+static void complete_word(const struct path *path, const char *typed, FILE *out)
+{
+	char printed[512] = "";
+
+	for (size_t i = 0; i < path->n_commands; i++) {
+		const char *word = next_word(path, i);
+
+		if (word && !is_place(word) && is_prefix(typed, word) &&
+		    add_to_list(printed, sizeof(printed), word))
+			(void)fprintf(out, "%s\n", word);
+	}
+}
+
+static bool may_take_the_rest(const struct path *path)
+{
+	for (size_t i = 0; i < path->n_commands; i++) {
+		const char *word = next_word(path, i);
+
+		if (word && takes_the_rest(word))
+			return true;
+	}
+	return false;
+}
+
 void grammar_complete(const struct command *commands, size_t n_commands, int n_words,
 		      char *const *words, grammar_rest_cb rest, FILE *out)
 {
-	const char *resolved[WORDS_MAX];
-	char message[256];
-	char printed[512] = "";
-	unsigned n = 0;
+	struct path path = {.commands = commands, .n_commands = n_commands};
+	const struct command *command;
 
-	while (n < WORDS_MAX && (int)n < n_words - 1) {
-		const char *word = resolve_word(commands, n_commands, resolved, n, words[n],
-						message, sizeof(message));
-
-		if (!word || takes_the_rest(word))
-			break;
-		resolved[n++] = word;
-	}
-	if ((int)n == n_words - 1 && n < WORDS_MAX) {
-		for (size_t i = 0; i < n_commands; i++)
-			if (begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
-			    !is_place(commands[i].words[n]) &&
-			    is_prefix(words[n], commands[i].words[n]))
-				add_to_list(printed, sizeof(printed), commands[i].words[n]);
-		for (char *at = strtok(printed, ", "); at; at = strtok(NULL, ", "))
-			(void)fprintf(out, "%s\n", at);
-	}
-	for (size_t i = 0; rest && i < n_commands; i++)
-		if (n > 0 && begins_with(&commands[i], resolved, n) && commands[i].words[n] &&
-		    takes_the_rest(commands[i].words[n]))
-			rest(n_words - (int)n + 1, words + n - 1, out);
-	for (size_t i = 0; i < n_commands; i++)
-		if (count_words(&commands[i]) == n && begins_with(&commands[i], resolved, n))
-			complete_pairs(&commands[i], n_words - (int)n, words + n, out);
+	follow_finished_words(&path, n_words, words);
+	if ((int)path.n == n_words - 1)
+		complete_word(&path, words[path.n], out);
+	if (rest && path.n > 0 && may_take_the_rest(&path))
+		rest(n_words - (int)path.n + 1, words + path.n - 1, out);
+	command = find_command(&path);
+	if (command)
+		complete_pairs(command, n_words - (int)path.n, words + path.n, out);
 }

@@ -29,23 +29,40 @@ void onboarding_end_attempt(struct onboarding *o)
 	token_attempt_close(o->attempt, on_attempt_closed);
 }
 
-/* The new tunnels replace the old ones, if there are any. The newer file is removed last: if
- * power is cut before, it contains the token that is in force, and so changes nothing. */
+static void take_conductors(struct onboarding_record *record, const struct message_accept *accept)
+{
+	record->n_conductors = accept->n_conductors;
+	memcpy(record->conductors, accept->conductors,
+	       accept->n_conductors * sizeof(accept->conductors[0]));
+}
+
+/* onboarding-next.json has done its work. If it cannot be removed, the next start does it. */
+static void remove_next(struct onboarding *o)
+{
+	struct err err;
+
+	if (onboarding_records_drop_next(&o->records, &err) < 0)
+		onboarding_tell_disk_problem(&err);
+}
+
+/* A conductor has enrolled this router by the token that was tried. Its record becomes the one in
+ * force, and the tunnels to its conductors replace those there were.
+ *
+ * On disk onboarding.json is written first, and onboarding-next.json removed only after that. So
+ * a power cut between them, or a disk that takes no write, leaves at least one file that has the
+ * token: with both, the next start finds the same token in them and changes nothing. */
 static void enrol(struct onboarding *o, const struct message_accept *accept)
 {
-	struct onboarding_record *now = &o->records.now;
-	struct err err;
-	bool is_kept;
+	struct onboarding_record *in_force = &o->records.now;
+	bool is_on_disk;
 
 	onboarding_records_promote(&o->records);
-	now->n_conductors = accept->n_conductors;
-	memcpy(now->conductors, accept->conductors,
-	       accept->n_conductors * sizeof(accept->conductors[0]));
-	is_kept = onboarding_enter(o, now, ONBOARDING_ENROLLED, "");
-	tunnel_set_start(&o->links, now->conductors, now->n_conductors);
-	onboarding_tell_state(o, now);
-	if (is_kept && onboarding_records_drop_next(&o->records, &err) < 0)
-		onboarding_tell_disk_problem(&err);
+	take_conductors(in_force, accept);
+	is_on_disk = onboarding_enter(o, in_force, ONBOARDING_ENROLLED, "");
+	tunnel_set_start(&o->links, in_force->conductors, in_force->n_conductors);
+	onboarding_tell_state(o, in_force);
+	if (is_on_disk)
+		remove_next(o);
 }
 
 static void refuse(struct onboarding *o, const char *reason)

@@ -164,74 +164,32 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	become_disconnected(t);
 }
 
-/* Everything that a configuration file of the machine or of root could bring is named here. */
-static void run_ssh(struct tunnel *t)
+/* Every option that a configuration file of the machine or of root could set is named here, or
+ * in the paths that follow them. */
+static const char *const ssh_options[] = {
+	"-F", "none",
+	"-N", "-T",
+	"-v", "-a",
+	"-x", "-k",
+	"-o", "IdentitiesOnly=yes",
+	"-o", "IdentityAgent=none",
+	"-o", "GlobalKnownHostsFile=/dev/null",
+	"-o", "StrictHostKeyChecking=yes",
+	"-o", "UpdateHostKeys=no",
+	"-o", "VerifyHostKeyDNS=no",
+	"-o", "CheckHostIP=no",
+	"-o", "BatchMode=yes",
+	"-o", "PreferredAuthentications=publickey",
+	"-o", "KexAlgorithms=sntrup761x25519-sha512@openssh.com",
+	"-o", "ExitOnForwardFailure=yes",
+	"-o", "ConnectTimeout=15",
+	"-o", "ServerAliveInterval=15",
+	"-o", "ServerAliveCountMax=3",
+	"-o", "EscapeChar=none",
+};
+
+static void start_ssh(struct tunnel *t, const char *const *argv)
 {
-	const struct tunnel_options *o = &t->options;
-	char key[PATH_SIZE + 32];
-	char known_hosts[PATH_SIZE + 32];
-	char port[8];
-	char remote[PATH_SIZE + 32];
-	char local[64];
-	char us[16];
-	const char *const argv[] = {
-		PROCESS_TIED,
-		us,
-		o->ssh,
-		"-F",
-		"none",
-		"-N",
-		"-T",
-		"-v",
-		"-a",
-		"-x",
-		"-k",
-		"-o",
-		key,
-		"-o",
-		"IdentitiesOnly=yes",
-		"-o",
-		"IdentityAgent=none",
-		"-o",
-		known_hosts,
-		"-o",
-		"GlobalKnownHostsFile=/dev/null",
-		"-o",
-		"StrictHostKeyChecking=yes",
-		"-o",
-		"UpdateHostKeys=no",
-		"-o",
-		"VerifyHostKeyDNS=no",
-		"-o",
-		"CheckHostIP=no",
-		"-o",
-		"BatchMode=yes",
-		"-o",
-		"PreferredAuthentications=publickey",
-		"-o",
-		"KexAlgorithms=sntrup761x25519-sha512@openssh.com",
-		"-o",
-		"ExitOnForwardFailure=yes",
-		"-o",
-		"ConnectTimeout=15",
-		"-o",
-		"ServerAliveInterval=15",
-		"-o",
-		"ServerAliveCountMax=3",
-		"-o",
-		"EscapeChar=none",
-		"-R",
-		remote,
-		"-L",
-		local,
-		"-p",
-		port,
-		"-l",
-		o->user,
-		"--",
-		o->host,
-		NULL,
-	};
 	const struct process_options options = {
 		.argv = argv,
 		.stdio = -1,
@@ -240,18 +198,39 @@ static void run_ssh(struct tunnel *t)
 		.exited = on_exited,
 	};
 
-	(void)snprintf(us, sizeof(us), "%d", getpid());
-	(void)snprintf(key, sizeof(key), "IdentityFile=%s", o->key);
-	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
-	(void)snprintf(port, sizeof(port), "%u", o->port);
-	(void)snprintf(remote, sizeof(remote), "localhost:%u:%s", o->listen_port, o->socket);
-	(void)snprintf(local, sizeof(local), "127.0.0.1:%u:localhost:%u", t->local_port,
-		       o->repository_port);
 	process_start(&t->ssh, t->loop, &options);
 }
 
+/* argv: what stays the same for each conductor, then what names this one. */
+static void run_ssh(struct tunnel *t)
+{
+	const struct tunnel_options *o = &t->options;
+	char us[16];
+	char key[PATH_SIZE + 32];
+	char known_hosts[PATH_SIZE + 32];
+	char remote[PATH_SIZE + 32];
+	char local[64];
+	char port[8];
+	const char *const who_runs[] = {PROCESS_TIED, us, o->ssh};
+	const char *const whereto[] = {"-o", key,  "-o", known_hosts, "-R", remote,  "-L", local,
+				       "-p", port, "-l", o->user,     "--", o->host, NULL};
+	const char *argv[N_ELEMENTS(who_runs) + N_ELEMENTS(ssh_options) + N_ELEMENTS(whereto)];
+
+	(void)snprintf(us, sizeof(us), "%d", getpid());
+	(void)snprintf(key, sizeof(key), "IdentityFile=%s", o->key);
+	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
+	(void)snprintf(remote, sizeof(remote), "localhost:%u:%s", o->listen_port, o->socket);
+	(void)snprintf(local, sizeof(local), "127.0.0.1:%u:localhost:%u", t->local_port,
+		       o->repository_port);
+	(void)snprintf(port, sizeof(port), "%u", o->port);
+	memcpy(argv, who_runs, sizeof(who_runs));
+	memcpy(argv + N_ELEMENTS(who_runs), ssh_options, sizeof(ssh_options));
+	memcpy(argv + N_ELEMENTS(who_runs) + N_ELEMENTS(ssh_options), whereto, sizeof(whereto));
+	start_ssh(t, argv);
+}
+
 /* What ssh needs, on disks and in tables that may be full. */
-static int prepare(struct tunnel *t, struct err *err)
+static int prepare_for_ssh(struct tunnel *t, struct err *err)
 {
 	const struct tunnel_options *o = &t->options;
 	int rc = known_hosts_write(o->known_hosts, o->host, o->port, o->host_keys, o->n_host_keys,
@@ -272,7 +251,7 @@ static void try_to_connect(struct tunnel *t)
 {
 	struct err err;
 
-	if (prepare(t, &err) == 0) {
+	if (prepare_for_ssh(t, &err) == 0) {
 		connect_now(t);
 		return;
 	}
@@ -320,7 +299,7 @@ int tunnel_start(struct tunnel *t, struct err *err)
 	int rc = check_paths(&t->options, &why);
 
 	if (rc == 0)
-		rc = prepare(t, &why);
+		rc = prepare_for_ssh(t, &why);
 	if (rc == -EINVAL) {
 		printable_copy(why.text, t->problem, sizeof(t->problem));
 		return err_set(err, rc, "%s", why.text);
