@@ -128,7 +128,7 @@ static void test_record_comes_back_with_its_token(void **state)
 	record.is_reboot_commanded = true;
 	assert_int_equal(onboarding_record_save(&record, folder, ONBOARDING_FILE, &err), 0);
 	assert_int_equal(onboarding_record_load(&back, folder, ONBOARDING_FILE, &err), 0);
-	assert_string_equal(back.token, record.token);
+	assert_string_equal(back.token->text, record.token->text);
 	assert_string_equal(back.jti, FIRST);
 	assert_string_equal(back.reason, record.reason);
 	assert_string_equal(back.boot_id, record.boot_id);
@@ -140,6 +140,34 @@ static void test_record_comes_back_with_its_token(void **state)
 	onboarding_record_release(&record);
 	onboarding_record_release(&back);
 	test_folder_remove(folder);
+}
+
+/* The attempt shows what the record has read; it may hold it longer than the record does. */
+static void test_token_is_read_once_and_shared(void **state)
+{
+	struct onboarding_record record = router_record(pki_of(state), ONBOARDING_RETRYING, FIRST);
+	struct onboarding_token *token = onboarding_token_hold(record.token);
+	struct onboarding_token *of_disk = NULL;
+	struct err err;
+
+	assert_true(token->is_read);
+	assert_string_equal(token->says.jti, FIRST);
+	assert_int_equal(onboarding_token_new(&of_disk, token->text, &err), 0);
+	assert_false(of_disk->is_read);
+	of_disk->text[0] = '!';
+	assert_int_equal(onboarding_token_read(of_disk, &err), -EBADMSG);
+	assert_false(of_disk->is_read);
+	of_disk->text[0] = token->text[0];
+	assert_int_equal(onboarding_token_read(of_disk, &err), 0);
+	assert_string_equal(of_disk->says.jti, FIRST);
+	/* Not once more. */
+	of_disk->text[0] = '!';
+	assert_int_equal(onboarding_token_read(of_disk, &err), 0);
+	onboarding_token_release(of_disk);
+
+	onboarding_record_release(&record);
+	assert_string_equal(token->says.router, "router1");
+	onboarding_token_release(token);
 }
 
 /* Of what cJSON frees: blocks that have a part of the token in them still. */
@@ -164,7 +192,7 @@ static void test_token_is_wiped(void **state)
 	size_t size;
 	struct err err;
 
-	(void)snprintf(needle, sizeof(needle), "%s", record.token + 100);
+	(void)snprintf(needle, sizeof(needle), "%s", record.token->text + 100);
 	cJSON_InitHooks(&hooks);
 	assert_int_equal(onboarding_record_save(&record, folder, ONBOARDING_FILE, &err), 0);
 	assert_int_equal(onboarding_record_load(&back, folder, ONBOARDING_FILE, &err), 0);
@@ -437,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_has_it_rebooted),
 		cmocka_unit_test(test_which_state_follows),
 		cmocka_unit_test(test_record_comes_back_with_its_token),
+		cmocka_unit_test(test_token_is_read_once_and_shared),
 		cmocka_unit_test(test_token_is_wiped),
 		cmocka_unit_test(test_name_of_a_serial_number),
 		cmocka_unit_test(test_what_power_left),

@@ -70,31 +70,6 @@ static int read_name(const cJSON *json, struct onboarding_record *ret, struct er
 	return err_set(err, -EINVAL, "name: not given, and this machine has none");
 }
 
-int onboarding_document_read_hosts(const cJSON *json, struct onboarding_record *ret,
-				   struct err *err)
-{
-	const cJSON *array;
-	const cJSON *item;
-	int rc = json_get_array(json, "conductor-hosts", &array, err);
-
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		const char *host = cJSON_GetStringValue(item);
-
-		if (ret->n_hosts == ONBOARDING_HOSTS_MAX)
-			return err_set(err, -EINVAL, "conductor-hosts: more than %d",
-				       ONBOARDING_HOSTS_MAX);
-		if (!host || !message_host_is_valid(host))
-			return err_set(err, -EINVAL,
-				       "conductor-hosts: '%s' is neither a name nor an address",
-				       host ? host : "");
-		(void)snprintf(ret->hosts[ret->n_hosts++], MESSAGE_HOST_SIZE, "%s", host);
-	}
-	return ret->n_hosts > 0 ? 0
-				: err_set(err, -EINVAL, "conductor-hosts: expected at least one");
-}
-
 static int read_mode(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
 	const char *mode = "";
@@ -114,26 +89,26 @@ static int read_mode(const cJSON *json, struct onboarding_record *ret, struct er
 	return rc;
 }
 
+/* Only here a token is read that comes in; one from the disk is read when it is shown. */
 static int read_token(const cJSON *json, struct onboarding_record *record, struct err *err)
 {
-	struct token token = {0};
+	const struct token *says;
 	const char *text;
 	int rc = json_get_string(json, TOKEN_MEMBER, TOKEN_SIZE_MAX, &text, err);
 
+	if (rc == 0)
+		rc = onboarding_token_new(&record->token, text, err);
 	if (rc < 0)
 		return rc;
-	rc = token_parse(&token, span_of_string(text), err);
+	rc = onboarding_token_read(record->token, err);
 	if (rc < 0)
 		return err_wrap(err, "%s", TOKEN_MEMBER);
-	if (strcmp(token.router, record->name) != 0)
-		rc = err_set(err, -EINVAL, "%s: it is for router %s, this is %s", TOKEN_MEMBER,
-			     token.router, record->name);
-	(void)snprintf(record->jti, sizeof(record->jti), "%s", token.jti);
-	token_release(&token);
-	if (rc < 0)
-		return rc;
-	record->token = strdup(text);
-	return record->token ? 0 : err_set(err, -ENOMEM, "out of memory");
+	says = &record->token->says;
+	if (strcmp(says->router, record->name) != 0)
+		return err_set(err, -EINVAL, "%s: it is for router %s, this is %s", TOKEN_MEMBER,
+			       says->router, record->name);
+	(void)snprintf(record->jti, sizeof(record->jti), "%s", says->jti);
+	return 0;
 }
 
 int onboarding_document_read(struct onboarding_record *ret, struct span document,
@@ -157,12 +132,14 @@ int onboarding_document_read(struct onboarding_record *ret, struct span document
 	if (rc == 0)
 		rc = read_name(json, &record, err);
 	if (rc == 0)
-		rc = onboarding_document_read_hosts(json, &record, err);
+		rc = onboarding_record_read_hosts(json, &record, err);
 	if (rc == 0)
 		rc = read_token(json, &record, err);
 	json_wipe_free(json);
-	if (rc < 0)
+	if (rc < 0) {
+		onboarding_record_release(&record);
 		return rc;
+	}
 	*ret = record;
 	return 0;
 }

@@ -20,7 +20,3 @@ int onboarding_document_read(struct onboarding_record *ret, struct span document
 /* The name in a file of the kernel, white space at its end removed. false: it has no name that a
  * router may have, and ret is unchanged. */
 bool onboarding_document_name_from_file(const char *path, char ret[TOKEN_NAME_SIZE]);
-
-/* Its conductor-hosts, which the record has under the same name. */
-int onboarding_document_read_hosts(const cJSON *json, struct onboarding_record *ret,
-				   struct err *err);

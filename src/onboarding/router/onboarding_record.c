@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/kept_file.h"
 #include "base/macros.h"
-#include "onboarding/router/onboarding_document.h"
 
 /* A token, eight conductors with their keys, and room. */
 #define RECORD_SIZE_MAX (TOKEN_SIZE_MAX + (64u << 10))
@@ -30,7 +29,8 @@ const char *onboarding_state_name(enum onboarding_state state)
 
 void onboarding_record_forget_token(struct onboarding_record *record)
 {
-	token_text_free(&record->token);
+	onboarding_token_release(record->token);
+	record->token = NULL;
 }
 
 void onboarding_record_release(struct onboarding_record *record)
@@ -130,6 +130,30 @@ static int read_conductor(const cJSON *json, struct message_conductor *ret, stru
 	return read_host_keys(json, ret, err);
 }
 
+int onboarding_record_read_hosts(const cJSON *json, struct onboarding_record *ret, struct err *err)
+{
+	const cJSON *array;
+	const cJSON *item;
+	int rc = json_get_array(json, "conductor-hosts", &array, err);
+
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach (item, array) {
+		const char *host = cJSON_GetStringValue(item);
+
+		if (ret->n_hosts == ONBOARDING_HOSTS_MAX)
+			return err_set(err, -EINVAL, "conductor-hosts: more than %d",
+				       ONBOARDING_HOSTS_MAX);
+		if (!host || !message_host_is_valid(host))
+			return err_set(err, -EINVAL,
+				       "conductor-hosts: '%s' is neither a name nor an address",
+				       host ? host : "");
+		(void)snprintf(ret->hosts[ret->n_hosts++], MESSAGE_HOST_SIZE, "%s", host);
+	}
+	return ret->n_hosts > 0 ? 0
+				: err_set(err, -EINVAL, "conductor-hosts: expected at least one");
+}
+
 static int read_state(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
 	const char *text = "";
@@ -182,10 +206,7 @@ static int read_optional(const cJSON *json, struct onboarding_record *ret, struc
 	copy_member(json, "reason", ret->reason, sizeof(ret->reason));
 	copy_member(json, "jti", ret->jti, sizeof(ret->jti));
 	copy_member(json, "boot-id", ret->boot_id, sizeof(ret->boot_id));
-	if (!token)
-		return 0;
-	ret->token = strdup(token);
-	return ret->token ? 0 : err_set(err, -ENOMEM, "out of memory");
+	return token ? onboarding_token_new(&ret->token, token, err) : 0;
 }
 
 static int parse(const cJSON *json, struct onboarding_record *ret, struct err *err)
@@ -197,7 +218,7 @@ static int parse(const cJSON *json, struct onboarding_record *ret, struct err *e
 		rc = json_get_string(json, "name", TOKEN_NAME_SIZE - 1, &text, err);
 	if (rc == 0) {
 		(void)snprintf(ret->name, sizeof(ret->name), "%s", text);
-		rc = onboarding_document_read_hosts(json, ret, err);
+		rc = onboarding_record_read_hosts(json, ret, err);
 	}
 	if (rc == 0)
 		rc = json_get_string(json, "minimum-mode", 16, &text, err);
@@ -272,7 +293,8 @@ cJSON *onboarding_record_to_json(const struct onboarding_record *record)
 /* What nobody is shown. */
 static bool add_private(cJSON *json, const struct onboarding_record *record)
 {
-	return (!record->token || cJSON_AddStringToObject(json, TOKEN_MEMBER, record->token)) &&
+	return (!record->token ||
+		cJSON_AddStringToObject(json, TOKEN_MEMBER, record->token->text)) &&
 	       (!record->boot_id[0] || cJSON_AddStringToObject(json, "boot-id", record->boot_id)) &&
 	       (!record->is_reboot_commanded || cJSON_AddTrueToObject(json, "reboot-commanded"));
 }

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"
-#include "onboarding/token.h"
+#include "onboarding/router/onboarding_token.h"
 
 #define ONBOARDING_FILE        "onboarding.json"
 #define ONBOARDING_NEXT_FILE   "onboarding-next.json"
@@ -49,7 +49,7 @@ struct onboarding_record {
 	size_t n_hosts;
 	enum onboarding_mode minimum_mode;
 	char jti[TOKEN_JTI_SIZE]; /* the token's number, also after the token is gone; "" = none */
-	char *token;              /* owned; NULL = gone */
+	struct onboarding_token *token;      /* held; NULL = gone */
 	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying; of a reboot that failed */
 	struct message_conductor conductors[MESSAGE_CONDUCTORS_MAX];
 	size_t n_conductors;
@@ -72,3 +72,7 @@ int onboarding_record_save(const struct onboarding_record *record, const char *d
 
 /* GET /v1/onboarding: without the token. */
 cJSON *onboarding_record_to_json(const struct onboarding_record *record);
+
+/* Fills ret->hosts from the member conductor-hosts: 1 to ONBOARDING_HOSTS_MAX names or addresses.
+ * A record has them as the document of an operator has them. -EINVAL. */
+int onboarding_record_read_hosts(const cJSON *json, struct onboarding_record *ret, struct err *err);

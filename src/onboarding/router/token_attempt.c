@@ -11,7 +11,7 @@
 
 struct token_attempt {
 	struct token_attempt_options options;
-	struct token token;
+	struct onboarding_token *token; /* held */
 	char hosts[ONBOARDING_HOSTS_MAX][MESSAGE_HOST_SIZE];
 	char reasons[ONBOARDING_HOSTS_MAX][ONBOARDING_REASON_SIZE]; /* of each: told of last */
 	size_t n_hosts;
@@ -49,7 +49,7 @@ static void retry_later(struct token_attempt *a, const char *reason)
 
 static void release(struct token_attempt *a)
 {
-	token_release(&a->token);
+	onboarding_token_release(a->token);
 	free(a);
 }
 
@@ -95,7 +95,7 @@ static void handshake(struct token_attempt *a)
 		.loop = a->options.loop,
 		.host = a->hosts[a->host],
 		.port = config->port,
-		.token = &a->token,
+		.token = &a->token->says,
 		.asset_id = a->asset_id,
 		.minimum_mode = a->minimum_mode,
 		.tcti = config->tcti,
@@ -112,34 +112,33 @@ static void handshake(struct token_attempt *a)
 		a->parts++;
 }
 
-/* ret_asset_id: whose; borrowed of either. */
-static int read_token(struct token *ret, const char *text, const char *configured,
-		      const char **ret_asset_id, struct err *err)
+/* As which of the token's nodes to come: the configured one, else the only one. *ret is borrowed of
+ * either. */
+static int choose_asset_id(const struct onboarding_record *record, const char *configured,
+			   const char **ret, struct err *err)
 {
+	const struct token *says;
 	int rc;
 
-	if (!text)
+	if (!record->token)
 		return err_set(err, -ENOENT, "its token is not on the disk any more");
-	rc = token_parse(ret, span_of_string(text), err);
+	rc = onboarding_token_read(record->token, err);
 	if (rc < 0)
 		return rc;
-	if (!configured && ret->n_asset_ids != 1)
+	says = &record->token->says;
+	if (!configured && says->n_asset_ids != 1)
 		return err_set(err, -ENODATA,
 			       "the token is for %zu nodes: configure this one's asset-id, and "
 			       "restart stewardd",
-			       ret->n_asset_ids);
-	*ret_asset_id = configured ? configured : ret->asset_ids[0];
+			       says->n_asset_ids);
+	*ret = configured ? configured : says->asset_ids[0];
 	return 0;
 }
 
 int token_attempt_check(const char *asset_id, const struct onboarding_record *record,
 			struct err *err)
 {
-	struct token token = {0};
-	int rc = read_token(&token, record->token, asset_id, &asset_id, err);
-
-	token_release(&token);
-	return rc;
+	return choose_asset_id(record, asset_id, &asset_id, err);
 }
 
 int token_attempt_start(struct token_attempt **ret, const struct token_attempt_options *options,
@@ -152,11 +151,12 @@ int token_attempt_start(struct token_attempt **ret, const struct token_attempt_o
 	if (!a)
 		return err_set(err, -ENOMEM, "out of memory");
 	a->options = *options;
-	rc = read_token(&a->token, record->token, options->asset_id, &a->asset_id, err);
+	rc = choose_asset_id(record, options->asset_id, &a->asset_id, err);
 	if (rc < 0) {
 		release(a);
 		return rc;
 	}
+	a->token = onboarding_token_hold(record->token);
 	memcpy(a->hosts, record->hosts, sizeof(a->hosts));
 	a->n_hosts = record->n_hosts;
 	(void)onboarding_mode_from_name(options->config->minimum_mode, &configured);

@@ -31,8 +31,8 @@ struct token_attempt_options {
 	void *owner;
 };
 
-/* Copies the token, hosts and minimum mode of the record. told does not come inside this call.
- * Errors: those of token_attempt_check(). */
+/* Holds the token, and copies hosts and minimum mode of the record. told does not come inside this
+ * call. Errors: those of token_attempt_check(). */
 int token_attempt_start(struct token_attempt **ret, const struct token_attempt_options *options,
 			const struct onboarding_record *record, struct err *err);
 /* Could an attempt be started? -ENOENT: the token is gone, and only a new one helps. The other
