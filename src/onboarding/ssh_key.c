@@ -1,7 +1,10 @@
 #include "onboarding/ssh_key.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 
+#include "base/base64.h"
 #include "base/macros.h"
 
 /* Type names and how many fields follow. */
@@ -54,4 +57,23 @@ bool ssh_key_is_ed25519(struct span blob)
 	const char *type = ssh_key_type(blob);
 
 	return blob.size == SSH_KEY_ED25519_SIZE && type && strcmp(type, "ssh-ed25519") == 0;
+}
+
+int ssh_key_from_line(const char *line, uint8_t ret[SSH_KEY_ED25519_SIZE])
+{
+	static const char type[] = "ssh-ed25519 ";
+	uint8_t *blob = NULL;
+	size_t size = 0;
+	int rc;
+
+	if (strncmp(line, type, strlen(type)) != 0)
+		return -EINVAL;
+	line += strlen(type);
+	rc = base64_decode(span_of(line, strcspn(line, " \n")), &blob, &size);
+	if (rc == -EBADMSG || (rc == 0 && !ssh_key_is_ed25519(span_of(blob, size))))
+		rc = -EINVAL;
+	if (rc == 0)
+		memcpy(ret, blob, SSH_KEY_ED25519_SIZE);
+	free(blob);
+	return rc;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/span.h"
 
@@ -17,3 +18,7 @@ bool ssh_key_is_ed25519(struct span blob);
 /* The type that a blob names: ssh-ed25519, ecdsa-sha2-nistp256, 384, 521 or ssh-rsa; NULL = none of
  * them, or its fields do not end where the blob does. */
 const char *ssh_key_type(struct span blob);
+
+/* The blob of a line as it is in a .pub file: "ssh-ed25519 AAAA... comment". -EINVAL: it is no
+ * such key; -ENOMEM. */
+int ssh_key_from_line(const char *line, uint8_t ret[SSH_KEY_ED25519_SIZE]);

@@ -67,12 +67,44 @@ static void test_too_large(void **state)
 	assert_null(ssh_key_type(span_of(key, SSH_KEY_SIZE_MAX + 1)));
 }
 
+/* As ssh-keygen writes it, and what is not so. */
+static void test_line(void **state)
+{
+	static const char base64[] =
+		"AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+	static const struct {
+		const char *before;
+		const char *after;
+		bool good;
+	} rows[] = {
+		{"ssh-ed25519 ", " steward\n", true}, {"ssh-ed25519 ", "\n", true},
+		{"ssh-ed25519 ", "", true},           {"ssh-rsa ", " steward\n", false},
+		{"ssh-ed25519  ", "\n", false},       {"ssh-ed25519 ", "AAAA\n", false},
+		{"ssh-ed25519 !", "\n", false},       {"", "", false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		uint8_t key[SSH_KEY_ED25519_SIZE] = {0};
+		char line[256];
+		int rc;
+
+		(void)snprintf(line, sizeof(line), "%s%s%s", rows[i].before, base64, rows[i].after);
+		rc = ssh_key_from_line(line, key);
+		if (rc != (rows[i].good ? 0 : -EINVAL))
+			fail_msg("row %u: %d", i, rc);
+		/* 0, 1, 2 ... 31 are its last bytes. */
+		assert_int_equal(key[SSH_KEY_ED25519_SIZE - 1], rows[i].good ? 31 : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_ed25519),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

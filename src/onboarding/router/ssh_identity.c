@@ -5,35 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/atomic_file.h"
-#include "base/base64.h"
 #include "base/kept_file.h"
 #include "base/macros.h"
-#include "base/process.h"
+#include "onboarding/ssh_keygen.h"
 
-#define PUBLIC_SIZE_MAX   4096
-#define PRIVATE_SIZE_MAX  4096
-#define KEYGEN_TIMEOUT_MS 30000
-
-static int run_keygen(const char *beside, struct err *err)
-{
-	const char *const argv[] = {"ssh-keygen", "-q",      "-t", "ed25519", "-N", "",
-				    "-C",         "steward", "-f", beside,    NULL};
-	const struct process_command command = {
-		.argv = argv,
-		.fd = -1,
-		.timeout_ms = KEYGEN_TIMEOUT_MS,
-	};
-	struct process_result result;
-	int rc = process_run(&command, &result, err);
-
-	if (rc == 0 && result.exit_status != 0)
-		rc = err_set(err, -EIO, "ssh-keygen: exit status %d: %s", result.exit_status,
-			     result.last_line);
-	return rc;
-}
+#define PUBLIC_SIZE_MAX 4096
 
 /* Where the key is. */
 struct place {
@@ -56,60 +34,18 @@ static int place_of(const char *path, struct place *ret, struct err *err)
 	return 0;
 }
 
-static int keep(const char *directory, const char *name, const char *from, struct err *err)
-{
-	char *text = NULL;
-	size_t size = 0;
-	int rc = file_read_regular(from, PRIVATE_SIZE_MAX, &text, &size, err);
-
-	if (rc == 0)
-		rc = kept_file_write(directory, name, span_of(text, size), err);
-	if (text)
-		explicit_bzero(text, size);
-	free(text);
-	return rc;
-}
-
 /* The private key is there only once it is whole, and its public half before it. */
-static int make(const char *path, const struct place *place, struct err *err)
+static int make_key(const char *path, const struct place *place, struct err *err)
 {
-	char beside[PATH_MAX];
-	char beside_public[PATH_MAX];
-	int rc;
+	_cleanup_(ssh_key_pair_release) struct ssh_key_pair pair = {0};
+	int rc = ssh_keygen_make(path, "steward", &pair, err);
 
-	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside) ||
-	    (size_t)snprintf(beside_public, sizeof(beside_public), "%s.pub", beside) >=
-		    sizeof(beside_public))
-		return err_set(err, -ENAMETOOLONG, "%s: path too long", path);
-	(void)unlink(beside);
-	(void)unlink(beside_public);
-	rc = run_keygen(beside, err);
 	if (rc == 0)
-		rc = keep(place->directory, place->public, beside_public, err);
+		rc = kept_file_write(place->directory, place->public,
+				     span_of(pair.public, pair.public_size), err);
 	if (rc == 0)
-		rc = keep(place->directory, place->name, beside, err);
-	(void)unlink(beside);
-	(void)unlink(beside_public);
-	return rc;
-}
-
-/* "ssh-ed25519 AAAA… comment" */
-static int parse(const char *text, uint8_t ret[SSH_KEY_ED25519_SIZE])
-{
-	static const char type[] = "ssh-ed25519 ";
-	uint8_t *blob = NULL;
-	size_t size = 0;
-	int rc = -EINVAL;
-
-	if (strncmp(text, type, strlen(type)) != 0)
-		return rc;
-	text += strlen(type);
-	if (base64_decode(span_of(text, strcspn(text, " \n")), &blob, &size) == 0 &&
-	    ssh_key_is_ed25519(span_of(blob, size))) {
-		memcpy(ret, blob, SSH_KEY_ED25519_SIZE);
-		rc = 0;
-	}
-	free(blob);
+		rc = kept_file_write(place->directory, place->name,
+				     span_of(pair.private, pair.private_size), err);
 	return rc;
 }
 
@@ -134,13 +70,13 @@ int ssh_identity_provide(const char *path, uint8_t ret[SSH_KEY_ED25519_SIZE], st
 		return rc;
 	rc = kept_file_check(place.directory, place.name, err);
 	if (rc == -ENOENT)
-		rc = make(path, &place, err);
+		rc = make_key(path, &place, err);
 	if (rc == 0)
 		rc = directory_sync(place.directory, err);
 	if (rc == 0)
 		rc = kept_file_read(place.directory, place.public, PUBLIC_SIZE_MAX, &text, &size,
 				    err);
-	if (rc == 0 && parse(text, ret) < 0)
+	if (rc == 0 && ssh_key_from_line(text, ret) < 0)
 		rc = err_set(err, -EINVAL, "%s.pub: expected an ssh-ed25519 key", path);
 	free(text);
 	return rc;
