@@ -16,7 +16,7 @@
 #include "integrity/recovery.h"
 #include "integrity/sealed_directory.h"
 #include "integrity/tpm_child_retry.h"
-#include "integrity/unlock.h"
+#include "integrity/unseal.h"
 
 /* Shared with the child that speaks to the TPM. */
 struct adding {

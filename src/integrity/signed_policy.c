@@ -28,7 +28,7 @@ int signed_policy_digest(const struct signed_policy *p, TPM2B_DIGEST *ret)
 	const struct nv_condition condition = not_ended(p);
 	TPM2B_DIGEST digest = {0};
 
-	if (wrapping_key_policy(&p->pcrs, &digest) < 0 ||
+	if (pcr_policy_digest(&p->pcrs, &digest) < 0 ||
 	    nv_condition_extend(&condition, &digest) < 0)
 		return -ENOMEM;
 	*ret = digest;
@@ -161,7 +161,7 @@ int signed_policy_authorize(struct tpm *t, const struct tpm_object *session,
 {
 	const struct nv_condition condition = not_ended(p);
 	TSS2_RC tss_rc;
-	int rc = wrapping_key_authorize(t, session, &p->pcrs, err);
+	int rc = pcr_policy_authorize(t, session, &p->pcrs, err);
 
 	if (rc == 0)
 		rc = nv_condition_authorize(t, session, &condition, err);

@@ -15,7 +15,7 @@
 #pragma once
 
 #include "base/span.h"
-#include "integrity/wrapping_key.h"
+#include "integrity/pcr_policy.h"
 
 #define SIGNED_POLICY_VERSION   1
 #define SIGNED_POLICY_NAME_SIZE 64

@@ -14,28 +14,13 @@
 
 #include <stdbool.h>
 
-#include "integrity/nv_counter.h"
-#include "integrity/policy_authority.h"
+#include "integrity/pcr_policy.h"
 #include "tpm/tpm.h"
 
 #define SRK_HANDLE   0x81000001 /* TCG TPM v2.0 Provisioning Guidance, 7.5.1 */
 #define SRK_SIZE_MAX 1024       /* serialized: handle, Name and public area */
 #define WRAPPED_SIZE 256        /* RSA-2048 */
 #define KEY_HANDLES  2
-
-struct signed_policy;
-
-/* Which PCRs, and what they must be. */
-struct pcr_policy {
-	TPM2_ALG_ID bank;
-	uint32_t mask; /* 0 = none */
-	struct tpm_pcr_values values;
-	/* If set, bank, mask and values only tell what they were; what opens is a policy that the
-	 * authority has signed, and by is the one that is tried. */
-	struct policy_authority authority;
-	const struct signed_policy *by;
-	struct nv_condition lock; /* asked for behind all that (boot_lock.h); index 0 = none */
-};
 
 /* Public and wrapped private part: nothing secret, but only this TPM's SRK can load it. */
 struct wrapping_key {

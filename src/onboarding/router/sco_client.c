@@ -9,7 +9,6 @@
 
 #include "base/macros.h"
 #include "base/work.h"
-#include "onboarding/router/sco_steps.h"
 #include "onboarding/tls_session.h"
 
 #define CONNECT_TIMEOUT_MS   15000
@@ -230,7 +229,7 @@ static void run_open(struct work *work)
 {
 	struct sco_client *c = container_of(work, struct sco_client, opening);
 
-	c->open_rc = sco_steps_open(&c->steps, &c->options, &c->err);
+	c->open_rc = sco_steps_open(&c->steps, &c->options.steps, &c->err);
 }
 
 static void on_opened(struct work *work)

@@ -8,31 +8,14 @@
 
 #include <uv.h>
 
-#include "onboarding/message.h"
-#include "onboarding/mode.h"
-#include "onboarding/tls_channel.h"
-#include "onboarding/token.h"
+#include "onboarding/router/sco_steps.h"
 
 /* Strings and token are borrowed until closed. */
 struct sco_client_options {
 	uv_loop_t *loop;
 	const char *host; /* a name or an address */
 	uint16_t port;
-	const struct token *token;
-	const char *asset_id;
-	enum onboarding_mode minimum_mode;
-	const char *tcti;
-	uint32_t ek_handle;
-	const char *device_id_certificate; /* PEM file; NULL = none */
-	uint32_t device_id_key_handle;
-	const char
-		*ssh_key_file; /* the private key, made if it is not there; <file>.pub beside it */
-};
-
-enum sco_result {
-	SCO_RESULT_ENROLLED,
-	SCO_RESULT_RETRY,   /* try again later */
-	SCO_RESULT_REFUSED, /* only a new token helps */
+	struct sco_steps_options steps; /* what this router shows, and with what */
 };
 
 struct sco_client;

@@ -75,7 +75,7 @@ static int open_with_certificate(struct sco_steps *s, struct err *err)
 	return rc;
 }
 
-int sco_steps_open(struct sco_steps *s, const struct sco_client_options *options, struct err *err)
+int sco_steps_open(struct sco_steps *s, const struct sco_steps_options *options, struct err *err)
 {
 	int rc;
 

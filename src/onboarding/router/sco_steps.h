@@ -1,14 +1,33 @@
 /* sco_steps.h - the part of a handshake with a conductor that computes: TLS, the pure steps, and
- * the work with TPM and disk. All of it blocks and belongs on a worker. For sco_client.c only.
+ * the work with TPM and disk. All of it blocks and belongs on a worker: sco_client has one.
  */
 #pragma once
 
 #include "onboarding/router/handshake_router.h"
-#include "onboarding/router/sco_client.h"
 #include "onboarding/router/tpm_identity.h"
+#include "onboarding/tls_channel.h"
+
+enum sco_result {
+	SCO_RESULT_ENROLLED,
+	SCO_RESULT_RETRY,   /* try again later */
+	SCO_RESULT_REFUSED, /* only a new token helps */
+};
+
+/* All borrowed until closed. */
+struct sco_steps_options {
+	const struct token *token;
+	const char *asset_id;
+	enum onboarding_mode minimum_mode;
+	const char *tcti;
+	uint32_t ek_handle;
+	const char *device_id_certificate; /* PEM file; NULL = none */
+	uint32_t device_id_key_handle;
+	/* The private key, made if it is not there; <file>.pub beside it. */
+	const char *ssh_key_file;
+};
 
 struct sco_steps {
-	const struct sco_client_options *options;
+	const struct sco_steps_options *options;
 	struct tls_context *tls;
 	struct tls_channel *channel;
 	struct tls_signer signer;
@@ -28,7 +47,7 @@ struct sco_steps {
 };
 
 /* Before the connection: certificate and channel. */
-int sco_steps_open(struct sco_steps *s, const struct sco_client_options *options, struct err *err);
+int sco_steps_open(struct sco_steps *s, const struct sco_steps_options *options, struct err *err);
 void sco_steps_close(struct sco_steps *s);
 /* The connection is there, or bytes have come. */
 void sco_steps_go_on(struct sco_steps *s);

@@ -95,14 +95,17 @@ static void handshake(struct token_attempt *a)
 		.loop = a->options.loop,
 		.host = a->hosts[a->host],
 		.port = config->port,
-		.token = &a->token->says,
-		.asset_id = a->asset_id,
-		.minimum_mode = a->minimum_mode,
-		.tcti = config->tcti,
-		.ek_handle = config->ek_handle,
-		.device_id_certificate = config->device_id_certificate,
-		.device_id_key_handle = config->device_id_key_handle,
-		.ssh_key_file = a->options.key_file,
+		.steps =
+			{
+				.token = &a->token->says,
+				.asset_id = a->asset_id,
+				.minimum_mode = a->minimum_mode,
+				.tcti = config->tcti,
+				.ek_handle = config->ek_handle,
+				.device_id_certificate = config->device_id_certificate,
+				.device_id_key_handle = config->device_id_key_handle,
+				.ssh_key_file = a->options.key_file,
+			},
 	};
 	struct err err;
 
