@@ -173,7 +173,7 @@ static int commit(struct tpm *t, void *shared, struct failure *f)
 }
 
 /* What the pin at its index is: -ENOENT = not its own. */
-static int finish(struct tpm *t, void *shared, struct failure *f)
+static int finish_addition(struct tpm *t, void *shared, struct failure *f)
 {
 	struct adding *a = shared;
 	const TPM2_HANDLE index = pin_index(a->config->nv_index, a->record.pin_number);
@@ -314,7 +314,7 @@ int add_finish(const struct config_integrity *config, bool *ret_finished, struct
 	rc = seal_record_load(&a->record, config->record_directory, SEAL_RECORD_NEW_FILE, NULL);
 	/* What cannot be read, or is a reseal's, is tidied up by who unlocks. */
 	if (rc == 0 && a->record.pin_number > 0) {
-		rc = ask(a, finish, f);
+		rc = ask(a, finish_addition, f);
 		if (rc == 0)
 			rc = publish(config, f);
 		*ret_finished = rc == 0;

@@ -247,7 +247,8 @@ static int look_once(const struct config_integrity *config, struct look *ret, st
 }
 
 /* While a TPM is waited for, a disk may come: what was found before that is true no more. */
-static int look(const struct config_integrity *config, struct look *ret, struct failure *f)
+static int look_until_it_stays(const struct config_integrity *config, struct look *ret,
+			       struct failure *f)
 {
 	int rc = 0;
 
@@ -274,7 +275,7 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 {
 	_cleanup_(end_look) struct look l = {.turn = -1};
 	enum boot_action action;
-	int rc = look(config, &l, f);
+	int rc = look_until_it_stays(config, &l, f);
 
 	memset(ret, 0, sizeof(*ret));
 	if (rc < 0)

@@ -188,7 +188,7 @@ void migrate_tell_of_pending(const struct config_integrity *config)
 			  "configuration-integrity enable migrate' moves it in");
 }
 
-static int run(const char *const *argv, struct failure *f)
+static int run_tool(const char *const *argv, struct failure *f)
 {
 	const struct process_command command = {
 		.argv = argv, .fd = -1, .timeout_ms = COPY_TIMEOUT_MS};
@@ -233,9 +233,9 @@ static int copy_in(const struct places *p, struct failure *f)
 	int rc;
 
 	(void)snprintf(from, sizeof(from), "%s/.", p->aside);
-	rc = run(copy, f);
+	rc = run_tool(copy, f);
 	if (rc == 0)
-		rc = run(compare, f);
+		rc = run_tool(compare, f);
 	if (rc == 0)
 		rc = sync_all(p->path, f);
 	if (rc < 0)
@@ -271,8 +271,8 @@ static int remove_done(const struct places *p, struct failure *f)
 	return 0;
 }
 
-static int finish(const struct config_integrity *config, const struct places *p, bool by_hand,
-		  struct failure *f)
+static int finish_move(const struct config_integrity *config, const struct places *p, bool by_hand,
+		       struct failure *f)
 {
 	struct fscrypt_directory found;
 	int rc = fscrypt_inspect(p->path, &found, f);
@@ -308,7 +308,7 @@ int migrate_finish(const struct config_integrity *config, bool by_hand, struct f
 
 		rc = find_places(config->directories[i], &p, f);
 		if (rc == 0)
-			rc = finish(config, &p, by_hand, f);
+			rc = finish_move(config, &p, by_hand, f);
 	}
 	return rc;
 }

@@ -18,7 +18,7 @@
 #include "integrity/unlock.h"
 #include "integrity/zeroize.h"
 
-static int begin(const struct config_integrity *config, int *ret_lock, struct failure *f)
+static int take_turn(const struct config_integrity *config, int *ret_lock, struct failure *f)
 {
 	memset(f, 0, sizeof(*f));
 	if (!findings_enabled(config))
@@ -44,7 +44,7 @@ int integrity_enable(const struct config_integrity *config, bool migrate, struct
 	_cleanup_(turn_end) int lock = -1;
 	struct integrity state = {0};
 	struct findings found = {0};
-	int rc = begin(config, &lock, f);
+	int rc = take_turn(config, &lock, f);
 
 	if (rc == 0)
 		rc = findings_gather(config, &found, f);
@@ -74,7 +74,7 @@ int integrity_reseal(const struct config_integrity *config, struct failure *f)
 {
 	_cleanup_(turn_end) int lock = -1;
 	struct seal_record record = {0};
-	int rc = begin(config, &lock, f);
+	int rc = take_turn(config, &lock, f);
 
 	if (rc < 0)
 		return rc;
@@ -116,7 +116,7 @@ int integrity_recover(const struct config_integrity *config, const struct secret
 	struct failure ignored = {0};
 	struct unlock_by by = {0};
 	bool already = false;
-	int rc = begin(config, &lock, f);
+	int rc = take_turn(config, &lock, f);
 
 	if (rc == 0)
 		rc = load_for_recovery(config, &record, f);

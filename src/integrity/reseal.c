@@ -130,7 +130,7 @@ static int make_room(struct tpm *t, const struct resealing *r, const TPM2B_NAME 
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
-static int prepare(struct tpm *t, struct resealing *r, struct failure *f)
+static int prepare_new_key(struct tpm *t, struct resealing *r, struct failure *f)
 {
 	TPM2B_NAME known[SEAL_KNOWN_NAMES] = {0};
 	int rc;
@@ -183,7 +183,7 @@ static int replace_key(struct tpm *t, struct resealing *r, struct failure *f)
 	if (rc == 0)
 		rc = open_old(t, srk.handle, r, fek, f);
 	if (rc == 0)
-		rc = prepare(t, r, f);
+		rc = prepare_new_key(t, r, f);
 	if (rc == 0)
 		rc = take_in_contents(r, fek, f);
 	return rc == 0 ? publish(t, srk.handle, r, fek, f) : rc;

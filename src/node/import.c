@@ -202,7 +202,7 @@ static int open_file(struct import *import)
 	return 0;
 }
 
-static struct import *begin(struct http_exchange *x)
+static struct import *begin_import(struct http_exchange *x)
 {
 	const char *version = http_exchange_parameter(x, "version");
 	struct import *import;
@@ -292,7 +292,7 @@ static void on_published(struct work *work)
 	import_free(import);
 }
 
-static void finish(struct import *import)
+static void finish_import(struct import *import)
 {
 	const struct manifest *m = &import->pending.manifest;
 
@@ -318,7 +318,7 @@ static void on_block_written(struct work *work)
 	} else if (!import->x) {
 		import_free(import);
 	} else if (import->whole) {
-		finish(import);
+		finish_import(import);
 	} else {
 		http_exchange_go_on(import->x);
 	}
@@ -335,7 +335,7 @@ void images_upload_file(struct http_exchange *x, struct span bytes)
 	struct import *import = http_exchange_kept(x);
 
 	if (!import)
-		import = begin(x);
+		import = begin_import(x);
 	if (!import)
 		return;
 	if (bytes.size > import->pending.manifest.size - import->received) {
@@ -360,12 +360,12 @@ void images_put_file(struct http_exchange *x)
 	struct import *import = http_exchange_kept(x);
 
 	if (!import)
-		import = begin(x);
+		import = begin_import(x);
 	if (!import)
 		return;
 	import->whole = true;
 	if (import->block.size > 0)
 		flush(import);
 	else
-		finish(import);
+		finish_import(import);
 }

@@ -163,7 +163,7 @@ static int open_downloads(struct node *n, struct err *err)
 	return download_list_init(&n->downloads, &options, err);
 }
 
-static int start(struct node *n, struct err *err)
+static int start_parts(struct node *n, struct err *err)
 {
 	int rc = open_repository(n, err);
 
@@ -326,7 +326,7 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	notify_init(&n->notify, &n->loop);
 	events_init(&n->events, &n->loop);
 	receive_buffers_init(&n->buffers, &n->loop, config->software_update.max_bandwidth_bps);
-	started = start(n, &err) == 0;
+	started = start_parts(n, &err) == 0;
 	if (!started) {
 		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
 			  "cannot start: %s", err.text);

@@ -127,7 +127,7 @@ static void reply_to_all(struct versions *v)
 		http_reply_json(waiter->x, 200, cJSON_Duplicate(v->result, true));
 }
 
-static void finish(struct versions *v)
+static void finish_search(struct versions *v)
 {
 	cJSON_Delete(v->result);
 	v->result = make_result(v);
@@ -143,7 +143,7 @@ static void on_answered(struct catalog *catalog, unsigned source,
 	(void)source;
 	(void)answer;
 	if (--v->awaited == 0)
-		finish(v);
+		finish_search(v);
 }
 
 static int ask(struct versions *v, const struct config *config, struct err *err)
@@ -191,5 +191,5 @@ void versions_reply(struct versions *v, struct http_exchange *x, const struct co
 	v->waiters = waiter;
 	http_exchange_keep(x, waiter, on_gone);
 	if (v->awaited == 0)
-		finish(v); /* no source at all */
+		finish_search(v); /* no source at all */
 }

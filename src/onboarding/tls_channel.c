@@ -237,7 +237,7 @@ static bool use_own_store(WOLFSSL *wolfssl)
 	return false;
 }
 
-static bool prepare(struct tls_channel *c, const struct tls_context *context)
+static bool set_up_wolfssl(struct tls_channel *c, const struct tls_context *context)
 {
 	char alpn[] = TLS_ALPN;
 
@@ -263,7 +263,7 @@ int tls_channel_open(struct tls_channel **ret, struct tls_context *context, stru
 		byte_queue_init(&c->received, TLS_WAITING_MAX);
 		byte_queue_init(&c->pending, TLS_WAITING_MAX);
 	}
-	if (!c || !prepare(c, context)) {
+	if (!c || !set_up_wolfssl(c, context)) {
 		tls_channel_free(c);
 		return err_set(err, -ENOMEM, "TLS: out of memory");
 	}

@@ -10,7 +10,7 @@
 
 #define READ_SIZE 4096
 
-static void look(struct tls_session *s);
+static void wait_for_socket(struct tls_session *s);
 
 static void be_over(struct tls_session *s, const char *broken)
 {
@@ -29,7 +29,7 @@ void tls_session_end(struct tls_session *s, const char *why)
 		be_over(s, why);
 }
 
-static void run(struct work *work)
+static void compute_on_worker(struct work *work)
 {
 	struct tls_session *s = container_of(work, struct tls_session, work);
 
@@ -42,7 +42,7 @@ static void send_pending(struct tls_session *s)
 	if (s->to_end && !s->over)
 		be_over(s, s->to_end);
 	else
-		look(s);
+		wait_for_socket(s);
 }
 
 static void on_computed(struct work *work)
@@ -67,7 +67,7 @@ static void compute(struct tls_session *s)
 {
 	s->state = TLS_SESSION_COMPUTING;
 	(void)uv_poll_stop(&s->poll);
-	work_submit(s->loop, &s->work, run, on_computed);
+	work_submit(s->loop, &s->work, compute_on_worker, on_computed);
 }
 
 void tls_session_compute(struct tls_session *s)
@@ -120,13 +120,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		be_over(s, uv_strerror(status));
 	else if (s->state == TLS_SESSION_WRITING)
-		look(s);
+		wait_for_socket(s);
 	else if (events & UV_READABLE)
 		read_bytes(s);
 }
 
 /* What is next: write, end, or read. */
-static void look(struct tls_session *s)
+static void wait_for_socket(struct tls_session *s)
 {
 	if (!write_bytes(s)) {
 		s->state = TLS_SESSION_WRITING;
@@ -167,7 +167,7 @@ void tls_session_start(struct tls_session *s, bool speaks_first)
 	if (speaks_first)
 		compute(s);
 	else
-		look(s);
+		wait_for_socket(s);
 }
 
 void tls_session_limit(struct tls_session *s, uint64_t ms)

@@ -41,7 +41,7 @@ static size_t collect(char *bytes, size_t size, size_t n, void *user)
 	return n;
 }
 
-static CURL *prepare(const struct client *client, const char *method, const char *path)
+static CURL *prepare_request(const struct client *client, const char *method, const char *path)
 {
 	CURL *easy = curl_easy_init();
 	char url[1024];
@@ -119,7 +119,7 @@ static int perform(const struct client *client, CURL *easy, struct client_reply 
 int client_call(const struct client *client, const char *method, const char *path, const char *body,
 		struct client_reply *ret)
 {
-	CURL *easy = prepare(client, method, path);
+	CURL *easy = prepare_request(client, method, path);
 
 	memset(ret, 0, sizeof(*ret));
 	if (!easy)
@@ -156,7 +156,7 @@ static size_t read_upload(char *buffer, size_t size, size_t n, void *user)
 int client_upload(const struct client *client, const char *path, const char *file,
 		  void (*progress)(size_t done, size_t size), struct client_reply *ret)
 {
-	CURL *easy = prepare(client, "PUT", path);
+	CURL *easy = prepare_request(client, "PUT", path);
 	struct upload upload = {.file = fopen(file, "re"), .progress = progress};
 	struct stat st;
 	int rc;
@@ -208,7 +208,7 @@ int client_stream(const struct client *client, const char *method, const char *p
 	struct stream stream = {.take = take, .owner = owner};
 	int rc = EXIT_DONE;
 
-	stream.easy = prepare(client, method, path);
+	stream.easy = prepare_request(client, method, path);
 	if (!stream.easy)
 		return EXIT_NO_DAEMON;
 	(void)curl_easy_setopt(stream.easy, CURLOPT_WRITEFUNCTION, pass_on);

@@ -203,7 +203,7 @@ static void on_changed(void *owner)
 		(void)node_reload(&r->node, &err);
 }
 
-static int start(struct node *n, struct err *err)
+static int start_router(struct node *n, struct err *err)
 {
 	struct router *r = router_of(n);
 	int rc = config_load(&r->config, n->config_path, CONFIG_ROUTER, err);
@@ -280,7 +280,7 @@ const struct node_program router_program = {
 	.role = CONFIG_ROUTER,
 	.routes = router_routes,
 	.n_routes = N_ROUTER_ROUTES,
-	.start = start,
+	.start = start_router,
 	.close = close_router,
 	.amend = add_sources,
 	.check_reload = check_reload,

@@ -51,8 +51,8 @@ static void set_state(struct handshake_router *h, enum handshake_router_state st
 }
 
 /* out->err says why. */
-static void end(struct handshake_router *h, enum handshake_router_effect_type type,
-		struct handshake_router_effect *out)
+static void end_handshake(struct handshake_router *h, enum handshake_router_effect_type type,
+			  struct handshake_router_effect *out)
 {
 	set_state(h, HANDSHAKE_ROUTER_ENDED);
 	out->type = type;
@@ -119,14 +119,14 @@ void handshake_router_begin(struct handshake_router *h, struct handshake_router_
 	}
 	(void)err_set(&ret->err, -EKEYREJECTED,
 		      "the conductor's certificate is not the one in the token");
-	end(h, ROUTER_RETRY, ret);
+	end_handshake(h, ROUTER_RETRY, ret);
 }
 
 static void send_message(struct handshake_router *h, const struct message *message,
 			 enum handshake_router_state state, struct handshake_router_effect *out)
 {
 	if (frame_write(&out->frame, &h->transcript, message, &out->err) < 0) {
-		end(h, ROUTER_RETRY, out);
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	set_state(h, state);
@@ -193,7 +193,7 @@ static void challenged(struct handshake_router *h, const struct message *m,
 	const struct message proof = {.type = MESSAGE_PROOF};
 
 	if (check_challenge(h, &m->challenge, &out->err) < 0) {
-		end(h, ROUTER_REFUSE, out);
+		end_handshake(h, ROUTER_REFUSE, out);
 		return;
 	}
 	if (m->challenge.identity != IDENTITY_EK) {
@@ -222,7 +222,7 @@ static void presented(struct handshake_router *h, const struct handshake_router_
 	if (!copy_bytes(&m.proof.ek, event->ek) || !copy_bytes(&m.proof.ak, event->ak)) {
 		(void)err_set(&out->err, -E2BIG, "TPM: EK of %zu bytes, AK of %zu, at most %zu fit",
 			      event->ek.size, event->ak.size, MESSAGE_BYTES_MAX);
-		end(h, ROUTER_RETRY, out);
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	send_message(h, &m, HANDSHAKE_ROUTER_PRESENTED, out);
@@ -238,7 +238,7 @@ static void activated(struct handshake_router *h, const struct handshake_router_
 		rc = transcript_quote_data(&h->transcript, out->quote_data);
 	if (rc < 0) {
 		(void)err_set(&out->err, rc, "out of memory");
-		end(h, ROUTER_RETRY, out);
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	set_state(h, HANDSHAKE_ROUTER_QUOTING);
@@ -292,13 +292,13 @@ static void told_error(struct handshake_router *h, enum message_reason reason,
 {
 	if (reason == REASON_RETRY_LATER) {
 		(void)err_set(&out->err, -EAGAIN, "the conductor could not decide: retry-later");
-		end(h, ROUTER_RETRY, out);
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	(void)err_set(&out->err, -EACCES,
 		      "the conductor refused while the router was %s; its audit says why",
 		      names[h->state]);
-	end(h, ROUTER_REFUSE, out);
+	end_handshake(h, ROUTER_REFUSE, out);
 }
 
 /* h->message is the message that was awaited. */
@@ -339,7 +339,7 @@ static void received(struct handshake_router *h, struct span bytes,
 	if (!awaited(h->state, &expected)) {
 		(void)err_set(&out->err, -EPROTO, "the conductor spoke while the router was %s",
 			      names[h->state]);
-		end(h, ROUTER_RETRY, out);
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	message_release(&h->message);
@@ -348,7 +348,7 @@ static void received(struct handshake_router *h, struct span bytes,
 		return;
 	if (rc < 0)
 		/* Who shows the token's certificate and not its secret never will. */
-		end(h, rc == -EKEYREJECTED ? ROUTER_REFUSE : ROUTER_RETRY, out);
+		end_handshake(h, rc == -EKEYREJECTED ? ROUTER_REFUSE : ROUTER_RETRY, out);
 	else
 		handle_message(h, out);
 }
@@ -385,7 +385,7 @@ void handshake_router_step(struct handshake_router *h, const struct handshake_ro
 		return;
 	case ROUTER_FAILED:
 		(void)err_set(&ret->err, -EIO, "%s", event->reason);
-		end(h, ROUTER_RETRY, ret);
+		end_handshake(h, ROUTER_RETRY, ret);
 		return;
 	}
 }

@@ -106,8 +106,8 @@ static int read_document(const struct onboarding *o, struct span configuration,
 }
 
 /* A token that could not be shown is not taken: what is there stays as it is. */
-static int begin(struct onboarding *o, struct onboarding_record *place,
-		 struct onboarding_record *what, struct err *err)
+static int take_token(struct onboarding *o, struct onboarding_record *place,
+		      struct onboarding_record *what, struct err *err)
 {
 	int rc = token_attempt_check(o->options.asset_id, what, err);
 
@@ -142,9 +142,9 @@ int onboarding_apply(struct onboarding *o, struct span configuration, struct err
 		return rc;
 	verdict = onboarding_judge(&o->records.now, &o->records.next, new.jti);
 	if (verdict == ONBOARDING_STARTS_OVER)
-		return begin(o, &o->records.now, &new, err);
+		return take_token(o, &o->records.now, &new, err);
 	if (verdict == ONBOARDING_GOES_BESIDE)
-		return begin(o, &o->records.next, &new, err);
+		return take_token(o, &o->records.next, &new, err);
 	onboarding_record_release(&new);
 	if (verdict == ONBOARDING_TAKES_BACK)
 		return take_back(o, err);

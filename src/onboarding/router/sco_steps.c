@@ -97,7 +97,7 @@ void sco_steps_close(struct sco_steps *s)
 	explicit_bzero(s, sizeof(*s));
 }
 
-static void end(struct sco_steps *s, enum sco_result result)
+static void end_steps(struct sco_steps *s, enum sco_result result)
 {
 	s->over = true;
 	s->result = result;
@@ -113,7 +113,7 @@ static int check_chain(const struct sco_steps *s, struct err *err)
 		err);
 }
 
-static int begin(struct sco_steps *s, struct err *err)
+static int begin_handshake(struct sco_steps *s, struct err *err)
 {
 	struct handshake_router_setup setup = {
 		.token = s->options->token,
@@ -194,13 +194,13 @@ static int send_frame(struct sco_steps *s, const struct frame *frame)
 	return tls_channel_write(s->channel, span_of(frame->bytes, frame->size), &s->err);
 }
 
-static void finish(struct sco_steps *s, const struct handshake_router_effect *effect)
+static void end_by_effect(struct sco_steps *s, const struct handshake_router_effect *effect)
 {
 	s->err = effect->err;
 	if (effect->type == ROUTER_ENROL)
-		end(s, SCO_RESULT_ENROLLED);
+		end_steps(s, SCO_RESULT_ENROLLED);
 	else
-		end(s, effect->type == ROUTER_REFUSE ? SCO_RESULT_REFUSED : SCO_RESULT_RETRY);
+		end_steps(s, effect->type == ROUTER_REFUSE ? SCO_RESULT_REFUSED : SCO_RESULT_RETRY);
 }
 
 /* Returns whether *event is to be told at once. */
@@ -215,7 +215,7 @@ static bool perform(struct sco_steps *s, const struct handshake_router_effect *e
 		return false;
 	case ROUTER_SEND:
 		if (send_frame(s, &effect->frame) < 0)
-			end(s, SCO_RESULT_RETRY);
+			end_steps(s, SCO_RESULT_RETRY);
 		return false;
 	case ROUTER_VERIFY_CERTIFICATE:
 		rc = check_chain(s, &a->err);
@@ -233,7 +233,7 @@ static bool perform(struct sco_steps *s, const struct handshake_router_effect *e
 		rc = store_key(s, a, event);
 		break;
 	default:
-		finish(s, effect);
+		end_by_effect(s, effect);
 		return false;
 	}
 	if (rc < 0)
@@ -250,7 +250,7 @@ static void follow(struct sco_steps *s, struct handshake_router_effect *effect)
 	bool more = answer != NULL;
 
 	if (!answer)
-		end(s, SCO_RESULT_RETRY);
+		end_steps(s, SCO_RESULT_RETRY);
 	while (more) {
 		more = perform(s, effect, answer, &event);
 		handshake_router_effect_release(effect);
@@ -269,7 +269,7 @@ static int establish(struct sco_steps *s)
 	int rc = tls_channel_advance(s->channel, &s->err);
 
 	if (rc == 0)
-		rc = begin(s, &s->err);
+		rc = begin_handshake(s, &s->err);
 	s->established = rc == 0;
 	if (rc == 0) {
 		handshake_router_begin(&s->handshake, &effect);
@@ -311,5 +311,5 @@ void sco_steps_go_on(struct sco_steps *s)
 		(void)err_set(&s->err, rc, "the conductor ended the connection");
 	if (rc == -EMSGSIZE)
 		(void)err_set(&s->err, rc, "the conductor's message is too long");
-	end(s, SCO_RESULT_RETRY);
+	end_steps(s, SCO_RESULT_RETRY);
 }
