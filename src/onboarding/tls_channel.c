@@ -1,47 +1,17 @@
-#include <wolfssl/options.h>
-#include <wolfssl/ssl.h>
-
 #include "onboarding/tls_channel.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
-#include "onboarding/byte_queue.h"
-#include "onboarding/certificate_pem.h"
-#include "onboarding/tls_crypto.h"
+#include "onboarding/tls_channel_private.h"
 #include "onboarding/transcript.h"
-
-struct tls_context {
-	WOLFSSL_CTX *wolfssl;
-	const struct tls_signer *signer; /* NULL = a client without certificate */
-	bool is_server;
-};
-
-struct tls_channel {
-	WOLFSSL *wolfssl;
-	bool is_server;
-	bool chain_is_told; /* the peer has shown all, or nothing, and shows no more */
-	struct byte_queue received;
-	struct byte_queue pending;
-	struct peer_chain peer;
-};
-
-static pthread_once_t initialized = PTHREAD_ONCE_INIT;
-static int initialize_rc;
-
-static void initialize(void)
-{
-	initialize_rc = wolfSSL_Init() == WOLFSSL_SUCCESS ? tls_crypto_register() : -EIO;
-}
 
 /* Told of each certificate that a peer shows, the last one first and the leaf at the end, and once
  * of none; at the first the chain is kept, which stands whole beside. Whose it is, is judged
  * elsewhere: see the header. */
-static int take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
+int tls_channel_take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls_channel *c = store->userCtx;
 	struct span certificates[TLS_CHAIN_MAX + 1];
@@ -59,7 +29,7 @@ static int take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
 	return c->peer.err.code == 0;
 }
 
-static int take_received(WOLFSSL *wolfssl, char *ret, int size, void *owner)
+int tls_channel_take_received(WOLFSSL *wolfssl, char *ret, int size, void *owner)
 {
 	struct tls_channel *c = owner;
 	struct span waiting = byte_queue_peek(&c->received);
@@ -73,7 +43,7 @@ static int take_received(WOLFSSL *wolfssl, char *ret, int size, void *owner)
 	return (int)n;
 }
 
-static int put_pending(WOLFSSL *wolfssl, char *bytes, int size, void *owner)
+int tls_channel_put_pending(WOLFSSL *wolfssl, char *bytes, int size, void *owner)
 {
 	struct tls_channel *c = owner;
 
@@ -81,148 +51,6 @@ static int put_pending(WOLFSSL *wolfssl, char *bytes, int size, void *owner)
 	if (byte_queue_put(&c->pending, span_of(bytes, (size_t)size)) < 0)
 		return WOLFSSL_CBIO_ERR_GENERAL;
 	return size;
-}
-
-static int sign(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int digest_size,
-		unsigned char *ret, unsigned int *ret_size, int hash, int mgf,
-		const unsigned char *key, unsigned int key_size, void *owner)
-{
-	const struct tls_signer *signer = owner;
-	size_t size = *ret_size;
-
-	(void)wolfssl;
-	(void)hash;
-	(void)mgf;
-	(void)key;
-	(void)key_size;
-	if (signer->sign(signer->owner, span_of(digest, digest_size), ret, &size) < 0)
-		return -1;
-	*ret_size = (unsigned int)size;
-	return 0;
-}
-
-/* The signer answers for what it computed: libcrypto looks itself whether a signature made by the
- * Chinese remainder theorem is right, a TPM keeps its own faults to itself, and the peer verifies.
- * wolfSSL would do it once more, for 40 µs. */
-static int trust_signer(WOLFSSL *wolfssl, unsigned char *signature, unsigned int size,
-			unsigned char **ret, int hash, int mgf, const unsigned char *key,
-			unsigned int key_size, void *owner)
-{
-	(void)wolfssl;
-	(void)signature;
-	(void)size;
-	(void)ret;
-	(void)hash;
-	(void)mgf;
-	(void)key;
-	(void)key_size;
-	(void)owner;
-	return 0;
-}
-
-/* What a peer will not keep is no chain to show. */
-static int check_own_chain(struct span pem, struct err *err)
-{
-	struct certificate_chain chain = {0};
-	int rc = certificate_chain_read(&chain, pem);
-
-	if (rc < 0)
-		return err_set(err, rc, "TLS: expected a certificate chain in PEM");
-	rc = peer_chain_check("TLS: our own certificate", chain.certificates, chain.n, err);
-	certificate_chain_release(&chain);
-	return rc;
-}
-
-static int use_identity(struct tls_context *context, const struct tls_identity *identity,
-			struct err *err)
-{
-	WOLFSSL_CTX *wolfssl = context->wolfssl;
-	int rc = check_own_chain(identity->chain, err);
-
-	if (rc < 0)
-		return rc;
-	context->signer = identity->signer;
-	wolfSSL_CTX_SetRsaPssSignCb(wolfssl, sign);
-	wolfSSL_CTX_SetRsaPssSignCheckCb(wolfssl, trust_signer);
-	if (wolfSSL_CTX_use_certificate_chain_buffer(wolfssl, identity->chain.bytes,
-						     (long)identity->chain.size) != WOLFSSL_SUCCESS)
-		return err_set(err, -EINVAL, "TLS: expected a certificate chain in PEM");
-	if (wolfSSL_CTX_use_PrivateKey_buffer(wolfssl, identity->public_key.bytes,
-					      (long)identity->public_key.size,
-					      WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-		return err_set(err, -EINVAL, "TLS: expected an RSA public key in DER");
-	return 0;
-}
-
-static int configure(struct tls_context *context, const struct tls_identity *identity,
-		     struct err *err)
-{
-	int groups[] = {WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_X25519};
-	WOLFSSL_CTX *wolfssl = context->wolfssl;
-
-	/* wolfSSL takes a public key where it expects a private one only if it believes that a
-	 * device holds the other half; of that it is asked nothing, as the PSS callback comes
-	 * first.
-	 */
-	if (wolfSSL_CTX_SetDevId(wolfssl, TLS_CRYPTO_DEVICE) != WOLFSSL_SUCCESS ||
-	    wolfSSL_CTX_SetMinVersion(wolfssl, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)
-		return err_set(err, -EIO, "TLS 1.3 cannot be configured");
-	if (wolfSSL_CTX_set_groups(wolfssl, groups, N_ELEMENTS(groups)) != WOLFSSL_SUCCESS)
-		return err_set(err, -EIO, "TLS: P-256 and X25519 cannot be configured");
-	if (context->is_server && wolfSSL_CTX_no_ticket_TLSv13(wolfssl) != 0)
-		return err_set(err, -EIO, "TLS: tickets cannot be switched off");
-	(void)wolfSSL_CTX_set_session_cache_mode(wolfssl, WOLFSSL_SESS_CACHE_OFF);
-	wolfSSL_CTX_set_verify(wolfssl, WOLFSSL_VERIFY_PEER, take_any);
-	wolfSSL_CTX_SetIORecv(wolfssl, take_received);
-	wolfSSL_CTX_SetIOSend(wolfssl, put_pending);
-	return identity ? use_identity(context, identity, err) : 0;
-}
-
-static int new_context(struct tls_context **ret, bool is_server,
-		       const struct tls_identity *identity, struct err *err)
-{
-	struct tls_context *context = calloc(1, sizeof(*context));
-	int rc;
-
-	(void)pthread_once(&initialized, initialize);
-	if (initialize_rc < 0) {
-		free(context);
-		return err_set(err, initialize_rc, "TLS: wolfSSL or libcrypto cannot be used");
-	}
-	if (context) {
-		context->is_server = is_server;
-		context->wolfssl = wolfSSL_CTX_new(is_server ? wolfTLSv1_3_server_method()
-							     : wolfTLSv1_3_client_method());
-	}
-	if (!context || !context->wolfssl) {
-		free(context);
-		return err_set(err, -ENOMEM, "TLS: out of memory");
-	}
-	rc = configure(context, identity, err);
-	if (rc < 0)
-		tls_context_free(context);
-	else
-		*ret = context;
-	return rc;
-}
-
-int tls_context_new_server(struct tls_context **ret, const struct tls_identity *identity,
-			   struct err *err)
-{
-	return new_context(ret, true, identity, err);
-}
-
-int tls_context_new_client(struct tls_context **ret, const struct tls_identity *identity,
-			   struct err *err)
-{
-	return new_context(ret, false, identity, err);
-}
-
-void tls_context_free(struct tls_context *context)
-{
-	if (context)
-		wolfSSL_CTX_free(context->wolfssl);
-	free(context);
 }
 
 /* wolfSSL keeps CA certificates that peers send: each channel has its own place for them, that goes

@@ -1,17 +1,16 @@
 /* tls_channel.h - TLS 1.3 for onboarding, in memory: the caller moves bytes to and from the peer.
  *
- * Only this file and tls_crypto know wolfSSL. TLS 1.3 only, without tickets, resumption, early
- * data or renegotiation; ALPN "steward-sco/1" is required on both sides. The server asks for a
- * client certificate. TLS accepts any certificate whose key the peer has proved to hold: the two
- * sides of the handshake decide whether it is the right one, by rules that TLS does not know
- * (docs/onboarding.md, "The handshake, on port 930").
+ * Only this file, tls_context and tls_crypto know wolfSSL. TLS 1.3 only, without tickets,
+ * resumption, early data or renegotiation; ALPN "steward-sco/1" is required on both sides. The
+ * server asks for a client certificate. TLS accepts any certificate whose key the peer has proved
+ * to hold: the two sides of the handshake decide whether it is the right one, by rules that TLS
+ * does not know (docs/onboarding.md, "The handshake, on port 930").
  *
  * Of a peer's chain only the limits of peer_chain.h are checked here. A chain that cannot be kept
  * whole ends the handshake, and so does a key that is not allowed.
  *
- * A context is made once and shared, also between threads. A channel belongs to one thread at a
- * time. Its calls do not wait for the peer, but tls_channel_advance() computes, and signs by the
- * context's signer: it belongs on the thread pool.
+ * A channel belongs to one thread at a time. Its calls do not wait for the peer, but
+ * tls_channel_advance() computes, and signs by the context's signer: it belongs on the thread pool.
  *
  * Calling sequence: tls_channel_open -> tls_channel_receive and tls_channel_advance, sending what
  * tls_channel_pending returns, until the channel is established -> tls_channel_read,
@@ -25,36 +24,14 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "onboarding/peer_chain.h"
+#include "onboarding/tls_context.h"
 
 #define TLS_ALPN          "steward-sco/1"
 #define TLS_CHAIN_MAX     PEER_CHAIN_MAX
 #define TLS_WAITING_MAX   ((size_t)64 << 10) /* bytes that may wait in each direction */
 #define TLS_EXPORTER_SIZE 32
 
-/* The holder of the private key. */
-struct tls_signer {
-	/* RSASSA-PSS, salt as long as the digest: SHA-256, 384 or 512 by its size. *size is the
-	 * room at ret, and then what was used. 0, or a negative errno. */
-	int (*sign)(void *owner, struct span digest, uint8_t *ret, size_t *size);
-	void *owner;
-};
-
-/* Borrowed for the call; the signer until the context is freed. */
-struct tls_identity {
-	struct span chain;      /* PEM, the leaf first; an RSA key */
-	struct span public_key; /* the leaf's, DER SubjectPublicKeyInfo */
-	const struct tls_signer *signer;
-};
-
-struct tls_context;
 struct tls_channel;
-
-/* -EINVAL (no such certificate), -ENOMEM. identity NULL: a client without certificate. */
-int tls_context_new_server(struct tls_context **ret, const struct tls_identity *identity,
-			   struct err *err);
-int tls_context_new_client(struct tls_context **ret, const struct tls_identity *identity,
-			   struct err *err);
-void tls_context_free(struct tls_context *context); /* takes NULL; no channel may be left */
 
 /* -ENOMEM. */
 int tls_channel_open(struct tls_channel **ret, struct tls_context *context, struct err *err);
