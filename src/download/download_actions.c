@@ -273,6 +273,7 @@ static void on_ended(struct transfer *t, const struct transfer_end *end)
 				    .ended.piece = end->piece,
 				    .ended.duration_ms = end->duration_ms,
 				    .ended.retry_after_ms = end->retry_after_ms,
+				    .ended.other_file = end->other_file,
 			    });
 	if (end->local) {
 		(void)err_set(&err, end->local_code, "%s", end->reason);
@@ -385,6 +386,9 @@ static void perform(struct download *d, const struct engine_action *action, bool
 		return;
 	case ACTION_MISMATCH:
 		log_source(d, action, LOG_PIECE_MISMATCH);
+		return;
+	case ACTION_PAST_CACHES:
+		log_source(d, action, LOG_SOURCE_PAST_CACHES);
 		return;
 	case ACTION_FINISH:
 		download_want(d, DISK_TASK_FINISH);

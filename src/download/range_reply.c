@@ -53,6 +53,23 @@ static enum reply_verdict judge_whole(const struct http_head *head, uint64_t siz
 	return REPLY_WHOLE_FILE;
 }
 
+bool range_reply_is_of_another_file(const struct http_head *head, uint64_t size)
+{
+	switch (head->status) {
+	case 200:
+		return head->has_length && head->length != size && !head->encoded && !head->is_html;
+	case 206:
+		return !head->encoded && head->range_state == RANGE_VALID &&
+		       head->range_has_total && head->range_total != size;
+	case 404:
+	case 410:
+	case 416:
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum reply_verdict range_reply_judge(const struct http_head *head, const struct byte_range *range,
 				     uint64_t size, bool whole, char reason[SOURCE_REASON_SIZE])
 {

@@ -21,6 +21,9 @@ enum reply_verdict {
 	REPLY_FAILED,      /* any other status */
 };
 
+/* Would a cache answer so that has another file than the source, or was told that there is none? */
+bool range_reply_is_of_another_file(const struct http_head *head, uint64_t size);
+
 /* size: of the whole file, bytes. whole: no range was asked for. reason is filled unless the
  * verdict is REPLY_TAKEN. */
 enum reply_verdict range_reply_judge(const struct http_head *head, const struct byte_range *range,

@@ -238,6 +238,7 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	char reason[SOURCE_REASON_SIZE];
 
 	(void)request;
+	t->end.other_file = range_reply_is_of_another_file(head, t->target->manifest->size);
 	switch (range_reply_judge(head, &t->asked.range, t->target->manifest->size, t->asked.whole,
 				  reason)) {
 	case REPLY_TAKEN:

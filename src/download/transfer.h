@@ -39,8 +39,9 @@ struct transfer_end {
 	uint64_t duration_ms;
 	uint64_t retry_after_ms;
 	char reason[SOURCE_REASON_SIZE];
-	bool local;     /* our disk or memory failed; reason says how */
-	int local_code; /* negative errno */
+	bool other_file; /* the reply is of another file than the manifest */
+	bool local;      /* our disk or memory failed; reason says how */
+	int local_code;  /* negative errno */
 };
 
 struct transfer_callbacks {

@@ -257,7 +257,8 @@ class RealServer:
     def squid(self, how):
         shutil.chown(self.directory, "proxy")
         # What it does of itself: a range goes through, and is not kept.
-        more = "range_offset_limit " + {"cache": "none", "cache-no-ranges": "0"}[how]
+        more = {"cache": "range_offset_limit none", "cache-no-ranges": "range_offset_limit 0",
+                "cache-of-errors": "negative_ttl 1 hour"}[how]
         return self.run("squid", "-N", "-f", self.write("conf", SQUID, more=more))
 
     def varnish(self, _):

@@ -3,8 +3,8 @@ once, and that takes hardly longer than one plain request through the same cache
 
 import os
 import shutil
+import subprocess
 import time
-import urllib.request
 
 import pytest
 
@@ -78,20 +78,45 @@ def test_cache_is_not_left_for_another(kind, cache, origin, daemons, image, serv
     assert other.image_bytes == 0
 
 
-def test_image_of_before_in_a_cache(cache, origin, daemons, images, image):
-    """The file was exchanged, and the cache does not know: asked past it, the source brings the right one."""
+def fill(cache, kind, origin, before, image):
+    """The cache has what the file was before it was exchanged, and does not know. Returns it."""
     kept = os.path.join(origin.repository.root, "V1", os.path.basename(image.path))
     os.remove(kept)
-    shutil.copyfile(images(8, 2).path, kept)
-    os.utime(kept, (0, 0))  # old files are taken for such as do not change
-    through = cache("squid cache")
-    with urllib.request.urlopen(through.url + "V1/" + os.path.basename(kept)) as reply:
-        reply.read()
-    os.remove(kept)
+    if before:
+        shutil.copyfile(before.path, kept)
+        os.utime(kept, (0, 0))  # old files are taken for such as do not change
+    through = cache(kind)
+    request = through.url + "V1/" + os.path.basename(kept)
+    subprocess.run(["curl", "-s", "-o", "/dev/null", request], check=True)
+    if before:
+        os.remove(kept)
     os.link(image.path, kept)
-    daemon = daemons(through, download={"attempts": 1})
+    return through
+
+
+BEFORE = {"of the same size": (8, "does not match"), "longer": (9, "the source 9437184"),
+          "shorter": (2, "the source 2097152"), "missing": (None, "HTTP 404")}
+
+
+@pytest.mark.parametrize("size, words", BEFORE.values(), ids=BEFORE)
+def test_image_of_before_in_a_cache(size, words, cache, origin, daemons, images, image):
+    """Asked past the cache, the source brings the right one."""
+    before = images(size, 2) if size else None
+    kind = "squid cache" if size else "squid cache-of-errors"
+    daemon = daemons(fill(cache, kind, origin, before, image), download={"attempts": 1})
     daemon.fetch("V1", timeout=60)
     source = daemon.source_of("V1", "s0")
     assert source["failures"] == 0 and source["state"] in ("active", "available"), source
-    assert "does not match" in daemon.log and "past caches" in daemon.log
+    assert words in daemon.log and "asked again past caches" in daemon.log
     assert sha256(daemon.image_path("V1", os.path.basename(image.path))) == image.sha256
+
+
+@pytest.mark.parametrize("size", [8, 2])
+def test_cache_that_cannot_be_asked_past(size, cache, origin, daemons, images, image):
+    """nginx's ignores no-cache. The source is left, and the operator is told what to look for."""
+    through = fill(cache, "nginx cache", origin, images(size, 2), image)
+    daemon = daemons(through, download={"attempts": 1})
+    daemon.request("V1")
+    error = daemon.wait_state("V1", "failed")["error"]
+    assert "a cache on the way has, and ignores no-cache: empty that one" in error
+    assert daemon.source_of("V1", "s0")["requests"] <= 12

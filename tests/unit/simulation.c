@@ -153,6 +153,9 @@ static void perform(struct sim *sim, const struct engine_action *action)
 	case ACTION_CANCEL_REQUEST:
 		sim_cancel_request(sim, action->slot);
 		return;
+	case ACTION_PAST_CACHES:
+		sim->n_past_caches++;
+		return;
 	case ACTION_MISMATCH:
 		sim->n_mismatches++;
 		return;
@@ -163,6 +166,7 @@ static void perform(struct sim *sim, const struct engine_action *action)
 		sim->n_not_awaited++;
 		return;
 	case ACTION_SOURCE_LEFT:
+		(void)snprintf(sim->left, sizeof(sim->left), "%s", action->reason);
 		return;
 	}
 }

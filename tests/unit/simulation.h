@@ -45,9 +45,13 @@ struct sim_source {
 	uint64_t ends_later;   /* and the next so much later */
 	bool ignores_ranges;   /* answers 200 with the whole file */
 	bool other_image;
-	uint64_t bytes_per_ms; /* of one request */
-	uint64_t bad_pieces;   /* of the first 64: it has them wrong */
-	uint64_t stale_pieces; /* likewise, unless it is asked past caches */
+	uint64_t bytes_per_ms;           /* of one request */
+	uint64_t bad_pieces;             /* of the first 64: it has them wrong */
+	uint64_t stale_pieces;           /* likewise, unless it is asked past caches */
+	enum request_outcome other_file; /* how it answers for another file; REQUEST_OK = it does
+					    not */
+	unsigned other_file_after;       /* so many requests */
+	bool only_in_cache;              /* the other file, and it can be asked past it */
 };
 
 struct sim_event {
@@ -97,7 +101,9 @@ struct sim {
 	unsigned n_requests_of[SOURCES_MAX];
 	unsigned n_discoveries;
 	unsigned n_mismatches;
-	unsigned n_not_awaited; /* went on without the peer */
+	unsigned n_past_caches;
+	char left[SOURCE_REASON_SIZE]; /* why a source was left, the last time */
+	unsigned n_not_awaited;        /* went on without the peer */
 	unsigned in_flight_max;
 	uint64_t bytes_asked;
 	uint64_t retry_at_ms[64]; /* when each wait for a retry began, and how long it is */

@@ -125,6 +125,22 @@ static void refuse(struct sim *sim, struct engine_event *end, unsigned source, u
 	sim_schedule(sim, 20, end, "HTTP 503", id);
 }
 
+/* Returns whether the source, or a cache before it, has another file. */
+static bool answer_for_another_file(struct sim *sim, const struct engine_action *action,
+				    struct engine_event *end)
+{
+	const struct sim_source *s = &sim->sources[action->source];
+
+	if (s->other_file == REQUEST_OK || (s->only_in_cache && action->past_caches) ||
+	    sim->n_requests_of[action->source] <= s->other_file_after)
+		return false;
+	end->ended.outcome = s->other_file;
+	end->ended.other_file = true;
+	end->ended.duration_ms = 20;
+	sim_schedule(sim, 20, end, "wrong total", sim->request_ids[action->slot]);
+	return true;
+}
+
 /* The file ends early there. */
 static void cut_short(struct sim_source *s, uint64_t first, struct engine_event *end)
 {
@@ -166,6 +182,8 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 		refuse(sim, &end, action->source, id);
 		return;
 	}
+	if (answer_for_another_file(sim, action, &end))
+		return;
 	first_ms = begin_to_serve(sim, action->slot, action->source, action->range.first);
 	end.ended.outcome = fate(sim, s, length, &bytes);
 	end.ended.bytes = bytes;

@@ -45,6 +45,11 @@ static struct sim_source random_source(struct sim *sim)
 		s.bad_pieces = test_random(&sim->random) & test_random(&sim->random);
 	if (below(sim, 10) == 0)
 		s.stale_pieces = test_random(&sim->random);
+	if (below(sim, 10) == 0) {
+		s.other_file = below(sim, 2) ? REQUEST_LIED : REQUEST_REFUSED;
+		s.other_file_after = (unsigned)below(sim, 20);
+		s.only_in_cache = below(sim, 3) > 0;
+	}
 	return s;
 }
 

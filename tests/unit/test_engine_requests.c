@@ -194,6 +194,56 @@ static void test_only_source_behind_a_stale_cache(void **state)
 	}
 }
 
+/* A cache has another file, of another size, or says that there is none: its source is asked past
+ * it once, and if it says the same then, it is left. */
+static void test_another_file(void **state)
+{
+	static const struct {
+		enum request_outcome says;
+		unsigned after; /* requests */
+		bool only_in_cache;
+		enum source_kind kind;
+		enum source_state end;
+		unsigned past_caches;
+		const char *left;
+	} rows[] = {
+		{REQUEST_LIED, 0, true, SOURCE_ARTIFACTORY, SOURCE_AVAILABLE, 1, ""},
+		{REQUEST_REFUSED, 0, true, SOURCE_ARTIFACTORY, SOURCE_AVAILABLE, 1, ""},
+		{REQUEST_LIED, 7, true, SOURCE_MIST_PROXY, SOURCE_AVAILABLE, 1, ""},
+		{REQUEST_REFUSED, 7, true, SOURCE_CONDUCTOR, SOURCE_AVAILABLE, 1, ""},
+		{REQUEST_LIED, 0, false, SOURCE_ARTIFACTORY, SOURCE_BROKEN, 1,
+		 "wrong total; it was asked past caches, so"},
+		{REQUEST_REFUSED, 7, false, SOURCE_ARTIFACTORY, SOURCE_BROKEN, 1,
+		 "a cache on the way has, and ignores no-cache: empty that one"},
+		{REQUEST_REFUSED, 7, false, SOURCE_HA_PEER, SOURCE_BROKEN, 0, "wrong total"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source stale = sim_good;
+		struct sim *sim;
+
+		stale.other_file = rows[i].says;
+		stale.other_file_after = rows[i].after;
+		stale.only_in_cache = rows[i].only_in_cache;
+		sim = sim_with(&stale, &sim_good);
+		sim->kinds[0] = sim->engine.sources[0].kind = rows[i].kind;
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		if (sim->engine.sources[0].state != rows[i].end ||
+		    sim->engine.sources[0].failures != (rows[i].left[0] != '\0') ||
+		    sim->n_past_caches != rows[i].past_caches ||
+		    (sim->n_requests_of[1] == 0) != (rows[i].left[0] == '\0'))
+			fail_msg("row %u: %u failures, %u times past caches, %s", i,
+				 sim->engine.sources[0].failures, sim->n_past_caches, sim->left);
+		if (rows[i].left[0] == '\0')
+			assert_string_equal(sim->left, "");
+		else
+			assert_contains(sim->left, rows[i].left);
+		assert_true(sim->n_requests_of[0] <= rows[i].after + 8 || rows[i].only_in_cache);
+		sim_free(sim);
+	}
+}
+
 /* Between the nodes of a router there is no cache. */
 static void test_peer_is_blamed_at_once(void **state)
 {
@@ -381,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_pieces_that_do_not_match),
 		cmocka_unit_test(test_excluded_stays_excluded),
 		cmocka_unit_test(test_only_source_behind_a_stale_cache),
+		cmocka_unit_test(test_another_file),
 		cmocka_unit_test(test_peer_is_blamed_at_once),
 		cmocka_unit_test(test_refused_is_unavailable_at_once),
 		cmocka_unit_test(test_retry_after),

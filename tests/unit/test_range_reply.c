@@ -14,20 +14,26 @@ struct row {
 	const char *reason;
 };
 
-static void judge(const struct row *row, bool whole)
+static void read_head(struct http_head *ret_head, int status, const char *text)
 {
-	char reason[SOURCE_REASON_SIZE] = "";
 	char lines[256];
 	char *rest = lines;
 	char *line;
+
+	http_head_reset(ret_head);
+	ret_head->status = status;
+	(void)snprintf(lines, sizeof(lines), "%s", text);
+	while ((line = strsep(&rest, "\n")))
+		http_head_add_line(ret_head, span_of_string(line), 0);
+}
+
+static void judge(const struct row *row, bool whole)
+{
+	char reason[SOURCE_REASON_SIZE] = "";
 	struct http_head head;
 	enum reply_verdict verdict;
 
-	http_head_reset(&head);
-	head.status = row->status;
-	(void)snprintf(lines, sizeof(lines), "%s", row->lines);
-	while ((line = strsep(&rest, "\n")))
-		http_head_add_line(&head, span_of_string(line), 0);
+	read_head(&head, row->status, row->lines);
 	verdict = range_reply_judge(&head, whole ? &all : &asked, 10000, whole, reason);
 	if (verdict != row->verdict)
 		fail_msg("%d %s: verdict %d, %s", row->status, row->lines, (int)verdict, reason);
@@ -100,11 +106,49 @@ static void test_for_the_whole(void **state)
 		judge(&rows[i], true);
 }
 
+/* What a cache says that has another file than the source. */
+static void test_another_file(void **state)
+{
+	static const struct {
+		int status;
+		const char *line;
+		bool other;
+	} rows[] = {
+		{206, "Content-Range: bytes 1000-1999/9999", true},
+		{206, "Content-Range: bytes 1000-1499/1500", true}, /* it ends there */
+		{206, "Content-Range: bytes 1000-1999/10000", false},
+		{206, "Content-Range: bytes 1000-1999/*", false},
+		{206, "Content-Range: garbage", false},
+		{200, "Content-Length: 9999", true},
+		{200, "Content-Length: 10000", false},
+		{200, "X-Length: none", false},
+		{200, "Content-Type: text/html\nContent-Length: 9999", false},
+		{200, "Content-Encoding: gzip\nContent-Length: 9999", false},
+		{416, "Content-Range: bytes */900", true},
+		{404, "Content-Type: text/html", true},
+		{410, "", true},
+		{401, "", false},
+		{403, "", false},
+		{500, "", false},
+		{503, "", false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct http_head head;
+
+		read_head(&head, rows[i].status, rows[i].line);
+		if (range_reply_is_of_another_file(&head, 10000) != rows[i].other)
+			fail_msg("%d %s", rows[i].status, rows[i].line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_for_a_range),
 		cmocka_unit_test(test_for_the_whole),
+		cmocka_unit_test(test_another_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

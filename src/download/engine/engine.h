@@ -154,6 +154,7 @@ struct engine_request_end {
 	uint64_t bytes;    /* of body */
 	uint64_t held_end; /* offset up to which the request's bytes are held without a gap */
 	uint32_t piece;    /* of REQUEST_BAD_PIECE */
+	bool other_file;   /* the reply is of another file, as that of a cache may be */
 	uint64_t duration_ms;
 	uint64_t retry_after_ms; /* 0 = it did not say */
 };
@@ -209,6 +210,7 @@ enum engine_action_type {
 	ACTION_CANCEL_REQUEST,   /* slot */
 	ACTION_SOURCE_LEFT,      /* source became unavailable or excluded: log its reason */
 	ACTION_MISMATCH,         /* source, piece, reason: log */
+	ACTION_PAST_CACHES,      /* source is asked past caches from now on, reason: log */
 	ACTION_FINISH,           /* sync, read back and publish */
 	ACTION_PEER_NOT_AWAITED, /* the wait is over, and the peer does not have it: log reason */
 };

@@ -64,6 +64,37 @@ static enum request_outcome take_bad_piece(struct engine *e, const struct engine
 	return stale ? REQUEST_NEUTRAL : REQUEST_BAD_PIECE;
 }
 
+/* A cache may have another file, or none, than the source has by now. */
+static enum request_outcome take_other_file(struct engine *e, const struct engine_slot *slot,
+					    const struct engine_event *event,
+					    struct engine_actions *out)
+{
+	struct engine_action *past_caches;
+
+	if (!may_be_stale(e, slot))
+		return event->ended.outcome;
+	if (e->sources[slot->source].past_caches)
+		return REQUEST_NEUTRAL; /* another request was the first to find it */
+	go_past_caches(e, slot->source);
+	past_caches = engine_add_action(out, ACTION_PAST_CACHES);
+	past_caches->source = slot->source;
+	(void)snprintf(past_caches->reason, sizeof(past_caches->reason),
+		       "asked again past caches: %s", event->reason);
+	return REQUEST_NEUTRAL;
+}
+
+/* Not every cache can be asked past: what an operator can do then. */
+static void describe_other_file(const struct engine_slot *slot, const char *reason,
+				char text[SOURCE_REASON_SIZE])
+{
+	(void)snprintf(text, SOURCE_REASON_SIZE, "%s%s", reason,
+		       slot->past_caches
+			       ? "; it was asked past caches, so it has another file than its "
+				 "manifest says, or a cache on the way has, and ignores no-cache: "
+				 "empty that one"
+			       : "");
+}
+
 static void describe_broken(const struct source *s, enum request_outcome outcome,
 			    const char *reason, char text[SOURCE_REASON_SIZE])
 {
@@ -142,17 +173,26 @@ void engine_request_ended(struct engine *e, const struct engine_event *event,
 {
 	struct engine_slot *slot = &e->slots[event->ended.slot];
 	enum request_outcome outcome = event->ended.outcome;
+	bool other_file = event->ended.other_file || outcome == REQUEST_BAD_PIECE;
+	struct engine_event told = *event;
+	char reason[SOURCE_REASON_SIZE];
 
 	assert(slot->used);
+	if (other_file && event->reason) {
+		describe_other_file(slot, event->reason, reason);
+		told.reason = reason;
+	}
 	slot->used = false;
 	e->in_flight--;
 	e->ended_ms = e->last_ms;
 	give_back(e, slot, event->ended.held_end);
 	if (outcome == REQUEST_BAD_PIECE)
-		outcome = take_bad_piece(e, slot, event, out);
+		outcome = take_bad_piece(e, slot, &told, out);
+	if (event->ended.other_file)
+		outcome = take_other_file(e, slot, &told, out);
 	if (slot->whole && (outcome == REQUEST_CUT || outcome == REQUEST_STALLED))
 		outcome = judge_cut_whole(e, slot, event, out);
 	else if (engine_is_forgiven(e, slot, &event->ended, engine_is_last(e, slot->source)))
 		outcome = REQUEST_NEUTRAL;
-	judge_source(e, slot->source, outcome, event, out);
+	judge_source(e, slot->source, outcome, &told, out);
 }

@@ -18,7 +18,7 @@
 /* Each mirror is one: the model allows 60, and two conductors and a peer. */
 #define SOURCES_MAX        64
 #define SOURCE_NAME_SIZE   72 /* "<name>/<number>" of a mirror */
-#define SOURCE_REASON_SIZE 256
+#define SOURCE_REASON_SIZE 384
 
 #define PROBE_BYTES       (64u << 10)  /* a source's first request in an attempt */
 #define CUT_SUCCESS_BYTES (256u << 10) /* a cut request that brought this much did its work */
