@@ -4,22 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "conductor/tunnels/tunnel_host.h"
 #include "conductord/check.h"
-#include "conductord/last_resort.h"
-#include "conductord/old_ports.h"
 #include "conductord/reload.h"
-#include "conductord/router_call.h"
 #include "conductord/routes.h"
 #include "node/routes.h"
-
-#define CLOCK_MS 60000
-#define END_MS   4500 /* from SIGTERM on: then it ends whatever hangs */
 
 struct conductor *conductor_of(struct node *n)
 {
@@ -46,7 +39,7 @@ static void on_listening(struct tunnels_request *request, int fd)
 
 	if (fd < 0)
 		return; /* the helper went away: ready comes again */
-	if (c->closing > 0) {
+	if (c->closed) {
 		(void)close(fd);
 		return;
 	}
@@ -192,7 +185,7 @@ static int sync_keys(void *owner, struct err *err)
 	return login_keys_sync(&c->keys, err);
 }
 
-static int start_sco(struct conductor *c, struct err *err)
+static int start_enrolment(struct conductor *c, struct err *err)
 {
 	const struct enrolment_options options = {
 		.loop = &c->node.loop,
@@ -211,58 +204,7 @@ static int start_sco(struct conductor *c, struct err *err)
 	return enrolment_start(&c->enrolment, &options, err);
 }
 
-/* The clock: each minute what it shows is remembered, and whether it was set back. With it comes
- * how all stands. */
-
-static void run_clock(struct work *work)
-{
-	struct conductor *c = container_of(work, struct conductor, clock);
-
-	summary_take(&c->taken, c->registry, &c->config->conductor, NULL, time(NULL));
-}
-
-static void tell_of_old_ports(struct conductor *c)
-{
-	if (c->told_of_old_ports || !summary_warns_of_old_ports(&c->summary))
-		return;
-	c->told_of_old_ports = true;
-	log_event(LOG_OLD_PORTS_OPEN, NULL,
-		  "every router onboards, and something still listens on port 4505 or 4506; this "
-		  "closes them: " OLD_PORTS_COMMAND);
-}
-
-static void on_clock(struct work *work)
-{
-	struct conductor *c = container_of(work, struct conductor, clock);
-
-	c->clock_is_looked_at = false;
-	c->summary = c->taken;
-	tell_of_old_ports(c);
-	if (c->summary.clock_problem[0])
-		log_event(LOG_CLOCK_SET_BACK,
-			  &(struct log_fields){.reason = c->summary.clock_problem},
-			  "%s: nobody is enrolled, and no token issued", c->summary.clock_problem);
-	if (c->look_again)
-		conductor_look_around(c);
-	node_job_ends(&c->node);
-}
-
-void conductor_look_around(struct conductor *c)
-{
-	c->look_again = c->clock_is_looked_at;
-	if (c->clock_is_looked_at || c->node.stopping)
-		return;
-	c->clock_is_looked_at = true;
-	node_job_begins(&c->node);
-	work_pool_submit(c->registry_pool, &c->node.loop, &c->clock, run_clock, on_clock);
-}
-
-static void on_minute(uv_timer_t *timer)
-{
-	conductor_look_around(container_of(timer, struct conductor, minute));
-}
-
-/* Start and end. */
+/* Start. */
 
 static void on_registry_asked(void *owner)
 {
@@ -271,140 +213,114 @@ static void on_registry_asked(void *owner)
 	registry_watch_look(&c->registry_watch);
 }
 
-static int start(struct node *n, struct err *err)
+static int open_registry(struct conductor *c, struct err *err)
 {
-	struct conductor *c = conductor_of(n);
-	int rc = config_load(&c->config, n->config_path, CONFIG_CONDUCTOR, err);
+	int rc = config_load(&c->config, c->node.config_path, CONFIG_CONDUCTOR, err);
 
 	if (rc == 0)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
 	if (rc == 0)
-		rc = work_pool_open(&c->registry_pool, &n->loop, on_registry_asked, c, err);
-	(void)uv_timer_init(&n->loop, &c->minute);
-	registry_watch_init(&c->registry_watch, c);
-	registration_init(&c->registration, c);
+		rc = work_pool_open(&c->registry_pool, &c->node.loop, on_registry_asked, c, err);
+	return rc;
+}
+
+static void on_registry_answers_again(void *owner)
+{
+	struct conductor *c = owner;
+
+	if (c->has_keys)
+		login_keys_look(&c->keys);
+	summary_watch_take(&c->summaries);
+}
+
+/* The summary that was taken before may say that no conductor is registered. */
+static void on_registered_late(void *owner)
+{
+	struct conductor *c = owner;
+
+	summary_watch_take(&c->summaries);
+}
+
+/* Those that only wait as yet; where the registry could not be opened, they are not started. */
+static void init_waiting_parts(struct conductor *c)
+{
+	const struct registry_watch_options registry_watch = {
+		.node = &c->node,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.answers_again = on_registry_answers_again,
+		.owner = c,
+	};
+	const struct registration_options registration = {
+		.node = &c->node,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.config = c->config,
+		.was_late = on_registered_late,
+		.owner = c,
+	};
+	const struct summary_watch_options summaries = {
+		.node = &c->node,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.config = c->config,
+	};
+
+	registry_watch_init(&c->registry_watch, &registry_watch);
+	registration_init(&c->registration, &registration);
+	summary_watch_init(&c->summaries, &summaries);
+	c->calls = (struct router_calls){.node = &c->node, .tunnels = &c->tunnels};
+}
+
+static int start_visits(struct conductor *c, struct err *err)
+{
+	const struct provisioning_options options = {
+		.loop = &c->node.loop,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.keys = &c->keys,
+		.calls = &c->calls,
+	};
+
+	c->visits = provisioning_new(&options);
+	return c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int start_known(struct conductor *c, struct err *err)
+{
+	int rc = known_routers_init(&c->known, &c->node.loop, c->known_path, err);
+
+	c->has_known = rc == 0;
+	return rc;
+}
+
+static int start_conductor(struct node *n, struct err *err)
+{
+	struct conductor *c = conductor_of(n);
+	int rc = open_registry(c, err);
+
+	init_waiting_parts(c);
+	c->was_started = true;
+	if (rc < 0)
+		return rc;
+	summary_watch_start(&c->summaries);
+	rc = start_tunnels(c, err);
 	if (rc == 0)
-		(void)uv_timer_start(&c->minute, on_minute, 0, CLOCK_MS);
-	c->has_minute = true;
-	if (rc == 0)
-		rc = start_tunnels(c, err);
-	if (rc == 0) {
-		c->visits = provisioning_new(c);
-		rc = c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
-	}
+		rc = start_visits(c, err);
 	if (rc < 0)
 		return rc;
 	start_keys(c);
-	rc = known_routers_init(&c->known, &n->loop, c->known_path, err);
-	if (rc < 0)
-		return rc;
-	c->has_known = true;
-	return start_sco(c, err);
+	rc = start_known(c, err);
+	return rc < 0 ? rc : start_enrolment(c, err);
 }
 
-static void on_all_closed(void *owner)
+/* What the node asks. */
+
+static int check_reload(const struct node *n, const struct config *new, struct err *err)
 {
-	struct conductor *c = owner;
-
-	registry_close(c->registry);
-	config_free(c->config);
-	free(c->tunnels_directory);
-	free(c->keys_path);
-	free(c->known_path);
-	c->closed(c->closed_owner);
-}
-
-static void on_pool_closed(void *owner)
-{
-	struct conductor *c = owner;
-
-	registry_watch_close(&c->registry_watch, on_all_closed, c);
-}
-
-/* Nobody is left who could ask the registry. */
-static void part_closed(void *owner)
-{
-	struct conductor *c = owner;
-
-	if (--c->closing > 0)
-		return;
-	if (c->registry_pool)
-		work_pool_close(c->registry_pool, on_pool_closed, c);
-	else
-		on_pool_closed(c);
-}
-
-static void on_minute_closed(uv_handle_t *handle)
-{
-	part_closed(container_of((uv_timer_t *)handle, struct conductor, minute));
-}
-
-static void on_tunnels_closed(struct tunnels *t)
-{
-	part_closed(container_of(t, struct conductor, tunnels));
-}
-
-/* Handshakes on workers write keys, and visits look them up: the keys outlive both. */
-static void let_keys_go(struct conductor *c)
-{
-	if (--c->keys_users == 0 && c->has_keys)
-		login_keys_close(&c->keys, part_closed, c);
-}
-
-/* The port looks addresses up in it. */
-static void on_enrolment_closed(void *owner)
-{
-	struct conductor *c = owner;
-
-	let_keys_go(c);
-	known_routers_close(&c->known, part_closed, c);
-}
-
-static void on_keys_user_closed(void *owner)
-{
-	let_keys_go(owner);
-	part_closed(owner);
-}
-
-static void stopping(struct node *n)
-{
-	struct conductor *c = conductor_of(n);
-
-	last_resort_begin(END_MS);
-	router_calls_stop(c);
-	if (c->registry)
-		registry_watch_stop(&c->registry_watch);
-}
-
-static void close_conductor(struct node *n, void (*closed)(void *owner), void *owner)
-{
-	struct conductor *c = conductor_of(n);
-
-	c->closed = closed;
-	c->closed_owner = owner;
-	if (!c->has_minute) {
-		closed(owner);
-		return;
-	}
-	c->closing = 2u + c->has_tunnels + c->has_keys + (c->visits ? 1 : 0) + c->has_known +
-		     (c->repository ? 1 : 0);
-	uv_close((uv_handle_t *)&c->minute, on_minute_closed);
-	registration_close(&c->registration, part_closed, c);
-	if (c->repository)
-		http_server_close(c->repository, part_closed, c);
-	c->keys_users = 1u + (c->enrolment ? 1 : 0) + (c->visits ? 1 : 0);
-	if (c->enrolment)
-		enrolment_close(c->enrolment, on_enrolment_closed, c);
-	else if (c->has_known)
-		known_routers_close(&c->known, part_closed, c);
-	c->enrolment = NULL;
-	if (c->visits)
-		provisioning_close(c->visits, on_keys_user_closed, c);
-	c->visits = NULL;
-	let_keys_go(c);
-	if (c->has_tunnels)
-		tunnels_close(&c->tunnels, on_tunnels_closed);
+	return conductor_check_reload(container_of(n, const struct conductor, node)->config, new,
+				      err);
 }
 
 static void add_status(const struct node *n, cJSON *json)
@@ -412,14 +328,14 @@ static void add_status(const struct node *n, cJSON *json)
 	const struct conductor *c = container_of(n, const struct conductor, node);
 
 	(void)cJSON_AddItemToObject(json, "secure-conductor-onboarding",
-				    summary_to_json(&c->summary, c));
+				    summary_to_json(&c->summaries.summary, c));
 }
 
 static void write_metrics(const struct node *n, FILE *out)
 {
 	const struct conductor *c = container_of(n, const struct conductor, node);
 
-	summary_write_metrics(&c->summary, c, out);
+	summary_write_metrics(&c->summaries.summary, c, out);
 }
 
 const struct node_program conductor_program = {
@@ -428,10 +344,10 @@ const struct node_program conductor_program = {
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.check = conductor_check,
-	.start = start,
-	.stopping = stopping,
-	.close = close_conductor,
-	.check_reload = conductor_check_reload,
+	.start = start_conductor,
+	.stopping = conductor_stop,
+	.close = conductor_close,
+	.check_reload = check_reload,
 	.add_status = add_status,
 	.write_metrics = write_metrics,
 };

@@ -14,7 +14,8 @@
 #include "conductord/provisioning.h"
 #include "conductord/registration.h"
 #include "conductord/registry_watch.h"
-#include "conductord/summary.h"
+#include "conductord/router_call.h"
+#include "conductord/summary_watch.h"
 #include "node/node.h"
 
 #define REPOSITORY_PORT 8930 /* in the tunnels' network */
@@ -29,27 +30,21 @@ struct conductor {
 	bool has_tunnels;
 	struct login_keys keys;
 	bool has_keys;
-	unsigned keys_users; /* while closing: how many of its users are not closed yet */
 	struct known_routers known;
 	bool has_known;
 	struct enrolment_service *enrolment;
 	struct provisioning *visits;
-	struct router_call *calls; /* calls to routers that are not over yet */
-	char *tunnels_directory;   /* the directory of a helper that we start ourselves */
+	struct router_calls calls;
+	char *tunnels_directory; /* the directory of a helper that we start ourselves */
 	char *keys_path;
 	char *known_path;
 	struct tunnels_request listening; /* for the repository's listener */
 	struct http_server *repository;   /* in the tunnels' network; NULL = not there (yet) */
 	struct registration registration;
-	uv_timer_t minute; /* once a minute: the clock is checked, and the summary taken */
-	bool has_minute;   /* the timer was initialized */
-	struct work clock;
-	bool clock_is_looked_at;
-	bool look_again; /* check the clock again: it was asked for while a check was running */
-	struct summary taken;   /* by the worker */
-	struct summary summary; /* of a minute ago or less */
-	bool told_of_old_ports;
-	unsigned closing;
+	struct summary_watch summaries;
+	bool was_started; /* start() was called, though it may have failed */
+	unsigned closing; /* parts that the present step of the end has not closed yet */
+	void (*next_step)(struct conductor *c);
 	void (*closed)(void *owner);
 	void *closed_owner;
 };
@@ -58,8 +53,9 @@ extern const struct node_program conductor_program;
 
 struct conductor *conductor_of(struct node *n);
 
+/* See struct node_program. */
+void conductor_stop(struct node *n);
+void conductor_close(struct node *n, void (*closed)(void *owner), void *owner);
+
 /* The keys that may log in may have changed. */
 void conductor_keys_changed(struct conductor *c);
-
-/* Take the summary now, not only at the next minute. */
-void conductor_look_around(struct conductor *c);

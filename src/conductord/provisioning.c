@@ -11,15 +11,15 @@
 #include "conductor/registry/registry_enrolment.h"
 #include "conductor/registry/registry_initialization.h"
 #include "conductor/registry/registry_routers.h"
-#include "conductord/conductor.h"
+#include "conductor/tunnels/login_keys.h"
 #include "conductord/router_call.h"
 #include "conductord/visit_rules.h"
 
 #define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
 
 /*
- *	preparing (worker) ▶ calling ▶ finishing (worker)
- *	    ◀▶ waiting ◀────────┘          ◀▶ waiting
+ *	finding what is due (worker) ▶ calling ▶ telling that it is initialized (worker)
+ *	    ◀▶ waiting ◀──────────────────┘          ◀▶ waiting
  */
 struct visit {
 	struct provisioning *visits;
@@ -42,19 +42,19 @@ struct visit {
 };
 
 struct provisioning {
-	struct conductor *conductor;
+	struct provisioning_options options;
 	struct visit *first;
 	bool closing;
 	void (*closed)(void *owner);
 	void *owner;
 };
 
-struct provisioning *provisioning_new(struct conductor *c)
+struct provisioning *provisioning_new(const struct provisioning_options *options)
 {
 	struct provisioning *v = calloc(1, sizeof(*v));
 
 	if (v)
-		v->conductor = c;
+		v->options = *options;
 	return v;
 }
 
@@ -97,20 +97,20 @@ static void tell_problem(const struct visit *visit, const char *reason)
 
 static void on_asked(struct work *work);
 
-static void ask(struct visit *visit, work_cb asks)
+static void ask_registry(struct visit *visit, work_cb asks)
 {
-	struct conductor *c = visit->visits->conductor;
+	const struct provisioning_options *options = &visit->visits->options;
 
 	visit->asks = asks;
 	memset(&visit->err, 0, sizeof(visit->err));
-	work_pool_submit(c->registry_pool, &c->node.loop, &visit->work, asks, on_asked);
+	work_pool_submit(options->pool, options->loop, &visit->work, asks, on_asked);
 }
 
 static void on_ask_again(uv_timer_t *timer)
 {
 	struct visit *visit = container_of(timer, struct visit, timer);
 
-	ask(visit, visit->asks);
+	ask_registry(visit, visit->asks);
 }
 
 static void ask_later(struct visit *visit)
@@ -125,17 +125,17 @@ static void ask_later(struct visit *visit)
 /* The port says which node; the key says whether it is still enrolled with that. */
 static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
 {
-	struct conductor *c = visit->visits->conductor;
+	const struct provisioning_options *options = &visit->visits->options;
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 	uint16_t port = 0;
-	int rc = login_keys_find(&c->keys, visit->fingerprint, &port, err);
+	int rc = login_keys_find(options->keys, visit->fingerprint, &port, err);
 
 	if (rc == -ENOENT) /* of the file: that is no answer */
 		return err_set(err, -EIO, "%s", err->text);
 	if (rc == 0 && port == 0)
 		rc = err_set(err, -ENOENT, "nobody's key");
 	if (rc == 0)
-		rc = registry_enrolment_at(c->registry, port, ret, err);
+		rc = registry_enrolment_at(options->registry, port, ret, err);
 	if (rc < 0)
 		return rc;
 	authorized_key_fingerprint(ret->ssh_key, fingerprint);
@@ -148,7 +148,7 @@ static int find_by_key(const struct visit *visit, struct registry_enrolment *ret
 static int find_node(struct visit *visit, struct err *err)
 {
 	struct registry_enrolment *row = &visit->who;
-	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->conductor->registry,
+	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->options.registry,
 							  visit->router, visit->node, row, err)
 				  : find_by_key(visit, row, err);
 
@@ -159,9 +159,9 @@ static int find_node(struct visit *visit, struct err *err)
 	return 0;
 }
 
-static int prepare(struct visit *visit, struct err *err)
+static int find_what_is_due(struct visit *visit, struct err *err)
 {
-	struct registry *registry = visit->visits->conductor->registry;
+	struct registry *registry = visit->visits->options.registry;
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 	enum registry_claim claim;
 	int64_t revision;
@@ -186,25 +186,25 @@ static int prepare(struct visit *visit, struct err *err)
 	return rc;
 }
 
-static void run_prepare(struct work *work)
+static void run_find_due(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
 
-	(void)prepare(visit, &visit->err);
+	(void)find_what_is_due(visit, &visit->err);
 }
 
 /* On the loop: there, until it answers. */
 
-static void run_finish(struct work *work)
+static void run_tell_initialized(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 
-	(void)registry_initialization_finish(visit->visits->conductor->registry, &visit->who,
-					     &origin, &visit->err);
+	(void)registry_initialization_finish(visit->visits->options.registry, &visit->who, &origin,
+					     &visit->err);
 }
 
-static void finished(struct visit *visit)
+static void end_initialized(struct visit *visit)
 {
 	if (visit->err.code == 0)
 		log_event(LOG_ROUTER_INITIALIZED, NULL, "router %s, node %s is initialized",
@@ -238,7 +238,7 @@ static void on_taken(struct visit *visit)
 {
 	if (visit->initializes) {
 		visit->tries = 0;
-		ask(visit, run_finish);
+		ask_registry(visit, run_tell_initialized);
 	} else {
 		end_visit(visit);
 	}
@@ -259,7 +259,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 		on_taken(visit);
 }
 
-static void call(struct visit *visit)
+static void call_router(struct visit *visit)
 {
 	const struct router_ask ask = {
 		.listen_port = visit->who.listen_port,
@@ -269,15 +269,15 @@ static void call(struct visit *visit)
 		.timeout_ms = ROUTER_CALL_CHANGE_MS,
 	};
 
-	if (router_call_start(visit->visits->conductor, &ask, on_answered, visit) < 0)
+	if (router_call_start(visit->visits->options.calls, &ask, on_answered, visit) < 0)
 		end_visit(visit);
 }
 
-static void prepared(struct visit *visit)
+static void call_if_due(struct visit *visit)
 {
 	visit->tries = 0;
 	if (visit->configuration)
-		call(visit);
+		call_router(visit);
 	else
 		end_visit(visit);
 }
@@ -291,16 +291,16 @@ static void on_asked(struct work *work)
 		end_visit(visit);
 	else if (visit->is_anothers || (visit->err.code < 0 && visit->err.code != -ENOENT))
 		ask_later(visit);
-	else if (visit->asks == run_prepare)
-		prepared(visit);
+	else if (visit->asks == run_find_due)
+		call_if_due(visit);
 	else
-		finished(visit);
+		end_initialized(visit);
 }
 
 /* What else it is a worker may be writing. */
-static bool is_waiting_to_prepare(const struct visit *visit)
+static bool waits_to_find_due(const struct visit *visit)
 {
-	return visit->asks == run_prepare && uv_is_active((const uv_handle_t *)&visit->timer);
+	return visit->asks == run_find_due && uv_is_active((const uv_handle_t *)&visit->timer);
 }
 
 static bool is_of(const struct visit *visit, const char *fingerprint, const char *router,
@@ -316,7 +316,7 @@ static struct visit *find_waiting(struct provisioning *v, const char *fingerprin
 				  const char *router, const char *node)
 {
 	for (struct visit *visit = v->first; visit; visit = visit->next)
-		if (is_waiting_to_prepare(visit) && is_of(visit, fingerprint, router, node))
+		if (waits_to_find_due(visit) && is_of(visit, fingerprint, router, node))
 			return visit;
 	return NULL;
 }
@@ -332,14 +332,14 @@ static void make_visit(struct provisioning *v, const char *fingerprint, const ch
 	(void)snprintf(visit->fingerprint, sizeof(visit->fingerprint), "%s", fingerprint);
 	(void)snprintf(visit->router, sizeof(visit->router), "%s", router);
 	(void)snprintf(visit->node, sizeof(visit->node), "%s", node);
-	(void)uv_timer_init(&v->conductor->node.loop, &visit->timer);
+	(void)uv_timer_init(v->options.loop, &visit->timer);
 	visit->next = v->first;
 	v->first = visit;
-	ask(visit, run_prepare);
+	ask_registry(visit, run_find_due);
 }
 
-static void begin(struct provisioning *v, const char *fingerprint, const char *router,
-		  const char *node)
+static void visit_soon(struct provisioning *v, const char *fingerprint, const char *router,
+		       const char *node)
 {
 	struct visit *waiting = find_waiting(v, fingerprint, router, node);
 
@@ -355,12 +355,12 @@ static void begin(struct provisioning *v, const char *fingerprint, const char *r
 
 void provisioning_of_key(struct provisioning *v, const char *fingerprint)
 {
-	begin(v, fingerprint, "", "");
+	visit_soon(v, fingerprint, "", "");
 }
 
 void provisioning_of_node(struct provisioning *v, const char *router, const char *node)
 {
-	begin(v, "", router, node);
+	visit_soon(v, "", router, node);
 }
 
 void provisioning_close(struct provisioning *v, void (*closed)(void *owner), void *owner)

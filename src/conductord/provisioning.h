@@ -9,11 +9,24 @@
  */
 #pragma once
 
-struct conductor;
+#include <uv.h>
+
+struct login_keys;
 struct provisioning;
+struct registry;
+struct router_calls;
+struct work_pool;
+
+struct provisioning_options {
+	uv_loop_t *loop;
+	struct work_pool *pool; /* that asks the registry */
+	struct registry *registry;
+	struct login_keys *keys; /* say whose key it is */
+	struct router_calls *calls;
+};
 
 /* NULL = out of memory. */
-struct provisioning *provisioning_new(struct conductor *c);
+struct provisioning *provisioning_new(const struct provisioning_options *options);
 /* A session with this key is authenticated: visit its router. A visit that waits for it goes on
  * at once. fingerprint: as sshd writes it after "SHA256:". */
 void provisioning_of_key(struct provisioning *v, const char *fingerprint);

@@ -8,21 +8,23 @@
 #include "base/base64.h"
 #include "base/log_events.h"
 #include "base/macros.h"
+#include "base/work_pool.h"
 #include "conductor/registry/registry_conductors.h"
-#include "conductord/conductor.h"
+#include "config/config.h"
+#include "node/node.h"
 
 #define AGAIN_MS 2000
 
-void registration_init(struct registration *r, struct conductor *c)
+void registration_init(struct registration *r, const struct registration_options *options)
 {
-	r->conductor = c;
-	(void)uv_timer_init(&c->node.loop, &r->again);
+	r->options = *options;
+	(void)uv_timer_init(&options->node->loop, &r->again);
 }
 
-static void run_register(struct work *work)
+static void write_registration(struct work *work)
 {
 	struct registration *r = container_of(work, struct registration, work);
-	const struct config *config = r->conductor->config;
+	const struct config *config = r->options.config;
 	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
 	char *key = base64_encode(span_of(r->key, sizeof(r->key)));
 
@@ -31,14 +33,14 @@ static void run_register(struct work *work)
 	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
 	free(key);
 	memset(&r->err, 0, sizeof(r->err));
-	(void)registry_conductor_register(r->conductor->registry, &self, &r->err);
+	(void)registry_conductor_register(r->options.registry, &self, &r->err);
 }
 
-static void begin(struct registration *r);
+static void register_now(struct registration *r);
 
 static void on_again(uv_timer_t *timer)
 {
-	begin(container_of(timer, struct registration, again));
+	register_now(container_of(timer, struct registration, again));
 }
 
 static void tell_problem(struct registration *r)
@@ -55,7 +57,7 @@ static void registered(struct registration *r)
 
 	r->problem[0] = '\0';
 	if (was_late)
-		conductor_look_around(r->conductor);
+		r->options.was_late(r->options.owner);
 }
 
 static void on_registered(struct work *work)
@@ -68,15 +70,15 @@ static void on_registered(struct work *work)
 	else
 		registered(r);
 	if (r->is_stale)
-		begin(r);
+		register_now(r);
 	else if (r->err.code < 0 && !r->closed)
 		(void)uv_timer_start(&r->again, on_again, AGAIN_MS, 0);
-	node_job_ends(&r->conductor->node);
+	node_job_ends(r->options.node);
 }
 
-static void begin(struct registration *r)
+static void register_now(struct registration *r)
 {
-	struct node *n = &r->conductor->node;
+	struct node *n = r->options.node;
 
 	r->is_stale = r->is_running;
 	if (r->is_running || n->stopping)
@@ -84,14 +86,13 @@ static void begin(struct registration *r)
 	r->is_running = true;
 	memcpy(r->key, r->host_key, sizeof(r->key));
 	node_job_begins(n);
-	work_pool_submit(r->conductor->registry_pool, &n->loop, &r->work, run_register,
-			 on_registered);
+	work_pool_submit(r->options.pool, &n->loop, &r->work, write_registration, on_registered);
 }
 
 void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
 {
 	memcpy(r->host_key, host_key, sizeof(r->host_key));
-	begin(r);
+	register_now(r);
 }
 
 static void on_closed(uv_handle_t *handle)

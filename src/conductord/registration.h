@@ -15,10 +15,22 @@
 #include "base/work.h"
 #include "onboarding/ssh_key.h"
 
-struct conductor;
+struct config;
+struct node;
+struct registry;
+struct work_pool;
+
+struct registration_options {
+	struct node *node; /* waits for a registration that is running */
+	struct work_pool *pool;
+	struct registry *registry;
+	const struct config *config;
+	void (*was_late)(void *owner); /* it has succeeded, after failures */
+	void *owner;
+};
 
 struct registration {
-	struct conductor *conductor;
+	struct registration_options options;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
 	struct work work;
 	bool is_running;
@@ -32,10 +44,9 @@ struct registration {
 	void *owner;
 };
 
-void registration_init(struct registration *r, struct conductor *c);
+void registration_init(struct registration *r, const struct registration_options *options);
 
-/* Register with that host key. If it succeeds only after failures, conductor_look_around() is
- * called. */
+/* Register with that host key. */
 void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
 
 /* The node waits for a job that is running. */

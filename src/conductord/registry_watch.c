@@ -2,17 +2,18 @@
 
 #include "base/log_events.h"
 #include "base/macros.h"
+#include "conductor/registry/registry.h"
 #include "conductor/registry/registry_patience.h"
-#include "conductord/conductor.h"
+#include "node/node.h"
 
 #define ASK_MS  1000
 #define STOP_MS 2000 /* what is under way at the end may take so long yet */
 
-static void run(struct work *work)
+static void ask_registry(struct work *work)
 {
 	struct registry_watch *w = container_of(work, struct registry_watch, work);
 
-	registry_look_again(w->conductor->registry);
+	registry_look_again(w->options.registry);
 }
 
 /* The pool tells us afterwards, as after each of its jobs. */
@@ -21,22 +22,22 @@ static void on_asked(struct work *work)
 	struct registry_watch *w = container_of(work, struct registry_watch, work);
 
 	w->is_asking = false;
-	node_job_ends(&w->conductor->node);
+	node_job_ends(w->options.node);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
 	struct registry_watch *w = container_of(timer, struct registry_watch, timer);
-	struct conductor *c = w->conductor;
+	const struct registry_watch_options *options = &w->options;
 
 	if (w->is_asking)
 		return;
 	w->is_asking = true;
-	node_job_begins(&c->node);
-	work_pool_submit(c->registry_pool, &c->node.loop, &w->work, run, on_asked);
+	node_job_begins(options->node);
+	work_pool_submit(options->pool, &options->node->loop, &w->work, ask_registry, on_asked);
 }
 
-static void begin(struct registry_watch *w, const struct registry_outage *outage)
+static void tell_of_outage(struct registry_watch *w, const struct registry_outage *outage)
 {
 	w->is_out = true;
 	w->since_ms = outage->since_ms;
@@ -46,41 +47,37 @@ static void begin(struct registry_watch *w, const struct registry_outage *outage
 	(void)uv_timer_start(&w->timer, on_timer, ASK_MS, ASK_MS);
 }
 
-static void end(struct registry_watch *w)
+static void tell_of_answer(struct registry_watch *w)
 {
-	struct conductor *c = w->conductor;
-
 	w->is_out = false;
 	(void)uv_timer_stop(&w->timer);
 	log_event(LOG_REGISTRY_ANSWERS, NULL, "the registry answers again, after %llu s",
 		  (unsigned long long)(registry_now_ms() - w->since_ms) / 1000);
-	if (c->has_keys)
-		login_keys_look(&c->keys);
-	conductor_look_around(c);
+	w->options.answers_again(w->options.owner);
 }
 
 void registry_watch_look(struct registry_watch *w)
 {
 	struct registry_outage outage;
-	const bool is_out = registry_is_out(w->conductor->registry, &outage);
+	const bool is_out = registry_is_out(w->options.registry, &outage);
 
 	if (w->stops || is_out == w->is_out)
 		return;
 	if (is_out)
-		begin(w, &outage);
+		tell_of_outage(w, &outage);
 	else
-		end(w);
+		tell_of_answer(w);
 }
 
-void registry_watch_init(struct registry_watch *w, struct conductor *c)
+void registry_watch_init(struct registry_watch *w, const struct registry_watch_options *options)
 {
-	w->conductor = c;
-	(void)uv_timer_init(&c->node.loop, &w->timer);
+	w->options = *options;
+	(void)uv_timer_init(&options->node->loop, &w->timer);
 }
 
 static void on_stop(uv_timer_t *timer)
 {
-	registry_stop(container_of(timer, struct registry_watch, timer)->conductor->registry);
+	registry_stop(container_of(timer, struct registry_watch, timer)->options.registry);
 }
 
 void registry_watch_stop(struct registry_watch *w)

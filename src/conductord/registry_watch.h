@@ -11,10 +11,19 @@
 
 #include "base/work_pool.h"
 
-struct conductor;
+struct node;
+struct registry;
+
+struct registry_watch_options {
+	struct node *node; /* waits for a question that is being asked */
+	struct work_pool *pool;
+	struct registry *registry;
+	void (*answers_again)(void *owner); /* after it did not */
+	void *owner;
+};
 
 struct registry_watch {
-	struct conductor *conductor;
+	struct registry_watch_options options;
 	uv_timer_t timer;
 	struct work work;
 	bool is_asking;
@@ -25,7 +34,7 @@ struct registry_watch {
 	void *owner;
 };
 
-void registry_watch_init(struct registry_watch *w, struct conductor *c);
+void registry_watch_init(struct registry_watch *w, const struct registry_watch_options *options);
 
 /* A call of the registry is over. */
 void registry_watch_look(struct registry_watch *w);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "conductord/conductor.h"
 
 /* NULL = it is not configured. */
 static bool is_same(const char *a, const char *b)
@@ -13,9 +12,8 @@ static bool is_same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-int conductor_check_reload(const struct node *n, const struct config *new, struct err *err)
+int conductor_check_reload(const struct config *old, const struct config *new, struct err *err)
 {
-	const struct config *old = container_of(n, const struct conductor, node)->config;
 	const struct {
 		const char *leaf;
 		const char *old;

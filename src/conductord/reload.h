@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "node/node.h"
+#include "config/config.h"
 
 /* -EINVAL: new would change it. */
-int conductor_check_reload(const struct node *n, const struct config *new, struct err *err);
+int conductor_check_reload(const struct config *old, const struct config *new, struct err *err);

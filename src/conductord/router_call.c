@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "conductor/tunnels/tunnels.h"
+#include "http/http_fetch.h"
+#include "node/node.h"
 
 #define ANSWER_MAX ((size_t)1 << 20)
 
@@ -24,7 +27,7 @@ enum call_state {
 
 struct router_call {
 	enum call_state state;
-	struct conductor *conductor;
+	struct router_calls *calls;
 	struct router_call *next; /* of those that are not over */
 	struct tunnels_request request;
 	bool is_requested; /* the request is the helper's still */
@@ -60,10 +63,10 @@ static void on_timer_closed(uv_handle_t *handle)
 	free_if_let_go(call);
 }
 
-static void end(struct router_call *call, const struct router_answer *answer)
+static void end_call(struct router_call *call, const struct router_answer *answer)
 {
-	struct conductor *c = call->conductor;
-	struct router_call **at = &c->calls;
+	struct node *node = call->calls->node;
+	struct router_call **at = &call->calls->first;
 
 	while (*at != call)
 		at = &(*at)->next;
@@ -71,15 +74,15 @@ static void end(struct router_call *call, const struct router_answer *answer)
 	call->state = CALL_OVER;
 	uv_close((uv_handle_t *)&call->timer, on_timer_closed);
 	call->done(call->owner, answer);
-	node_job_ends(&c->node);
+	node_job_ends(node);
 }
 
-static void fail(struct router_call *call, int code, const char *reason)
+static void fail_call(struct router_call *call, int code, const char *reason)
 {
 	struct router_answer answer = {0};
 
 	(void)err_set(&answer.err, code, "%s", reason);
-	end(call, &answer);
+	end_call(call, &answer);
 }
 
 static void on_fetched(struct http_fetch *fetch, const struct http_fetch_result *result,
@@ -92,11 +95,12 @@ static void on_fetched(struct http_fetch *fetch, const struct http_fetch_result 
 	};
 
 	(void)fetch;
-	end(owner, &answer);
+	end_call(owner, &answer);
 }
 
-static void ask(struct router_call *call, int fd)
+static void ask_router(struct router_call *call, int fd)
 {
+	struct node *node = call->calls->node;
 	const struct http_ask ask = {
 		.url = call->url,
 		.access = &no_access,
@@ -109,9 +113,8 @@ static void ask(struct router_call *call, int fd)
 	};
 
 	call->state = CALL_ASKING;
-	if (http_fetch_start(&call->fetch, call->conductor->node.client,
-			     &call->conductor->node.loop, &ask, on_fetched, call) < 0)
-		fail(call, -ENOMEM, "out of memory");
+	if (http_fetch_start(&call->fetch, node->client, &node->loop, &ask, on_fetched, call) < 0)
+		fail_call(call, -ENOMEM, "out of memory");
 }
 
 static void on_connected(struct tunnels_request *request, int fd)
@@ -124,10 +127,11 @@ static void on_connected(struct tunnels_request *request, int fd)
 			(void)close(fd);
 		free_if_let_go(call);
 	} else if (fd < 0) {
-		fail(call, fd,
-		     fd == -ECONNREFUSED ? ROUTER_NOT_CONNECTED : "its tunnel cannot be reached");
+		fail_call(call, fd,
+			  fd == -ECONNREFUSED ? ROUTER_NOT_CONNECTED
+					      : "its tunnel cannot be reached");
 	} else {
-		ask(call, fd);
+		ask_router(call, fd);
 	}
 }
 
@@ -135,7 +139,7 @@ static void on_connected(struct tunnels_request *request, int fd)
 static void on_timer(uv_timer_t *timer)
 {
 	struct router_call *call = container_of(timer, struct router_call, timer);
-	const bool stops = call->conductor->node.stopping;
+	const bool stops = call->calls->node->stopping;
 	const int code = stops ? -ECANCELED : -ETIMEDOUT;
 	char reason[128];
 
@@ -149,10 +153,10 @@ static void on_timer(uv_timer_t *timer)
 	if (call->state == CALL_ASKING)
 		http_fetch_give_up(call->fetch, code, reason);
 	else
-		fail(call, code, reason);
+		fail_call(call, code, reason);
 }
 
-static struct router_call *make(const struct router_ask *ask)
+static struct router_call *make_call(const struct router_ask *ask)
 {
 	struct router_call *call = calloc(1, sizeof(*call));
 
@@ -169,32 +173,33 @@ static struct router_call *make(const struct router_ask *ask)
 	return call;
 }
 
-int router_call_start(struct conductor *c, const struct router_ask *ask, router_call_cb done,
+int router_call_start(struct router_calls *calls, const struct router_ask *ask, router_call_cb done,
 		      void *owner)
 {
-	struct router_call *call = make(ask);
+	struct node *node = calls->node;
+	struct router_call *call = make_call(ask);
 
 	if (!call)
 		return -ENOMEM;
-	call->conductor = c;
+	call->calls = calls;
 	call->done = done;
 	call->owner = owner;
 	call->timeout_ms = ask->timeout_ms;
-	call->next = c->calls;
-	c->calls = call;
-	node_job_begins(&c->node);
+	call->next = calls->first;
+	calls->first = call;
+	node_job_begins(node);
 	call->has_timer = true;
-	(void)uv_timer_init(&c->node.loop, &call->timer);
-	(void)uv_timer_start(&call->timer, on_timer, c->node.stopping ? 0 : ask->timeout_ms, 0);
-	if (c->node.stopping)
+	(void)uv_timer_init(&node->loop, &call->timer);
+	(void)uv_timer_start(&call->timer, on_timer, node->stopping ? 0 : ask->timeout_ms, 0);
+	if (node->stopping)
 		return 0;
 	call->is_requested = true;
-	tunnels_connect(&c->tunnels, &call->request, ask->listen_port, on_connected);
+	tunnels_connect(calls->tunnels, &call->request, ask->listen_port, on_connected);
 	return 0;
 }
 
-void router_calls_stop(struct conductor *c)
+void router_calls_stop(struct router_calls *calls)
 {
-	for (struct router_call *call = c->calls; call; call = call->next)
+	for (struct router_call *call = calls->first; call; call = call->next)
 		(void)uv_timer_start(&call->timer, on_timer, 0, 0);
 }

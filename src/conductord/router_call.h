@@ -8,8 +8,13 @@
  */
 #pragma once
 
-#include "conductord/conductor.h"
-#include "http/http_fetch.h"
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct node;
+struct tunnels;
 
 /* For a request that changes something: the router may have to write a configuration, to a slow
  * disk at the end of a slow line. */
@@ -22,6 +27,13 @@
 #define ROUTER_NOT_CONNECTED "it is not connected"
 
 struct router_call;
+
+/* Those of one conductor. */
+struct router_calls {
+	struct node *node; /* waits for calls that are not over */
+	struct tunnels *tunnels;
+	struct router_call *first; /* that is not over */
+};
 
 struct router_answer {
 	int status;       /* 0 = the router could not be asked: see err */
@@ -40,8 +52,8 @@ struct router_ask {
 };
 
 /* ask is copied. done does not come inside. -ENOMEM. */
-int router_call_start(struct conductor *c, const struct router_ask *ask, router_call_cb done,
+int router_call_start(struct router_calls *calls, const struct router_ask *ask, router_call_cb done,
 		      void *owner);
 
 /* Ends the calls that are running; new ones fail. */
-void router_calls_stop(struct conductor *c);
+void router_calls_stop(struct router_calls *calls);

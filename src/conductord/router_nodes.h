@@ -7,7 +7,10 @@
 
 #include "conductord/router_call.h"
 #include "http/http_server.h"
+#include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
+
+struct registry;
 
 #define ROUTER_NODES_MAX TOKEN_ASSET_IDS_MAX /* a router has no more */
 

@@ -101,7 +101,7 @@ static void ask_node(struct round *round, size_t i)
 	asked->round = round;
 	if (!node->enrolled)
 		answered(asked, router_node_not_asked(node, 0, ROUTER_NOT_CONNECTED));
-	else if (router_call_start(round->conductor, &ask, on_answered, asked) < 0)
+	else if (router_call_start(&round->conductor->calls, &ask, on_answered, asked) < 0)
 		answered(asked, router_node_not_asked(node, 0, "out of memory"));
 }
 

@@ -200,7 +200,7 @@ static void show_summary(struct registry_job *job)
 {
 	/* As it was when it could be asked, where there is such a thing. */
 	if (job->summary.problem[0] && !job->router[0])
-		job->summary.counts = job->conductor->summary.counts;
+		job->summary.counts = job->conductor->summaries.summary.counts;
 	job->json = summary_to_json(&job->summary, job->conductor);
 }
 

@@ -109,7 +109,8 @@ static void ask(struct watched_node *node)
 	if (!node_of(node)->enrolled)
 		tell(node, router_node_not_asked(node_of(node), 0, ROUTER_NOT_CONNECTED));
 	else
-		node->is_asked = router_call_start(watch->conductor, &ask, on_answered, node) == 0;
+		node->is_asked =
+			router_call_start(&watch->conductor->calls, &ask, on_answered, node) == 0;
 }
 
 static void ask_all(struct watch *watch)

@@ -46,10 +46,12 @@ static void test_key_that_comes_meanwhile(struct registry_world *w)
 	assert_non_null(c);
 	memcpy(second, first, sizeof(second));
 	second[40] ^= 1;
-	c->config = &config;
-	c->registry = w->r;
 	assert_int_equal(uv_loop_init(&c->node.loop), 0);
-	registration_init(&c->registration, c);
+	registration_init(&c->registration, &(struct registration_options){
+						    .node = &c->node,
+						    .registry = w->r,
+						    .config = &config,
+					    });
 	registration_run(&c->registration, first);
 	(void)usleep(100000); /* its worker has read the key; nobody was told yet */
 	registration_run(&c->registration, second);

@@ -1,0 +1,120 @@
+/* The end of a conductor, in steps: first who asks others, then who was asked.
+ *
+ *	1. port 930 and its handshakes, the visits to routers, the repository, the tunnels, the
+ *	   registration, the summaries
+ *	2. the keys, which handshakes write and visits look up; the known routers, which port 930
+ *	   looks up
+ *	3. the pool on which all of these ask the registry
+ *	4. the registry's watch, to which the pool tells that a question is over
+ *	5. the registry and memory
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/macros.h"
+#include "conductord/conductor.h"
+#include "conductord/last_resort.h"
+
+#define END_MS 4500 /* from SIGTERM on: then it ends whatever hangs */
+
+static void part_closed(void *owner)
+{
+	struct conductor *c = owner;
+
+	assert(c->closing > 0);
+	if (--c->closing == 0)
+		c->next_step(c);
+}
+
+/* The step itself counts as a part, so that it is not over while its parts are told to close. */
+static void step_begins(struct conductor *c, void (*next_step)(struct conductor *c))
+{
+	c->closing = 1;
+	c->next_step = next_step;
+}
+
+static void on_tunnels_closed(struct tunnels *t)
+{
+	part_closed(container_of(t, struct conductor, tunnels));
+}
+
+static void free_conductor(struct conductor *c)
+{
+	registry_close(c->registry);
+	config_free(c->config);
+	free(c->tunnels_directory);
+	free(c->keys_path);
+	free(c->known_path);
+	c->closed(c->closed_owner);
+}
+
+static void close_registry_watch(struct conductor *c)
+{
+	step_begins(c, free_conductor);
+	registry_watch_close(&c->registry_watch, part_closed, c);
+}
+
+static void close_pool(struct conductor *c)
+{
+	step_begins(c, close_registry_watch);
+	if (c->registry_pool)
+		work_pool_close(c->registry_pool, part_closed, c);
+	else
+		part_closed(c);
+}
+
+static void close_who_was_asked(struct conductor *c)
+{
+	step_begins(c, close_pool);
+	c->closing += 0u + c->has_keys + c->has_known;
+	if (c->has_keys)
+		login_keys_close(&c->keys, part_closed, c);
+	if (c->has_known)
+		known_routers_close(&c->known, part_closed, c);
+	part_closed(c);
+}
+
+static void close_who_asks(struct conductor *c)
+{
+	struct enrolment_service *enrolment = c->enrolment;
+	struct provisioning *visits = c->visits;
+
+	step_begins(c, close_who_was_asked);
+	c->enrolment = NULL;
+	c->visits = NULL;
+	c->closing += 2u + (enrolment ? 1 : 0) + (visits ? 1 : 0) + (c->repository ? 1 : 0) +
+		      c->has_tunnels;
+	summary_watch_close(&c->summaries, part_closed, c);
+	registration_close(&c->registration, part_closed, c);
+	if (enrolment)
+		enrolment_close(enrolment, part_closed, c);
+	if (visits)
+		provisioning_close(visits, part_closed, c);
+	if (c->repository)
+		http_server_close(c->repository, part_closed, c);
+	if (c->has_tunnels)
+		tunnels_close(&c->tunnels, on_tunnels_closed);
+	part_closed(c);
+}
+
+void conductor_stop(struct node *n)
+{
+	struct conductor *c = conductor_of(n);
+
+	last_resort_begin(END_MS);
+	router_calls_stop(&c->calls);
+	if (c->registry)
+		registry_watch_stop(&c->registry_watch);
+}
+
+void conductor_close(struct node *n, void (*closed)(void *owner), void *owner)
+{
+	struct conductor *c = conductor_of(n);
+
+	c->closed = closed;
+	c->closed_owner = owner;
+	if (c->was_started)
+		close_who_asks(c);
+	else
+		closed(owner);
+}
