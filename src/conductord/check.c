@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "conductor/enrolment/device_certificate.h"
-#include "conductor/enrolment/identity.h"
+#include "conductor/enrolment/identity_load.h"
 #include "conductor/registry/registry.h"
 
 /* Only looks at the URI: nothing is connected to before it is asked. */

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/macros.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 
 static unsigned status_of(int code)
 {

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "conductor/enrolment/identity_load.h"
 #include "conductor/registry/registry_clock.h"
 #include "conductord/answer.h"
 #include "conductord/registry_job.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "conductor/enrolment/identity.h"
+#include "conductor/enrolment/identity_load.h"
 #include "conductor/registry/registry_clock.h"
 #include "conductord/old_ports.h"
 

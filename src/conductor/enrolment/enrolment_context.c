@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "conductor/enrolment/identity_load.h"
 #include "conductor/enrolment/identity_tls.h"
 
 int enrolment_context_init(struct enrolment_context *ret, struct registry *registry,

@@ -2,12 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <string.h>
 
-static int check_node(const struct handshake_conductor *h, struct err *err)
+static int check_node(const struct handshake_facts *facts, struct err *err)
 {
-	const struct message_hello *hello = &h->hello;
-	const struct handshake_record *record = &h->record;
+	const struct message_hello *hello = facts->hello;
+	const struct handshake_record *record = facts->record;
 
 	if (record->clock_set_back)
 		return err_set(err, -EACCES,
@@ -24,10 +25,10 @@ static int check_node(const struct handshake_conductor *h, struct err *err)
 }
 
 /* The token is written again from what the registry holds now. */
-static int check_token(const struct handshake_conductor *h, struct err *err)
+static int check_token(const struct handshake_facts *facts, struct err *err)
 {
-	const struct handshake_record *record = &h->record;
-	const struct message_hello *hello = &h->hello;
+	const struct handshake_record *record = facts->record;
+	const struct message_hello *hello = facts->hello;
 	const char *asset_ids[TOKEN_ASSET_IDS_MAX];
 	const struct token_claims claims = {
 		.jti = hello->jti,
@@ -36,15 +37,15 @@ static int check_token(const struct handshake_conductor *h, struct err *err)
 		.n_asset_ids = record->n_asset_ids,
 		.iat = hello->iat,
 		.exp = hello->exp,
-		.conductor_certificate = h->setup.conductor_certificate,
-		.ca_certificate = h->setup.ca_certificate,
+		.conductor_certificate = facts->setup->conductor_certificate,
+		.ca_certificate = facts->setup->ca_certificate,
 		.secret = span_of(record->secret, sizeof(record->secret)),
 	};
 	int rc;
 
 	for (size_t i = 0; i < record->n_asset_ids; i++)
 		asset_ids[i] = record->asset_ids[i];
-	rc = token_check(&claims, h->setup.key, hello->header, hello->signature, err);
+	rc = token_check(&claims, facts->setup->key, hello->header, hello->signature, err);
 	if (rc == -EKEYREJECTED)
 		return err_set(err, -EACCES, "token %s does not fit the registry: %s", hello->jti,
 			       record->changed[0] ? record->changed
@@ -52,27 +53,27 @@ static int check_token(const struct handshake_conductor *h, struct err *err)
 	return rc;
 }
 
-int handshake_check_hello(const struct handshake_conductor *h, struct err *err)
+int handshake_check_hello(const struct handshake_facts *facts, struct err *err)
 {
-	const struct message_hello *hello = &h->hello;
-	int rc = check_node(h, err);
+	const struct message_hello *hello = facts->hello;
+	int rc = check_node(facts, err);
 
 	if (rc == 0)
-		rc = check_token(h, err);
+		rc = check_token(facts, err);
 	if (rc < 0)
 		return rc;
-	if (h->now_s >= hello->exp)
+	if (facts->now_s >= hello->exp)
 		return err_set(err, -EACCES, "token %s has expired %" PRIu64 " s ago", hello->jti,
-			       h->now_s - hello->exp);
-	if (h->record.revoked)
+			       facts->now_s - hello->exp);
+	if (facts->record->revoked)
 		return err_set(err, -EACCES, "token %s is revoked", hello->jti);
 	return 0;
 }
 
-int handshake_choose_identity(const struct handshake_conductor *h, enum message_identity *ret,
+int handshake_choose_identity(const struct handshake_facts *facts, enum message_identity *ret,
 			      struct err *err)
 {
-	const struct handshake_record *record = &h->record;
+	const struct handshake_record *record = facts->record;
 
 	*ret = IDENTITY_NONE;
 	if (record->mode == ONBOARDING_PSK_ONLY)
@@ -82,7 +83,7 @@ int handshake_choose_identity(const struct handshake_conductor *h, enum message_
 		return 0;
 	if (record->ek.size > 0)
 		*ret = IDENTITY_EK;
-	else if (!h->setup.device_ca)
+	else if (!facts->setup->device_ca)
 		return err_set(err, -EACCES,
 			       "mode strong: node %s has no endorsement-key, and there is no "
 			       "device-id-ca",
@@ -90,19 +91,19 @@ int handshake_choose_identity(const struct handshake_conductor *h, enum message_
 	return 0;
 }
 
-int handshake_check_certificate(const struct handshake_conductor *h, struct registry_pin *ret,
+int handshake_check_certificate(const struct handshake_facts *facts, struct registry_pin *ret,
 				struct err *err)
 {
-	const struct handshake_conductor_setup *setup = &h->setup;
+	const struct handshake_conductor_setup *setup = facts->setup;
 	int rc = 0;
 
 	if (setup->n_client_chain == 0)
 		return err_set(err, -EACCES, "mode %s: no client certificate was shown",
-			       onboarding_mode_name(h->record.mode));
-	if (h->record.mode == ONBOARDING_STRONG)
+			       onboarding_mode_name(facts->record->mode));
+	if (facts->record->mode == ONBOARDING_STRONG)
 		rc = device_certificate_check(setup->device_ca, setup->client_chain,
-					      setup->n_client_chain, h->hello.asset_id, h->now_s,
-					      err);
+					      setup->n_client_chain, facts->hello->asset_id,
+					      facts->now_s, err);
 	if (rc == 0)
 		rc = device_certificate_key_digest(setup->client_chain[0], ret->digest, err);
 	if (rc < 0)
@@ -111,21 +112,29 @@ int handshake_check_certificate(const struct handshake_conductor *h, struct regi
 	return 0;
 }
 
-int handshake_check_ek(const struct handshake_conductor *h, const struct message_proof *proof,
+int handshake_check_ek(const struct handshake_facts *facts, const struct message_proof *proof,
 		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err)
 {
-	const struct message_bytes *configured = &h->record.ek;
+	const struct message_bytes *configured = &facts->record->ek;
 	const struct message_bytes *shown = &proof->ek;
 
 	if (shown->size != configured->size ||
 	    memcmp(shown->bytes, configured->bytes, shown->size) != 0)
 		return err_set(err, -EACCES,
 			       "EK: not the endorsement-key that is configured for node %s",
-			       h->record.node);
+			       facts->record->node);
 	if (EVP_Digest(shown->bytes, shown->size, ret_pin->digest, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(err, -ENOMEM, "out of memory");
 	ret_pin->kind = REGISTRY_PIN_ENDORSEMENT_KEY;
 	return credential_read_ak(ret_ak, span_of(proof->ak.bytes, proof->ak.size), err);
+}
+
+int handshake_pin_ssh_key(struct span key, struct registry_pin *ret, struct err *err)
+{
+	if (EVP_Digest(key.bytes, key.size, ret->digest, NULL, EVP_sha256(), NULL) != 1)
+		return err_set(err, -ENOMEM, "out of memory");
+	ret->kind = REGISTRY_PIN_SSH_KEY;
+	return 0;
 }
 
 static const char *pin_kind_name(enum registry_pin_kind kind)

@@ -6,23 +6,37 @@
  */
 #pragma once
 
-#include "conductor/enrolment/handshake_conductor.h"
+#include "base/err.h"
+#include "conductor/enrolment/credential.h"
+#include "conductor/enrolment/handshake_record.h"
+#include "onboarding/message.h"
+
+/* What a router is compared with. All borrowed. */
+struct handshake_facts {
+	const struct handshake_conductor_setup *setup;
+	const struct message_hello *hello;
+	const struct handshake_record *record;
+	uint64_t now_s; /* Unix seconds, this conductor's clock */
+};
 
 /* Message 1, compared with the registry; cheap checks first. */
-int handshake_check_hello(const struct handshake_conductor *h, struct err *err);
+int handshake_check_hello(const struct handshake_facts *facts, struct err *err);
 
 /* What the router must show besides the secret. -EACCES: the mode needs something that is not
  * configured. */
-int handshake_choose_identity(const struct handshake_conductor *h, enum message_identity *ret,
+int handshake_choose_identity(const struct handshake_facts *facts, enum message_identity *ret,
 			      struct err *err);
 
 /* Message 3 of a router that shows a certificate; fills the pin. */
-int handshake_check_certificate(const struct handshake_conductor *h, struct registry_pin *ret,
+int handshake_check_certificate(const struct handshake_facts *facts, struct registry_pin *ret,
 				struct err *err);
 
 /* Message 3 of one that shows an EK; fills the pin and reads the AK. */
-int handshake_check_ek(const struct handshake_conductor *h, const struct message_proof *proof,
+int handshake_check_ek(const struct handshake_facts *facts, const struct message_proof *proof,
 		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err);
+
+/* Message 7, where the node is recognized by its SSH key: fills the pin. */
+int handshake_pin_ssh_key(struct span key, struct registry_pin *ret, struct err *err);
 
 /* -EKEYREJECTED: the node is enrolled with another one. */
 int handshake_check_pin(const struct handshake_record *record, const struct registry_pin *pin,

@@ -9,44 +9,9 @@
 #include "base/macros.h"
 #include "conductor/enrolment/handshake_checks.h"
 
-static const char *const names[] = {
-	[HANDSHAKE_CONDUCTOR_EXPECTING] = "expecting",
-	[HANDSHAKE_CONDUCTOR_LOOKING_UP] = "looking-up",
-	[HANDSHAKE_CONDUCTOR_CHALLENGED] = "challenged",
-	[HANDSHAKE_CONDUCTOR_CREDITING] = "crediting",
-	[HANDSHAKE_CONDUCTOR_ACCEPTED] = "accepted",
-	[HANDSHAKE_CONDUCTOR_COMMITTING] = "committing",
-	[HANDSHAKE_CONDUCTOR_ENROLLED] = "enrolled",
-	[HANDSHAKE_CONDUCTOR_ENDED] = "ended",
-};
-
-#define BIT(state) (1u << (state))
-
-static const unsigned moves[] = {
-	[HANDSHAKE_CONDUCTOR_EXPECTING] = BIT(HANDSHAKE_CONDUCTOR_LOOKING_UP),
-	[HANDSHAKE_CONDUCTOR_LOOKING_UP] = BIT(HANDSHAKE_CONDUCTOR_CHALLENGED),
-	[HANDSHAKE_CONDUCTOR_CHALLENGED] =
-		BIT(HANDSHAKE_CONDUCTOR_CREDITING) | BIT(HANDSHAKE_CONDUCTOR_ACCEPTED),
-	[HANDSHAKE_CONDUCTOR_CREDITING] = BIT(HANDSHAKE_CONDUCTOR_ACCEPTED),
-	[HANDSHAKE_CONDUCTOR_ACCEPTED] = BIT(HANDSHAKE_CONDUCTOR_COMMITTING),
-	[HANDSHAKE_CONDUCTOR_COMMITTING] = BIT(HANDSHAKE_CONDUCTOR_ENROLLED),
-	[HANDSHAKE_CONDUCTOR_ENROLLED] = 0,
-	[HANDSHAKE_CONDUCTOR_ENDED] = 0,
-};
-
-const char *handshake_conductor_state_name(enum handshake_conductor_state state)
-{
-	return names[state];
-}
-
-static bool is_ended(const struct handshake_conductor *h)
-{
-	return h->state == HANDSHAKE_CONDUCTOR_ENROLLED || h->state == HANDSHAKE_CONDUCTOR_ENDED;
-}
-
 static void set_state(struct handshake_conductor *h, enum handshake_conductor_state state)
 {
-	assert(state == HANDSHAKE_CONDUCTOR_ENDED ? !is_ended(h) : moves[h->state] & BIT(state));
+	assert(handshake_conductor_state_may_become(h->state, state));
 	h->state = state;
 }
 
@@ -82,8 +47,8 @@ void handshake_conductor_effect_release(struct handshake_conductor_effect *effec
 }
 
 /* The peer is told one of two words; out->err is for the audit. */
-static void end(struct handshake_conductor *h, enum message_reason reason,
-		struct handshake_conductor_effect *out)
+static void end_handshake(struct handshake_conductor *h, enum message_reason reason,
+			  struct handshake_conductor_effect *out)
 {
 	const struct message m = {.type = MESSAGE_ERROR, .reason = reason};
 
@@ -94,9 +59,11 @@ static void end(struct handshake_conductor *h, enum message_reason reason,
 }
 
 /* What failed for want of our own memory is not the router's fault. */
-static void fail(struct handshake_conductor *h, int code, struct handshake_conductor_effect *out)
+static void end_failed(struct handshake_conductor *h, int code,
+		       struct handshake_conductor_effect *out)
 {
-	end(h, code == -ENOMEM || code == -EIO ? REASON_RETRY_LATER : REASON_REFUSED, out);
+	end_handshake(h, code == -ENOMEM || code == -EIO ? REASON_RETRY_LATER : REASON_REFUSED,
+		      out);
 }
 
 static bool send_message(struct handshake_conductor *h, const struct message *message,
@@ -106,7 +73,7 @@ static bool send_message(struct handshake_conductor *h, const struct message *me
 	int rc = frame_write(&out->frame, &h->transcript, message, &out->err);
 
 	if (rc < 0) {
-		end(h, REASON_RETRY_LATER, out);
+		end_handshake(h, REASON_RETRY_LATER, out);
 		return false;
 	}
 	set_state(h, state);
@@ -114,7 +81,17 @@ static bool send_message(struct handshake_conductor *h, const struct message *me
 	return true;
 }
 
-/* hello (1) arrives -> look it up in the registry */
+static struct handshake_facts facts_of(const struct handshake_conductor *h)
+{
+	return (struct handshake_facts){
+		.setup = &h->setup,
+		.hello = &h->hello,
+		.record = &h->record,
+		.now_s = h->now_s,
+	};
+}
+
+/* hello(1) -> look it up in the registry */
 static void greeted(struct handshake_conductor *h, const struct message *m,
 		    struct handshake_conductor_effect *out)
 {
@@ -136,19 +113,21 @@ static int copy_conductors(struct handshake_conductor *h, const struct message_a
 	return 0;
 }
 
-static int prepare(struct handshake_conductor *h, const struct handshake_conductor_event *event,
-		   struct err *err)
+static int check_hello(struct handshake_conductor *h, const struct handshake_conductor_event *event,
+		       struct err *err)
 {
+	struct handshake_facts facts;
 	int rc;
 
 	h->record = *event->record;
 	h->now_s = event->now_s;
 	memcpy(h->secret, event->secret, sizeof(h->secret));
-	rc = handshake_check_hello(h, err);
+	facts = facts_of(h);
+	rc = handshake_check_hello(&facts, err);
 	if (rc < 0)
 		return rc;
 	h->verified = true;
-	rc = handshake_choose_identity(h, &h->identity, err);
+	rc = handshake_choose_identity(&facts, &h->identity, err);
 	if (rc == 0)
 		rc = copy_conductors(h, event->conductors, err);
 	if (rc == 0 &&
@@ -157,15 +136,15 @@ static int prepare(struct handshake_conductor *h, const struct handshake_conduct
 	return rc;
 }
 
-/* it is looked up -> challenge (2) */
+/* looked up -> challenge(2) */
 static void looked_up(struct handshake_conductor *h, const struct handshake_conductor_event *event,
 		      struct handshake_conductor_effect *out)
 {
 	struct message m = {.type = MESSAGE_CHALLENGE};
-	int rc = prepare(h, event, &out->err);
+	int rc = check_hello(h, event, &out->err);
 
 	if (rc < 0) {
-		fail(h, rc, out);
+		end_failed(h, rc, out);
 		return;
 	}
 	memcpy(m.challenge.nonce, event->nonce, sizeof(m.challenge.nonce));
@@ -180,11 +159,10 @@ static bool check_pin(struct handshake_conductor *h, struct handshake_conductor_
 	if (handshake_check_pin(&h->record, &h->enrolment.pin, &out->err) == 0)
 		return true;
 	out->alert = true;
-	end(h, REASON_REFUSED, out);
+	end_handshake(h, REASON_REFUSED, out);
 	return false;
 }
 
-/* -> accept (6) */
 static void send_accept(struct handshake_conductor *h, struct handshake_conductor_effect *out)
 {
 	const struct message m = {.type = MESSAGE_ACCEPT, .accept = h->conductors};
@@ -196,7 +174,8 @@ static int make_credential(struct handshake_conductor *h, const struct message_p
 			   struct message_credential *ret, struct err *err)
 {
 	struct span secret = span_of(h->secret, sizeof(h->secret));
-	int rc = handshake_check_ek(h, proof, &h->enrolment.pin, &h->ak, err);
+	const struct handshake_facts facts = facts_of(h);
+	int rc = handshake_check_ek(&facts, proof, &h->enrolment.pin, &h->ak, err);
 
 	if (rc == 0)
 		rc = credential_make(ret, span_of(proof->ek.bytes, proof->ek.size), h->ak.name,
@@ -206,7 +185,7 @@ static int make_credential(struct handshake_conductor *h, const struct message_p
 	return rc;
 }
 
-/* proof (3) with an EK -> credential (4) */
+/* proof(3) with an EK -> credential(4) */
 static void shown_ek(struct handshake_conductor *h, const struct message_proof *proof,
 		     struct handshake_conductor_effect *out)
 {
@@ -214,18 +193,18 @@ static void shown_ek(struct handshake_conductor *h, const struct message_proof *
 	int rc = make_credential(h, proof, &m.credential, &out->err);
 
 	if (rc < 0) {
-		fail(h, rc, out);
+		end_failed(h, rc, out);
 		return;
 	}
 	if (!send_message(h, &m, HANDSHAKE_CONDUCTOR_CREDITING, out))
 		return;
 	if (transcript_quote_data(&h->transcript, h->quote_data) < 0) {
 		(void)err_set(&out->err, -ENOMEM, "out of memory");
-		end(h, REASON_RETRY_LATER, out);
+		end_handshake(h, REASON_RETRY_LATER, out);
 	}
 }
 
-/* proof (3) -> credential (4) for an EK, else accept (6) */
+/* proof(3) -> credential(4) where an EK is asked for, else accept(6) */
 static void proved(struct handshake_conductor *h, const struct message *m,
 		   struct handshake_conductor_effect *out)
 {
@@ -235,7 +214,7 @@ static void proved(struct handshake_conductor *h, const struct message *m,
 		(void)err_set(&out->err, -EACCES, "proof %s EK where %s was asked for",
 			      m->proof.with_ek ? "with" : "without",
 			      message_identity_name(h->identity));
-		end(h, REASON_REFUSED, out);
+		end_handshake(h, REASON_REFUSED, out);
 		return;
 	}
 	if (h->identity == IDENTITY_EK) {
@@ -243,9 +222,11 @@ static void proved(struct handshake_conductor *h, const struct message *m,
 		return;
 	}
 	if (h->identity == IDENTITY_CERTIFICATE) {
-		rc = handshake_check_certificate(h, &h->enrolment.pin, &out->err);
+		const struct handshake_facts facts = facts_of(h);
+
+		rc = handshake_check_certificate(&facts, &h->enrolment.pin, &out->err);
 		if (rc < 0) {
-			fail(h, rc, out);
+			end_failed(h, rc, out);
 			return;
 		}
 		if (!check_pin(h, out))
@@ -254,7 +235,7 @@ static void proved(struct handshake_conductor *h, const struct message *m,
 	send_accept(h, out);
 }
 
-/* attestation (5) -> accept (6) */
+/* attestation(5) -> accept(6) */
 static void attested(struct handshake_conductor *h, const struct message *m,
 		     struct handshake_conductor_effect *out)
 {
@@ -262,7 +243,7 @@ static void attested(struct handshake_conductor *h, const struct message *m,
 					span_of(h->quote_data, sizeof(h->quote_data)), &out->err);
 
 	if (rc < 0) {
-		fail(h, rc, out);
+		end_failed(h, rc, out);
 		return;
 	}
 	memcpy(h->enrolment.pcrs, m->attestation.pcrs, sizeof(h->enrolment.pcrs));
@@ -272,29 +253,18 @@ static void attested(struct handshake_conductor *h, const struct message *m,
 }
 
 /* Without anything else to know it by, a router is known by its SSH key. */
-static int pin_ssh_key(struct handshake_conductor *h, struct err *err)
-{
-	struct registry_pin *pin = &h->enrolment.pin;
-
-	if (pin->kind != REGISTRY_PIN_NONE)
-		return 0;
-	pin->kind = REGISTRY_PIN_SSH_KEY;
-	if (EVP_Digest(h->enrolment.ssh_key, sizeof(h->enrolment.ssh_key), pin->digest, NULL,
-		       EVP_sha256(), NULL) != 1)
-		return err_set(err, -ENOMEM, "out of memory");
-	return 0;
-}
-
-/* keys (7) -> commit */
+/* keys(7) -> commit it to the registry */
 static void keyed(struct handshake_conductor *h, const struct message *m,
 		  struct handshake_conductor_effect *out)
 {
-	int rc;
+	int rc = 0;
 
 	memcpy(h->enrolment.ssh_key, m->keys.ssh_key, sizeof(h->enrolment.ssh_key));
-	rc = pin_ssh_key(h, &out->err);
+	if (h->enrolment.pin.kind == REGISTRY_PIN_NONE)
+		rc = handshake_pin_ssh_key(span_of(m->keys.ssh_key, sizeof(m->keys.ssh_key)),
+					   &h->enrolment.pin, &out->err);
 	if (rc < 0) {
-		fail(h, rc, out);
+		end_failed(h, rc, out);
 		return;
 	}
 	if (!check_pin(h, out))
@@ -303,7 +273,7 @@ static void keyed(struct handshake_conductor *h, const struct message *m,
 	out->type = CONDUCTOR_COMMIT;
 }
 
-/* it is committed -> done (8) */
+/* committed -> done(8) */
 static void committed(struct handshake_conductor *h, struct handshake_conductor_effect *out)
 {
 	const struct message m = {.type = MESSAGE_DONE};
@@ -352,7 +322,7 @@ static void handle_message(struct handshake_conductor *h, const struct message *
 	default:
 		(void)err_set(&out->err, -EACCES, "the router gave up: %s",
 			      message_reason_name(m->reason));
-		end(h, REASON_REFUSED, out);
+		end_handshake(h, REASON_REFUSED, out);
 		return;
 	}
 }
@@ -365,15 +335,16 @@ static void received(struct handshake_conductor *h, struct span bytes,
 	int rc;
 
 	if (!awaited(h->state, &expected)) {
-		(void)err_set(&out->err, -EPROTO, "spoke out of turn, while %s", names[h->state]);
-		end(h, REASON_REFUSED, out);
+		(void)err_set(&out->err, -EPROTO, "spoke out of turn, while %s",
+			      handshake_conductor_state_name(h->state));
+		end_handshake(h, REASON_REFUSED, out);
 		return;
 	}
 	rc = frame_read(&m, &h->transcript, expected, bytes, &out->err);
 	if (rc == -EAGAIN)
 		return;
 	if (rc < 0)
-		fail(h, rc, out);
+		end_failed(h, rc, out);
 	else
 		handle_message(h, &m, out);
 }
@@ -383,7 +354,7 @@ void handshake_conductor_step(struct handshake_conductor *h,
 			      struct handshake_conductor_effect *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (is_ended(h))
+	if (handshake_conductor_state_is_end(h->state))
 		return;
 	switch (event->type) {
 	case CONDUCTOR_RECEIVED:
@@ -401,11 +372,11 @@ void handshake_conductor_step(struct handshake_conductor *h,
 		assert(h->state == HANDSHAKE_CONDUCTOR_COMMITTING);
 		(void)err_set(&ret->err, -EACCES, "%s", event->reason);
 		ret->alert = event->pinned_otherwise;
-		end(h, REASON_REFUSED, ret);
+		end_handshake(h, REASON_REFUSED, ret);
 		return;
 	case CONDUCTOR_FAILED:
 		(void)err_set(&ret->err, -EIO, "%s", event->reason);
-		end(h, REASON_RETRY_LATER, ret);
+		end_handshake(h, REASON_RETRY_LATER, ret);
 		return;
 	}
 }

@@ -29,65 +29,14 @@
 #include <openssl/evp.h>
 
 #include "base/err.h"
-#include "base/jws.h"
 #include "base/span.h"
 #include "conductor/enrolment/credential.h"
-#include "conductor/enrolment/device_certificate.h"
+#include "conductor/enrolment/handshake_conductor_state.h"
+#include "conductor/enrolment/handshake_record.h"
 #include "conductor/registry/registry_pin.h"
 #include "onboarding/frame.h"
 #include "onboarding/message.h"
-#include "onboarding/mode.h"
-#include "onboarding/token.h"
 #include "onboarding/transcript.h"
-
-/*
- *	expecting ▶ looking-up ▶ challenged ┬▶ accepted (none, certificate) ──┐
- *	                                    └▶ crediting ▶ accepted           ▼
- *	                                                   enrolled ◀ committing
- *
- * and from each to ended.
- */
-enum handshake_conductor_state {
-	HANDSHAKE_CONDUCTOR_EXPECTING, /* hello */
-	HANDSHAKE_CONDUCTOR_LOOKING_UP,
-	HANDSHAKE_CONDUCTOR_CHALLENGED, /* proof is awaited */
-	HANDSHAKE_CONDUCTOR_CREDITING,  /* attestation is awaited */
-	HANDSHAKE_CONDUCTOR_ACCEPTED,   /* keys are awaited */
-	HANDSHAKE_CONDUCTOR_COMMITTING,
-	HANDSHAKE_CONDUCTOR_ENROLLED,
-	HANDSHAKE_CONDUCTOR_ENDED,
-};
-
-/* What the registry knows about an asset-id and a jti, in one transaction. */
-struct handshake_record {
-	bool known; /* does a node have that asset-id? Everything below is about that node and its
-		       router */
-	char router[TOKEN_NAME_SIZE];
-	char node[TOKEN_NAME_SIZE];
-	enum onboarding_mode mode;
-	uint8_t secret[TOKEN_SECRET_SIZE];
-	char asset_ids[TOKEN_ASSET_IDS_MAX][TOKEN_NAME_SIZE]; /* of all its nodes */
-	size_t n_asset_ids;
-	struct message_bytes ek; /* configured, DER; size 0 = none */
-	struct registry_pin pin;
-	uint16_t listen_port; /* of its tunnel: the router will be told */
-	bool revoked;         /* the token of that jti */
-	bool clock_set_back;  /* this conductor's clock is not to be trusted */
-	/* What has changed since the token was issued, as far as is known; for the audit. "" =
-	 * nothing. */
-	char changed[128];
-};
-
-/* Borrowed until the handshake is released. */
-struct handshake_conductor_setup {
-	uint8_t exporter[TRANSCRIPT_SIZE];
-	struct span conductor_certificate; /* DER, the leaf that was shown */
-	struct span ca_certificate;        /* DER */
-	const struct jws_key *key;         /* of the conductor's certificate; public is enough */
-	const struct device_ca *device_ca; /* NULL = none is configured */
-	const struct span *client_chain;   /* DER, the leaf first */
-	size_t n_client_chain;             /* 0 = it showed none */
-};
 
 enum handshake_conductor_event_type {
 	CONDUCTOR_RECEIVED,  /* received: all since the last message */
@@ -163,5 +112,3 @@ void handshake_conductor_effect_release(struct handshake_conductor_effect *effec
 
 /* Has message 1 verified? */
 bool handshake_conductor_is_verified(const struct handshake_conductor *h);
-
-const char *handshake_conductor_state_name(enum handshake_conductor_state state);

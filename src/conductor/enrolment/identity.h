@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "base/jws.h"
-#include "base/settings.h"
 
 struct conductor_identity {
 	struct jws_key key;   /* private */
@@ -16,9 +15,4 @@ struct conductor_identity {
 	int64_t expires_s; /* the certificate */
 };
 
-/* Read what the configuration names and check it as a token needs it: readable, RSA, the key's own,
- * signed by the CA, not expired; and show it to a router in memory, which must take it. Each has
- * its own message. May block on the disk. */
-int conductor_identity_load(struct conductor_identity *ret, const struct config_conductor *config,
-			    struct err *err);
 void conductor_identity_release(struct conductor_identity *identity);

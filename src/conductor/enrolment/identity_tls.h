@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "base/settings.h"
 #include "conductor/enrolment/identity.h"
 #include "onboarding/tls_channel.h"
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "conductor/enrolment/port_mux.h"
+#include "conductor/enrolment/port_options.h"
 #include "conductor/enrolment/port_turns.h"
 
 /* The options' owner and callbacks are those of the mux's owner, and borrowed as long as the lines

@@ -23,17 +23,6 @@
  * the line in which the peer of that ticket waits. */
 #define MARK_OF_SILENT (UINT64_C(1) << 63)
 
-const struct port_mux_options port_mux_defaults = {
-	.port = 930,
-	.silence_ms = 5000,
-	.silent_max = 1024,
-	.tls_max = 512,
-	.ssh_max = 64,
-	.ssh_timeout_ms = 10000,
-	.rate_per_s = 1,
-	.burst = 5,
-};
-
 /* A silent peer: at the place that its ticket names. */
 struct silent_peer {
 	int fd;

@@ -7,7 +7,7 @@
 
 #include "base/macros.h"
 #include "conductor/registry/registry_audit.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
 static int store(struct registry_session *session, void *work, struct err *err)

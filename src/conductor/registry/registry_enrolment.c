@@ -10,7 +10,7 @@
 #include "base/macros.h"
 #include "conductor/registry/registry_clock.h"
 #include "conductor/registry/registry_lookup.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
 static const char *const verdict_names[] = {

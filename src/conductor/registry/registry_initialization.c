@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 #include "conductor/registry/registry_audit.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
 struct claim_work {

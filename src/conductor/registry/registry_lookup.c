@@ -6,7 +6,7 @@
 
 #include "base/macros.h"
 #include "conductor/registry/registry_clock.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
 void registry_candidate_release(struct registry_candidate *candidate)

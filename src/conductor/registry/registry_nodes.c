@@ -10,7 +10,7 @@
 #include "base/macros.h"
 #include "conductor/registry/registry_audit.h"
 #include "conductor/registry/registry_pin.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_tokens.h"
 #include "conductor/registry/registry_transaction.h"
 #include "onboarding/key_bounds.h"

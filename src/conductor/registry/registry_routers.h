@@ -58,12 +58,3 @@ int registry_router_delete(struct registry *r, const char *router,
 /* Lists routers, ordered by name; freed with free(). */
 int registry_routers_list(struct registry *r, struct registry_router **ret, size_t *ret_n,
 			  struct err *err);
-
-/* For the registry's other parts, within their transaction. */
-struct registry_session;
-/* -EINVAL: what (a router, a node, an asset-id) cannot have this name. */
-int registry_check_name(const char *what, const char *name, struct err *err);
-int registry_router_ensure(struct registry_session *session, const char *router, struct err *err);
-/* -ENOENT: there is no such router. */
-int registry_router_mode(struct registry_session *session, const char *router,
-			 enum onboarding_mode *ret, struct err *err);

@@ -9,7 +9,7 @@
 #include "conductor/registry/registry_audit.h"
 #include "conductor/registry/registry_clock.h"
 #include "conductor/registry/registry_pin.h"
-#include "conductor/registry/registry_routers.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
 struct token_work {

@@ -133,7 +133,7 @@ static void send_message(struct handshake_router *h, const struct message *messa
 	out->type = ROUTER_SEND;
 }
 
-/* -> hello (1) */
+/* -> hello(1) */
 static void send_hello(struct handshake_router *h, struct handshake_router_effect *out)
 {
 	const struct token *token = h->token;
@@ -186,7 +186,7 @@ static int check_challenge(const struct handshake_router *h,
 	return 0;
 }
 
-/* challenge (2) -> proof (3), or, for an EK, ask the TPM first */
+/* challenge(2) -> proof(3), or, for an EK, ask the TPM first */
 static void challenged(struct handshake_router *h, const struct message *m,
 		       struct handshake_router_effect *out)
 {
@@ -213,7 +213,7 @@ static bool copy_bytes(struct message_bytes *to, struct span from)
 	return true;
 }
 
-/* the TPM has shown EK and AK -> proof (3) */
+/* the TPM has shown EK and AK -> proof(3) */
 static void presented(struct handshake_router *h, const struct handshake_router_event *event,
 		      struct handshake_router_effect *out)
 {
@@ -228,7 +228,7 @@ static void presented(struct handshake_router *h, const struct handshake_router_
 	send_message(h, &m, HANDSHAKE_ROUTER_PRESENTED, out);
 }
 
-/* credential (4) is activated -> ask the TPM for a quote */
+/* credential(4) is activated -> ask the TPM for a quote */
 static void activated(struct handshake_router *h, const struct handshake_router_event *event,
 		      struct handshake_router_effect *out)
 {
@@ -245,7 +245,7 @@ static void activated(struct handshake_router *h, const struct handshake_router_
 	out->type = ROUTER_QUOTE;
 }
 
-/* the TPM has made the quote -> attestation (5) */
+/* the TPM has made the quote -> attestation(5) */
 static void quoted(struct handshake_router *h, const struct handshake_router_event *event,
 		   struct handshake_router_effect *out)
 {
@@ -255,7 +255,7 @@ static void quoted(struct handshake_router *h, const struct handshake_router_eve
 	send_message(h, &m, HANDSHAKE_ROUTER_PROVED, out);
 }
 
-/* accept (6) was taken, and the SSH key is on disk -> keys (7) */
+/* accept(6) was taken, and the SSH key is on disk -> keys(7) */
 static void stored(struct handshake_router *h, const struct handshake_router_event *event,
 		   struct handshake_router_effect *out)
 {
