@@ -28,7 +28,7 @@ static unsigned status_of(int code)
 	}
 }
 
-static void run(struct work *work)
+static void ask_registry(struct work *work)
 {
 	struct registry_job *job = container_of(work, struct registry_job, work);
 
@@ -173,5 +173,6 @@ void registry_job_start(struct http_exchange *x, registry_job_cb ask)
 	job->origin = (struct registry_origin){.address = job->address, .time_s = time(NULL)};
 	http_exchange_keep(x, job, on_gone);
 	node_job_begins(&conductor->node);
-	work_pool_submit(conductor->registry_pool, &conductor->node.loop, &job->work, run, on_done);
+	work_pool_submit(conductor->registry_pool, &conductor->node.loop, &job->work, ask_registry,
+			 on_done);
 }

@@ -169,7 +169,7 @@ static void on_timer(uv_timer_t *timer)
 		list(watch);
 }
 
-static void begin(struct watch *watch)
+static void begin_stream(struct watch *watch)
 {
 	watch->has_begun = true;
 	watch->nodes = watch->now;
@@ -205,7 +205,7 @@ static void on_listed(struct work *work)
 	} else if (watch->rc < 0) {
 		http_reply_problem(watch->x, router_nodes_status(watch->rc), "%s", watch->err.text);
 	} else {
-		begin(watch);
+		begin_stream(watch);
 	}
 }
 

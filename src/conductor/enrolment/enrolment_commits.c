@@ -41,7 +41,7 @@ static void sync_keys(struct enrolment_commits *c)
 			c->requests[i].err = err;
 }
 
-static void run(struct work *work)
+static void commit_batch(struct work *work)
 {
 	struct enrolment_commits *c = container_of(work, struct enrolment_commits, work);
 
@@ -62,7 +62,7 @@ static void run(struct work *work)
 					    &c->requests[i].err);
 }
 
-static void look(struct enrolment_commits *c);
+static void commit_those_that_wait(struct enrolment_commits *c);
 
 static void on_done(struct work *work)
 {
@@ -73,12 +73,12 @@ static void on_done(struct work *work)
 	/* The next ones need not wait until these have been told. */
 	memcpy(batch, c->batch, n * sizeof(struct enrolment_commit *));
 	c->working = false;
-	look(c);
+	commit_those_that_wait(c);
 	for (size_t i = 0; i < n; i++)
 		batch[i]->done(batch[i]);
 }
 
-static void look(struct enrolment_commits *c)
+static void commit_those_that_wait(struct enrolment_commits *c)
 {
 	bool wanted;
 
@@ -88,7 +88,7 @@ static void look(struct enrolment_commits *c)
 	if (!wanted)
 		return;
 	c->working = true;
-	work_pool_submit(c->context->pool, c->loop, &c->work, run, on_done);
+	work_pool_submit(c->context->pool, c->loop, &c->work, commit_batch, on_done);
 }
 
 void enrolment_commits_init(struct enrolment_commits *c, uv_loop_t *loop,
@@ -114,5 +114,5 @@ void enrolment_commits_add(struct enrolment_commits *c, struct enrolment_commit 
 	*c->end = commit;
 	c->end = &commit->next;
 	uv_mutex_unlock(&c->lock);
-	look(c);
+	commit_those_that_wait(c);
 }

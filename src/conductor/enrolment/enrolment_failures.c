@@ -18,7 +18,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	f->closed(f->owner);
 }
 
-static void run(struct work *work)
+static void write_batch(struct work *work)
 {
 	struct enrolment_failures *f = container_of(work, struct enrolment_failures, work);
 
@@ -54,7 +54,7 @@ static void flush(struct enrolment_failures *f)
 	f->n = 0;
 	f->working = true;
 	memset(&f->err, 0, sizeof(f->err));
-	work_pool_submit(f->pool, f->loop, &f->work, run, on_done);
+	work_pool_submit(f->pool, f->loop, &f->work, write_batch, on_done);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -2,11 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log_events.h"
@@ -15,6 +11,7 @@
 #include "conductor/enrolment/enrolment_audit.h"
 #include "conductor/enrolment/enrolment_commits.h"
 #include "conductor/enrolment/enrolment_failures.h"
+#include "conductor/enrolment/peer_address.h"
 
 /* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
 #define VERIFIED_TIMEOUT_MS 120000
@@ -82,46 +79,6 @@ static void on_closed(struct tls_session *tls)
 
 /* The end: written down, told, closed. */
 
-static void tell(const struct enrolment_handshake *h)
-{
-	const struct log_fields fields = {.source = h->address, .reason = h->err.text};
-
-	switch (h->outcome) {
-	case ENROLMENT_ENROLLED:
-		log_event(LOG_ROUTER_ENROLLED, &(struct log_fields){.source = h->address},
-			  "router %s, node %s enrolled from %s", h->steps->hello.router,
-			  h->steps->record.node, h->address);
-		break;
-	case ENROLMENT_REFUSED:
-		log_event(h->alert ? LOG_OTHER_DEVICE : LOG_ONBOARDING_REFUSED, &fields,
-			  "from %s: refused: %s", h->address, h->err.text);
-		break;
-	case ENROLMENT_RETRY_LATER:
-		log_event(LOG_ONBOARDING_DEFERRED, &fields, "from %s: not decided: %s", h->address,
-			  h->err.text);
-		break;
-	default:
-		log_debug("from %s: %s", h->address, h->err.text);
-	}
-}
-
-static void count(struct enrolment_counts *counts, enum enrolment_outcome outcome)
-{
-	switch (outcome) {
-	case ENROLMENT_ENROLLED:
-		counts->enrolled++;
-		break;
-	case ENROLMENT_REFUSED:
-		counts->refused++;
-		break;
-	case ENROLMENT_RETRY_LATER:
-		counts->retry_later++;
-		break;
-	default:
-		counts->strangers++;
-	}
-}
-
 static void run_audit(struct work *work)
 {
 	struct enrolment_session *session = container_of(work, struct enrolment_session, audit);
@@ -132,8 +89,8 @@ static void run_audit(struct work *work)
 
 static void conclude(struct enrolment_session *session)
 {
-	tell(&session->handshake);
-	count(&session->service->counts, session->handshake.outcome);
+	enrolment_result_log(&session->handshake);
+	enrolment_result_count(&session->service->counts, session->handshake.outcome);
 	enrolment_handshake_close(&session->handshake);
 	tls_session_close(&session->tls, on_closed);
 }
@@ -237,18 +194,6 @@ static const struct tls_session_callbacks callbacks = {
 	.over = on_over,
 };
 
-static void name_peer(const struct sockaddr *peer, char ret[REGISTRY_ADDRESS_SIZE])
-{
-	static const char mapped[] = "::ffff:";
-	const socklen_t size = peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-							   : sizeof(struct sockaddr_in);
-
-	if (getnameinfo(peer, size, ret, REGISTRY_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST) != 0)
-		(void)snprintf(ret, REGISTRY_ADDRESS_SIZE, "unknown");
-	if (strncmp(ret, mapped, strlen(mapped)) == 0)
-		memmove(ret, ret + strlen(mapped), strlen(ret + strlen(mapped)) + 1);
-}
-
 static int open_session(struct enrolment_service *s, struct enrolment_session *session, int fd,
 			const struct sockaddr *peer)
 {
@@ -263,7 +208,7 @@ static int open_session(struct enrolment_service *s, struct enrolment_session *s
 		tls_channel_free(channel);
 		return rc;
 	}
-	name_peer(peer, address);
+	peer_address_name(peer, address, sizeof(address));
 	enrolment_handshake_open(&session->handshake, &s->context, channel, address);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "conductor/enrolment/enrolment_handshake.h"
+#include "conductor/enrolment/enrolment_result.h"
 #include "conductor/enrolment/port_mux.h"
 #include "onboarding/tls_session.h"
 
@@ -28,14 +29,6 @@ struct enrolment_options {
 	/* On a worker: the keys that may log in have changed. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;
-};
-
-struct enrolment_counts {
-	uint64_t enrolled;
-	uint64_t refused;
-	uint64_t strangers;
-	uint64_t retry_later;
-	uint32_t under_way;
 };
 
 int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,

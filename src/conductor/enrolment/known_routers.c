@@ -44,7 +44,7 @@ int known_routers_init(struct known_routers *k, uv_loop_t *loop, const char *pat
 	return 0;
 }
 
-static void run(struct work *work)
+static void write_on_worker(struct work *work)
 {
 	struct known_routers *k = container_of(work, struct known_routers, work);
 
@@ -60,7 +60,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	k->closed(k->owner);
 }
 
-static void go_on(struct known_routers *k)
+static void save_or_close(struct known_routers *k)
 {
 	if (k->writing)
 		return;
@@ -81,7 +81,7 @@ static void on_written(struct work *work)
 	free(k->text);
 	k->text = NULL;
 	k->writing = false;
-	go_on(k);
+	save_or_close(k);
 }
 
 static void save(struct known_routers *k)
@@ -89,12 +89,12 @@ static void save(struct known_routers *k)
 	k->has_news = false;
 	k->text = known_addresses_write(k->addresses, known_addresses_today());
 	if (!k->text) {
-		go_on(k);
+		save_or_close(k);
 		return;
 	}
 	k->writing = true;
 	memset(&k->err, 0, sizeof(k->err));
-	work_submit(k->loop, &k->work, run, on_written);
+	work_submit(k->loop, &k->work, write_on_worker, on_written);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -118,5 +118,5 @@ void known_routers_close(struct known_routers *k, void (*closed)(void *owner), v
 	k->closed = closed;
 	k->owner = owner;
 	(void)uv_timer_stop(&k->timer);
-	go_on(k);
+	save_or_close(k);
 }

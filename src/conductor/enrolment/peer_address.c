@@ -1,6 +1,8 @@
 #include "conductor/enrolment/peer_address.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 static void read_v6(const struct in6_addr *v6, struct peer_address *ret)
@@ -65,4 +67,16 @@ static uint64_t mix(uint64_t x)
 uint64_t peer_address_hash(const struct peer_address *address, uint64_t seed)
 {
 	return mix(mix(address->words[0] ^ seed) ^ address->words[1]);
+}
+
+void peer_address_name(const struct sockaddr *peer, char *ret, size_t size)
+{
+	static const char mapped[] = "::ffff:";
+	const socklen_t peer_size = peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								: sizeof(struct sockaddr_in);
+
+	if (getnameinfo(peer, peer_size, ret, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
+		(void)snprintf(ret, size, "unknown");
+	if (strncmp(ret, mapped, strlen(mapped)) == 0)
+		memmove(ret, ret + strlen(mapped), strlen(ret + strlen(mapped)) + 1);
 }

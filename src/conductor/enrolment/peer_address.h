@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -26,3 +27,6 @@ bool peer_address_equals(const struct peer_address *a, const struct peer_address
 
 /* For a table: with a random seed a stranger cannot choose a place in it. */
 uint64_t peer_address_hash(const struct peer_address *address, uint64_t seed);
+
+/* The whole address as text, for an operator; IPv4 as such, also where it came mapped into IPv6. */
+void peer_address_name(const struct sockaddr *peer, char *ret, size_t size);

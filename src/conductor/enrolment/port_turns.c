@@ -202,7 +202,7 @@ static void observe(struct port_turns *p, uint64_t now_ms)
 	}
 }
 
-static void begin(struct port_turns *p, turns_ticket ticket)
+static void begin_turn(struct port_turns *p, turns_ticket ticket)
 {
 	struct peer *peer = peer_of(p, ticket);
 	int fd = peer->fd;
@@ -241,7 +241,7 @@ bool port_turns_go_on(struct port_turns *p, uint64_t now_ms)
 	observe(p, now_ms);
 	while (can_take_one(p) && turns_next(p->turns, now_ms, &move)) {
 		if (move.begins)
-			begin(p, move.begins);
+			begin_turn(p, move.begins);
 		else
 			ask_to_go(p, move.shown_out, now_ms);
 	}

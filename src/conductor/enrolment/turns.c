@@ -5,10 +5,10 @@
 
 #include "base/macros.h"
 #include "conductor/enrolment/pace.h"
+#include "conductor/enrolment/turn_list.h"
 
 #define PLACE_BITS 18 /* TURNS_ALL_MAX; the rest is the number of use */
 #define USE_MAX    ((1u << (32 - PLACE_BITS)) - 1)
-#define NOWHERE    UINT32_MAX
 
 #define KNOWN_IN_A_ROW 3
 
@@ -27,16 +27,8 @@
 /* Behind so few anybody may wait, whatever the pace seems to be. */
 #define ALWAYS_WAIT 32
 
-struct list {
-	uint32_t first;
-	uint32_t last;
-	uint32_t n;
-};
-
 struct place {
-	struct list *in; /* NULL = free */
-	uint32_t before;
-	uint32_t after;
+	struct turn_list *in; /* NULL = free */
 	uint32_t use;
 	enum turns_class class;
 	bool at_work;
@@ -52,42 +44,19 @@ struct place {
 struct turns {
 	struct turns_options options;
 	struct place *places;
-	struct list free;
-	struct list waiting[TURNS_N_CLASSES]; /* longest first */
-	struct list begun[TURNS_N_CLASSES];   /* longest without progress first */
+	struct turn_link *links; /* of each place */
+	struct turn_list free;
+	struct turn_list waiting[TURNS_N_CLASSES]; /* longest first */
+	struct turn_list begun[TURNS_N_CLASSES];   /* longest without progress first */
 	uint32_t at_work[TURNS_N_CLASSES];
 	unsigned known_in_a_row;
 	struct pace pace[TURNS_N_CLASSES]; /* strangers cannot slow the known down */
 };
 
-static void append(struct turns *t, struct list *list, uint32_t at)
+static void append(struct turns *t, struct turn_list *list, uint32_t at)
 {
-	struct place *p = &t->places[at];
-
-	p->in = list == &t->free ? NULL : list;
-	p->before = list->last;
-	p->after = NOWHERE;
-	if (list->last == NOWHERE)
-		list->first = at;
-	else
-		t->places[list->last].after = at;
-	list->last = at;
-	list->n++;
-}
-
-static void take_out(struct turns *t, struct list *list, uint32_t at)
-{
-	const struct place *p = &t->places[at];
-
-	if (p->before == NOWHERE)
-		list->first = p->after;
-	else
-		t->places[p->before].after = p->after;
-	if (p->after == NOWHERE)
-		list->last = p->before;
-	else
-		t->places[p->after].before = p->before;
-	list->n--;
+	t->places[at].in = list == &t->free ? NULL : list;
+	turn_list_append(list, t->links, at);
 }
 
 struct turns *turns_new(const struct turns_options *options)
@@ -99,12 +68,13 @@ struct turns *turns_new(const struct turns_options *options)
 	if (!t)
 		return NULL;
 	t->places = calloc(n, sizeof(*t->places));
-	if (!t->places) {
-		free(t);
+	t->links = calloc(n, sizeof(*t->links));
+	if (!t->places || !t->links) {
+		turns_free(t);
 		return NULL;
 	}
 	t->options = *options;
-	t->free = (struct list){.first = NOWHERE, .last = NOWHERE};
+	t->free = (struct turn_list)TURN_LIST_EMPTY;
 	for (unsigned i = 0; i < TURNS_N_CLASSES; i++) {
 		t->waiting[i] = t->begun[i] = t->free;
 		pace_init(&t->pace[i], MAX(1, LEAST_A_CORE * options->cores),
@@ -118,8 +88,10 @@ struct turns *turns_new(const struct turns_options *options)
 
 void turns_free(struct turns *t)
 {
-	if (t)
+	if (t) {
 		free(t->places);
+		free(t->links);
+	}
 	free(t);
 }
 
@@ -194,14 +166,14 @@ turns_ticket turns_wait(struct turns *t, enum turns_class class, uint64_t now_ms
 	if (!can_hope(t, class))
 		return 0;
 	if (turns_waiting(t) >= t->options.waiting) {
-		if (class != TURNS_KNOWN || newest == NOWHERE)
+		if (class != TURNS_KNOWN || newest == TURN_NOWHERE)
 			return 0;
 		*ret_shown_out = ticket_of(t, newest);
 		turns_leave(t, *ret_shown_out);
 	}
 	at = t->free.first;
 	p = &t->places[at];
-	take_out(t, &t->free, at);
+	turn_list_take_out(&t->free, t->links, at);
 	p->use = p->use == USE_MAX ? 1 : p->use + 1; /* never 0 */
 	p->class = class;
 	p->since_ms = now_ms;
@@ -223,7 +195,7 @@ void turns_leave(struct turns *t, turns_ticket ticket)
 	if (!p)
 		return;
 	set_at_work(t, p, false);
-	take_out(t, p->in, turns_place(ticket));
+	turn_list_take_out(p->in, t->links, turns_place(ticket));
 	append(t, &t->free, turns_place(ticket));
 }
 
@@ -256,7 +228,7 @@ static uint32_t under_way(const struct turns *t, enum turns_class class, uint64_
 	uint32_t n = t->begun[class].n;
 	const struct place *p;
 
-	for (uint32_t at = t->begun[class].first; at != NOWHERE; at = p->after) {
+	for (uint32_t at = t->begun[class].first; at != TURN_NOWHERE; at = t->links[at].after) {
 		p = &t->places[at];
 		if (now_ms - p->since_ms < pace_stalled_ms(&t->pace[p->class]))
 			break;
@@ -301,7 +273,7 @@ static turns_ticket stalled_in(const struct turns *t, enum turns_class class, ui
 {
 	const struct place *p;
 
-	for (uint32_t at = t->begun[class].first; at != NOWHERE; at = p->after) {
+	for (uint32_t at = t->begun[class].first; at != TURN_NOWHERE; at = t->links[at].after) {
 		p = &t->places[at];
 		if (has_stalled(t, p, now_ms))
 			return ticket_of(t, at);
@@ -319,12 +291,12 @@ static turns_ticket stalled_for(const struct turns *t, enum turns_class class, u
 	return ticket || class == TURNS_STRANGER ? ticket : stalled_in(t, TURNS_KNOWN, now_ms);
 }
 
-static turns_ticket begin(struct turns *t, enum turns_class class, uint64_t now_ms)
+static turns_ticket begin_turn(struct turns *t, enum turns_class class, uint64_t now_ms)
 {
 	uint32_t at = t->waiting[class].first;
 	struct place *p = &t->places[at];
 
-	take_out(t, p->in, at);
+	turn_list_take_out(p->in, t->links, at);
 	append(t, &t->begun[class], at);
 	p->since_ms = p->begun_ms = now_ms;
 	p->sent = p->received = 0;
@@ -352,7 +324,7 @@ bool turns_next(struct turns *t, uint64_t now_ms, struct turns_move *ret)
 		if (t->waiting[class].n == 0 || !may_begin(t, class, now_ms))
 			continue;
 		if (has_place(t, class))
-			ret->begins = begin(t, class, now_ms);
+			ret->begins = begin_turn(t, class, now_ms);
 		else
 			ret->shown_out = stalled_for(t, class, now_ms);
 		if (ret->begins || ret->shown_out)
@@ -364,10 +336,10 @@ bool turns_next(struct turns *t, uint64_t now_ms, struct turns_move *ret)
 static void make_progress(struct turns *t, struct place *p, uint64_t now_ms)
 {
 	uint32_t at = (uint32_t)(p - t->places);
-	struct list *list = p->in;
+	struct turn_list *list = p->in;
 
 	p->since_ms = now_ms;
-	take_out(t, list, at);
+	turn_list_take_out(list, t->links, at);
 	append(t, list, at);
 }
 
@@ -413,7 +385,7 @@ turns_ticket turns_overdue(const struct turns *t, uint64_t now_ms)
 	for (unsigned i = 0; i < TURNS_N_CLASSES; i++) {
 		uint32_t at = t->waiting[i].first;
 
-		if (at != NOWHERE && now_ms - t->places[at].since_ms >= TURNS_WAIT_MS)
+		if (at != TURN_NOWHERE && now_ms - t->places[at].since_ms >= TURNS_WAIT_MS)
 			return ticket_of(t, at);
 	}
 	return 0;

@@ -26,7 +26,7 @@ int registry_open(struct registry **ret, const char *uri, const char *conductor,
 }
 
 /* That the transaction could begin is all there is to know. */
-static int look(struct registry_session *session, void *work, struct err *err)
+static int ask_nothing(struct registry_session *session, void *work, struct err *err)
 {
 	(void)session;
 	(void)work;
@@ -36,5 +36,5 @@ static int look(struct registry_session *session, void *work, struct err *err)
 
 int registry_check(struct registry *r, struct err *err)
 {
-	return registry_read(r, look, NULL, err);
+	return registry_read(r, ask_nothing, NULL, err);
 }

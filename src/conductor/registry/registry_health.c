@@ -33,8 +33,8 @@ uint64_t registry_health_patience_ms(struct registry_health *h, enum registry_ki
 	return outage.is_on ? PROBE_MS : CALL_MS;
 }
 
-static void begin(struct registry_outage *outage, const struct registry_ending *ending,
-		  uint64_t now_ms)
+static void begin_outage(struct registry_outage *outage, const struct registry_ending *ending,
+			 uint64_t now_ms)
 {
 	if (!outage->is_on)
 		outage->since_ms = ending->began_ms;
@@ -53,7 +53,7 @@ void registry_health_note(struct registry_health *h, const struct registry_endin
 		const bool is_meant = kind == ending->kind;
 
 		if (ending->err.code < 0 && (is_meant || ending->is_of_both))
-			begin(&h->outages[kind], ending, now_ms);
+			begin_outage(&h->outages[kind], ending, now_ms);
 		else if (ending->err.code == 0 && (is_meant || ending->kind == REGISTRY_WRITES))
 			h->outages[kind] = (struct registry_outage){0};
 	}

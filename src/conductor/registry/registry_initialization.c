@@ -100,7 +100,7 @@ int registry_initialization_claim(struct registry *r, const struct registry_enro
 	return rc;
 }
 
-static int finish(struct registry_session *session, void *work, struct err *err)
+static int finish_claim(struct registry_session *session, void *work, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
 	const struct claim_work *w = work;
@@ -135,5 +135,5 @@ int registry_initialization_finish(struct registry *r, const struct registry_enr
 	struct claim_work w = {.origin = origin, .who = who};
 	int rc = check_names(&w, err);
 
-	return rc < 0 ? rc : registry_write(r, finish, &w, err);
+	return rc < 0 ? rc : registry_write(r, finish_claim, &w, err);
 }

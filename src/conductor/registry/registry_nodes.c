@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -353,56 +352,4 @@ int registry_node_reset(struct registry *r, const char *router, const char *node
 	struct node_work w = {.origin = origin, .router = router, .node = node};
 
 	return write_node(r, reset_node, &w, err);
-}
-
-static void read_node(struct query *q, void *row)
-{
-	struct registry_node *node = row;
-	struct span key = query_bytes(q, 3);
-	struct span ssh_key = query_bytes(q, 5);
-
-	query_text(q, 0, node->router, sizeof(node->router));
-	query_text(q, 1, node->name, sizeof(node->name));
-	query_text(q, 2, node->asset_id, sizeof(node->asset_id));
-	node->endorsement_key_size = MIN(key.size, sizeof(node->endorsement_key));
-	memcpy(node->endorsement_key, key.bytes, node->endorsement_key_size);
-	node->listen_port = (uint16_t)query_integer(q, 4);
-	node->enrolled = ssh_key.size == sizeof(node->ssh_key);
-	if (node->enrolled)
-		memcpy(node->ssh_key, ssh_key.bytes, ssh_key.size);
-}
-
-/* By bytes, whatever the database's collation is. */
-static int by_name(const void *a, const void *b)
-{
-	const struct registry_node *left = a;
-	const struct registry_node *right = b;
-	int order = strcmp(left->router, right->router);
-
-	return order ? order : strcmp(left->name, right->name);
-}
-
-int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,
-			size_t *ret_n, struct err *err)
-{
-	struct registry_listing list = {
-		.sql = "SELECT n.router, n.name, n.asset_id, n.endorsement_key, n.listen_port,"
-		       " e.ssh_key"
-		       " FROM nodes n"
-		       " LEFT JOIN enrolments e ON e.router = n.router AND e.node = n.name"
-		       " WHERE $1 IS NULL OR n.router = $1",
-		.values = {value_text(router)},
-		.n_values = 1,
-		.row_size = sizeof(**ret),
-		.read = read_node,
-		.compare = by_name,
-	};
-	int rc;
-
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
 }

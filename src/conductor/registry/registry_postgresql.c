@@ -106,7 +106,8 @@ static int fail(const struct registry_connection *connection, const PGresult *re
 	return err_set(err, code, "PostgreSQL: %s", text);
 }
 
-static int execute(struct registry_connection *connection, const char *sql, struct err *err)
+static int postgresql_execute(struct registry_connection *connection, const char *sql,
+			      struct err *err)
 {
 	PGresult *result;
 	ExecStatusType status;
@@ -126,7 +127,7 @@ static int execute(struct registry_connection *connection, const char *sql, stru
 	return rc;
 }
 
-static void disconnect(struct registry_connection *connection)
+static void postgresql_disconnect(struct registry_connection *connection)
 {
 	PQfinish(connection->connection);
 	free(connection);
@@ -150,8 +151,8 @@ static int connect_server(struct registry_connection **ret, const char *uri,
 	return 0;
 }
 
-static int prepare(struct registry_connection *connection, const char *sql,
-		   struct registry_statement **ret, struct err *err)
+static int postgresql_prepare(struct registry_connection *connection, const char *sql,
+			      struct registry_statement **ret, struct err *err)
 {
 	struct registry_statement *statement = calloc(1, sizeof(*statement));
 
@@ -171,8 +172,8 @@ static void bind_text(struct registry_statement *statement, unsigned at, struct 
 	statement->values[at] = statement->texts[at];
 }
 
-static void bind(struct registry_statement *statement, unsigned parameter,
-		 const struct registry_value *value)
+static void postgresql_bind(struct registry_statement *statement, unsigned parameter,
+			    const struct registry_value *value)
 {
 	unsigned at = parameter - 1;
 
@@ -198,7 +199,7 @@ static void bind(struct registry_statement *statement, unsigned parameter,
 	}
 }
 
-static int run(struct registry_statement *statement, struct err *err)
+static int postgresql_execute_statement(struct registry_statement *statement, struct err *err)
 {
 	PGconn *connection = statement->connection->connection;
 	int formats[PARAMETERS_MAX];
@@ -223,10 +224,10 @@ static int run(struct registry_statement *statement, struct err *err)
 	return 0;
 }
 
-static int step(struct registry_statement *statement, struct err *err)
+static int postgresql_step(struct registry_statement *statement, struct err *err)
 {
 	if (!statement->result) {
-		int rc = run(statement, err);
+		int rc = postgresql_execute_statement(statement, err);
 
 		if (rc < 0)
 			return rc;
@@ -247,7 +248,8 @@ static int64_t integer_of(const uint8_t *bytes, int size)
 	return (int64_t)be64toh(eight);
 }
 
-static void column(struct registry_statement *statement, unsigned at, struct registry_value *ret)
+static void postgresql_column(struct registry_statement *statement, unsigned at,
+			      struct registry_value *ret)
 {
 	PGresult *result = statement->result;
 	int field = (int)at;
@@ -272,7 +274,7 @@ static void column(struct registry_statement *statement, unsigned at, struct reg
 	ret->bytes = span_of(bytes, (size_t)size);
 }
 
-static void finish(struct registry_statement *statement)
+static void postgresql_finish(struct registry_statement *statement)
 {
 	if (!statement)
 		return;
@@ -293,11 +295,11 @@ const struct registry_driver registry_postgresql = {
 	.answers_may_come_late = true,
 	.check_uri = check_uri,
 	.connect = connect_server,
-	.disconnect = disconnect,
-	.execute = execute,
-	.prepare = prepare,
-	.bind = bind,
-	.step = step,
-	.column = column,
-	.finish = finish,
+	.disconnect = postgresql_disconnect,
+	.execute = postgresql_execute,
+	.prepare = postgresql_prepare,
+	.bind = postgresql_bind,
+	.step = postgresql_step,
+	.column = postgresql_column,
+	.finish = postgresql_finish,
 };

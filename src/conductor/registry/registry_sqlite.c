@@ -130,7 +130,7 @@ static int execute_text(struct registry_connection *connection, const char *sql,
 	return 0;
 }
 
-static void disconnect(struct registry_connection *connection)
+static void sqlite_disconnect(struct registry_connection *connection)
 {
 	/* Every statement is finished by now: this cannot be busy. */
 	for (unsigned i = 0; i < connection->n_kept; i++)
@@ -218,7 +218,7 @@ static int connect_file(struct registry_connection **ret, const char *uri,
 	if (rc == 0)
 		rc = prepare_connection(connection, err);
 	if (rc < 0) {
-		disconnect(connection);
+		sqlite_disconnect(connection);
 		return err_wrap(err, "%s", path);
 	}
 	*ret = connection;
@@ -246,8 +246,8 @@ static int prepare_new(struct registry_connection *connection, const char *sql,
 	return 0;
 }
 
-static int prepare(struct registry_connection *connection, const char *sql,
-		   struct registry_statement **ret, struct err *err)
+static int sqlite_prepare(struct registry_connection *connection, const char *sql,
+			  struct registry_statement **ret, struct err *err)
 {
 	struct registry_statement *statement = find_kept(connection, sql);
 	bool is_kept = connection->n_kept < STATEMENTS_MAX;
@@ -285,8 +285,8 @@ static int bind_value(sqlite3_stmt *statement, int at, const struct registry_val
 	return sqlite3_bind_blob64(statement, at, bytes, size, SQLITE_STATIC);
 }
 
-static void bind(struct registry_statement *statement, unsigned parameter,
-		 const struct registry_value *value)
+static void sqlite_bind(struct registry_statement *statement, unsigned parameter,
+			const struct registry_value *value)
 {
 	char name[16];
 	int rc;
@@ -299,7 +299,7 @@ static void bind(struct registry_statement *statement, unsigned parameter,
 		statement->rc = rc;
 }
 
-static int step(struct registry_statement *statement, struct err *err)
+static int sqlite_step(struct registry_statement *statement, struct err *err)
 {
 	if (statement->rc != SQLITE_OK)
 		return err_set(err, code_of(statement->rc), "SQLite: %s",
@@ -314,7 +314,8 @@ static int step(struct registry_statement *statement, struct err *err)
 	}
 }
 
-static void column(struct registry_statement *statement, unsigned at, struct registry_value *ret)
+static void sqlite_column(struct registry_statement *statement, unsigned at,
+			  struct registry_value *ret)
 {
 	sqlite3_stmt *row = statement->statement;
 	const void *bytes;
@@ -338,7 +339,7 @@ static void column(struct registry_statement *statement, unsigned at, struct reg
 	ret->bytes = span_of(bytes, (size_t)sqlite3_column_bytes(row, (int)at));
 }
 
-static void finish(struct registry_statement *statement)
+static void sqlite_finish(struct registry_statement *statement)
 {
 	if (!statement)
 		return;
@@ -355,18 +356,18 @@ static void finish(struct registry_statement *statement)
 }
 
 /* What begins and ends each transaction is kept prepared, too. */
-static int execute(struct registry_connection *connection, const char *sql, struct err *err)
+static int sqlite_execute(struct registry_connection *connection, const char *sql, struct err *err)
 {
 	struct registry_statement *statement;
 	int rc;
 
 	if (strchr(sql, ';'))
 		return execute_text(connection, sql, err);
-	rc = prepare(connection, sql, &statement, err);
+	rc = sqlite_prepare(connection, sql, &statement, err);
 	if (rc < 0)
 		return rc;
-	rc = step(statement, err);
-	finish(statement);
+	rc = sqlite_step(statement, err);
+	sqlite_finish(statement);
 	return MIN(rc, 0);
 }
 
@@ -376,11 +377,11 @@ const struct registry_driver registry_sqlite = {
 	.begin_write = "BEGIN IMMEDIATE",
 	.check_uri = check_uri,
 	.connect = connect_file,
-	.disconnect = disconnect,
-	.execute = execute,
-	.prepare = prepare,
-	.bind = bind,
-	.step = step,
-	.column = column,
-	.finish = finish,
+	.disconnect = sqlite_disconnect,
+	.execute = sqlite_execute,
+	.prepare = sqlite_prepare,
+	.bind = sqlite_bind,
+	.step = sqlite_step,
+	.column = sqlite_column,
+	.finish = sqlite_finish,
 };

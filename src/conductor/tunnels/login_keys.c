@@ -163,7 +163,7 @@ static void on_wake(uv_async_t *async)
 	free(removed);
 }
 
-static void run(struct work *work)
+static void sync_on_worker(struct work *work)
 {
 	struct login_keys *k = container_of(work, struct login_keys, work);
 
@@ -199,7 +199,7 @@ void login_keys_look(struct login_keys *k)
 	if (k->looking)
 		return;
 	k->looking = true;
-	work_pool_submit(k->options.pool, k->options.loop, &k->work, run, on_looked);
+	work_pool_submit(k->options.pool, k->options.loop, &k->work, sync_on_worker, on_looked);
 }
 
 static void on_timer(uv_timer_t *timer)

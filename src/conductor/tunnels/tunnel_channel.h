@@ -48,6 +48,10 @@ struct tunnel_channel {
 	void (*closed)(struct tunnel_channel *channel);
 };
 
+/* A descriptor for tunnel_channel_open(): connected to the socket of a helper that somebody else
+ * has started. Negative: an errno of connect(2). */
+int tunnel_channel_connect(const char *path);
+
 /* Takes fd, also when it fails. Errors: -ENOMEM, those of epoll_ctl. */
 int tunnel_channel_open(struct tunnel_channel *c, uv_loop_t *loop, int fd,
 			tunnel_received_cb received, tunnel_broken_cb broken);

@@ -136,7 +136,7 @@ static void on_terminated(uv_signal_t *signal, int number)
 }
 
 /* The loop ends with its last handle. */
-static int run(struct host *h, struct err *err)
+static int serve_until_closed(struct host *h, struct err *err)
 {
 	int rc = uv_loop_init(&h->loop);
 
@@ -234,6 +234,6 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 	if (rc == 0)
 		rc = sshd_config_write(config, &sshd, err);
 	if (rc == 0)
-		rc = run(&h, err);
+		rc = serve_until_closed(&h, err);
 	return rc;
 }

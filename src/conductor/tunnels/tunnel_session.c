@@ -42,7 +42,7 @@ const char *tunnel_session_read_key(const char *message, const char *user,
 	return ret;
 }
 
-static void end(struct tunnel_session *s)
+static void end_sshd(struct tunnel_session *s)
 {
 	process_end(&s->process, PATIENCE_MS);
 }
@@ -51,7 +51,7 @@ static void become_authenticated(struct tunnel_session *s, const char *fingerpri
 {
 	for (struct tunnel_session *other = s->all->first; other; other = other->next)
 		if (strcmp(other->fingerprint, fingerprint) == 0)
-			end(other);
+			end_sshd(other);
 	memcpy(s->fingerprint, fingerprint, sizeof(s->fingerprint));
 	s->all->authenticated(s->all, s->id, fingerprint);
 }
@@ -132,18 +132,18 @@ void tunnel_session_end(struct tunnel_sessions *all, uint32_t id)
 {
 	for (struct tunnel_session *s = all->first; s; s = s->next)
 		if (s->id == id && s->fingerprint[0] == '\0')
-			end(s);
+			end_sshd(s);
 }
 
 void tunnel_session_end_key(struct tunnel_sessions *all, const char *fingerprint)
 {
 	for (struct tunnel_session *s = all->first; s; s = s->next)
 		if (strcmp(s->fingerprint, fingerprint) == 0)
-			end(s);
+			end_sshd(s);
 }
 
 void tunnel_session_end_all(struct tunnel_sessions *all)
 {
 	for (struct tunnel_session *s = all->first; s; s = s->next)
-		end(s);
+		end_sshd(s);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log_events.h"
@@ -32,14 +31,14 @@ static void set_state(struct tunnels *t, enum tunnels_state state)
 	t->state = state;
 }
 
-static void start(struct tunnels *t);
+static void reach_helper(struct tunnels *t);
 
 static void on_retry(uv_timer_t *timer)
 {
 	struct tunnels *t = container_of(timer, struct tunnels, retry);
 
 	set_state(t, TUNNELS_STARTING);
-	start(t);
+	reach_helper(t);
 }
 
 static bool is_empty(const struct tunnels *t)
@@ -272,29 +271,10 @@ static int start_helper(struct tunnels *t)
 	return ends[0];
 }
 
-static int connect_to_socket(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-	int rc;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	rc = -errno;
-	(void)close(fd);
-	return rc;
-}
-
-static void start(struct tunnels *t)
+static void reach_helper(struct tunnels *t)
 {
 	char reason[PROCESS_SAID_SIZE];
-	int fd = t->options.argv ? start_helper(t) : connect_to_socket(t->options.socket);
+	int fd = t->options.argv ? start_helper(t) : tunnel_channel_connect(t->options.socket);
 	int rc =
 		fd < 0 ? fd : tunnel_channel_open(&t->channel, t->loop, fd, on_received, on_broken);
 
