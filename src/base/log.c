@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
-#include "base/log_events.h"
 #include "base/macros.h"
 #include "base/printable.h"
 
@@ -19,15 +19,6 @@
 #define FIELD_SIZE   1280
 #define FIELDS_MAX   12
 #define JOURNAL_PATH "/run/systemd/journal/socket"
-
-#define LOG_DEFINE(event, message_id, event_priority, event_name)                                  \
-	const struct log_event log_event_##event = {                                               \
-		.id = (message_id),                                                                \
-		.priority = (event_priority),                                                      \
-		.name = (event_name),                                                              \
-	};
-LOG_EVENTS(LOG_DEFINE)
-#undef LOG_DEFINE
 
 static struct {
 	const char *program;

@@ -58,3 +58,10 @@ bool source_kind_is_used(enum config_role role, enum access_mode mode, enum sour
 		return kind == SOURCE_HA_PEER;
 	return source_kinds[kind].is_used[mode];
 }
+
+bool source_offers_only_imported(enum config_role role, enum access_mode mode,
+				 enum source_kind kind)
+{
+	return mode == ACCESS_OFFLINE &&
+	       (kind == SOURCE_CONDUCTOR || (kind == SOURCE_HA_PEER && role == CONFIG_CONDUCTOR));
+}

@@ -189,3 +189,8 @@ int source_kind_parse(const char *name, enum source_kind *ret);
 /* Whether sources of this kind are used at all (docs/download.md, "Sources"), by a node of that
  * role. A conductor in offline-mode asks nobody but its peer. */
 bool source_kind_is_used(enum config_role role, enum access_mode mode, enum source_kind kind);
+
+/* Are only imported images taken from this kind of source? In offline-mode: by a router from its
+ * conductor, and by a conductor from its peer. A router takes any image from its own peer. */
+bool source_offers_only_imported(enum config_role role, enum access_mode mode,
+				 enum source_kind kind);

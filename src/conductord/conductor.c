@@ -14,6 +14,11 @@
 #include "conductord/routes.h"
 #include "node/routes.h"
 
+/* A router has up to four connections to its conductor, each a descriptor, and one more of the
+ * image while it is sent: of the 65,536 of conductord.service they leave half. One that came after
+ * the last would wait for a minute of silence on another. */
+#define REPOSITORY_CONNECTIONS_MAX 16384
+
 struct conductor *conductor_of(struct node *n)
 {
 	return container_of(n, struct conductor, node);
@@ -341,6 +346,8 @@ static void write_metrics(const struct node *n, FILE *out)
 const struct node_program conductor_program = {
 	.name = "conductord",
 	.role = CONFIG_CONDUCTOR,
+	.tells_imported_apart = true,
+	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.check = conductor_check,

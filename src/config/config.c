@@ -324,3 +324,25 @@ int config_load_early(struct config **ret, const char *path, enum config_role ro
 {
 	return load(ret, path, role, load_tree_early, err);
 }
+
+int config_add_source(struct config *config, const char *name, enum source_kind kind,
+		      const char *url, struct err *err)
+{
+	struct config_software_update *update = &config->software_update;
+	struct config_source *sources =
+		realloc(update->sources, (update->n_sources + 1) * sizeof(*sources));
+	struct config_source *added;
+
+	if (!sources)
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	update->sources = sources;
+	added = &sources[update->n_sources];
+	*added = (struct config_source){.name = strdup(name), .kind = kind, .url = strdup(url)};
+	if (!added->name || !added->url) {
+		free(added->name);
+		free(added->url);
+		return err_set(err, -ENOMEM, "configuration: out of memory");
+	}
+	update->n_sources++;
+	return 0;
+}

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/settings.h"
+#include "config/config_free.h"
 
 #define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
 #define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
@@ -35,6 +36,3 @@ int config_check_router_over(const char *path, const char *json, struct err *err
 /* One more source, behind those that are there. -ENOMEM. */
 int config_add_source(struct config *config, const char *name, enum source_kind kind,
 		      const char *url, struct err *err);
-
-void config_free(struct config *config);
-void config_freep(struct config **config);

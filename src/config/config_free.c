@@ -1,6 +1,6 @@
-#include <stdlib.h>
+#include "config/config_free.h"
 
-#include "config/config.h"
+#include <stdlib.h>
 
 static void free_strings(char **strings, size_t n)
 {

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "base/url_query.h"
+#include "config/config_free.h"
 
 /* The model has checked types and ranges, and filled the defaults in: what is missing here is a
  * leaf without a default. Any failure left is memory. */
@@ -302,28 +303,6 @@ static char *print(struct reader *r)
 	r->out_of_memory |= !shown;
 	free(text);
 	return shown;
-}
-
-int config_add_source(struct config *config, const char *name, enum source_kind kind,
-		      const char *url, struct err *err)
-{
-	struct config_software_update *update = &config->software_update;
-	struct config_source *sources =
-		realloc(update->sources, (update->n_sources + 1) * sizeof(*sources));
-	struct config_source *added;
-
-	if (!sources)
-		return err_set(err, -ENOMEM, "configuration: out of memory");
-	update->sources = sources;
-	added = &sources[update->n_sources];
-	*added = (struct config_source){.name = strdup(name), .kind = kind, .url = strdup(url)};
-	if (!added->name || !added->url) {
-		free(added->name);
-		free(added->url);
-		return err_set(err, -ENOMEM, "configuration: out of memory");
-	}
-	update->n_sources++;
-	return 0;
 }
 
 int config_read(struct config **ret, const struct lyd_node *tree, struct err *err)

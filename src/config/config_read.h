@@ -3,7 +3,8 @@
 
 #include <libyang/libyang.h>
 
-#include "config/config.h"
+#include "base/err.h"
+#include "base/settings.h"
 
 #define CONFIG_SECRETS_DIRECTORY "/etc/steward/secrets" /* as the model's default */
 

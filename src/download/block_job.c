@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 
-static int begin(struct block_job *job)
+static int begin_piece(struct block_job *job)
 {
 	if (!job->digest)
 		job->digest = EVP_MD_CTX_new();
@@ -15,7 +15,7 @@ static int begin(struct block_job *job)
 	return 0;
 }
 
-static int add(struct block_job *job, struct span bytes)
+static int hash_bytes(struct block_job *job, struct span bytes)
 {
 	if (EVP_DigestUpdate(job->digest, bytes.bytes, bytes.size) != 1)
 		return err_set(&job->err, -EIO, "SHA-256 failed");
@@ -23,23 +23,23 @@ static int add(struct block_job *job, struct span bytes)
 	return 0;
 }
 
-static int add_from_file(struct block_job *job, struct image_file *file, uint64_t first,
-			 uint32_t length)
+static int hash_from_file(struct block_job *job, struct image_file *file, uint64_t first,
+			  uint32_t length)
 {
 	uint8_t bytes[16 << 10];
-	int rc = begin(job);
+	int rc = begin_piece(job);
 
 	while (rc == 0 && job->hashed < length) {
 		size_t n = MIN(sizeof(bytes), length - job->hashed);
 
 		rc = image_file_read(file, first + job->hashed, bytes, n, &job->err);
 		if (rc == 0)
-			rc = add(job, span_of(bytes, n));
+			rc = hash_bytes(job, span_of(bytes, n));
 	}
 	return rc;
 }
 
-static int judge(struct block_job *job, const struct manifest *manifest, uint32_t piece)
+static int judge_piece(struct block_job *job, const struct manifest *manifest, uint32_t piece)
 {
 	uint8_t found[DIGEST_SIZE];
 
@@ -67,13 +67,13 @@ static int64_t take_part(struct block_job *job, const struct manifest *manifest,
 	int rc = 0;
 
 	if (within == 0)
-		rc = begin(job);
+		rc = begin_piece(job);
 	else if (job->hashed == 0)
-		rc = add_from_file(job, file, offset - within, within);
+		rc = hash_from_file(job, file, offset - within, within);
 	if (rc == 0)
-		rc = add(job, span_of(job->block->bytes + done, n));
+		rc = hash_bytes(job, span_of(job->block->bytes + done, n));
 	if (rc == 0 && within + n == length)
-		rc = judge(job, manifest, piece);
+		rc = judge_piece(job, manifest, piece);
 	return rc < 0 ? rc : (int64_t)n;
 }
 

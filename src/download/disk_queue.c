@@ -83,7 +83,7 @@ static int make_checked(struct download *d)
 }
 
 /* What the job needs of the loop thread's state. 0, or why it cannot run. */
-static int load(struct download *d, enum disk_task task)
+static int load_job(struct download *d, enum disk_task task)
 {
 	struct disk_job *job = &d->disk;
 	struct err warning;
@@ -99,8 +99,7 @@ static int load(struct download *d, enum disk_task task)
 		take_batch(d);
 		return 0;
 	case DISK_TASK_FINISH:
-		d->file.marked =
-			d->home->config->role == CONFIG_CONDUCTOR && !download_is_imported(d);
+		d->file.marked = d->home->marks_downloaded && !download_is_imported(d);
 		return make_checked(d);
 	case DISK_TASK_DISCARD:
 		drop_unsynced(d);
@@ -128,7 +127,7 @@ static int give_engine(struct download *d, const uint8_t *verified)
 }
 
 /* The manifest that was prepared or found is the download's from now on. */
-static int adopt(struct download *d)
+static int adopt_manifest(struct download *d)
 {
 	struct disk_job *job = &d->disk;
 	uint8_t *none = NULL;
@@ -153,7 +152,7 @@ static int adopt_opened(struct download *d)
 	int rc;
 
 	engine_forget_image(&d->engine);
-	rc = adopt(d);
+	rc = adopt_manifest(d);
 	if (rc == 0)
 		download_record_catch_up(d);
 	return rc;
@@ -166,7 +165,7 @@ static int adopt_result(struct download *d, enum disk_task task)
 	case DISK_TASK_OPEN:
 		return adopt_opened(d);
 	case DISK_TASK_PREPARE:
-		return adopt(d);
+		return adopt_manifest(d);
 	case DISK_TASK_CHECK:
 		return give_engine(d, d->disk.checked);
 	default:
@@ -189,7 +188,7 @@ static void free_job(struct download *d, enum disk_task task)
 	job->record = NULL;
 }
 
-static void unload(struct download *d, enum disk_task task)
+static void unload_job(struct download *d, enum disk_task task)
 {
 	int rc = d->disk.err.code == 0 ? adopt_result(d, task) : 0;
 
@@ -199,7 +198,7 @@ static void unload(struct download *d, enum disk_task task)
 }
 
 /* What a finished job means to others than the engine. */
-static void tell(struct download *d, enum disk_task task)
+static void tell_others(struct download *d, enum disk_task task)
 {
 	switch (task) {
 	case DISK_TASK_FINISH:
@@ -222,7 +221,7 @@ static void tell(struct download *d, enum disk_task task)
 }
 
 /* What it means to the engine. */
-static void report(struct download *d, enum disk_task task)
+static void tell_engine(struct download *d, enum disk_task task)
 {
 	struct engine_event event = {0};
 
@@ -264,12 +263,12 @@ static void report(struct download *d, enum disk_task task)
 	download_deliver(d, &event);
 }
 
-static void on_done(struct work *work)
+static void on_job_done(struct work *work)
 {
 	struct download *d = container_of(work, struct download, disk.work);
 	enum disk_task task = d->disk.task;
 
-	unload(d, task);
+	unload_job(d, task);
 	if (task == DISK_TASK_CLOSE) {
 		if (d->disk.err.code < 0)
 			log_event(LOG_DISK_PROBLEM,
@@ -281,8 +280,8 @@ static void on_done(struct work *work)
 		return;
 	}
 	/* What is wanted meanwhile waits: the next job would overwrite what came of this one. */
-	tell(d, task);
-	report(d, task);
+	tell_others(d, task);
+	tell_engine(d, task);
 	d->disk.busy = false;
 	download_settle(d);
 	download_pump(d);
@@ -297,7 +296,7 @@ bool download_is_recorded(const struct download *d)
 	return !(d->disk.wanted & recording) && !(d->disk.busy && (1u << d->disk.task & recording));
 }
 
-static void submit(struct download *d, enum disk_task task);
+static void submit_job(struct download *d, enum disk_task task);
 
 static bool is_blocked(const struct download *d, enum disk_task task)
 {
@@ -327,16 +326,16 @@ void download_pump(struct download *d)
 		d->disk.wanted &= ~(1u << i);
 		if (is_needless(d, task))
 			continue;
-		submit(d, task);
+		submit_job(d, task);
 	}
 }
 
-static void refuse(struct work *work)
+static void run_nothing(struct work *work)
 {
 	(void)work;
 }
 
-static void submit(struct download *d, enum disk_task task)
+static void submit_job(struct download *d, enum disk_task task)
 {
 	struct disk_job *job = &d->disk;
 	int rc;
@@ -349,9 +348,9 @@ static void submit(struct download *d, enum disk_task task)
 		d->closed_disk = true;
 	if (task == DISK_TASK_FINISH)
 		receive_buffers_trim(d->home->buffers); /* it reads up to 4 MiB of manifest */
-	rc = load(d, task);
+	rc = load_job(d, task);
 	/* Also what cannot run ends on a later turn of the loop. */
-	work_submit(d->home->loop, &job->work, rc < 0 ? refuse : disk_tasks_run, on_done);
+	work_submit(d->home->loop, &job->work, rc < 0 ? run_nothing : disk_tasks_run, on_job_done);
 }
 
 void download_want(struct download *d, enum disk_task task)

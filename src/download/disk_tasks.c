@@ -37,7 +37,7 @@ static void close_files(struct download *d)
 }
 
 /* The job's manifest becomes the download's, with its file and journal open. */
-static int adopt(struct download *d, struct disk_job *job)
+static int open_files(struct download *d, struct disk_job *job)
 {
 	bool existed = false;
 	int rc;
@@ -87,7 +87,7 @@ static int run_open(struct download *d, struct disk_job *job)
 		return 0;
 	}
 	job->has_manifest = true;
-	return adopt(d, job);
+	return open_files(d, job);
 }
 
 static int run_prepare(struct download *d, struct disk_job *job)
@@ -98,7 +98,7 @@ static int run_prepare(struct download *d, struct disk_job *job)
 	/* Another file name: the old .part would stay for ever. */
 	if (d->file_is_open && strcmp(d->manifest.file, job->manifest.file) != 0)
 		image_file_remove(&d->file);
-	rc = adopt(d, job);
+	rc = open_files(d, job);
 	if (rc < 0)
 		return rc;
 	job->has_manifest = true;

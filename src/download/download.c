@@ -65,7 +65,7 @@ void download_resume(struct download *d)
 	download_tell(d, EVENT_RESUME);
 }
 
-static void discard(struct download *d)
+static void discard_files(struct download *d)
 {
 	if (!engine_state_is_ended(d->engine.state))
 		download_tell(d, EVENT_CANCEL);
@@ -78,7 +78,7 @@ void download_cancel(struct download *d, bool also_discard)
 	if (d->engine.state != ENGINE_CANCELLED)
 		download_tell(d, EVENT_CANCEL);
 	if (also_discard)
-		discard(d);
+		discard_files(d);
 }
 
 int download_check_sequence(const struct config *config, struct err *err)
@@ -104,7 +104,7 @@ void download_restart(struct download *d, bool also_discard)
 {
 	if (also_discard || d->engine.state == ENGINE_COMPLETE) {
 		d->renewing = true;
-		discard(d);
+		discard_files(d);
 		return;
 	}
 	d->started_s = time(NULL);
@@ -169,8 +169,8 @@ void download_free(struct download *d)
 	free(d);
 }
 
-static int make(struct download **ret, struct download_home *home, const char *version,
-		struct err *err)
+static int make_download(struct download **ret, struct download_home *home, const char *version,
+			 struct err *err)
 {
 	struct engine_limits limits = {.concurrency = 1};
 	struct download *d = calloc(1, sizeof(*d));
@@ -222,7 +222,7 @@ int download_new(struct download **ret, struct download_home *home, const char *
 		 bool sequenced, struct err *err)
 {
 	struct download *d = NULL;
-	int rc = make(&d, home, version, err);
+	int rc = make_download(&d, home, version, err);
 
 	if (rc < 0)
 		return rc;
@@ -242,7 +242,7 @@ int download_load(struct download **ret, struct download_home *home, const char 
 		  struct err *err)
 {
 	struct download *d = NULL;
-	int rc = make(&d, home, version, err);
+	int rc = make_download(&d, home, version, err);
 
 	if (rc < 0)
 		return rc;

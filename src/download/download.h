@@ -45,6 +45,7 @@ struct download_home {
 	struct receive_buffers *buffers;
 	struct repository *repository;
 	const struct config *config; /* of now: exchanged by a reload */
+	bool marks_downloaded;       /* an image that was downloaded is marked as not imported */
 	char *downloads_directory;
 	uint8_t boot_id[16];
 	void (*changed)(struct download *download);    /* its state */

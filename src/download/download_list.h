@@ -24,6 +24,7 @@ struct download_list_options {
 	struct repository *repository;
 	const struct claims *claims; /* no download begins of what they have */
 	const struct config *config;
+	bool marks_downloaded; /* an image that was downloaded is marked as not imported */
 	/* A download's state has changed; once a second while one runs. */
 	void (*changed)(void *owner, const struct download *download);
 	void (*progressed)(void *owner, const struct download *download);

@@ -1,9 +1,10 @@
 /* download_private.h - what the files of a download share.
  *
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine
- * decides; disk_queue.c orders the disk jobs and disk_tasks.c is what they do on the thread
- * pool; download_peer.c asks the HA peer; download_record.c reads and writes request.json;
- * download_status.c tells the world.
+ * decides: download_discovery.c asks the sources, download_requests.c fetches, disk_queue.c orders
+ * the disk jobs and disk_tasks.c is what they do on the thread pool; download_timers.c calls the
+ * engine when time has passed; download_peer.c asks the HA peer; download_record.c reads and
+ * writes request.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -14,9 +15,18 @@ void download_deliver(struct download *d, const struct engine_event *event);
 void download_tell(struct download *d, enum engine_event_type type);
 /* Our own disk, memory or keys. fatal: trying again changes nothing. */
 void download_fail_locally(struct download *d, const struct err *err, bool fatal);
+
+/* When the engine wants to be called although nothing happens (download_timers.c). */
 void download_arm_timers(struct download *d);
-/* What transfers are given, once for all of them. */
+
+/* ACTION_DISCOVER and ACTION_PREPARE (download_discovery.c). */
+void download_discover(struct download *d);
+void download_prepare(struct download *d, unsigned source);
+
+/* What transfers are given, once for all of them (download_requests.c). */
 void download_make_target(struct download *d);
+/* ACTION_REQUEST */
+void download_start_request(struct download *d, const struct engine_action *action);
 
 /* Begin the next disk job that is wanted, if none is running and it need not wait. */
 void download_pump(struct download *d);

@@ -7,7 +7,7 @@
 #include "download/ha_status.h"
 #include "download/image/index.h"
 
-static void tell(struct peer_turn *s, enum engine_peer peer, const struct err *why)
+static void tell_state(struct peer_turn *s, enum engine_peer peer, const struct err *why)
 {
 	s->heard(s, peer, why->code < 0 ? why->text : "");
 }
@@ -43,13 +43,13 @@ static void on_index(struct http_fetch *http_fetch, const struct http_fetch_resu
 	(void)http_fetch;
 	s->fetch = NULL;
 	index_release(&index);
-	tell(s, has_it ? PEER_HAS_IT : PEER_NOTHING, &s->why);
+	tell_state(s, has_it ? PEER_HAS_IT : PEER_NOTHING, &s->why);
 }
 
 static void ask_for_index(struct peer_turn *s)
 {
 	if (fetch(s, "index.json", INDEX_SIZE_MAX, on_index) < 0)
-		tell(s, PEER_NOTHING, &s->why);
+		tell_state(s, PEER_NOTHING, &s->why);
 }
 
 /* What the status said, or why it is not believed; the latter in s->why. */
@@ -88,7 +88,7 @@ static void on_status(struct http_fetch *http_fetch, const struct http_fetch_res
 	if (peer == PEER_NOTHING && result->status != 0)
 		ask_for_index(s);
 	else
-		tell(s, peer, &s->why);
+		tell_state(s, peer, &s->why);
 }
 
 void peer_turn_ask(struct peer_turn *s, const char *peer_url)

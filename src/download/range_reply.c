@@ -109,3 +109,46 @@ enum reply_verdict range_reply_judge(const struct http_head *head, const struct 
 	SAY("HTTP %d", head->status);
 	return REPLY_FAILED;
 }
+
+static enum request_outcome judge_body(enum reply_body body, char reason[SOURCE_REASON_SIZE])
+{
+	switch (body) {
+	case BODY_COMPLETE:
+		return REQUEST_OK;
+	case BODY_OF_A_PART:
+		SAY("brought less than was asked for");
+		return REQUEST_CUT;
+	case BODY_SHORT:
+		break;
+	}
+	SAY("the reply ended early");
+	return REQUEST_CUT;
+}
+
+enum request_outcome range_reply_ended(const struct http_result *result, enum reply_body body,
+				       char reason[SOURCE_REASON_SIZE])
+{
+	if (result->outcome == HTTP_DONE)
+		return judge_body(body, reason);
+	SAY("%s", result->err.text);
+	switch (result->outcome) {
+	case HTTP_CUT:
+		return REQUEST_CUT;
+	case HTTP_PROXY_REFUSED:
+	case HTTP_REDIRECT_FAILED: /* it would lead there again */
+		return REQUEST_REFUSED;
+	case HTTP_CONNECT_FAILED:
+		return REQUEST_UNREACHED;
+	case HTTP_LOCAL_ERROR:
+		/* A certificate or password file of this source: it fails, our disk does not. */
+	case HTTP_RESOLVE_FAILED:
+	case HTTP_TLS_FAILED:
+	case HTTP_PROTOCOL_ERROR:
+		return REQUEST_FAILED;
+	case HTTP_DONE:
+	case HTTP_ABORTED:
+	case HTTP_CANCELLED:
+		break;
+	}
+	return REQUEST_NEUTRAL;
+}

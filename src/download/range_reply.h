@@ -1,7 +1,8 @@
-/* range_reply.h - is the head of a reply what was asked for?
+/* range_reply.h - is a reply what was asked for? Its head, and its end.
  *
- * Pure. It is judged when the headers arrive, before any byte of body is taken: libcurl itself
- * would accept a 200 or a shifted 206 for a range and report success (docs/download.md, "Fetch").
+ * Pure. The head is judged when the headers arrive, before any byte of body is taken: libcurl
+ * itself would accept a 200 or a shifted 206 for a range and report success (docs/download.md,
+ * "Fetch").
  */
 #pragma once
 
@@ -28,3 +29,15 @@ bool range_reply_is_of_another_file(const struct http_head *head, uint64_t size)
  * verdict is REPLY_TAKEN. */
 enum reply_verdict range_reply_judge(const struct http_head *head, const struct byte_range *range,
 				     uint64_t size, bool whole, char reason[SOURCE_REASON_SIZE]);
+
+/* What came of the body that the head promised. */
+enum reply_body {
+	BODY_COMPLETE,
+	BODY_OF_A_PART, /* likewise, but the head promised less than was asked for */
+	BODY_SHORT,
+};
+
+/* What a request's end says of its source, unless it was ended by us (HTTP_ABORTED,
+ * HTTP_CANCELLED). reason is filled unless that is REQUEST_OK. */
+enum request_outcome range_reply_ended(const struct http_result *result, enum reply_body body,
+				       char reason[SOURCE_REASON_SIZE]);

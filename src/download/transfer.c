@@ -43,7 +43,7 @@ static void drop_blocks(struct transfer *t)
 	}
 }
 
-static void finish(struct transfer *t)
+static void end_if_done(struct transfer *t)
 {
 	struct transfer_end end;
 
@@ -98,7 +98,7 @@ static void on_block_written(struct work *work)
 		t->end.held_end = block->offset + block->size;
 	receive_buffers_give_block(t->target->buffers, block);
 	write_next(t);
-	finish(t);
+	end_if_done(t);
 }
 
 static void write_block(struct work *work)
@@ -277,41 +277,26 @@ void transfer_accept_whole(struct transfer *t)
 	http_request_resume(t->request);
 }
 
-static void judge_result(struct transfer *t, const struct http_result *result)
+static enum reply_body body_of(const struct transfer *t)
 {
-	switch (result->outcome) {
-	case HTTP_DONE:
-		if (t->position == t->asked.range.end && t->is_part)
-			say(t, REQUEST_CUT, "brought less than was asked for");
-		else if (t->position == t->asked.range.end)
-			t->end.outcome = REQUEST_OK;
-		else
-			say(t, REQUEST_CUT, "the reply ended early");
-		return;
-	case HTTP_CUT:
-		say(t, REQUEST_CUT, result->err.text);
-		return;
-	case HTTP_PROXY_REFUSED:
-	case HTTP_REDIRECT_FAILED: /* it would lead there again */
-		say(t, REQUEST_REFUSED, result->err.text);
-		return;
-	case HTTP_CONNECT_FAILED:
-		say(t, REQUEST_UNREACHED, result->err.text);
-		return;
-	case HTTP_LOCAL_ERROR:
-		/* A certificate or password file of this source: it fails, our disk does not. */
-	case HTTP_RESOLVE_FAILED:
-	case HTTP_TLS_FAILED:
-	case HTTP_PROTOCOL_ERROR:
-		say(t, REQUEST_FAILED, result->err.text);
-		return;
-	case HTTP_ABORTED:   /* on_headers or on_body said why */
-	case HTTP_CANCELLED: /* transfer_cancel or give_up did */
-		return;
-	}
+	if (t->position != t->asked.range.end)
+		return BODY_SHORT;
+	return t->is_part ? BODY_OF_A_PART : BODY_COMPLETE;
 }
 
-static void on_done(struct http_request *request, const struct http_result *result, void *owner)
+static void judge_result(struct transfer *t, const struct http_result *result)
+{
+	char reason[SOURCE_REASON_SIZE] = "";
+	enum request_outcome outcome;
+
+	if (result->outcome == HTTP_ABORTED || result->outcome == HTTP_CANCELLED)
+		return; /* who ended it has said why */
+	outcome = range_reply_ended(result, body_of(t), reason);
+	say(t, outcome, reason);
+}
+
+static void on_request_done(struct http_request *request, const struct http_result *result,
+			    void *owner)
 {
 	struct transfer *t = owner;
 
@@ -323,7 +308,7 @@ static void on_done(struct http_request *request, const struct http_result *resu
 	}
 	receive_buffers_leave(t->target->buffers, &t->waiter);
 	write_next(t);
-	finish(t);
+	end_if_done(t);
 }
 
 void transfer_cancel(struct transfer *t)
@@ -360,7 +345,7 @@ void transfer_tick(struct transfer *t)
 static const struct http_request_callbacks http_callbacks = {
 	.headers = on_headers,
 	.body = on_body,
-	.done = on_done,
+	.done = on_request_done,
 };
 
 static void do_nothing(struct work *work)
@@ -373,7 +358,7 @@ static void on_not_started(struct work *work)
 	struct transfer *t = container_of(work, struct transfer, job.work);
 
 	fail_locally(t, -ENOMEM, "out of memory");
-	finish(t);
+	end_if_done(t);
 }
 
 void transfer_start(struct transfer *t, const struct transfer_target *target,

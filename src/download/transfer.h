@@ -12,12 +12,12 @@
  */
 #pragma once
 
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "base/work.h"
+#include "download/block_job.h"
 #include "download/engine/picker.h"
 #include "download/engine/source.h"
 #include "download/image/image_file.h"
@@ -25,9 +25,6 @@
 #include "download/range_reply.h"
 #include "download/receive_buffers.h"
 #include "http/http_client.h"
-
-/* Pieces that can end in one block. */
-#define PIECES_PER_BLOCK (BLOCK_SIZE / PIECE_SIZE_MIN + 1)
 
 struct transfer;
 
@@ -75,19 +72,6 @@ struct transfer_request {
 	bool unlimited; /* exempt from the bandwidth limit */
 	uint32_t stall_timeout_s;
 	enum http_caching caching;
-};
-
-/* What happens to one block on the thread pool, and what came of it. */
-struct block_job {
-	struct work work;
-	struct block *block;               /* NULL = idle */
-	EVP_MD_CTX *digest;                /* of the piece that the next byte belongs to */
-	uint32_t hashed;                   /* bytes of that piece, from its start; 0 = not begun */
-	uint32_t pieces[PIECES_PER_BLOCK]; /* verified by the last block */
-	unsigned n_pieces;
-	bool mismatch;
-	uint32_t bad_piece;
-	struct err err; /* of the disk, or both digests of a mismatch */
 };
 
 struct transfer {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
-#include "http/http_exchange.h"
+#include "http/http_server_private.h"
 
 #define ACCEPT_BATCH 64 /* at once, before others on the loop have their turn */
 

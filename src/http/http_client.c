@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/macros.h"
-#include "http/http_request.h"
+#include "http/http_client_private.h"
 
 #define CONNECTIONS_KEPT 64
 
@@ -116,7 +116,7 @@ static bool connect_first(struct http_request *request, CURLcode code)
 	return true;
 }
 
-static void finish(struct http_request *request, CURLcode code)
+static void finish_request(struct http_request *request, CURLcode code)
 {
 	struct http_client *client = request->client;
 	struct http_request **at = &client->first;
@@ -150,7 +150,7 @@ static void drain(struct http_client *client)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-		finish(request, message->data.result);
+		finish_request(request, message->data.result);
 	}
 }
 
@@ -250,17 +250,17 @@ static void close_handles(struct http_client *client)
 	uv_close((uv_handle_t *)&client->deferred, on_handle_closed);
 }
 
-static void start(struct http_request *request)
+static void start_request(struct http_request *request)
 {
 	if (request->unreached.code < 0) {
-		finish(request, CURLE_COULDNT_CONNECT);
+		finish_request(request, CURLE_COULDNT_CONNECT);
 		return;
 	}
 	http_reach_begin(&request->reach, &request->client->failures, request->connect_timeout_ms,
 			 uv_now(request->client->loop));
 	if (request->local_error.code < 0 ||
 	    curl_multi_add_handle(request->client->multi, request->easy) != CURLM_OK) {
-		finish(request, CURLE_FAILED_INIT);
+		finish_request(request, CURLE_FAILED_INIT);
 		return;
 	}
 	request->added = true;
@@ -291,11 +291,12 @@ static void on_deferred(uv_idle_t *idle)
 		request->start_wanted = false;
 		request->resume_wanted = false;
 		if (request->cancel_wanted)
-			finish(request, CURLE_ABORTED_BY_CALLBACK);
+			finish_request(request, CURLE_ABORTED_BY_CALLBACK);
 		else if (request->connect_wanted)
-			finish(request, CURLE_COULDNT_CONNECT); /* unless it can be connected */
+			finish_request(request,
+				       CURLE_COULDNT_CONNECT); /* unless it can be connected */
 		else if (to_start)
-			start(request);
+			start_request(request);
 		else if (to_resume)
 			(void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
 	}

@@ -61,7 +61,7 @@ static void close_attempt(struct attempt *a)
 		uv_close((uv_handle_t *)&a->tcp, on_tcp_closed);
 }
 
-static void end(struct http_connect *c)
+static void end_connect(struct http_connect *c)
 {
 	c->ended = true;
 	if (c->looking_up)
@@ -106,7 +106,7 @@ static void fail(struct http_connect *c)
 	describe(c, &result.err);
 	for (unsigned i = 0; i < c->n_begun; i++)
 		http_failures_add(c->failures, &c->list.items[i], uv_now(c->loop));
-	end(c);
+	end_connect(c);
 	c->callbacks.done(c, &result, c->callbacks.owner);
 }
 
@@ -129,7 +129,7 @@ static void win(struct http_connect *c, struct attempt *winner)
 		result.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (result.fd < 0)
 		(void)err_set_errno(&result.err, -errno, "connect");
-	end(c);
+	end_connect(c);
 	c->callbacks.done(c, &result, c->callbacks.owner);
 }
 
@@ -188,7 +188,7 @@ static void on_tick(uv_timer_t *timer)
 		begin_next(c);
 }
 
-static void begin(struct http_connect *c)
+static void begin_connect(struct http_connect *c)
 {
 	http_addresses_sort(&c->list, c->failures, uv_now(c->loop));
 	(void)uv_timer_start(&c->timer, on_tick, 0, CONNECT_NEXT_MS);
@@ -221,7 +221,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	if (!c->ended) {
 		if (status == 0)
 			take_addresses(c, found);
-		begin(c);
+		begin_connect(c);
 	}
 	uv_freeaddrinfo(found);
 	handle_closed(c);
@@ -257,7 +257,7 @@ int http_connect_start(struct http_connect **ret, uv_loop_t *loop,
 	if (host)
 		look_up(c, host);
 	if (!c->looking_up)
-		begin(c);
+		begin_connect(c);
 	*ret = c;
 	return 0;
 }
@@ -265,5 +265,5 @@ int http_connect_start(struct http_connect **ret, uv_loop_t *loop,
 void http_connect_cancel(struct http_connect *c)
 {
 	if (!c->ended)
-		end(c);
+		end_connect(c);
 }

@@ -35,7 +35,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	free(fetch);
 }
 
-static int refuse(struct http_fetch *fetch, int code)
+static int refuse_body(struct http_fetch *fetch, int code)
 {
 	return err_set(&fetch->result.err, code, "longer than the %zu bytes allowed",
 		       fetch->ask.max_bytes);
@@ -68,7 +68,7 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	if (head->encoded && !is_decoded(head))
 		return err_set(err, -EPROTO, "Content-Encoding %s, expected none", head->encoding);
 	if (head->has_length && head->length > fetch->ask.max_bytes)
-		return refuse(fetch, -E2BIG);
+		return refuse_body(fetch, -E2BIG);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 
 	(void)request;
 	if (bytes.size > fetch->ask.max_bytes - fetch->size)
-		return refuse(fetch, -E2BIG);
+		return refuse_body(fetch, -E2BIG);
 	rc = make_room(fetch, fetch->size + bytes.size);
 	if (rc < 0)
 		return rc;
@@ -116,7 +116,8 @@ static void take_body(struct http_fetch *fetch)
 	fetch->result.body = span_of(fetch->bytes, fetch->size);
 }
 
-static void on_done(struct http_request *request, const struct http_result *result, void *owner)
+static void on_request_done(struct http_request *request, const struct http_result *result,
+			    void *owner)
 {
 	struct http_fetch *fetch = owner;
 
@@ -143,7 +144,7 @@ static void on_timeout(uv_timer_t *timer)
 static const struct http_request_callbacks callbacks = {
 	.headers = on_headers,
 	.body = on_body,
-	.done = on_done,
+	.done = on_request_done,
 };
 
 static int ask_for(struct http_fetch *fetch, const char *url)
@@ -175,7 +176,7 @@ static void on_due(uv_timer_t *timer)
 	(void)uv_timer_start(timer, on_timeout, fetch->ask.timeout_ms, 0);
 }
 
-static int begin(struct http_fetch *fetch, const char *url)
+static int begin_fetch(struct http_fetch *fetch, const char *url)
 {
 	if (fetch->ask.after_ms == 0)
 		return ask_for(fetch, url);
@@ -196,7 +197,7 @@ int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loo
 		fetch->done = done;
 		fetch->owner = owner;
 	}
-	if (!fetch || begin(fetch, ask->url) < 0) {
+	if (!fetch || begin_fetch(fetch, ask->url) < 0) {
 		if (ask->socket > 0)
 			(void)close(ask->socket);
 		free(fetch);

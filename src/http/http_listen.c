@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "http/http_exchange.h"
+#include "http/http_server_private.h"
 
 /* A socket file that nobody listens on is left over from a daemon that was killed. */
 static int remove_stale(const struct sockaddr_un *address, struct err *err)

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "http/http_request.h"
+#include "http/http_client_private.h"
 
 /* Fill result's outcome, and its err unless that is HTTP_DONE. */
 void http_outcome_of(const struct http_request *request, CURLcode code, struct http_result *result);

@@ -1,4 +1,4 @@
-#include "http/http_request.h"
+#include "http/http_client_private.h"
 
 #include <errno.h>
 #include <inttypes.h>

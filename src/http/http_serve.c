@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http_exchange.h"
+#include "http/http_server_private.h"
 
 /* Whoever still writes a body when the connection closes may lose the reply to a broken pipe. So
  * the body of a request that is refused is read all the same, so much of it. */
@@ -93,8 +93,8 @@ static void judge_head(struct http_exchange *x, const char *method)
 	}
 }
 
-static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
-			     const char *method, const char *url, void **ret_exchange)
+static enum MHD_Result begin_exchange(struct http_server *server, struct MHD_Connection *connection,
+				      const char *method, const char *url, void **ret_exchange)
 {
 	struct http_exchange *x = calloc(1, sizeof(*x));
 
@@ -169,7 +169,7 @@ static enum MHD_Result take_upload(struct http_exchange *x, const char *bytes, s
 }
 
 /* The request is whole. */
-static void handle(struct http_exchange *x)
+static void handle_exchange(struct http_exchange *x)
 {
 	x->handled = true;
 	crowd_busy(x->server->crowd, &x->from->member);
@@ -185,7 +185,7 @@ enum MHD_Result http_serve_access(void *user, struct MHD_Connection *connection,
 
 	(void)version;
 	if (!x)
-		return begin(server, connection, method, url, state);
+		return begin_exchange(server, connection, method, url, state);
 	if (*upload_size > 0)
 		return take_upload(x, upload, upload_size);
 	if (x->waiting) {
@@ -193,7 +193,7 @@ enum MHD_Result http_serve_access(void *user, struct MHD_Connection *connection,
 		return MHD_YES;
 	}
 	if (!x->response && !x->handled)
-		handle(x);
+		handle_exchange(x);
 	if (x->response)
 		return queue_reply(x);
 	suspend(x);

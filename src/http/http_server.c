@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
-#include "http/http_exchange.h"
+#include "http/http_server_private.h"
 
 #define RUNS_MAX 32 /* in a row, before others on the loop have their turn */
 
@@ -40,7 +40,7 @@ void http_server_run(struct http_server *server)
 		(void)uv_idle_start(&server->idle, on_idle);
 }
 
-static void run(struct http_server *server)
+static void run_and_settle(struct http_server *server)
 {
 	http_server_run(server);
 	http_accept_settle(server);
@@ -50,17 +50,17 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
-	run(container_of(poll, struct http_server, poll));
+	run_and_settle(container_of(poll, struct http_server, poll));
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	run(container_of(timer, struct http_server, timer));
+	run_and_settle(container_of(timer, struct http_server, timer));
 }
 
 static void on_idle(uv_idle_t *idle)
 {
-	run(container_of(idle, struct http_server, idle));
+	run_and_settle(container_of(idle, struct http_server, idle));
 }
 
 void http_server_kick(struct http_server *server)
@@ -155,7 +155,7 @@ int http_server_start(struct http_server **ret, uv_loop_t *loop,
 		http_server_close(server, on_never_started, NULL);
 		return rc;
 	}
-	run(server);
+	run_and_settle(server);
 	if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
 		if (address.ss_family == AF_INET)
 			server->port = ntohs(((struct sockaddr_in *)&address)->sin_port);

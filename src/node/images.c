@@ -243,7 +243,7 @@ void images_serve_path(struct http_exchange *x, const char *path, const char *ty
 
 bool images_only_imported(const struct node *n)
 {
-	return n->config->role == CONFIG_CONDUCTOR &&
+	return n->program->tells_imported_apart &&
 	       n->config->software_update.access_mode == ACCESS_OFFLINE;
 }
 

@@ -1,8 +1,4 @@
-/* images.h - the routes of the node's images: list, import, verify, delete, serve.
- *
- * An import is a manifest, which is verified and kept in memory, and then the file, which is
- * verified piece by piece as it arrives and published when the last piece matches.
- */
+/* images.h - the routes of the node's images: list, verify, delete, serve. */
 #pragma once
 
 #include "http/http_server.h"
@@ -10,9 +6,6 @@
 void images_list(struct http_exchange *x);
 void images_delete(struct http_exchange *x);
 void images_verify(struct http_exchange *x);
-void images_put_manifest(struct http_exchange *x);
-void images_upload_file(struct http_exchange *x, struct span bytes);
-void images_put_file(struct http_exchange *x);
 
 struct node;
 
@@ -26,6 +19,3 @@ void images_reply_unreadable(struct http_exchange *x, int code);
 void images_serve_path(struct http_exchange *x, const char *path, const char *type);
 void images_serve_index(struct http_exchange *x);
 void images_serve_file(struct http_exchange *x);
-
-/* Forget manifests whose file never came. */
-void images_forget_imports(void);

@@ -1,4 +1,5 @@
-/* Import: PUT …/manifest, then PUT …/file. */
+#include "node/import.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include "base/work.h"
 #include "download/block_job.h"
 #include "download/image/trusted_keys.h"
-#include "node/images.h"
 #include "node/node.h"
 
 /* Manifests whose file has not come yet; the oldest goes when one more comes. */
@@ -85,7 +85,7 @@ static void keep_pending(struct pending *p)
 	pending[n_pending++] = *p;
 }
 
-void images_forget_imports(void)
+void import_forget_manifests(void)
 {
 	while (n_pending > 0)
 		pending_release(&pending[--n_pending]);
@@ -136,7 +136,7 @@ static int parse_manifest(struct http_exchange *x, struct pending *p, struct err
 	return 0;
 }
 
-void images_put_manifest(struct http_exchange *x)
+void import_put_manifest(struct http_exchange *x)
 {
 	struct pending p = {0};
 	struct err err;
@@ -233,7 +233,7 @@ static struct import *begin_import(struct http_exchange *x)
 	return NULL;
 }
 
-static void refuse(struct import *import, unsigned status)
+static void refuse_import(struct import *import, unsigned status)
 {
 	log_event(LOG_DISK_PROBLEM,
 		  &(struct log_fields){.version = import->pending.manifest.version,
@@ -252,7 +252,7 @@ static void write_block(struct work *work)
 	block_job_run(&import->job, &import->pending.manifest, &import->file);
 }
 
-static void publish(struct work *work)
+static void publish_import(struct work *work)
 {
 	struct import *import = container_of(work, struct import, job.work);
 	struct node *n = import->node;
@@ -276,7 +276,7 @@ static void on_published(struct work *work)
 	if (import->err.code == 0 && repository_add(n->repository, m, true) < 0)
 		(void)err_set(&import->err, -ENOMEM, "out of memory");
 	if (import->err.code < 0) {
-		refuse(import, 500);
+		refuse_import(import, 500);
 		return;
 	}
 	if (import->index_err.code < 0)
@@ -299,11 +299,11 @@ static void finish_import(struct import *import)
 	if (import->received != m->size) {
 		(void)err_set(&import->err, -EBADMSG, "%llu bytes came, the manifest says %llu",
 			      (unsigned long long)import->received, (unsigned long long)m->size);
-		refuse(import, 422);
+		refuse_import(import, 422);
 		return;
 	}
 	import->writing = true;
-	work_submit(&import->node->loop, &import->job.work, publish, on_published);
+	work_submit(&import->node->loop, &import->job.work, publish_import, on_published);
 }
 
 static void on_block_written(struct work *work)
@@ -314,7 +314,7 @@ static void on_block_written(struct work *work)
 	import->block.size = 0;
 	if (import->job.err.code < 0) {
 		import->err = import->job.err;
-		refuse(import, import->job.mismatch ? 422 : 500);
+		refuse_import(import, import->job.mismatch ? 422 : 500);
 	} else if (!import->x) {
 		import_free(import);
 	} else if (import->whole) {
@@ -324,13 +324,13 @@ static void on_block_written(struct work *work)
 	}
 }
 
-static void flush(struct import *import)
+static void write_rest(struct import *import)
 {
 	import->writing = true;
 	work_submit(&import->node->loop, &import->job.work, write_block, on_block_written);
 }
 
-void images_upload_file(struct http_exchange *x, struct span bytes)
+void import_upload_file(struct http_exchange *x, struct span bytes)
 {
 	struct import *import = http_exchange_kept(x);
 
@@ -341,7 +341,7 @@ void images_upload_file(struct http_exchange *x, struct span bytes)
 	if (bytes.size > import->pending.manifest.size - import->received) {
 		(void)err_set(&import->err, -EBADMSG, "more bytes than the %llu of the manifest",
 			      (unsigned long long)import->pending.manifest.size);
-		refuse(import, 422);
+		refuse_import(import, 422);
 		return;
 	}
 	if (import->block.size == 0)
@@ -351,11 +351,11 @@ void images_upload_file(struct http_exchange *x, struct span bytes)
 	import->received += bytes.size;
 	if (import->block.size >= BLOCK_FULL) {
 		http_exchange_wait(x);
-		flush(import);
+		write_rest(import);
 	}
 }
 
-void images_put_file(struct http_exchange *x)
+void import_put_file(struct http_exchange *x)
 {
 	struct import *import = http_exchange_kept(x);
 
@@ -365,7 +365,7 @@ void images_put_file(struct http_exchange *x)
 		return;
 	import->whole = true;
 	if (import->block.size > 0)
-		flush(import);
+		write_rest(import);
 	else
 		finish_import(import);
 }

@@ -5,7 +5,7 @@
 #include "base/log_events.h"
 #include "integrity/policy_store.h"
 #include "integrity/recovery.h"
-#include "node/node_private.h"
+#include "node/node.h"
 
 static unsigned status_of(int code)
 {

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "http/http_exchange.h"
+#include "http/http_server.h"
 
 void integrity_put_policy(struct http_exchange *x);
 void integrity_get_recovery(struct http_exchange *x);

@@ -37,6 +37,11 @@ struct node_program {
 	const struct http_route *routes; /* of the control socket, besides the node's own */
 	size_t n_routes;
 
+	/* Others download from it what it has: it marks the images that it downloaded itself, and
+	 * in offline-mode it offers only those that were imported. */
+	bool tells_imported_apart;
+	unsigned shared_connections_max; /* at once, to its repository */
+
 	/* For --check: what else would a start refuse in this configuration? Starts nothing.
 	 * ret_untold: what cannot be checked because it is not there (it may be in a locked
 	 * directory); "" = nothing. */

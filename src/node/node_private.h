@@ -1,4 +1,4 @@
-/* node_private.h - what node.c and node_reload.c share; nobody else. */
+/* node_private.h - what node_run.c and node_reload.c share; nobody else. */
 #pragma once
 
 #include "node/node.h"

@@ -9,19 +9,14 @@
 #include "integrity/signed_policy.h"
 #include "integrity/status.h"
 #include "node/images.h"
+#include "node/import.h"
 #include "node/integrity_routes.h"
 #include "node/metrics.h"
 #include "node/node.h"
 #include "node/share.h"
 
-/* A router has up to four connections to its conductor, each a descriptor, and one more of the
- * image while it is sent: of the 65,536 of conductord.service they leave half. One that came after
- * the last would wait for a minute of silence on another. A router serves its peer alone, with the
- * 1,024 descriptors that any service has. */
-#define CONDUCTOR_CONNECTIONS_MAX 16384
-#define ROUTER_CONNECTIONS_MAX    256
 /* A GET of a path of two names, and its reply's head: tests/bench/fleet counts this for each. */
-#define SHARED_CONNECTION_SIZE    (8u << 10)
+#define SHARED_CONNECTION_SIZE (8u << 10)
 
 static struct node *node_of(struct http_exchange *x)
 {
@@ -275,9 +270,9 @@ const struct http_route control_routes[] = {
 	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},
 	{"GET", "/v1/images", HTTP_READS, images_list, NULL, 0},
 	{"DELETE", "/v1/images/{version}", HTTP_CHANGES, images_delete, NULL, 0},
-	{"PUT", "/v1/images/{version}/manifest", HTTP_CHANGES, images_put_manifest, NULL,
+	{"PUT", "/v1/images/{version}/manifest", HTTP_CHANGES, import_put_manifest, NULL,
 	 MANIFEST_SIZE_MAX},
-	{"PUT", "/v1/images/{version}/file", HTTP_CHANGES, images_put_file, images_upload_file, 0},
+	{"PUT", "/v1/images/{version}/file", HTTP_CHANGES, import_put_file, import_upload_file, 0},
 	{"POST", "/v1/images/{version}/verify", HTTP_CHANGES, images_verify, NULL, 0},
 	{"POST", "/v1/reload", HTTP_CHANGES, post_reload, NULL, 0},
 	{"GET", "/v1/integrity", HTTP_READS, get_integrity, NULL, 0},
@@ -304,8 +299,7 @@ struct http_listener routes_shared_listener(struct node *n)
 	return (struct http_listener){
 		.routes = shared_routes,
 		.n_routes = n_shared_routes,
-		.connections_max = n->config->role == CONFIG_CONDUCTOR ? CONDUCTOR_CONNECTIONS_MAX
-								       : ROUTER_CONNECTIONS_MAX,
+		.connections_max = n->program->shared_connections_max,
 		.connection_size = SHARED_CONNECTION_SIZE,
 		.owner = n,
 	};

@@ -146,7 +146,7 @@ static void on_answered(struct catalog *catalog, unsigned source,
 		finish_search(v);
 }
 
-static int ask(struct versions *v, const struct config *config, struct err *err)
+static int ask_sources(struct versions *v, const struct config *config, struct err *err)
 {
 	const struct config_download *limits = &config->software_update.download;
 	int rc;
@@ -178,7 +178,7 @@ void versions_reply(struct versions *v, struct http_exchange *x, const struct co
 		http_reply_json(x, 200, cJSON_Duplicate(v->result, true));
 		return;
 	}
-	if (v->awaited == 0 && ask(v, config, &err) < 0) {
+	if (v->awaited == 0 && ask_sources(v, config, &err) < 0) {
 		http_reply_problem(x, 500, "%s", err.text);
 		return;
 	}

@@ -8,7 +8,6 @@
 #include "base/span.h"
 #include "download/image/manifest.h"
 #include "download/image/manifest_create.h"
-#include "download/image/manifest_payload.h"
 #include "stewardctl/command_ask.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/harmless.h"

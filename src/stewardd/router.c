@@ -11,6 +11,9 @@
 #include "base/macros.h"
 #include "node/routes.h"
 
+/* It serves its peer alone, with the 1,024 descriptors that any service has. */
+#define REPOSITORY_CONNECTIONS_MAX 256
+
 #define LINK_ROUTES_OF_OURS 2
 #define N_ROUTER_ROUTES     2
 #define LINK_SOCKET         "conductor.sock"
@@ -278,6 +281,7 @@ static void add_status(const struct node *n, cJSON *json)
 const struct node_program router_program = {
 	.name = "stewardd",
 	.role = CONFIG_ROUTER,
+	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
 	.routes = router_routes,
 	.n_routes = N_ROUTER_ROUTES,
 	.start = start_router,

@@ -7,7 +7,6 @@
 #include "base/macros.h"
 #include "download/image/manifest.h"
 #include "download/image/manifest_create.h"
-#include "download/image/manifest_payload.h"
 
 #define PIECE (64u << 10)
 

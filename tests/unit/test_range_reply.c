@@ -143,12 +143,46 @@ static void test_another_file(void **state)
 	}
 }
 
+static void test_its_end(void **state)
+{
+	static const struct {
+		enum http_outcome end;
+		enum reply_body body;
+		enum request_outcome outcome;
+		const char *reason;
+	} rows[] = {
+		{HTTP_DONE, BODY_COMPLETE, REQUEST_OK, ""},
+		{HTTP_DONE, BODY_OF_A_PART, REQUEST_CUT, "less than was asked for"},
+		{HTTP_DONE, BODY_SHORT, REQUEST_CUT, "ended early"},
+		{HTTP_CUT, BODY_SHORT, REQUEST_CUT, "why"},
+		{HTTP_CUT, BODY_COMPLETE, REQUEST_CUT, "why"},
+		{HTTP_PROXY_REFUSED, BODY_SHORT, REQUEST_REFUSED, "why"},
+		{HTTP_REDIRECT_FAILED, BODY_SHORT, REQUEST_REFUSED, "why"},
+		{HTTP_CONNECT_FAILED, BODY_SHORT, REQUEST_UNREACHED, "why"},
+		{HTTP_RESOLVE_FAILED, BODY_SHORT, REQUEST_FAILED, "why"},
+		{HTTP_TLS_FAILED, BODY_SHORT, REQUEST_FAILED, "why"},
+		{HTTP_PROTOCOL_ERROR, BODY_SHORT, REQUEST_FAILED, "why"},
+		{HTTP_LOCAL_ERROR, BODY_SHORT, REQUEST_FAILED, "why"}, /* the source's own file */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct http_result result = {.outcome = rows[i].end, .err.text = "why"};
+		char reason[SOURCE_REASON_SIZE] = "";
+
+		if (range_reply_ended(&result, rows[i].body, reason) != rows[i].outcome)
+			fail_msg("row %u: %s", i, reason);
+		assert_contains(reason, rows[i].reason);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_for_a_range),
 		cmocka_unit_test(test_for_the_whole),
 		cmocka_unit_test(test_another_file),
+		cmocka_unit_test(test_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,13 +7,6 @@
 
 #define BACKOFF_MAX_MS 60000u
 
-bool source_offers_only_imported(enum config_role role, enum access_mode mode,
-				 enum source_kind kind)
-{
-	return mode == ACCESS_OFFLINE &&
-	       (kind == SOURCE_CONDUCTOR || (kind == SOURCE_HA_PEER && role == CONFIG_CONDUCTOR));
-}
-
 void source_init(struct source *s, const char *name, enum source_kind kind)
 {
 	memset(s, 0, sizeof(*s));

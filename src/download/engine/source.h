@@ -91,11 +91,6 @@ struct source {
 	uint64_t bytes;
 };
 
-/* Are only imported images taken from this kind of source? In offline-mode: by a router from its
- * conductor, and by a conductor from its peer. A router takes any image from its own peer. */
-bool source_offers_only_imported(enum config_role role, enum access_mode mode,
-				 enum source_kind kind);
-
 void source_init(struct source *s, const char *name, enum source_kind kind);
 
 /* Fresh window, and nothing is known of its pieces; excluded stays excluded, and no-range stays

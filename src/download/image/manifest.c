@@ -11,7 +11,6 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "download/image/manifest_payload.h"
 
 #define HEX_SIZE ((size_t)2 * DIGEST_SIZE + 1)
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,3 +62,14 @@ int manifest_describe_mismatch(const struct manifest *manifest, uint32_t piece,
 /* The offset at which a piece begins, and its length in bytes (the last piece may be shorter). */
 uint64_t manifest_piece_first(const struct manifest *manifest, uint32_t piece);
 uint32_t manifest_piece_length(const struct manifest *manifest, uint32_t piece);
+
+/* What a manifest says, without asking who signed it: for files that were verified when they were
+ * put where they are (a key that is no longer trusted takes no image away that is there), and for
+ * those who make a manifest. As manifest_parse(), past the signature. */
+int manifest_read_payload(struct manifest *ret, const cJSON *payload, const char *version,
+			  struct err *err);
+int manifest_read_unverified(struct manifest *ret, struct span jws, const char *version,
+			     struct err *err);
+
+/* Set digest from the other members. -ENOMEM. */
+int manifest_set_digest(struct manifest *manifest, struct err *err);

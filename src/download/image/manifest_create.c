@@ -15,7 +15,6 @@
 #include "base/macros.h"
 #include "download/image/index.h"
 #include "download/image/manifest.h"
-#include "download/image/manifest_payload.h"
 
 #define READ_SIZE  (256u << 10)
 #define COPY_SIZE  (64u << 10)

@@ -1,5 +1,5 @@
-/* http_exchange.h - what http_server.c, http_accept.c, http_serve.c, http_listen.c and
- * http_exchange.c share; nobody else. */
+/* http_server_private.h - what http_server.c, http_accept.c, http_serve.c, http_listen.c,
+ * http_exchange.c and http_reply.c share; nobody else. */
 #pragma once
 
 #include <microhttpd.h>

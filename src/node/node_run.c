@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/log_events.h"
 #include "base/macros.h"
-#include "node/images.h"
+#include "node/import.h"
 #include "node/routes.h"
 
 static void update_status(const struct node *n)
@@ -31,7 +31,7 @@ static void update_status(const struct node *n)
 					 running->manifest.size));
 }
 
-static void publish(struct node *n, const char *event, const struct download *download)
+static void publish_event(struct node *n, const char *event, const struct download *download)
 {
 	cJSON *json;
 
@@ -47,7 +47,7 @@ static void on_changed(void *owner, const struct download *download)
 	struct node *n = owner;
 
 	update_status(n);
-	publish(n, "state", download);
+	publish_event(n, "state", download);
 }
 
 static void on_progressed(void *owner, const struct download *download)
@@ -55,7 +55,7 @@ static void on_progressed(void *owner, const struct download *download)
 	struct node *n = owner;
 
 	update_status(n);
-	publish(n, "progress", download);
+	publish_event(n, "progress", download);
 }
 
 static void on_recorded(void *owner, const struct download *download)
@@ -154,6 +154,7 @@ static int open_downloads(struct node *n, struct err *err)
 		.repository = n->repository,
 		.claims = &n->claims,
 		.config = n->config,
+		.marks_downloaded = n->program->tells_imported_apart,
 		.changed = on_changed,
 		.progressed = on_progressed,
 		.recorded = on_recorded,
@@ -234,7 +235,7 @@ static void close_program(struct node *n)
 		part_closed(n);
 }
 
-static void stop(struct node *n)
+static void stop_node(struct node *n)
 {
 	if (n->stopping)
 		return;
@@ -273,7 +274,7 @@ static void on_signal(uv_signal_t *signal, int number)
 		return;
 	}
 	log_event(LOG_DAEMON_STOPPING, NULL, "stopping");
-	stop(n);
+	stop_node(n);
 }
 
 static void watch_signals(struct node *n)
@@ -301,7 +302,7 @@ static int exit_code(const struct err *err)
 	}
 }
 
-static void go(struct node *n)
+static void enter_service(struct node *n)
 {
 	log_event(LOG_DAEMON_STARTED, NULL, "%s %s started, control socket %s", n->program->name,
 		  STEWARD_VERSION, n->config->control.socket);
@@ -330,16 +331,16 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	if (!started) {
 		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},
 			  "cannot start: %s", err.text);
-		stop(n);
+		stop_node(n);
 	} else {
 		versions_init(&n->versions, n->client, &n->loop);
-		go(n);
+		enter_service(n);
 	}
 	(void)uv_run(&n->loop, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&n->loop);
 	assert(rc == 0);
 	(void)rc;
-	images_forget_imports();
+	import_forget_manifests();
 	repository_close(n->repository);
 	free(n->routes);
 	config_free(n->config);
