@@ -114,3 +114,50 @@ def test_no_room_is_too_large():
     counted = {room: lines(room) for room in ROOMS}
     assert {room: n for room, n in counted.items()
             if n > SHARE_MAX * sum(counted.values())} == {}
+
+
+def includes():
+    """Each file of src/ without .c and .h, and which others it includes."""
+    graph = {}
+    for folder, _, names in os.walk(SRC):
+        for name in names:
+            stem, ending = os.path.splitext(os.path.relpath(os.path.join(folder, name), SRC))
+            if ending in (".c", ".h"):
+                with open(os.path.join(folder, name)) as file:
+                    found = re.findall(r'^#include "([^"]+)\.h"', file.read(), re.M)
+                graph.setdefault(stem, set()).update(set(found) - {stem})
+    return graph
+
+
+def circles(graph):
+    """The sets of files that reach each other."""
+    reached = {}
+    for stem in graph:
+        reached[stem] = set()
+        ahead = [stem]
+        while ahead:
+            for other in graph.get(ahead.pop(), ()):
+                if other not in reached[stem]:
+                    reached[stem].add(other)
+                    ahead.append(other)
+    return {frozenset(o for o in reached[stem] if stem in reached.get(o, ()))
+            for stem in graph if stem in reached[stem]}
+
+
+def test_circles_are_seen():
+    graph = {"a": {"b"}, "b": {"c", "e"}, "c": {"a"}, "d": {"a", "e"}, "e": set()}
+    assert circles(graph) == {frozenset("abc")}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
+
+
+def test_files_include_each_other_only_where_they_share_a_struct():
+    with open(os.path.join(ROOT, "ARCHITECTURE.md")) as file:
+        section = file.read().split("\n## Files that share one struct\n")[1].split("\n## ")[0]
+    named = {frozenset(re.findall(r"`([^`]+)`", row.split("|")[1]))
+             for row in section.splitlines() if row.startswith("| `")}
+    graph = includes()
+    assert len(graph) > 300
+    assert all(files <= set(graph) for files in named)
+    found = circles(graph)
+    assert not found - named, "cut it, or name it in ARCHITECTURE.md"
+    assert not named - found, "ARCHITECTURE.md names a circle that is none any more"
