@@ -5,10 +5,12 @@ loopback, in a folder of its own.
     LIMITED  do too, for one client little at once
     PROXIES  ask an origin for each request
     CACHES   ask an origin, and keep what it sends
+    STORES   have a repository in a private bucket; from npm
 """
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,6 +26,12 @@ PROXIES = ("nginx proxy", "apache proxy", "lighttpd proxy", "caddy proxy", "h2o 
 CACHES = ("nginx cache", "nginx cache-lock", "nginx cache-lock-timeout", "nginx cache-slice",
           "squid cache", "squid cache-no-ranges", "varnish cache", "apache cache", "haproxy cache",
           "traffic_server cache")
+STORES = ("s3rver",)
+
+S3_KEY = S3_SECRET = "S3RVER"  # what it knows
+S3_PACKAGE = "s3rver@3.7.1"
+SIGNED = ("--user", f"{S3_KEY}:{S3_SECRET}", "--aws-sigv4", "aws:amz:us-east-1:s3",
+          "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD")
 
 SQUID = """
 http_port 127.0.0.1:{port} accel defaultsite=localhost no-vhost
@@ -171,6 +179,32 @@ def open_the_way_to(path):
         path = os.path.dirname(path)
 
 
+def install_s3rver(folder):
+    """By npm, into a folder of its own. Returns the program."""
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix",
+                    folder, S3_PACKAGE], check=True, stdout=subprocess.DEVNULL, timeout=240)
+    return os.path.join(folder, "node_modules", ".bin", "s3rver")
+
+
+def s3_source(url, directory, key=S3_KEY, secret=S3_SECRET):
+    """A source's configuration, with files for its keys in that directory."""
+    entry = {"name": "s0", "kind": "artifactory", "url": url, "s3-region": "us-east-1"}
+    for name, text in (("access", key), ("secret", secret)):
+        path = os.path.join(directory, f"s3-{name}")
+        with open(path, "w") as file:
+            file.write(text + "\n")
+        entry[f"s3-{name}-key-file"] = path
+    return entry
+
+
+def fill_bucket(url, root):
+    for directory, _, files in os.walk(root):
+        for name in files:
+            path = os.path.join(directory, name)
+            subprocess.run(["curl", "-sf", *SIGNED, "-T", path, url + os.path.relpath(path, root)],
+                           check=True)
+
+
 class RealServer:
     """One of the kinds above; behind is a repository's folder, or the origin's port."""
 
@@ -186,9 +220,23 @@ class RealServer:
         self.process = getattr(self, self.name)(how)
         wait_for(self.answers, 30, kind)
 
+        if self.name == "s3rver":
+            fill_bucket(self.url, behind)
+
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/"
+        bucket = "images/" if self.name == "s3rver" else ""
+        return f"http://127.0.0.1:{self.port}/{bucket}"
+
+    @property
+    def source(self):
+        """As a configuration has it."""
+        return s3_source(self.url, self.directory) if self.name == "s3rver" else self.url
+
+    @property
+    def signed(self):
+        """What curl is to be told, to be let in."""
+        return SIGNED if self.name == "s3rver" else ()
 
     def answers(self):
         assert isinstance(self.process, Nginx) or self.process.poll() is None, self.output
@@ -254,6 +302,11 @@ class RealServer:
         path = self.write("conf", HAPROXY, more=more, use=use if more else "")
         return self.run("haproxy", "-f", path, "-db")
 
+    def s3rver(self, _):
+        return self.run(install_s3rver(folder(self.directory + "/npm")), "-d",
+                        folder(self.directory + "/store"), "-p", str(self.port), "-a",
+                        "127.0.0.1", "--configure-bucket", "images")
+
     def squid(self, how):
         shutil.chown(self.directory, "proxy")
         # What it does of itself: a range goes through, and is not kept.
@@ -287,6 +340,11 @@ class RealServer:
         """(path, status, bytes of body) of each, as its log has them: whole once it is closed."""
         if isinstance(self.process, Nginx):
             return self.process.replies
+        if self.name == "s3rver":  # "info: s/V1/image.iso 206 32ms 976.56kb", rounded
+            with open(os.path.join(self.directory, "output")) as file:
+                rows = re.findall(r"(\S+) (\d+) \d+m?s ([\d.]+)(k|m|)b\b", file.read())
+            return [(path, int(status), int(float(n) * {"": 1, "k": 1 << 10, "m": 1 << 20}[unit]))
+                    for path, status, n, unit in rows if n != "0"]  # that was the upload
         with open(os.path.join(self.directory, "log")) as file:
             lines = file.readlines()
         if self.name == "caddy":

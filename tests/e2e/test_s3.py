@@ -3,53 +3,25 @@
 import hashlib
 import hmac
 import os
-import subprocess
 
 import pytest
 
-from steward import free_port, wait_for
+import real_servers
 from test_download import sha256
 from test_source_access import says_nothing_of
 
-PACKAGE = "s3rver@3.7.1"
-KEY = SECRET = "S3RVER"  # what it knows
-
-
-@pytest.fixture(scope="session")
-def s3rver(tmp_path_factory):
-    """Installed once by npm, into a folder of its own."""
-    folder = tmp_path_factory.mktemp("s3rver")
-    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-                           "--prefix", folder, PACKAGE], capture_output=True, timeout=240)
-    assert done.returncode == 0, done.stderr.decode()
-    return folder / "node_modules" / ".bin" / "s3rver"
+KEY, SECRET = real_servers.S3_KEY, real_servers.S3_SECRET
 
 
 @pytest.fixture
-def bucket(s3rver, tmp_path, repository):
-    port = free_port()
-    process = subprocess.Popen([s3rver, "-d", tmp_path / "s3", "-p", str(port), "-a", "127.0.0.1",
-                                "--configure-bucket", "images"], stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}/images/"
-    signed = ["curl", "-sf", "--user", f"{KEY}:{SECRET}", "--aws-sigv4", "aws:amz:us-east-1:s3",
-              "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]
-    wait_for(lambda: subprocess.run(signed + [url]).returncode == 0, what="s3rver")
-    for directory, _, files in os.walk(repository.root):
-        for name in files:
-            path = os.path.join(directory, name)
-            subprocess.run(signed + ["-T", path, url + os.path.relpath(path, repository.root)],
-                           check=True)
-    yield url
-    process.terminate()
-    process.wait(20)
+def bucket(tmp_path, repository):
+    store = real_servers.RealServer("s3rver", tmp_path / "s3", repository.root)
+    yield store.url
+    store.close()
 
 
 def entry(url, tmp_path, secret=SECRET, key=KEY):
-    for name, text in (("id", key), ("secret", secret)):
-        (tmp_path / name).write_text(text + "\n")
-    return {"name": "s0", "kind": "artifactory", "url": url, "s3-region": "us-east-1",
-            "s3-access-key-file": str(tmp_path / "id"),
-            "s3-secret-key-file": str(tmp_path / "secret")}
+    return real_servers.s3_source(url, tmp_path, key, secret)
 
 
 @pytest.mark.release_only
