@@ -172,6 +172,7 @@ def test_default_patience(servers, pairs, images):
     pair.leader.stop()
     asked = time.monotonic()
     pair.second.request("V1", sequenced=True)
+    pair.second.wait_state("V1", "waiting-peer")
     wait_for(lambda: pair.second.download("V1")["state"] != "waiting-peer", 90)
     assert 59 <= time.monotonic() - asked <= 65 * SLOW
     check_complete(pair.second, images)
