@@ -20,9 +20,9 @@ enum access_mode {
 };
 
 /* Each kind of source, in the order in which they are preferred (docs/download.md, "Sources"): its
- * name in the configuration, and whether a router uses it in each access-mode, in their order. */
+ * name in the configuration, and whether a router uses it in internet-only, prefer-conductor,
+ * conductor-only and offline-mode. */
 #define SOURCE_KINDS(KIND)                                                                         \
-	/*                                internet-only  prefer  conductor-only  offline */        \
 	KIND(SOURCE_HA_PEER, "ha-peer", true, true, true, true)                                    \
 	KIND(SOURCE_CONDUCTOR, "conductor", false, true, true, true)                               \
 	KIND(SOURCE_ARTIFACTORY, "artifactory", true, true, false, false)                          \
@@ -30,9 +30,8 @@ enum access_mode {
 
 enum source_kind {
 #define KIND(kind, ...) kind,
-	SOURCE_KINDS(KIND)
+	SOURCE_KINDS(KIND) N_SOURCE_KINDS
 #undef KIND
-		N_SOURCE_KINDS
 };
 
 struct config_mirror {

@@ -85,8 +85,8 @@ static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
 
 	if (c->enrolment && enrolment_ssh_authenticated(c->enrolment, id))
 		known_routers_news(&c->known);
-	if (c->visits)
-		provisioning_of_key(c->visits, fingerprint);
+	if (c->provisioning)
+		provisioning_of_key(c->provisioning, fingerprint);
 }
 
 static void on_session_ended(void *owner, uint32_t id)
@@ -278,7 +278,7 @@ static void init_waiting_parts(struct conductor *c)
 	c->calls = (struct router_calls){.node = &c->node, .tunnels = &c->tunnels};
 }
 
-static int start_visits(struct conductor *c, struct err *err)
+static int start_provisioning(struct conductor *c, struct err *err)
 {
 	const struct provisioning_options options = {
 		.loop = &c->node.loop,
@@ -288,8 +288,8 @@ static int start_visits(struct conductor *c, struct err *err)
 		.calls = &c->calls,
 	};
 
-	c->visits = provisioning_new(&options);
-	return c->visits ? 0 : err_set(err, -ENOMEM, "out of memory");
+	c->provisioning = provisioning_new(&options);
+	return c->provisioning ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
 static int start_known(struct conductor *c, struct err *err)
@@ -312,7 +312,7 @@ static int start_conductor(struct node *n, struct err *err)
 	summary_watch_start(&c->summaries);
 	rc = start_tunnels(c, err);
 	if (rc == 0)
-		rc = start_visits(c, err);
+		rc = start_provisioning(c, err);
 	if (rc < 0)
 		return rc;
 	start_keys(c);

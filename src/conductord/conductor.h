@@ -33,7 +33,7 @@ struct conductor {
 	struct known_routers known;
 	bool has_known;
 	struct enrolment_service *enrolment;
-	struct provisioning *visits;
+	struct provisioning *provisioning;
 	struct router_calls calls;
 	char *tunnels_directory; /* the directory of a helper that we start ourselves */
 	char *keys_path;

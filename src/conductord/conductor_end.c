@@ -77,19 +77,19 @@ static void close_who_was_asked(struct conductor *c)
 static void close_who_asks(struct conductor *c)
 {
 	struct enrolment_service *enrolment = c->enrolment;
-	struct provisioning *visits = c->visits;
+	struct provisioning *provisioning = c->provisioning;
 
 	step_begins(c, close_who_was_asked);
 	c->enrolment = NULL;
-	c->visits = NULL;
-	c->closing += 2u + (enrolment ? 1 : 0) + (visits ? 1 : 0) + (c->repository ? 1 : 0) +
+	c->provisioning = NULL;
+	c->closing += 2u + (enrolment ? 1 : 0) + (provisioning ? 1 : 0) + (c->repository ? 1 : 0) +
 		      c->has_tunnels;
 	summary_watch_close(&c->summaries, part_closed, c);
 	registration_close(&c->registration, part_closed, c);
 	if (enrolment)
 		enrolment_close(enrolment, part_closed, c);
-	if (visits)
-		provisioning_close(visits, part_closed, c);
+	if (provisioning)
+		provisioning_close(provisioning, part_closed, c);
 	if (c->repository)
 		http_server_close(c->repository, part_closed, c);
 	if (c->has_tunnels)

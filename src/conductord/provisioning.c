@@ -22,7 +22,7 @@
  *	    ◀▶ waiting ◀──────────────────┘          ◀▶ waiting
  */
 struct visit {
-	struct provisioning *visits;
+	struct provisioning *provisioning;
 	struct visit *next;
 	/* Who: a key, and once its node is found that. */
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = it began with the node */
@@ -69,7 +69,7 @@ static void end_if_closed(struct provisioning *v)
 static void on_timer_closed(uv_handle_t *handle)
 {
 	struct visit *visit = container_of((uv_timer_t *)handle, struct visit, timer);
-	struct provisioning *v = visit->visits;
+	struct provisioning *v = visit->provisioning;
 	struct visit **at = &v->first;
 
 	while (*at != visit)
@@ -99,7 +99,7 @@ static void on_asked(struct work *work);
 
 static void ask_registry(struct visit *visit, work_cb asks)
 {
-	const struct provisioning_options *options = &visit->visits->options;
+	const struct provisioning_options *options = &visit->provisioning->options;
 
 	visit->asks = asks;
 	memset(&visit->err, 0, sizeof(visit->err));
@@ -125,7 +125,7 @@ static void ask_later(struct visit *visit)
 /* The port says which node; the key says whether it is still enrolled with that. */
 static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
 {
-	const struct provisioning_options *options = &visit->visits->options;
+	const struct provisioning_options *options = &visit->provisioning->options;
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 	uint16_t port = 0;
 	int rc = login_keys_find(options->keys, visit->fingerprint, &port, err);
@@ -148,7 +148,7 @@ static int find_by_key(const struct visit *visit, struct registry_enrolment *ret
 static int find_node(struct visit *visit, struct err *err)
 {
 	struct registry_enrolment *row = &visit->who;
-	int rc = visit->router[0] ? registry_enrolment_of(visit->visits->options.registry,
+	int rc = visit->router[0] ? registry_enrolment_of(visit->provisioning->options.registry,
 							  visit->router, visit->node, row, err)
 				  : find_by_key(visit, row, err);
 
@@ -161,7 +161,7 @@ static int find_node(struct visit *visit, struct err *err)
 
 static int find_what_is_due(struct visit *visit, struct err *err)
 {
-	struct registry *registry = visit->visits->options.registry;
+	struct registry *registry = visit->provisioning->options.registry;
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 	enum registry_claim claim;
 	int64_t revision;
@@ -200,8 +200,8 @@ static void run_tell_initialized(struct work *work)
 	struct visit *visit = container_of(work, struct visit, work);
 	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
 
-	(void)registry_initialization_finish(visit->visits->options.registry, &visit->who, &origin,
-					     &visit->err);
+	(void)registry_initialization_finish(visit->provisioning->options.registry, &visit->who,
+					     &origin, &visit->err);
 }
 
 static void end_initialized(struct visit *visit)
@@ -251,7 +251,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 
 	if (next == VISIT_REFUSED)
 		tell_answer(visit, answer);
-	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->visits->closing)
+	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->provisioning->closing)
 		end_visit(visit);
 	else if (next == VISIT_AGAIN)
 		call_again(visit, answer);
@@ -269,7 +269,7 @@ static void call_router(struct visit *visit)
 		.timeout_ms = ROUTER_CALL_CHANGE_MS,
 	};
 
-	if (router_call_start(visit->visits->options.calls, &ask, on_answered, visit) < 0)
+	if (router_call_start(visit->provisioning->options.calls, &ask, on_answered, visit) < 0)
 		end_visit(visit);
 }
 
@@ -287,7 +287,7 @@ static void on_asked(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
 
-	if (visit->visits->closing)
+	if (visit->provisioning->closing)
 		end_visit(visit);
 	else if (visit->is_anothers || (visit->err.code < 0 && visit->err.code != -ENOENT))
 		ask_later(visit);
@@ -328,7 +328,7 @@ static void make_visit(struct provisioning *v, const char *fingerprint, const ch
 
 	if (!visit)
 		return;
-	visit->visits = v;
+	visit->provisioning = v;
 	(void)snprintf(visit->fingerprint, sizeof(visit->fingerprint), "%s", fingerprint);
 	(void)snprintf(visit->router, sizeof(visit->router), "%s", router);
 	(void)snprintf(visit->node, sizeof(visit->node), "%s", node);

@@ -68,8 +68,8 @@ static void on_done(struct work *work)
 	/* Also after a failure: a part of it may be done. */
 	if (job->keys_changed)
 		conductor_keys_changed(conductor);
-	for (size_t i = 0; i < job->n_visits && conductor->visits; i++)
-		provisioning_of_node(conductor->visits, job->router, job->visits[i]);
+	for (size_t i = 0; i < job->n_visits && conductor->provisioning; i++)
+		provisioning_of_node(conductor->provisioning, job->router, job->visits[i]);
 	job_free(job);
 	node_job_ends(&conductor->node);
 }

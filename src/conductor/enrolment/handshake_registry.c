@@ -93,6 +93,8 @@ int handshake_registry_list_conductors(struct registry *r, uint16_t listen_port,
 
 	if (rc < 0)
 		return rc;
+	/* As this one is not, when its database came later than it: a router that is enrolled then
+	 * would have nowhere to go. */
 	if (n == 0)
 		return err_set(err, -EAGAIN, "no conductor is registered yet");
 	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));

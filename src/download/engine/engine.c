@@ -144,20 +144,6 @@ void engine_go_on(struct engine *e, struct engine_actions *out)
 	}
 }
 
-static void account_time(struct engine *e, uint64_t now_ms)
-{
-	assert(now_ms >= e->last_ms);
-	if (engine_time_counts(e))
-		e->used_ms += now_ms - e->last_ms;
-	e->last_ms = now_ms;
-}
-
-static bool is_timed_out(const struct engine *e)
-{
-	return e->limits.timeout_ms > 0 && engine_time_counts(e) && e->state != ENGINE_FINISHING &&
-	       e->used_ms >= e->limits.timeout_ms;
-}
-
 static void on_local_error(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out)
 {
@@ -403,11 +389,11 @@ void engine_step(struct engine *e, const struct engine_event *event, uint64_t no
 		 struct engine_actions *ret_actions)
 {
 	ret_actions->n = 0;
-	account_time(e, now_ms);
+	engine_account_time(e, now_ms);
 	if (e->discovery == DISCOVERY_BEGINS)
 		e->discovery = DISCOVERY_RUNS; /* the last step's actions were performed */
 	handlers[event->type](e, event, ret_actions);
-	if (is_timed_out(e))
+	if (engine_is_timed_out(e))
 		engine_stop(e, ENGINE_FAILED, "timeout", ret_actions);
 	proceed(e, ret_actions);
 }

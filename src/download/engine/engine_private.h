@@ -30,6 +30,9 @@ void engine_go_on(struct engine *e, struct engine_actions *out);
 
 /* Does time count for the timeout in this state? */
 bool engine_time_counts(const struct engine *e);
+/* "Now" is now_ms from here on. */
+void engine_account_time(struct engine *e, uint64_t now_ms);
+bool engine_is_timed_out(const struct engine *e);
 /* Is a retry due whose attempt is already on disk? */
 bool engine_may_retry(const struct engine *e);
 

@@ -1,4 +1,6 @@
-/* When time counts for the timeout, and when the engine wants a tick although nothing happens. */
+/* How time counts for the timeout, and when the engine wants a tick although nothing happens. */
+#include <assert.h>
+
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
@@ -6,6 +8,20 @@
 bool engine_time_counts(const struct engine *e)
 {
 	return engine_state_is_running(e->state) && e->state != ENGINE_WAITING_PEER;
+}
+
+void engine_account_time(struct engine *e, uint64_t now_ms)
+{
+	assert(now_ms >= e->last_ms);
+	if (engine_time_counts(e))
+		e->used_ms += now_ms - e->last_ms;
+	e->last_ms = now_ms;
+}
+
+bool engine_is_timed_out(const struct engine *e)
+{
+	return e->limits.timeout_ms > 0 && engine_time_counts(e) && e->state != ENGINE_FINISHING &&
+	       e->used_ms >= e->limits.timeout_ms;
 }
 
 bool engine_may_retry(const struct engine *e)

@@ -162,7 +162,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 	cJSON *item;
 
 	cJSON_ArrayForEach (item, conductors)
-		tunnel_set_describe(&o->links, i++, item);
+		tunnel_set_describe(&o->tunnels, i++, item);
 	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
 	if (o->records.next.state != ONBOARDING_UNCONFIGURED)
 		(void)cJSON_AddItemToObject(json, "next",
@@ -174,7 +174,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 
 uint16_t onboarding_repository_port(const struct onboarding *o, size_t i)
 {
-	return tunnel_set_repository_port(&o->links, i);
+	return tunnel_set_repository_port(&o->tunnels, i);
 }
 
 /* Start and end. */
@@ -230,7 +230,7 @@ static void go_on(struct onboarding *o)
 	if (now->state == ONBOARDING_INITIALIZING)
 		onboarding_end_initialization(o);
 	if (onboarding_is_enrolled(now))
-		tunnel_set_start(&o->links, now->conductors, now->n_conductors);
+		tunnel_set_start(&o->tunnels, now->conductors, now->n_conductors);
 	take_file(o);
 	if (!o->attempt && onboarding_is_tried(onboarding_records_tried(&o->records)))
 		onboarding_try(o);
@@ -253,7 +253,7 @@ static void on_tunnel_changed(void *owner)
 	o->options.changed(o->options.owner);
 }
 
-static void init_links(struct onboarding *o)
+static void init_tunnels(struct onboarding *o)
 {
 	const struct tunnel_set_options options = {
 		.loop = o->options.loop,
@@ -265,7 +265,7 @@ static void init_links(struct onboarding *o)
 		.owner = o,
 	};
 
-	tunnel_set_init(&o->links, &options);
+	tunnel_set_init(&o->tunnels, &options);
 }
 
 static int load(struct onboarding *o, struct err *err)
@@ -308,7 +308,7 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 		free(o);
 		return rc;
 	}
-	init_links(o);
+	init_tunnels(o);
 	onboarding_init_reboot(o);
 	(void)uv_timer_init(options->loop, &o->again);
 	*ret = o;
@@ -338,6 +338,6 @@ void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *o
 	o->closing = o->attempt ? 4 : 3;
 	uv_close((uv_handle_t *)&o->again, on_timer_closed);
 	reboot_close(&o->reboot, on_reboot_closed);
-	tunnel_set_close(&o->links, on_part_closed, o);
+	tunnel_set_close(&o->tunnels, on_part_closed, o);
 	onboarding_end_attempt(o);
 }

@@ -16,7 +16,7 @@ struct onboarding {
 	bool token_attempt_is_closing; /* then the record to be tried is tried */
 	uv_timer_t again; /* until an attempt that could not be started is started again */
 	struct reboot reboot;
-	struct tunnel_set links;
+	struct tunnel_set tunnels;
 	char key_file[PATH_MAX];
 	char boot_id[ONBOARDING_BOOT_SIZE];
 	unsigned closing; /* parts that are not closed yet; 0 = not closing */

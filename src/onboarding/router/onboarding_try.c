@@ -59,7 +59,7 @@ static void enrol(struct onboarding *o, const struct message_accept *accept)
 	onboarding_records_promote(&o->records);
 	take_conductors(in_force, accept);
 	is_on_disk = onboarding_enter(o, in_force, ONBOARDING_ENROLLED, "");
-	tunnel_set_start(&o->links, in_force->conductors, in_force->n_conductors);
+	tunnel_set_start(&o->tunnels, in_force->conductors, in_force->n_conductors);
 	onboarding_tell_state(o, in_force);
 	if (is_on_disk)
 		remove_next(o);

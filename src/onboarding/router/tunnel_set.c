@@ -9,40 +9,40 @@
 
 #define SSH_USER "steward-tunnel"
 
-void tunnel_set_init(struct tunnel_set *links, const struct tunnel_set_options *options)
+void tunnel_set_init(struct tunnel_set *set, const struct tunnel_set_options *options)
 {
-	memset(links, 0, sizeof(*links));
-	links->options = *options;
+	memset(set, 0, sizeof(*set));
+	set->options = *options;
 }
 
 static void on_connected(struct tunnel *t)
 {
-	const struct tunnel_set *links = container_of(t, struct link, tunnel)->links;
+	const struct tunnel_set *set = container_of(t, struct link, tunnel)->set;
 
-	links->options.connected(links->options.owner);
+	set->options.connected(set->options.owner);
 }
 
 static void on_disconnected(struct tunnel *t, const char *reason)
 {
-	const struct tunnel_set *links = container_of(t, struct link, tunnel)->links;
+	const struct tunnel_set *set = container_of(t, struct link, tunnel)->set;
 
 	(void)reason; /* the tunnel has told it */
-	links->options.changed(links->options.owner);
+	set->options.changed(set->options.owner);
 }
 
-static void start_link(struct tunnel_set *links, size_t i)
+static void start_link(struct tunnel_set *set, size_t i)
 {
 	static const struct tunnel_callbacks callbacks = {
 		.connected = on_connected,
 		.disconnected = on_disconnected,
 	};
-	const struct tunnel_set_options *o = &links->options;
-	struct link *link = &links->each[i];
+	const struct tunnel_set_options *o = &set->options;
+	struct link *link = &set->each[i];
 	const struct message_conductor *c = &link->conductor;
 	struct err err;
 
-	link->links = links;
-	link->conductor = links->wanted[i];
+	link->set = set;
+	link->conductor = set->wanted[i];
 	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
 		       o->directory, i + 1);
 	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
@@ -68,10 +68,10 @@ static void start_link(struct tunnel_set *links, size_t i)
 			  "no tunnel to conductor %s: %s", c->host, err.text);
 }
 
-static bool is_closed(const struct tunnel_set *links)
+static bool is_closed(const struct tunnel_set *set)
 {
 	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
-		if (links->each[i].state != LINK_NONE)
+		if (set->each[i].state != LINK_NONE)
 			return false;
 	return true;
 }
@@ -79,18 +79,18 @@ static bool is_closed(const struct tunnel_set *links)
 static void on_closed(struct tunnel *t)
 {
 	struct link *link = container_of(t, struct link, tunnel);
-	struct tunnel_set *links = link->links;
-	const size_t i = (size_t)(link - links->each);
+	struct tunnel_set *set = link->set;
+	const size_t i = (size_t)(link - set->each);
 
 	link->state = LINK_NONE;
-	if (links->closed) {
-		if (is_closed(links))
-			links->closed(links->owner);
+	if (set->closed) {
+		if (is_closed(set))
+			set->closed(set->owner);
 		return;
 	}
-	if (i < links->n_wanted)
-		start_link(links, i);
-	links->options.changed(links->options.owner);
+	if (i < set->n_wanted)
+		start_link(set, i);
+	set->options.changed(set->options.owner);
 }
 
 static void end_link(struct link *link)
@@ -101,22 +101,21 @@ static void end_link(struct link *link)
 	tunnel_close(&link->tunnel, on_closed);
 }
 
-void tunnel_set_start(struct tunnel_set *links, const struct message_conductor *conductors,
-		      size_t n)
+void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *conductors, size_t n)
 {
-	memcpy(links->wanted, conductors, n * sizeof(conductors[0]));
-	links->n_wanted = n;
+	memcpy(set->wanted, conductors, n * sizeof(conductors[0]));
+	set->n_wanted = n;
 	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++) {
-		end_link(&links->each[i]);
-		if (i < n && links->each[i].state == LINK_NONE)
-			start_link(links, i);
+		end_link(&set->each[i]);
+		if (i < n && set->each[i].state == LINK_NONE)
+			start_link(set, i);
 	}
 }
 
-uint16_t tunnel_set_repository_port(const struct tunnel_set *links, size_t i)
+uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i)
 {
-	return i < MESSAGE_CONDUCTORS_MAX && links->each[i].state == LINK_OPEN
-		       ? links->each[i].tunnel.local_port
+	return i < MESSAGE_CONDUCTORS_MAX && set->each[i].state == LINK_OPEN
+		       ? set->each[i].tunnel.local_port
 		       : 0;
 }
 
@@ -128,11 +127,11 @@ static void add_time(cJSON *item, const char *name, int64_t time_s)
 		(void)cJSON_AddNullToObject(item, name);
 }
 
-void tunnel_set_describe(const struct tunnel_set *links, size_t i, cJSON *item)
+void tunnel_set_describe(const struct tunnel_set *set, size_t i, cJSON *item)
 {
 	static const struct tunnel none = {0};
-	bool is_open = i < MESSAGE_CONDUCTORS_MAX && links->each[i].state == LINK_OPEN;
-	const struct tunnel *t = is_open ? &links->each[i].tunnel : &none;
+	bool is_open = i < MESSAGE_CONDUCTORS_MAX && set->each[i].state == LINK_OPEN;
+	const struct tunnel *t = is_open ? &set->each[i].tunnel : &none;
 
 	(void)cJSON_AddStringToObject(item, "tunnel",
 				      is_open ? tunnel_state_name(t->state) : "none");
@@ -144,12 +143,12 @@ void tunnel_set_describe(const struct tunnel_set *links, size_t i, cJSON *item)
 	add_time(item, "next-try", tunnel_next_try_s(t, time(NULL)));
 }
 
-void tunnel_set_close(struct tunnel_set *links, void (*closed)(void *owner), void *owner)
+void tunnel_set_close(struct tunnel_set *set, void (*closed)(void *owner), void *owner)
 {
-	links->closed = closed;
-	links->owner = owner;
+	set->closed = closed;
+	set->owner = owner;
 	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
-		end_link(&links->each[i]);
-	if (is_closed(links))
+		end_link(&set->each[i]);
+	if (is_closed(set))
 		closed(owner);
 }

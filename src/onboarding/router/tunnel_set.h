@@ -29,7 +29,7 @@ enum link_state {
 
 struct link {
 	enum link_state state;
-	struct tunnel_set *links;
+	struct tunnel_set *set;
 	struct message_conductor conductor;
 	struct tunnel tunnel;
 	char known_hosts[PATH_MAX];
@@ -45,19 +45,18 @@ struct tunnel_set {
 	void *owner;
 };
 
-void tunnel_set_init(struct tunnel_set *links, const struct tunnel_set_options *options);
+void tunnel_set_init(struct tunnel_set *set, const struct tunnel_set_options *options);
 
 /* Build a tunnel to each of these conductors, once the tunnels of before have ended. conductors
  * are copied. */
-void tunnel_set_start(struct tunnel_set *links, const struct message_conductor *conductors,
-		      size_t n);
+void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *conductors, size_t n);
 
 /* The local port that leads to the repository of conductor i; 0 = there is none. */
-uint16_t tunnel_set_repository_port(const struct tunnel_set *links, size_t i);
+uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i);
 /* Adds to item: "tunnel": "none" or the tunnel's state; "since": when it came up or went down;
  * "problem": what keeps it down; "next-try". Times are seconds since 1970, null where there is
  * none. */
-void tunnel_set_describe(const struct tunnel_set *links, size_t i, cJSON *item);
+void tunnel_set_describe(const struct tunnel_set *set, size_t i, cJSON *item);
 
 /* closed may come at once. The other callbacks do not come any more. */
-void tunnel_set_close(struct tunnel_set *links, void (*closed)(void *owner), void *owner);
+void tunnel_set_close(struct tunnel_set *set, void (*closed)(void *owner), void *owner);
