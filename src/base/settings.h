@@ -175,7 +175,8 @@ struct config {
 	struct config_conductor conductor;   /* of a conductor */
 	struct config_high_availability high_availability;
 	struct config_software_update software_update;
-	char *text; /* the merged configuration as JSON, secrets left out */
+	char *text;                  /* the merged configuration as JSON, secrets left out */
+	struct config_block *blocks; /* where all of it lies: config/config_memory.h */
 };
 
 const char *access_mode_name(enum access_mode mode);

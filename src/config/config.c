@@ -330,19 +330,18 @@ int config_add_source(struct config *config, const char *name, enum source_kind 
 {
 	struct config_software_update *update = &config->software_update;
 	struct config_source *sources =
-		realloc(update->sources, (update->n_sources + 1) * sizeof(*sources));
-	struct config_source *added;
+		config_take(config, (update->n_sources + 1) * sizeof(*sources));
+	struct config_source added = {
+		.name = config_take_text(config, name),
+		.kind = kind,
+		.url = config_take_text(config, url),
+	};
 
-	if (!sources)
+	if (!sources || !added.name || !added.url)
 		return err_set(err, -ENOMEM, "configuration: out of memory");
+	if (update->n_sources > 0)
+		memcpy(sources, update->sources, update->n_sources * sizeof(*sources));
+	sources[update->n_sources++] = added;
 	update->sources = sources;
-	added = &sources[update->n_sources];
-	*added = (struct config_source){.name = strdup(name), .kind = kind, .url = strdup(url)};
-	if (!added->name || !added->url) {
-		free(added->name);
-		free(added->url);
-		return err_set(err, -ENOMEM, "configuration: out of memory");
-	}
-	update->n_sources++;
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/settings.h"
-#include "config/config_free.h"
+#include "config/config_memory.h"
 
 #define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
 #define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"

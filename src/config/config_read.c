@@ -7,11 +7,12 @@
 
 #include "base/macros.h"
 #include "base/url_query.h"
-#include "config/config_free.h"
+#include "config/config_memory.h"
 
-/* The model has checked types and ranges, and filled the defaults in: what is missing here is a
- * leaf without a default. Any failure left is memory. */
+/* libyang has checked types and ranges by the model, and has filled in the defaults. So a leaf that
+ * is missing here has no default, and reading can only fail for want of memory. */
 struct reader {
+	struct config *config; /* which everything read belongs to */
 	const struct lyd_node *parent;
 	bool out_of_memory;
 };
@@ -25,13 +26,27 @@ static const char *text_of(const struct reader *r, const char *path)
 	return lyd_get_value(node);
 }
 
+static char *copy(struct reader *r, const char *text)
+{
+	char *copied = config_take_text(r->config, text);
+
+	r->out_of_memory |= !copied;
+	return copied;
+}
+
+static void *array(struct reader *r, size_t n, size_t size)
+{
+	void *taken = config_take(r->config, n * size);
+
+	r->out_of_memory |= !taken;
+	return taken;
+}
+
 static char *string(struct reader *r, const char *path)
 {
 	const char *text = text_of(r, path);
-	char *copy = text ? strdup(text) : NULL;
 
-	r->out_of_memory |= text && !copy;
-	return copy;
+	return text ? copy(r, text) : NULL;
 }
 
 static uint64_t number(const struct reader *r, const char *path)
@@ -48,22 +63,23 @@ static bool boolean(const struct reader *r, const char *path)
 	return text && strcmp(text, "true") == 0;
 }
 
-/* Of a URL, what a file name can be put behind, and what stands behind that. */
+/* Returns the URL up to its '?', with a '/' at its end, so that a file's name can follow. The rest,
+ * if there is one, is the query. */
 static char *split_url(struct reader *r, const char *text, char **ret_query)
 {
 	size_t length = text ? strcspn(text, "?") : 0;
-	char *url = NULL;
+	char *url;
 
 	if (!text)
 		return NULL;
-	if (asprintf(&url, "%.*s%s", (int)length, text, text[length - 1] == '/' ? "" : "/") < 0) {
-		r->out_of_memory = true;
+	url = array(r, length + 2, 1);
+	if (!url)
 		return NULL;
-	}
-	if (text[length] == '?' && text[length + 1]) {
-		*ret_query = strdup(text + length);
-		r->out_of_memory |= !*ret_query;
-	}
+	memcpy(url, text, length);
+	if (text[length - 1] != '/')
+		url[length] = '/';
+	if (text[length] == '?' && text[length + 1])
+		*ret_query = copy(r, text + length);
 	return url;
 }
 
@@ -76,18 +92,21 @@ static struct ly_set *find_all(struct reader *r, const char *path)
 	return set;
 }
 
+static size_t count(const struct ly_set *set)
+{
+	return set ? set->count : 0;
+}
+
 static void read_strings(struct reader *r, const char *path, char ***ret, size_t *ret_n)
 {
 	struct ly_set *set = find_all(r, path);
-	char **strings = calloc((set ? set->count : 0) + 1, sizeof(char *));
+	char **strings = array(r, count(set) + 1, sizeof(char *));
 
 	*ret = strings;
-	for (uint32_t i = 0; set && strings && i < set->count; i++) {
-		strings[i] = strdup(lyd_get_value(set->dnodes[i]));
-		r->out_of_memory |= !strings[i];
+	for (uint32_t i = 0; strings && i < count(set); i++) {
+		strings[i] = copy(r, lyd_get_value(set->dnodes[i]));
 		*ret_n += 1;
 	}
-	r->out_of_memory |= !strings;
 	ly_set_free(set, NULL);
 }
 
@@ -178,13 +197,12 @@ static void read_mirrors(struct reader *r, struct config_source *source)
 {
 	struct ly_set *set = find_all(r, "mirror");
 
-	source->mirrors = calloc((set ? set->count : 0) + 1, sizeof(*source->mirrors));
-	for (uint32_t i = 0; set && source->mirrors && i < set->count; i++) {
+	source->mirrors = array(r, count(set) + 1, sizeof(*source->mirrors));
+	for (uint32_t i = 0; source->mirrors && i < count(set); i++) {
 		struct config_mirror *mirror = &source->mirrors[source->n_mirrors++];
 
 		mirror->url = split_url(r, lyd_get_value(set->dnodes[i]), &mirror->query);
 	}
-	r->out_of_memory |= !source->mirrors;
 	ly_set_free(set, NULL);
 }
 
@@ -214,14 +232,13 @@ static void read_sources(struct reader *r, struct config_software_update *update
 {
 	struct ly_set *set = find_all(r, "software-update/source");
 
-	update->sources = calloc((set ? set->count : 0) + 1, sizeof(*update->sources));
-	for (uint32_t i = 0; set && update->sources && i < set->count; i++) {
-		struct reader inner = {.parent = set->dnodes[i]};
+	update->sources = array(r, count(set) + 1, sizeof(*update->sources));
+	for (uint32_t i = 0; update->sources && i < count(set); i++) {
+		struct reader inner = {.config = r->config, .parent = set->dnodes[i]};
 
 		read_source(&inner, &update->sources[update->n_sources++]);
 		r->out_of_memory |= inner.out_of_memory;
 	}
-	r->out_of_memory |= !update->sources;
 	ly_set_free(set, NULL);
 }
 
@@ -229,16 +246,15 @@ static void read_listen(struct reader *r, struct config_software_update *update)
 {
 	struct ly_set *set = find_all(r, "software-update/repository/listen");
 
-	update->listen = calloc((set ? set->count : 0) + 1, sizeof(*update->listen));
-	for (uint32_t i = 0; set && update->listen && i < set->count; i++) {
-		struct reader inner = {.parent = set->dnodes[i]};
+	update->listen = array(r, count(set) + 1, sizeof(*update->listen));
+	for (uint32_t i = 0; update->listen && i < count(set); i++) {
+		struct reader inner = {.config = r->config, .parent = set->dnodes[i]};
 
 		update->listen[i].address = string(&inner, "address");
 		update->listen[i].port = (uint16_t)number(&inner, "port");
 		r->out_of_memory |= inner.out_of_memory;
 		update->n_listen++;
 	}
-	r->out_of_memory |= !update->listen;
 	ly_set_free(set, NULL);
 }
 
@@ -247,10 +263,9 @@ static void listen_by_default(struct reader *r, struct config_software_update *u
 {
 	if (!update->listen)
 		return;
-	update->listen[0].address = strdup("127.0.0.1");
+	update->listen[0].address = copy(r, "127.0.0.1");
 	update->listen[0].port = 8930;
 	update->n_listen = 1;
-	r->out_of_memory |= !update->listen[0].address;
 }
 
 static void read_download(const struct reader *r, struct config_download *download)
@@ -294,13 +309,17 @@ static void read_high_availability(struct reader *r, struct config_high_availabi
 static char *print(struct reader *r)
 {
 	char *text = NULL;
-	char *shown;
+	char *hidden;
+	char *shown = NULL;
 
 	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_ALL | LYD_PRINT_SHRINK) !=
 	    LY_SUCCESS)
 		r->out_of_memory = true;
-	shown = text ? url_queries_hide(text) : NULL;
-	r->out_of_memory |= !shown;
+	hidden = text ? url_queries_hide(text) : NULL;
+	if (hidden)
+		shown = copy(r, hidden);
+	r->out_of_memory |= !hidden;
+	free(hidden);
 	free(text);
 	return shown;
 }
@@ -308,7 +327,7 @@ static char *print(struct reader *r)
 int config_read(struct config **ret, const struct lyd_node *tree, struct err *err)
 {
 	struct config *config = calloc(1, sizeof(*config));
-	struct reader r = {.parent = tree};
+	struct reader r = {.config = config, .parent = tree};
 
 	if (!config)
 		return err_set(err, -ENOMEM, "configuration: out of memory");

@@ -139,3 +139,16 @@ def test_architecture_names_what_is_there():
     assert [word for word in named if word not in words] == []
     for folder in {os.path.dirname(name) for name in ALL if name.startswith("src/")}:
         assert os.path.relpath(folder, "src") in text, folder
+
+
+def test_a_configuration_leaf_is_read_in_one_file():
+    """CONTRIBUTING's "Three changes, file by file": beside the model, settings.h has a member for a leaf,
+    config_read.c reads it, and somebody uses it. No other file of src/config lists the members."""
+    members = set(re.findall(r"^\t(?:char \*+|bool |u?int\d+_t )(\w+);", read(f"{ROOT}/src/base/settings.h"), re.M))
+    assert {"secrets_directory", "s3_region", "handshakes", "enabled"} <= members
+    listing = {}
+    for path in glob.glob(f"{ROOT}/src/config/*.c"):
+        named = members & set(re.findall(r"(?:->|\.)(\w+)", read(path)))
+        listing[os.path.basename(path)] = named - {"name", "url", "text"}
+    assert len(listing.pop("config_read.c")) > 50
+    assert not {path: named for path, named in listing.items() if named}

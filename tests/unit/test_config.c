@@ -1,5 +1,6 @@
 /* The configuration as a struct: what the model fills in, and what is left untouched when it is
  * refused. Each range and default is held against the daemon in the end-to-end tests. */
+#include "faults.h"
 #include "support.h"
 
 #include "base/macros.h"
@@ -375,6 +376,65 @@ static void test_order_of_sources(void **state)
 	test_folder_remove(folder);
 }
 
+/* Strings, lists, lists of lists, a URL that is cut in two. */
+static const char everything[] =
+	"{\"steward:router\":{" MINIMAL ",\"high-availability\":{\"peer-node\":\"o\","
+	"\"peer-url\":\"https://o/\"},\"secure-conductor-onboarding\":{\"reboot-command\":"
+	"[\"/bin/true\",\"now\"]},\"software-update\":{\"trusted-key\":[\"/k1\",\"/k2\"],"
+	"\"repository\":{\"listen\":[{\"address\":\"127.0.0.1\",\"port\":8931}]},\"source\":["
+	"{\"name\":\"a\",\"kind\":\"artifactory\",\"url\":\"https://a/b?key=1\","
+	"\"mirror\":[\"https://m1/?key=2\",\"https://m2\"],"
+	"\"ca-certificate\":\"/c\",\"proxy\":\"http://p/\"}]}}}";
+
+static void check_everything(const struct config *c)
+{
+	const struct config_source *a = c->software_update.sources;
+
+	assert_string_equal(c->onboarding.reboot_command[1], "now");
+	assert_string_equal(c->software_update.trusted_keys[1], "/k2");
+	assert_string_equal(c->software_update.listen[0].address, "127.0.0.1");
+	assert_string_equal(c->high_availability.peer_url, "https://o/");
+	assert_string_equal(a->url, "https://a/b/");
+	assert_string_equal(a->query, "?key=1");
+	assert_string_equal(a->mirrors[0].url, "https://m1/");
+	assert_string_equal(a->mirrors[0].query, "?key=2");
+	assert_string_equal(a->mirrors[1].url, "https://m2/");
+	assert_null(a->mirrors[1].query);
+}
+
+/* Wherever memory runs out, the configuration is refused as a whole and nothing stays allocated; a
+ * source that is added for one command leaves those that were there as they were. */
+static void test_memory_runs_out(void **state)
+{
+	char *folder = test_folder();
+	struct config *c = NULL;
+	struct err err;
+	unsigned n = 0;
+
+	(void)state;
+	while (!c) {
+		faults_fail_allocation(++n);
+		c = load(folder, everything, &err);
+		if (faults_had_effect() == !!c)
+			fail_msg("allocation %u: %s", n, c ? "not noticed" : err.text);
+	}
+	assert_true(n > 30);
+	check_everything(c);
+	for (unsigned failing = 1; failing <= 3; failing++) {
+		faults_fail_allocation(failing);
+		assert_int_equal(config_add_source(c, "b", SOURCE_CONDUCTOR, "http://b/", &err),
+				 -ENOMEM);
+		assert_true(faults_had_effect());
+		assert_int_equal(c->software_update.n_sources, 1);
+	}
+	assert_int_equal(config_add_source(c, "b", SOURCE_CONDUCTOR, "http://b/", &err), 0);
+	assert_int_equal(c->software_update.n_sources, 2);
+	assert_string_equal(c->software_update.sources[1].url, "http://b/");
+	check_everything(c);
+	config_free(c);
+	test_folder_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_early_refused),
 		cmocka_unit_test(test_order_of_sources),
+		cmocka_unit_test(test_memory_runs_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
