@@ -239,6 +239,8 @@ def test_installed_files(tmp_path):
                  "lib/systemd/system/integrity-handler.service",
                  "lib/systemd/system/ifup@.service.d/steward.conf",
                  "lib/sysusers.d/steward.conf", "lib/tmpfiles.d/steward.conf",
+                 "lib/sysusers.d/steward-conductor.conf", "lib/tmpfiles.d/steward-router.conf",
+                 "lib/tmpfiles.d/steward-conductor.conf",
                  "lib/systemd/catalog/steward.catalog", "share/yang/modules/steward.yang",
                  "share/bash-completion/completions/stewardctl", "share/man/man1/stewardctl.1",
                  "share/man/man8/stewardd.8", "share/man/man8/integrity-handler.8", "share/man/man5/steward.json.5",

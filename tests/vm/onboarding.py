@@ -50,7 +50,8 @@ def install(root, scratch):
     run("cmake", "--install", BUILD, env={**os.environ, "DESTDIR": root})
     check_libraries(root)
     run("systemd-sysusers", "--root", root)
-    run("systemd-tmpfiles", "--root", root, "--create", "steward.conf")
+    run("systemd-tmpfiles", "--root", root, "--create", "steward.conf", "steward-router.conf",
+        "steward-conductor.conf")
     authority = Authority(scratch, "authority")
     certificate, key = authority.issue("conductor1")
     for source, target in ((authority.path, "etc/steward/ca.pem"),
