@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# Another release of Debian, in a folder: to be sourced.
+#
+#   chroot_make RELEASE                  bookworm or trixie; made by debootstrap at the first time, and
+#                                        kept in $STEWARD_CHROOT_CACHE/RELEASE (/var/cache/steward-chroot)
+#   chroot_run RELEASE FOLDER COMMAND... runs it there as root, in FOLDER, which is seen as /src/steward
+#
+# Both need root. The folder may be removed at any time when nothing runs in it. Packages come from
+# where this machine's apt gets its own.
+
+chroot_root() { echo "${STEWARD_CHROOT_CACHE:-/var/cache/steward-chroot}/$1"; } # release
+
+chroot_fail() {
+	echo "$*" >&2
+	return 1
+}
+
+# Debian's main archive, as apt has it: it has all releases.
+chroot_mirror() {
+	local form='$(LABEL) $(COMPONENT) $(REPO_URI)'
+	apt-get indextargets --format "$form" 'Created-By: Packages' |
+		awk '$1 == "Debian" && $2 == "main" { print $3; exit }'
+}
+
+# What apt is told to go through; debootstrap looks into its environment for it.
+chroot_proxy() { # scheme
+	local proxy=""
+	eval "$(apt-config shell proxy "Acquire::$1::Proxy")"
+	[ "$proxy" = DIRECT ] || echo "$proxy"
+}
+
+chroot_debootstrap() { # release root
+	local mirror scheme proxy
+	mirror=$(chroot_mirror)
+	[ -n "$mirror" ] || chroot_fail "apt knows no Debian archive: run apt-get update" || return
+	for scheme in http https; do
+		proxy=$(chroot_proxy $scheme)
+		[ -z "$proxy" ] || export ${scheme}_proxy="$proxy"
+	done
+	debootstrap --variant=minbase --include=ca-certificates "$1" "$2" "$mirror" >"$2.log" 2>&1 || {
+		tail -n 5 "$2.log" >&2
+		chroot_fail "debootstrap of $1 from $mirror failed: see $2.log"
+		return
+	}
+	for scheme in http https; do
+		proxy=$(chroot_proxy $scheme)
+		[ -z "$proxy" ] || echo "Acquire::$scheme::Proxy \"$proxy\";"
+	done >"$2/etc/apt/apt.conf.d/proxy"
+	# Servers that packages bring with them are not to start.
+	printf '#!/bin/sh\nexit 101\n' >"$2/usr/sbin/policy-rc.d"
+	chmod 755 "$2/usr/sbin/policy-rc.d"
+	mkdir -p "$2/src/steward"
+}
+
+# Under another name, and renamed when whole. Who comes second waits for the first.
+chroot_make() ( # release
+	root=$(chroot_root "$1")
+	case $1 in
+	bookworm | trixie) ;;
+	*) chroot_fail "Debian's release is bookworm or trixie, not \"$1\"" || exit 64 ;;
+	esac
+	[ "$(id -u)" -eq 0 ] || chroot_fail "a chroot with Debian's $1 needs root" || exit 77
+	mkdir -p "${root%/*}"
+	exec 9>"$root.lock"
+	flock 9
+	[ ! -d "$root" ] || exit 0
+	echo "making a chroot with Debian's $1 in $root: some minutes, once"
+	rm -rf "$root.new"
+	mkdir "$root.new"
+	chroot_debootstrap "$1" "$root.new" || exit 1
+	rm -f "$root.new.log"
+	mv "$root.new" "$root"
+)
+
+# All that is mounted, and all processes, go with the command.
+chroot_run() { # release folder command...
+	local root
+	root=$(chroot_root "$1")
+	shift
+	mkdir -p "$root/src/steward"
+	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	unshare --mount --pid --fork --kill-child sh -c '
+		root=$1 folder=$2
+		shift 2
+		mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
+			mount -t proc proc "$root/proc" && mount -t tmpfs run "$root/run" &&
+			mount --bind "$folder" "$root/src/steward" &&
+			exec chroot "$root" env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+	' sh "$root" "$@"
+}
