@@ -1,14 +1,13 @@
 #include "onboarding/message.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "onboarding/message_private.h"
 
 static const char *const types[] = {
 	[MESSAGE_HELLO] = "hello",
@@ -48,273 +47,220 @@ const char *message_reason_name(enum message_reason reason)
 	return reasons[reason];
 }
 
-static bool find(const char *const *names, size_t n, const char *name, unsigned *ret)
+static bool find(const char *const *names, unsigned n, const char *name, unsigned *ret)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(names[i], name) == 0) {
-			*ret = i;
+	for (*ret = 0; *ret < n; *ret += 1)
+		if (strcmp(names[*ret], name) == 0)
 			return true;
-		}
 	return false;
 }
 
-/* One of a few names. */
-static int read_choice(const cJSON *json, const char *member, const char *const *names, size_t n,
-		       unsigned *ret, struct err *err)
+bool message_type_from_name(const char *name, enum message_type *ret)
 {
-	const char *name;
-	int rc = json_get_string(json, member, 64, &name, err);
+	unsigned i;
+	bool known = find(types, N_ELEMENTS(types), name, &i);
 
-	if (rc == 0 && !find(names, n, name, ret))
-		rc = err_set(err, -EBADMSG, "\"%s\": '%s' is none that is known", member, name);
-	return rc;
+	if (known)
+		*ret = (enum message_type)i;
+	return known;
 }
 
-static int read_name(const cJSON *json, const char *member, char ret[TOKEN_NAME_SIZE],
-		     struct err *err)
+bool message_identity_from_name(const char *name, enum message_identity *ret)
 {
-	const char *name;
-	int rc = json_get_string(json, member, TOKEN_NAME_SIZE - 1, &name, err);
+	unsigned i;
+	bool known = find(identities, N_ELEMENTS(identities), name, &i);
 
-	if (rc == 0 && !token_name_is_valid(name))
-		rc = err_set(err, -EBADMSG, "\"%s\": '%s' is not a name", member, name);
-	if (rc == 0)
-		(void)snprintf(ret, TOKEN_NAME_SIZE, "%s", name);
-	return rc;
+	if (known)
+		*ret = (enum message_identity)i;
+	return known;
 }
 
-/* A part of a JWS: base64url, and left so. */
-static int read_part(const cJSON *json, const char *member, char *ret, size_t size, struct err *err)
+bool message_reason_from_name(const char *name, enum message_reason *ret)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				       "0123456789-_";
-	const char *text;
-	int rc = json_get_string(json, member, size - 1, &text, err);
+	unsigned i;
+	bool known = find(reasons, N_ELEMENTS(reasons), name, &i);
 
-	if (rc == 0 && text[strspn(text, alphabet)] != '\0')
-		rc = err_set(err, -EBADMSG, "\"%s\": not base64url", member);
-	if (rc == 0)
-		(void)snprintf(ret, size, "%s", text);
-	return rc;
+	if (known)
+		*ret = (enum message_reason)i;
+	return known;
 }
 
-int message_decode_bytes(const char *text, const char *member, uint8_t *ret, size_t min, size_t max,
-			 size_t *ret_size, struct err *err)
+bool message_host_is_valid(const char *host)
 {
-	uint8_t *bytes = NULL;
-	int rc = base64_decode(span_of_string(text), &bytes, ret_size);
+	size_t length = strlen(host);
 
-	if (rc < 0)
-		return err_set(err, rc, "\"%s\": not base64", member);
-	if (*ret_size < min || *ret_size > max)
-		rc = err_set(err, -EBADMSG, "\"%s\": %zu bytes, expected %zu to %zu", member,
-			     *ret_size, min, max);
-	else
-		memcpy(ret, bytes, *ret_size);
-	free(bytes);
-	return rc;
-}
+	/* A leading dash would be an option of ssh. */
+	if (length == 0 || length >= MESSAGE_HOST_SIZE || host[0] == '-')
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)host[i];
 
-static int read_fixed(const cJSON *json, const char *member, uint8_t *ret, size_t size,
-		      struct err *err)
-{
-	const char *text;
-	size_t found;
-	int rc = json_get_string(json, member, BASE64_LENGTH(size), &text, err);
-
-	return rc < 0 ? rc : message_decode_bytes(text, member, ret, size, size, &found, err);
-}
-
-static int read_bytes(const cJSON *json, const char *member, struct message_bytes *ret,
-		      struct err *err)
-{
-	const char *text;
-	int rc = json_get_string(json, member, BASE64_LENGTH(MESSAGE_BYTES_MAX), &text, err);
-
-	return rc < 0 ? rc
-		      : message_decode_bytes(text, member, ret->bytes, 1, MESSAGE_BYTES_MAX,
-					     &ret->size, err);
-}
-
-static int read_hello(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_hello *hello = &m->hello;
-	uint64_t version = 0;
-	int rc = json_get_uint(json, "version", JSON_INT_MAX, &version, err);
-
-	if (rc == 0 && version != MESSAGE_VERSION)
-		rc = err_set(err, -EBADMSG, "\"version\" is %llu, expected %u",
-			     (unsigned long long)version, MESSAGE_VERSION);
-	if (rc == 0)
-		rc = read_name(json, "router", hello->router, err);
-	if (rc == 0)
-		rc = read_name(json, "asset-id", hello->asset_id, err);
-	if (rc == 0)
-		rc = read_fixed(json, "nonce", hello->nonce, sizeof(hello->nonce), err);
-	if (rc == 0)
-		rc = read_part(json, "header", hello->header, sizeof(hello->header), err);
-	if (rc == 0)
-		rc = read_part(json, "jti", hello->jti, sizeof(hello->jti), err);
-	if (rc == 0 && !token_jti_is_valid(hello->jti))
-		rc = err_set(err, -EBADMSG, "\"jti\": expected 32 lower-case hex digits");
-	if (rc == 0)
-		rc = json_get_uint(json, "iat", JSON_INT_MAX, &hello->iat, err);
-	if (rc == 0)
-		rc = json_get_uint(json, "exp", JSON_INT_MAX, &hello->exp, err);
-	if (rc == 0)
-		rc = read_part(json, "signature", hello->signature, sizeof(hello->signature), err);
-	return rc;
-}
-
-static int read_challenge(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_challenge *challenge = &m->challenge;
-	const char *mode = NULL;
-	unsigned identity = 0;
-	int rc = read_fixed(json, "nonce", challenge->nonce, sizeof(challenge->nonce), err);
-
-	if (rc == 0)
-		rc = json_get_string(json, "mode", 64, &mode, err);
-	if (rc == 0 && (!onboarding_mode_from_name(mode, &challenge->mode) ||
-			challenge->mode == ONBOARDING_DISABLED))
-		rc = err_set(err, -EBADMSG, "\"mode\": '%s' is none that is known", mode);
-	if (rc == 0)
-		rc = read_choice(json, "identity", identities, N_ELEMENTS(identities), &identity,
-				 err);
-	challenge->identity = (enum message_identity)identity;
-	return rc;
-}
-
-static int read_proof(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_proof *proof = &m->proof;
-	int rc;
-
-	proof->with_ek = cJSON_HasObjectItem(json, "ek") || cJSON_HasObjectItem(json, "ak");
-	if (!proof->with_ek)
-		return 0;
-	rc = read_bytes(json, "ek", &proof->ek, err);
-	return rc < 0 ? rc : read_bytes(json, "ak", &proof->ak, err);
-}
-
-static int read_credential(struct message *m, const cJSON *json, struct err *err)
-{
-	int rc = read_bytes(json, "credential-blob", &m->credential.blob, err);
-
-	return rc < 0 ? rc : read_bytes(json, "secret", &m->credential.secret, err);
-}
-
-static int read_pcrs(struct message_attestation *attestation, const cJSON *json, struct err *err)
-{
-	const cJSON *array = NULL;
-	const cJSON *item;
-	unsigned n = 0;
-	size_t size;
-	int rc = json_get_array(json, "pcrs", &array, err);
-
-	if (rc == 0 && cJSON_GetArraySize(array) != MESSAGE_PCRS)
-		rc = err_set(err, -EBADMSG, "\"pcrs\": %d values, expected %d",
-			     cJSON_GetArraySize(array), MESSAGE_PCRS);
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		const char *text = cJSON_GetStringValue(item);
-
-		if (!text)
-			return err_set(err, -EBADMSG, "\"pcrs\": expected strings");
-		rc = message_decode_bytes(text, "pcrs", attestation->pcrs[n++], MESSAGE_PCR_SIZE,
-					  MESSAGE_PCR_SIZE, &size, err);
-		if (rc < 0)
-			return rc;
+		if (c >= 0x80 || (!isalnum(c) && !strchr(".:-", c)))
+			return false;
 	}
-	return 0;
+	return true;
 }
 
-static int read_attestation(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_attestation *attestation = &m->attestation;
-	int rc = read_bytes(json, "quote", &attestation->quote, err);
+/* Every writer says whether all of it was written: only memory can run out. */
 
-	if (rc == 0)
-		rc = read_bytes(json, "signature", &attestation->signature, err);
-	return rc < 0 ? rc : read_pcrs(attestation, json, err);
+static bool add_bytes(cJSON *json, const char *member, const void *bytes, size_t size)
+{
+	char *text = base64_encode(span_of(bytes, size));
+	bool good = text && cJSON_AddStringToObject(json, member, text);
+
+	free(text);
+	return good;
 }
 
-static int read_keys(struct message *m, const cJSON *json, struct err *err)
+static bool append_bytes(cJSON *array, const void *bytes, size_t size)
 {
-	uint8_t *key = m->keys.ssh_key;
-	int rc = read_fixed(json, "ssh-key", key, SSH_KEY_ED25519_SIZE, err);
+	char *text = base64_encode(span_of(bytes, size));
+	cJSON *item = text ? cJSON_CreateString(text) : NULL;
+	bool good = item && cJSON_AddItemToArray(array, item);
 
-	if (rc == 0 && !ssh_key_is_ed25519(span_of(key, SSH_KEY_ED25519_SIZE)))
-		rc = err_set(err, -EBADMSG, "\"ssh-key\": not an ssh-ed25519 key blob");
-	return rc;
+	free(text);
+	return good;
 }
 
-static int read_nothing(struct message *m, const cJSON *json, struct err *err)
+static bool add_message_bytes(cJSON *json, const char *member, const struct message_bytes *bytes)
 {
-	(void)m;
+	return add_bytes(json, member, bytes->bytes, bytes->size);
+}
+
+static bool write_hello(cJSON *json, const struct message *m)
+{
+	const struct message_hello *hello = &m->hello;
+
+	return cJSON_AddNumberToObject(json, "version", MESSAGE_VERSION) &&
+	       cJSON_AddStringToObject(json, "router", hello->router) &&
+	       cJSON_AddStringToObject(json, "asset-id", hello->asset_id) &&
+	       add_bytes(json, "nonce", hello->nonce, sizeof(hello->nonce)) &&
+	       cJSON_AddStringToObject(json, "header", hello->header) &&
+	       cJSON_AddStringToObject(json, "jti", hello->jti) &&
+	       cJSON_AddNumberToObject(json, "iat", (double)hello->iat) &&
+	       cJSON_AddNumberToObject(json, "exp", (double)hello->exp) &&
+	       cJSON_AddStringToObject(json, "signature", hello->signature);
+}
+
+static bool write_challenge(cJSON *json, const struct message *m)
+{
+	const struct message_challenge *challenge = &m->challenge;
+
+	return add_bytes(json, "nonce", challenge->nonce, sizeof(challenge->nonce)) &&
+	       cJSON_AddStringToObject(json, "mode", onboarding_mode_name(challenge->mode)) &&
+	       cJSON_AddStringToObject(json, "identity",
+				       message_identity_name(challenge->identity));
+}
+
+static bool write_proof(cJSON *json, const struct message *m)
+{
+	return !m->proof.with_ek || (add_message_bytes(json, "ek", &m->proof.ek) &&
+				     add_message_bytes(json, "ak", &m->proof.ak));
+}
+
+static bool write_credential(cJSON *json, const struct message *m)
+{
+	return add_message_bytes(json, "credential-blob", &m->credential.blob) &&
+	       add_message_bytes(json, "secret", &m->credential.secret);
+}
+
+static bool write_attestation(cJSON *json, const struct message *m)
+{
+	const struct message_attestation *attestation = &m->attestation;
+	cJSON *pcrs;
+
+	if (!add_message_bytes(json, "quote", &attestation->quote) ||
+	    !add_message_bytes(json, "signature", &attestation->signature))
+		return false;
+	pcrs = cJSON_AddArrayToObject(json, "pcrs");
+	for (unsigned i = 0; i < MESSAGE_PCRS; i++)
+		if (!pcrs || !append_bytes(pcrs, attestation->pcrs[i], MESSAGE_PCR_SIZE))
+			return false;
+	return true;
+}
+
+static bool write_conductor(cJSON *json, const struct message_conductor *conductor)
+{
+	cJSON *keys;
+
+	if (!cJSON_AddStringToObject(json, "host", conductor->host) ||
+	    !cJSON_AddNumberToObject(json, "port", conductor->port))
+		return false;
+	keys = cJSON_AddArrayToObject(json, "ssh-host-keys");
+	for (unsigned i = 0; i < conductor->n_ssh_host_keys; i++)
+		if (!keys || !append_bytes(keys, conductor->ssh_host_keys[i].bytes,
+					   conductor->ssh_host_keys[i].size))
+			return false;
+	return cJSON_AddNumberToObject(json, "listen-port", conductor->listen_port) &&
+	       cJSON_AddNumberToObject(json, "repository-port", conductor->repository_port);
+}
+
+static bool write_accept(cJSON *json, const struct message *m)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "conductors");
+
+	for (unsigned i = 0; i < m->accept.n_conductors; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		/* What was appended is freed with the array. */
+		if (!array || !item || !cJSON_AddItemToArray(array, item)) {
+			cJSON_Delete(item);
+			return false;
+		}
+		if (!write_conductor(item, &m->accept.conductors[i]))
+			return false;
+	}
+	return array != NULL;
+}
+
+static bool write_keys(cJSON *json, const struct message *m)
+{
+	return add_bytes(json, "ssh-key", m->keys.ssh_key, sizeof(m->keys.ssh_key));
+}
+
+static bool write_nothing(cJSON *json, const struct message *m)
+{
 	(void)json;
-	(void)err;
-	return 0;
+	(void)m;
+	return true;
 }
 
-static int read_error(struct message *m, const cJSON *json, struct err *err)
+static bool write_error(cJSON *json, const struct message *m)
 {
-	unsigned reason = 0;
-	int rc = read_choice(json, "reason", reasons, N_ELEMENTS(reasons), &reason, err);
-
-	m->reason = (enum message_reason)reason;
-	return rc;
+	return cJSON_AddStringToObject(json, "reason", message_reason_name(m->reason));
 }
 
-#define MEMBERS_MAX 11
-
-static const struct {
-	int (*read)(struct message *m, const cJSON *json, struct err *err);
-	const char *members[MEMBERS_MAX];
-} readers[] = {
-	[MESSAGE_HELLO] = {read_hello,
-			   {"type", "version", "router", "asset-id", "nonce", "header", "jti",
-			    "iat", "exp", "signature"}},
-	[MESSAGE_CHALLENGE] = {read_challenge, {"type", "nonce", "mode", "identity"}},
-	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak"}},
-	[MESSAGE_CREDENTIAL] = {read_credential, {"type", "credential-blob", "secret"}},
-	[MESSAGE_ATTESTATION] = {read_attestation, {"type", "quote", "signature", "pcrs"}},
-	[MESSAGE_ACCEPT] = {message_read_accept, {"type", "conductors"}},
-	[MESSAGE_KEYS] = {read_keys, {"type", "ssh-key"}},
-	[MESSAGE_DONE] = {read_nothing, {"type"}},
-	[MESSAGE_ERROR] = {read_error, {"type", "reason"}},
+static bool (*const writers[])(cJSON *json, const struct message *m) = {
+	[MESSAGE_HELLO] = write_hello,
+	[MESSAGE_CHALLENGE] = write_challenge,
+	[MESSAGE_PROOF] = write_proof,
+	[MESSAGE_CREDENTIAL] = write_credential,
+	[MESSAGE_ATTESTATION] = write_attestation,
+	[MESSAGE_ACCEPT] = write_accept,
+	[MESSAGE_KEYS] = write_keys,
+	[MESSAGE_DONE] = write_nothing,
+	[MESSAGE_ERROR] = write_error,
 };
 
-static int read_type(const cJSON *json, enum message_type *ret, struct err *err)
+int message_encode(const struct message *message, char **ret_json, struct err *err)
 {
-	unsigned type = 0;
-	int rc;
+	const char *type = message_type_name(message->type);
+	cJSON *json = cJSON_CreateObject();
+	char *text = NULL;
 
-	if (!cJSON_IsObject(json) || !json->child || strcmp(json->child->string, "type") != 0)
-		return err_set(err, -EBADMSG, "expected an object that begins with \"type\"");
-	rc = read_choice(json, "type", types, N_ELEMENTS(types), &type, err);
-	*ret = (enum message_type)type;
-	return rc;
-}
+	if (cJSON_AddStringToObject(json, "type", type) && writers[message->type](json, message))
+		text = cJSON_PrintUnformatted(json);
+	cJSON_Delete(json);
+	if (!text)
+		return err_set(err, -ENOMEM, "%s: out of memory", type);
+	if (strlen(text) > MESSAGE_JSON_MAX) {
+		int rc = err_set(err, -E2BIG, "%s: %zu bytes, expected at most %u", type,
+				 strlen(text), MESSAGE_JSON_MAX);
 
-int message_decode(struct message *ret, struct span json, struct err *err)
-{
-	_cleanup_(json_freep) cJSON *parsed = NULL;
-	_cleanup_(message_release) struct message m = {0};
-	int rc = json_parse(&parsed, json, MESSAGE_JSON_MAX, err);
-
-	if (rc == 0)
-		rc = read_type(parsed, &m.type, err);
-	if (rc < 0)
-		return err_wrap(err, "message");
-	rc = json_refuse_others(parsed, readers[m.type].members, err);
-	if (rc == 0)
-		rc = readers[m.type].read(&m, parsed, err);
-	if (rc < 0)
-		return err_wrap(err, "%s", types[m.type]);
-	*ret = m;
-	memset(&m, 0, sizeof(m));
+		free(text);
+		return rc;
+	}
+	*ret_json = text;
 	return 0;
 }
 

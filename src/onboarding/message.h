@@ -137,6 +137,11 @@ const char *message_type_name(enum message_type type);
 const char *message_identity_name(enum message_identity identity);
 const char *message_reason_name(enum message_reason reason);
 
+/* false: there is none of this name, and *ret is untouched. */
+bool message_type_from_name(const char *name, enum message_type *ret);
+bool message_identity_from_name(const char *name, enum message_identity *ret);
+bool message_reason_from_name(const char *name, enum message_reason *ret);
+
 /* May this text stand in a command line and in a known_hosts file? Only a name or an address may.
  */
 bool message_host_is_valid(const char *host);

@@ -228,12 +228,13 @@ static void tamper(struct world *w, unsigned number, struct frame *frame)
 /* Returns whether all is as it should be. */
 static bool set_registry(struct world *w, uint8_t flags)
 {
-	w->record.known = !(flags & 1);
-	w->record.revoked = flags & 2;
-	w->record.clock_set_back = flags & 4;
-	w->record.secret[0] ^= flags & 8 ? 1 : 0;
+	if (flags & 1)
+		w->candidate.claims.router[0] = '\0';
+	w->candidate.token_is_revoked = flags & 2;
+	w->clock_set_back = flags & 4;
+	w->candidate.claims.secret[0] ^= flags & 8 ? 1 : 0;
 	if (flags & 16)
-		w->record.pin = (struct registry_pin){.kind = REGISTRY_PIN_CERTIFICATE};
+		w->candidate.pin = (struct registry_pin){.kind = REGISTRY_PIN_CERTIFICATE};
 	w->now_s += flags & 32 ? 90000 : 0;
 	w->ends_in_commit = flags & 64;
 	w->denied = flags & 128 ? "changed meanwhile" : NULL;
@@ -246,12 +247,12 @@ static enum party router_party(const struct world *w, uint8_t kind)
 		return PARTY_OTHER_DEVICE;
 	if (w->client_chain[0].size == 0)
 		return PARTY_ANONYMOUS;
-	return w->record.mode == ONBOARDING_WEAK ? PARTY_SELF_SIGNED : PARTY_DEVICE;
+	return w->candidate.claims.mode == ONBOARDING_WEAK ? PARTY_SELF_SIGNED : PARTY_DEVICE;
 }
 
 /* What both sides know of the channel, each from its own end. */
-static void bind(struct world *w, struct span shown[TLS_CHAIN_MAX],
-		 struct span proved[TLS_CHAIN_MAX], enum party party)
+static void bind_to_tls(struct world *w, struct span shown[TLS_CHAIN_MAX],
+			struct span proved[TLS_CHAIN_MAX], enum party party)
 {
 	const struct span own[] = {[PARTY_SELF_SIGNED] = keys->self_signed,
 				   [PARTY_DEVICE] = keys->device,
@@ -301,7 +302,7 @@ static void shake_hands(struct world *w, const uint8_t *bytes)
 	HOLDS(tls_channel_open(&wire.router, contexts[party], NULL) == 0);
 	establish();
 	is_good = is_good && !w->failed && !is_impostor && !(bytes[0] & 8);
-	bind(w, shown, proved, party);
+	bind_to_tls(w, shown, proved, party);
 	w->tamper = tamper;
 	world_run(w);
 	check(w, is_impostor, is_good);

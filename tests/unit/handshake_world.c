@@ -93,20 +93,25 @@ static void make_token(struct world *w)
 	token_text_free(&text);
 }
 
-static void make_record(struct world *w, enum onboarding_mode mode, enum message_identity identity)
+static void make_candidate(struct world *w, enum onboarding_mode mode,
+			   enum message_identity identity)
 {
-	struct handshake_record *record = &w->record;
+	struct registry_candidate *candidate = &w->candidate;
+	struct registry_claims *claims = &candidate->claims;
+	struct message_bytes ek = {0};
 
-	record->known = true;
-	(void)strcpy(record->router, "router1");
-	(void)strcpy(record->node, "node0");
-	record->mode = mode;
-	memcpy(record->secret, WORLD_SECRET, TOKEN_SECRET_SIZE);
-	(void)strcpy(record->asset_ids[0], "A1");
-	(void)strcpy(record->asset_ids[1], "A0");
-	record->n_asset_ids = 2;
+	(void)strcpy(claims->router, "router1");
+	(void)strcpy(candidate->node, "node0");
+	claims->mode = mode;
+	memcpy(claims->secret, WORLD_SECRET, TOKEN_SECRET_SIZE);
+	(void)strcpy(claims->asset_ids[0], "A1");
+	(void)strcpy(claims->asset_ids[1], "A0");
+	claims->n_asset_ids = 2;
+	candidate->token_is_known = true;
 	if (identity == IDENTITY_EK)
-		soft_tpm_read_ek(&w->keys->tpm, &record->ek);
+		soft_tpm_read_ek(&w->keys->tpm, &ek);
+	candidate->endorsement_key_size = ek.size;
+	memcpy(candidate->endorsement_key, ek.bytes, ek.size);
 }
 
 void world_init(struct world *w, const struct world_keys *keys, enum onboarding_mode mode,
@@ -115,7 +120,7 @@ void world_init(struct world *w, const struct world_keys *keys, enum onboarding_
 	memset(w, 0, sizeof(*w));
 	w->keys = keys;
 	make_token(w);
-	make_record(w, mode, identity);
+	make_candidate(w, mode, identity);
 	w->now_s = keys->iat + 60;
 	w->tpm = keys->tpm;
 	soft_tpm_read_ek(&keys->tpm, &w->shown_ek);
@@ -260,7 +265,8 @@ static void answer_look_up(const struct world *w, const struct message_accept *c
 			   struct handshake_conductor_event *event)
 {
 	event->type = CONDUCTOR_LOOKED_UP;
-	event->record = &w->record;
+	event->candidate = &w->candidate;
+	event->clock_set_back = w->clock_set_back;
 	event->conductors = conductors;
 	event->now_s = w->now_s;
 	event->nonce[0] = 3;

@@ -33,7 +33,8 @@ struct world {
 	const struct world_keys *keys;
 	/* What may be changed before the run. */
 	struct token token;
-	struct handshake_record record;
+	struct registry_candidate candidate;
+	bool clock_set_back;
 	struct handshake_router_setup router_setup;
 	struct handshake_conductor_setup conductor_setup;
 	struct span client_chain[1];

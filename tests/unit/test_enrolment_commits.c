@@ -80,7 +80,7 @@ static void tear_down_world(struct world *w)
 {
 	enrolment_commits_release(&w->commits);
 	for (unsigned i = 0; i < w->n; i++) {
-		tls_channel_free(w->waiting[i].handshake.channel);
+		tls_channel_free(w->waiting[i].handshake.tls.channel);
 		enrolment_handshake_close(&w->waiting[i].handshake);
 	}
 	tls_context_free(w->tls);
@@ -120,20 +120,19 @@ static void bring_to_commit(struct world *w, struct enrolment_handshake *h, unsi
 								span_of_string("a certificate")};
 	struct handshake_conductor *steps = calloc(1, sizeof(*steps));
 	struct handshake_enrolment *enrolment = &steps->enrolment;
-	struct tls_channel *channel;
 	struct err err;
 
-	assert_int_equal(tls_channel_open(&channel, w->tls, &err), 0);
-	enrolment_handshake_open(h, &w->context, channel, "192.0.2.1");
+	assert_int_equal(tls_channel_open(&h->tls.channel, w->tls, &err), 0);
+	enrolment_handshake_open(h, &w->context, "192.0.2.1");
 	assert_int_equal(handshake_conductor_init(steps, &setup, &err), 0);
 	steps->state = HANDSHAKE_CONDUCTOR_COMMITTING;
 	steps->verified = true;
 	assert_int_equal(transcript_set_secret(&steps->transcript, span_of_string(SECRET)), 0);
-	configure(w, i, steps->record.router, steps->hello.jti);
+	configure(w, i, steps->candidate.claims.router, steps->hello.jti);
 	(void)snprintf(steps->hello.asset_id, sizeof(steps->hello.asset_id), "A%u", i);
-	memcpy(steps->hello.router, steps->record.router, sizeof(steps->hello.router));
-	steps->record.mode = ONBOARDING_PSK_ONLY;
-	memcpy(steps->record.secret, SECRET, sizeof(steps->record.secret));
+	memcpy(steps->hello.router, steps->candidate.claims.router, sizeof(steps->hello.router));
+	steps->candidate.claims.mode = ONBOARDING_PSK_ONLY;
+	memcpy(steps->candidate.claims.secret, SECRET, sizeof(steps->candidate.claims.secret));
 	memcpy(enrolment->ssh_key, head, sizeof(head) - 1);
 	enrolment->ssh_key[sizeof(head)] = (uint8_t)(i + 1);
 	enrolment->pin.kind = REGISTRY_PIN_SSH_KEY;
@@ -209,6 +208,36 @@ static void test_one_file_for_all(void **state)
 		assert_outcome(&w, i, ENROLMENT_ENROLLED);
 	assert_int_equal(w.n_synced, 1);
 	assert_int_equal(w.n_in_registry, 20);
+	tear_down_world(&w);
+}
+
+/* The registry has what the handshake proved: by what it is pinned, its SSH key, its PCRs. */
+static void test_what_is_written(void **state)
+{
+	static struct world w;
+	const struct handshake_enrolment *enrolment;
+	struct registry_enrolment *rows;
+	struct err err;
+	size_t n;
+
+	(void)state;
+	set_up_world(&w);
+	bring(&w, 1);
+	w.waiting[0].handshake.steps->enrolment.has_pcrs = true;
+	memset(w.waiting[0].handshake.steps->enrolment.pcrs, 0x11, sizeof(enrolment->pcrs));
+	enrolment = &w.waiting[0].handshake.steps->enrolment;
+	commit_all(&w);
+	assert_outcome(&w, 0, ENROLMENT_ENROLLED);
+	assert_int_equal(registry_enrolments_list(w.context.registry, NULL, &rows, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].router, "r0");
+	assert_string_equal(rows[0].address, "192.0.2.1");
+	assert_int_equal(rows[0].pin.kind, REGISTRY_PIN_SSH_KEY);
+	assert_memory_equal(rows[0].pin.digest, enrolment->pin.digest, REGISTRY_DIGEST_SIZE);
+	assert_memory_equal(rows[0].ssh_key, enrolment->ssh_key, sizeof(rows[0].ssh_key));
+	assert_true(rows[0].has_pcrs);
+	assert_memory_equal(rows[0].pcrs, enrolment->pcrs, sizeof(rows[0].pcrs));
+	free(rows);
 	tear_down_world(&w);
 }
 
@@ -310,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_file_for_all),
+		cmocka_unit_test(test_what_is_written),
 		cmocka_unit_test(test_more_than_a_batch),
 		cmocka_unit_test(test_one_alone),
 		cmocka_unit_test(test_the_others_are_enrolled),

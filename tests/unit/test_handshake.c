@@ -85,7 +85,7 @@ static void test_again(void **state)
 		world_run(&w);
 		assert_enrolled(&w);
 		init(&again, state, i);
-		again.record.pin = w.enrolment.pin;
+		again.candidate.pin = w.enrolment.pin;
 		world_run(&again);
 		assert_enrolled(&again);
 		assert_memory_equal(&again.enrolment.pin, &w.enrolment.pin,

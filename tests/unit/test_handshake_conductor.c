@@ -28,27 +28,32 @@ static void init(struct world *w, void **state, enum kind kind)
 
 static void unknown(struct world *w)
 {
-	w->record.known = false;
+	w->candidate.claims.router[0] = '\0';
 }
 
 static void other_router(struct world *w)
 {
-	(void)strcpy(w->record.router, "router2");
+	(void)strcpy(w->candidate.claims.router, "router2");
 }
 
 static void disabled(struct world *w)
 {
-	w->record.mode = ONBOARDING_DISABLED;
+	w->candidate.claims.mode = ONBOARDING_DISABLED;
 }
 
 static void clock_back(struct world *w)
 {
-	w->record.clock_set_back = true;
+	w->clock_set_back = true;
 }
 
 static void revoked(struct world *w)
 {
-	w->record.revoked = true;
+	w->candidate.token_is_revoked = true;
+}
+
+static void never_issued(struct world *w)
+{
+	w->candidate.token_is_known = false;
 }
 
 static void expired(struct world *w)
@@ -68,8 +73,8 @@ static void not_quite_expired(struct world *w)
 
 static void other_secret(struct world *w)
 {
-	w->record.secret[0]++;
-	(void)strcpy(w->record.changed, "the pre-shared secret was changed since");
+	w->candidate.claims.secret[0]++;
+	(void)strcpy(w->candidate.changed, "the pre-shared secret was changed since");
 }
 
 static void other_certificate(struct world *w)
@@ -84,13 +89,13 @@ static void other_ca(struct world *w)
 
 static void more_asset_ids(struct world *w)
 {
-	(void)strcpy(w->record.asset_ids[2], "A2");
-	w->record.n_asset_ids = 3;
+	(void)strcpy(w->candidate.claims.asset_ids[2], "A2");
+	w->candidate.claims.n_asset_ids = 3;
 }
 
 static void no_asset_ids(struct world *w)
 {
-	w->record.n_asset_ids = 0;
+	w->candidate.claims.n_asset_ids = 0;
 }
 
 /* Message 1: the token. */
@@ -200,9 +205,10 @@ static void swapped_ek(struct world *w)
 
 static void configured_nonsense(struct world *w)
 {
-	w->record.ek.size = 7;
-	memcpy(w->record.ek.bytes, "garbage", 7);
-	w->shown_ek = w->record.ek;
+	w->shown_ek.size = 7;
+	memcpy(w->shown_ek.bytes, "garbage", 7);
+	w->candidate.endorsement_key_size = 7;
+	memcpy(w->candidate.endorsement_key, "garbage", 7);
 }
 
 static void make_ak(struct world *w, struct soft_tpm_ak ak)
@@ -296,8 +302,8 @@ static void quote_creation(struct world *w)
 
 static void pin(struct world *w, enum registry_pin_kind kind)
 {
-	w->record.pin.kind = kind;
-	memset(w->record.pin.digest, 0x55, sizeof(w->record.pin.digest));
+	w->candidate.pin.kind = kind;
+	memset(w->candidate.pin.digest, 0x55, sizeof(w->candidate.pin.digest));
 }
 
 static void pinned_ssh_key(struct world *w)
@@ -345,6 +351,7 @@ static const struct {
 	{PSK, disabled, 2, "mode of router router1 is disabled", false},
 	{PSK, clock_back, 2, "this conductor's clock was set back", false},
 	{PSK, revoked, 2, "token " WORLD_JTI " is revoked", false},
+	{PSK, never_issued, 2, "token " WORLD_JTI " is revoked", false},
 	{PSK, expired, 2, "token " WORLD_JTI " has expired 0 s ago", false},
 	{PSK, expired_long_ago, 2, "token " WORLD_JTI " has expired 86400 s ago", false},
 	{PSK, other_secret, 2,
@@ -552,7 +559,8 @@ static void look_up(struct world *w, struct handshake_conductor *h,
 	struct message accept = sample_message(MESSAGE_ACCEPT);
 	const struct handshake_conductor_event event = {
 		.type = CONDUCTOR_LOOKED_UP,
-		.record = &w->record,
+		.candidate = &w->candidate,
+		.clock_set_back = w->clock_set_back,
 		.conductors = &accept.accept,
 		.now_s = w->now_s,
 	};
@@ -644,7 +652,8 @@ static void test_answer_after_the_end(void **state)
 	effect = hear(&h, &w.sent[3]);
 	assert_int_equal(effect.type, CONDUCTOR_REFUSED);
 	handshake_conductor_effect_release(&effect);
-	event.record = &w.record;
+	event.candidate = &w.candidate;
+	event.clock_set_back = w.clock_set_back;
 	handshake_conductor_step(&h, &event, &effect);
 	assert_int_equal(effect.type, CONDUCTOR_WAIT);
 	assert_string_equal(handshake_conductor_state_name(h.state), "ended");

@@ -24,7 +24,7 @@ int enrolment_audit_append(const struct enrolment_handshake *h, bool *ret_counts
 	*ret_counts = false;
 	if (h->verified) {
 		event.router = h->steps->hello.router;
-		event.node = h->steps->record.node;
+		event.node = h->steps->candidate.node;
 	} else if (token_is_ours(h, &token)) {
 		event.router = token.router;
 	} else {

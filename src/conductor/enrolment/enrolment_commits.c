@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "base/macros.h"
-#include "conductor/enrolment/handshake_registry.h"
 
 /* Those that have come by now. */
 static void take_batch(struct enrolment_commits *c)
@@ -41,6 +40,27 @@ static void sync_keys(struct enrolment_commits *c)
 			c->requests[i].err = err;
 }
 
+/* What the registry must be told of a handshake that asks for CONDUCTOR_COMMIT; borrowed from it.
+ */
+static struct registry_proof proof_of(const struct handshake_conductor *steps)
+{
+	const struct registry_claims *claims = &steps->candidate.claims;
+	const struct handshake_enrolment *enrolment = &steps->enrolment;
+	struct registry_proof proof = {
+		.router = claims->router,
+		.asset_id = steps->hello.asset_id,
+		.jti = steps->hello.jti,
+		.mode = claims->mode,
+		.secret = span_of(claims->secret, sizeof(claims->secret)),
+		.pin = enrolment->pin,
+		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
+		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),
+	};
+
+	assert(proof.pin.kind != REGISTRY_PIN_NONE); /* nobody comes to the commit without */
+	return proof;
+}
+
 static void commit_batch(struct work *work)
 {
 	struct enrolment_commits *c = container_of(work, struct enrolment_commits, work);
@@ -49,7 +69,7 @@ static void commit_batch(struct work *work)
 	for (size_t i = 0; i < c->n_batch; i++) {
 		const struct enrolment_handshake *h = c->batch[i]->handshake;
 
-		c->proofs[i] = handshake_registry_proof(h->steps);
+		c->proofs[i] = proof_of(h->steps);
 		c->origins[i] =
 			(struct registry_origin){.address = h->address, .time_s = time(NULL)};
 		c->requests[i] = (struct registry_enrolment_request){.proof = &c->proofs[i],

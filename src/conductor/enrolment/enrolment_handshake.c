@@ -7,34 +7,24 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/macros.h"
-#include "conductor/enrolment/handshake_registry.h"
-
-/* What the registry has answered. */
-struct enrolment_lookup {
-	struct handshake_record record;
-	struct message_accept conductors;
-	int rc; /* negative errno: it could not be asked */
-	struct err err;
-};
+#include "conductor/registry/registry_conductors.h"
 
 static void release_lookup(struct enrolment_handshake *h)
 {
 	if (!h->lookup)
 		return;
-	handshake_record_release(&h->lookup->record);
+	registry_candidate_release(&h->lookup->candidate);
 	free(h->lookup->conductors.conductors);
 	free(h->lookup);
 	h->lookup = NULL;
 }
 
 void enrolment_handshake_open(struct enrolment_handshake *h,
-			      const struct enrolment_context *context, struct tls_channel *channel,
-			      const char *address)
+			      const struct enrolment_context *context, const char *address)
 {
-	memset(h, 0, sizeof(*h));
 	h->context = context;
-	h->channel = channel;
 	(void)snprintf(h->address, sizeof(h->address), "%s", address);
 }
 
@@ -47,13 +37,14 @@ void enrolment_handshake_close(struct enrolment_handshake *h)
 	if (h->received)
 		explicit_bzero(h->received, sizeof(*h->received));
 	free(h->received);
-	explicit_bzero(h, sizeof(*h));
+	h->steps = NULL;
+	h->received = NULL;
 }
 
 static void end_handshake(struct enrolment_handshake *h, enum enrolment_outcome outcome)
 {
 	h->outcome = outcome;
-	tls_channel_shut(h->channel);
+	tls_channel_shut(h->tls.channel);
 }
 
 /* The peer is none of ours, or broke off. */
@@ -88,9 +79,9 @@ static int begin_steps(struct enrolment_handshake *h)
 		.key = &context->identity.key,
 		.device_ca = context->has_device_ca ? &context->device_ca : NULL,
 		.client_chain = h->chain,
-		.n_client_chain = tls_channel_peer_chain(h->channel, h->chain),
+		.n_client_chain = tls_channel_peer_chain(h->tls.channel, h->chain),
 	};
-	int rc = tls_channel_export(h->channel, setup.exporter, &h->err);
+	int rc = tls_channel_export(h->tls.channel, setup.exporter, &h->err);
 
 	if (rc == 0)
 		rc = make_steps(h, &setup);
@@ -99,7 +90,7 @@ static int begin_steps(struct enrolment_handshake *h)
 
 static int establish_tls(struct enrolment_handshake *h)
 {
-	int rc = tls_channel_advance(h->channel, &h->err);
+	int rc = tls_channel_advance(h->tls.channel, &h->err);
 
 	if (rc == 0)
 		rc = begin_steps(h);
@@ -115,7 +106,7 @@ static void send_last_frame(struct enrolment_handshake *h,
 			    const struct handshake_conductor_effect *effect)
 {
 	if (effect->frame.size > 0)
-		(void)tls_channel_write(h->channel,
+		(void)tls_channel_write(h->tls.channel,
 					span_of(effect->frame.bytes, effect->frame.size), NULL);
 	h->err = effect->err;
 	h->alert = effect->alert;
@@ -135,7 +126,8 @@ static void perform_effect(struct enrolment_handshake *h,
 		return;
 	case CONDUCTOR_SEND:
 		h->n_received = 0;
-		if (tls_channel_write(h->channel, span_of(effect->frame.bytes, effect->frame.size),
+		if (tls_channel_write(h->tls.channel,
+				      span_of(effect->frame.bytes, effect->frame.size),
 				      &h->err) < 0)
 			end_refused(h);
 		return;
@@ -171,29 +163,96 @@ static void tell_failed(struct enrolment_handshake *h, const char *reason)
 
 /* They asked for CONDUCTOR_LOOK_UP. */
 
-void enrolment_handshake_look_up(struct enrolment_handshake *h)
+static void free_rows(void *rows)
+{
+	free(*(void **)rows);
+}
+
+/* Blobs in base64, a line each. */
+static void read_host_keys(const char *lines, struct message_conductor *ret)
+{
+	while (*lines && ret->n_ssh_host_keys < MESSAGE_HOST_KEYS_MAX) {
+		size_t length = strcspn(lines, "\n");
+		struct message_host_key *key = &ret->ssh_host_keys[ret->n_ssh_host_keys];
+		uint8_t *blob = NULL;
+		size_t size = 0;
+
+		if (base64_decode(span_of(lines, length), &blob, &size) == 0 &&
+		    size <= sizeof(key->bytes)) {
+			memcpy(key->bytes, blob, size);
+			key->size = size;
+			ret->n_ssh_host_keys++;
+		}
+		free(blob);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+/* The conductors that the router will be told of. None is registered when the database came later
+ * than this conductor: a router that is enrolled with nobody would have nowhere to go. */
+static int list_conductors(const struct enrolment_context *context, uint16_t listen_port,
+			   struct message_accept *ret, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	size_t n;
+	int rc = registry_conductors_list(context->registry, &rows, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (n == 0)
+		return err_set(err, -EAGAIN, "no conductor is registered yet");
+	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
+	if (!ret->conductors)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && ret->n_conductors < MESSAGE_CONDUCTORS_MAX; i++) {
+		struct message_conductor *c = &ret->conductors[ret->n_conductors++];
+
+		(void)snprintf(c->host, sizeof(c->host), "%s", rows[i].host);
+		c->port = rows[i].port;
+		c->listen_port = listen_port;
+		c->repository_port = context->repository_port;
+		read_host_keys(rows[i].ssh_host_keys, c);
+	}
+	return 0;
+}
+
+/* That an asset-id is not known, or that the clock was set back, is an answer too: the steps refuse
+ * in their own words. */
+static int ask_registry(const struct enrolment_handshake *h, struct enrolment_lookup *lookup)
 {
 	const struct enrolment_context *context = h->context;
-	const struct span certificate =
-		span_of(context->identity.certificate, context->identity.certificate_size);
-	struct enrolment_lookup *lookup = calloc(1, sizeof(*lookup));
+	const struct message_hello *hello = &h->steps->hello;
+	const struct registry_question question = {
+		.router = hello->router,
+		.asset_id = hello->asset_id,
+		.jti = hello->jti,
+		.certificate = h->steps->setup.conductor_certificate,
+	};
+	int rc = registry_lookup(context->registry, &question, time(NULL), &lookup->candidate,
+				 &lookup->err);
 
-	h->lookup = lookup;
-	if (!lookup)
-		return;
-	lookup->rc = handshake_registry_look_up(context->registry, &h->steps->hello, certificate,
-						time(NULL), &lookup->record, &lookup->err);
-	if (lookup->rc == 0 && lookup->record.known)
-		lookup->rc = handshake_registry_list_conductors(
-			context->registry, lookup->record.listen_port, context->repository_port,
-			&lookup->conductors, &lookup->err);
+	lookup->clock_set_back = rc == -ETIME;
+	if (rc == -ENOENT || rc == -ETIME)
+		rc = 0;
+	if (rc == 0 && lookup->candidate.claims.router[0])
+		rc = list_conductors(context, lookup->candidate.listen_port, &lookup->conductors,
+				     &lookup->err);
+	return rc;
+}
+
+void enrolment_handshake_look_up(struct enrolment_handshake *h)
+{
+	h->lookup = calloc(1, sizeof(*h->lookup));
+	if (h->lookup)
+		h->lookup->rc = ask_registry(h, h->lookup);
 }
 
 static void tell_looked_up(struct enrolment_handshake *h, const struct enrolment_lookup *lookup)
 {
 	struct handshake_conductor_event event = {
 		.type = CONDUCTOR_LOOKED_UP,
-		.record = &lookup->record,
+		.candidate = &lookup->candidate,
+		.clock_set_back = lookup->clock_set_back,
 		.conductors = &lookup->conductors,
 		.now_s = (uint64_t)time(NULL),
 	};
@@ -257,8 +316,8 @@ static int read_more(struct enrolment_handshake *h)
 	if (h->n_received >= room)
 		return err_set(&h->err, -EMSGSIZE, "a message of more than %zu bytes",
 			       h->context->message_max);
-	rc = tls_channel_read(h->channel, *h->received + h->n_received, room - h->n_received, &n,
-			      &h->err);
+	rc = tls_channel_read(h->tls.channel, *h->received + h->n_received, room - h->n_received,
+			      &n, &h->err);
 	h->n_received += n;
 	return rc;
 }
@@ -288,13 +347,22 @@ static void receive_all(struct enrolment_handshake *h)
 	end_refused(h);
 }
 
-void enrolment_handshake_go_on(struct enrolment_handshake *h)
+static void go_on(struct enrolment_handshake *h)
 {
 	if (!h->established && establish_tls(h) < 0)
 		return;
 	if (h->waits == ENROLMENT_FOR_LOOKUP)
 		hand_over_lookup(h);
 	receive_all(h);
+}
+
+void enrolment_handshake_go_on(struct tls_session *tls)
+{
+	struct enrolment_handshake *h = container_of(tls, struct enrolment_handshake, tls);
+
+	go_on(h);
+	tls->over = h->outcome != ENROLMENT_UNDER_WAY;
+	tls->waits = h->waits != ENROLMENT_FOR_BYTES;
 }
 
 void enrolment_handshake_break(struct enrolment_handshake *h, const char *why)

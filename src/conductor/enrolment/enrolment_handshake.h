@@ -1,9 +1,9 @@
 /* enrolment_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they
  * ask for.
  *
- * Bytes go in and out of the channel's memory; the socket belongs to tls_session. The registry is
- * not asked here, and not on libuv's pool, which a database that hangs would block: a job of its
- * own looks up the router that says hello, and the commit waits for enrolment_commits.h.
+ * Its tls_session moves the bytes, and calls enrolment_handshake_go_on() for each message. The
+ * registry is not asked on libuv's pool, which a database that hangs would block: a job of its own
+ * looks up the router that says hello, and the commit waits for enrolment_commits.h.
  *
  * Calling sequence: enrolment_handshake_open -> enrolment_handshake_go_on ... until it waits ->
  * enrolment_handshake_look_up -> enrolment_handshake_go_on ... until it waits ->
@@ -17,7 +17,7 @@
 #include "conductor/enrolment/enrolment_context.h"
 #include "conductor/enrolment/handshake_conductor.h"
 #include "conductor/registry/registry_enrolment.h"
-#include "onboarding/tls_channel.h"
+#include "onboarding/tls_session.h"
 
 /* How it ended. */
 enum enrolment_outcome {
@@ -35,12 +35,19 @@ enum enrolment_waits {
 	ENROLMENT_FOR_COMMIT, /* see enrolment_handshake_decided() */
 };
 
-struct enrolment_lookup; /* its own */
+/* What the registry has answered. */
+struct enrolment_lookup {
+	struct registry_candidate candidate;
+	bool clock_set_back;
+	struct message_accept conductors; /* whom the router will be told of; owned */
+	int rc;                           /* negative errno: the registry could not be asked */
+	struct err err;
+};
 
 struct enrolment_handshake {
+	struct tls_session tls; /* its owner starts and closes it */
 	const struct enrolment_context *context;
 	char address[REGISTRY_ADDRESS_SIZE];
-	struct tls_channel *channel;
 	bool established;
 	struct span chain[TLS_CHAIN_MAX];
 	/* Both owned, and allocated only once TLS is established: most of those that wait have
@@ -58,15 +65,15 @@ struct enrolment_handshake {
 	struct err err; /* why it ended, unless it is enrolled */
 };
 
-/* channel is borrowed. */
+/* h is zeroed, but for h->tls. */
 void enrolment_handshake_open(struct enrolment_handshake *h,
-			      const struct enrolment_context *context, struct tls_channel *channel,
-			      const char *address);
+			      const struct enrolment_context *context, const char *address);
+/* Leaves h->tls to its owner. */
 void enrolment_handshake_close(struct enrolment_handshake *h);
 
-/* Goes on after bytes have come, or after the look-up. On a worker. Afterwards it may wait: see
- * waits. */
-void enrolment_handshake_go_on(struct enrolment_handshake *h);
+/* Goes on after bytes have come, or after the look-up: compute() of h->tls, on a worker. Afterwards
+ * it may wait: see waits. */
+void enrolment_handshake_go_on(struct tls_session *tls);
 /* Looks up the router that says hello. On a worker that may wait for the registry; then the
  * handshake goes on. */
 void enrolment_handshake_look_up(struct enrolment_handshake *h);

@@ -10,7 +10,7 @@ void enrolment_result_log(const struct enrolment_handshake *h)
 	case ENROLMENT_ENROLLED:
 		log_event(LOG_ROUTER_ENROLLED, &(struct log_fields){.source = h->address},
 			  "router %s, node %s enrolled from %s", h->steps->hello.router,
-			  h->steps->record.node, h->address);
+			  h->steps->candidate.node, h->address);
 		break;
 	case ENROLMENT_REFUSED:
 		log_event(h->alert ? LOG_OTHER_DEVICE : LOG_ONBOARDING_REFUSED, &fields,

@@ -33,7 +33,6 @@ struct enrolment_service {
 struct enrolment_session {
 	struct enrolment_service *service;
 	struct enrolment_session *next;
-	struct tls_session tls;
 	struct enrolment_handshake handshake;
 	struct work lookup;
 	struct enrolment_commit commit;
@@ -64,7 +63,8 @@ static void give_ticket_back(struct enrolment_session *session)
 
 static void on_closed(struct tls_session *tls)
 {
-	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+	struct enrolment_session *session =
+		container_of(tls, struct enrolment_session, handshake.tls);
 	struct enrolment_service *s = session->service;
 	struct enrolment_session **at = &s->first;
 
@@ -92,7 +92,7 @@ static void conclude(struct enrolment_session *session)
 	enrolment_result_log(&session->handshake);
 	enrolment_result_count(&session->service->counts, session->handshake.outcome);
 	enrolment_handshake_close(&session->handshake);
-	tls_session_close(&session->tls, on_closed);
+	tls_session_close(&session->handshake.tls, on_closed);
 }
 
 static void on_audited(struct work *work)
@@ -112,7 +112,8 @@ static void on_audited(struct work *work)
 
 static void on_over(struct tls_session *tls, const char *broken)
 {
-	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+	struct enrolment_session *session =
+		container_of(tls, struct enrolment_session, handshake.tls);
 	const struct enrolment_handshake *h = &session->handshake;
 	struct enrolment_service *s = session->service;
 
@@ -127,21 +128,12 @@ static void on_over(struct tls_session *tls, const char *broken)
 				 on_audited);
 }
 
-static void compute(struct tls_session *tls)
-{
-	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
-
-	enrolment_handshake_go_on(&session->handshake);
-	tls->over = session->handshake.outcome != ENROLMENT_UNDER_WAY;
-	tls->waits = session->handshake.waits != ENROLMENT_FOR_BYTES;
-}
-
 static void on_committed(struct enrolment_commit *commit)
 {
 	struct enrolment_session *session = container_of(commit, struct enrolment_session, commit);
 
-	session->tls.over = session->handshake.outcome != ENROLMENT_UNDER_WAY;
-	tls_session_go_on(&session->tls);
+	session->handshake.tls.over = session->handshake.outcome != ENROLMENT_UNDER_WAY;
+	tls_session_go_on(&session->handshake.tls);
 }
 
 static void run_lookup(struct work *work)
@@ -155,7 +147,7 @@ static void on_looked_up(struct work *work)
 {
 	struct enrolment_session *session = container_of(work, struct enrolment_session, lookup);
 
-	tls_session_compute(&session->tls);
+	tls_session_compute(&session->handshake.tls);
 }
 
 static void ask_registry(struct enrolment_session *session)
@@ -174,7 +166,8 @@ static void ask_registry(struct enrolment_session *session)
 
 static void on_computed(struct tls_session *tls)
 {
-	struct enrolment_session *session = container_of(tls, struct enrolment_session, tls);
+	struct enrolment_session *session =
+		container_of(tls, struct enrolment_session, handshake.tls);
 
 	if (session->handshake.verified && !session->was_verified) {
 		session->was_verified = true;
@@ -189,7 +182,7 @@ static void on_computed(struct tls_session *tls)
 /* Who comes. */
 
 static const struct tls_session_callbacks callbacks = {
-	.compute = compute,
+	.compute = enrolment_handshake_go_on,
 	.computed = on_computed,
 	.over = on_over,
 };
@@ -203,13 +196,13 @@ static int open_session(struct enrolment_service *s, struct enrolment_session *s
 
 	if (rc < 0)
 		return rc;
-	rc = tls_session_init(&session->tls, s->options.loop, fd, channel, &callbacks);
+	rc = tls_session_init(&session->handshake.tls, s->options.loop, fd, channel, &callbacks);
 	if (rc < 0) {
 		tls_channel_free(channel);
 		return rc;
 	}
 	peer_address_name(peer, address, sizeof(address));
-	enrolment_handshake_open(&session->handshake, &s->context, channel, address);
+	enrolment_handshake_open(&session->handshake, &s->context, address);
 	return 0;
 }
 
@@ -229,9 +222,9 @@ static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticke
 	session->next = s->first;
 	s->first = session;
 	s->counts.under_way++;
-	tls_session_limit(&session->tls,
+	tls_session_limit(&session->handshake.tls,
 			  (uint64_t)s->options.config->limits.handshake_timeout_s * 1000);
-	tls_session_start(&session->tls, false);
+	tls_session_start(&session->handshake.tls, false);
 }
 
 static void on_ssh(void *owner, int fd, const struct sockaddr *peer, turns_ticket ticket)
@@ -252,7 +245,7 @@ static void on_show_out(void *owner, enum port_line line, turns_ticket ticket)
 	for (struct enrolment_session *session = s->first; session; session = session->next)
 		if (session->ticket == ticket) {
 			session->ticket = 0;
-			tls_session_end(&session->tls, "it stalled, and others waited");
+			tls_session_end(&session->handshake.tls, "it stalled, and others waited");
 			return;
 		}
 }
@@ -272,8 +265,8 @@ static bool tls_is_busy(void *owner, turns_ticket ticket)
 
 	while (session && session->ticket != ticket)
 		session = session->next;
-	return session && (session->tls.state == TLS_SESSION_COMPUTING ||
-			   session->tls.state == TLS_SESSION_WAITING);
+	return session && (session->handshake.tls.state == TLS_SESSION_COMPUTING ||
+			   session->handshake.tls.state == TLS_SESSION_WAITING);
 }
 
 static int open_port(struct enrolment_service *s, struct err *err)
@@ -343,7 +336,7 @@ void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), v
 	for (struct enrolment_session *session = s->first; session; session = next) {
 		next = session->next;
 		session->ticket = 0; /* one that a worker has outlives the port */
-		tls_session_end(&session->tls, "the conductor stops");
+		tls_session_end(&session->handshake.tls, "the conductor stops");
 	}
 	port_mux_close(s->mux, on_part_closed, s);
 	enrolment_failures_close(&s->failures, on_part_closed, s);

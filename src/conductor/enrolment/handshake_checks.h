@@ -8,15 +8,17 @@
 
 #include "base/err.h"
 #include "conductor/enrolment/credential.h"
-#include "conductor/enrolment/handshake_record.h"
+#include "conductor/enrolment/handshake_setup.h"
+#include "conductor/registry/registry_lookup.h"
 #include "onboarding/message.h"
 
 /* What a router is compared with. All borrowed. */
 struct handshake_facts {
 	const struct handshake_conductor_setup *setup;
 	const struct message_hello *hello;
-	const struct handshake_record *record;
-	uint64_t now_s; /* Unix seconds, this conductor's clock */
+	const struct registry_candidate *candidate;
+	bool clock_set_back; /* this conductor's clock is not to be trusted */
+	uint64_t now_s;      /* Unix seconds, this conductor's clock */
 };
 
 /* Message 1, compared with the registry; cheap checks first. */
@@ -39,5 +41,5 @@ int handshake_check_ek(const struct handshake_facts *facts, const struct message
 int handshake_pin_ssh_key(struct span key, struct registry_pin *ret, struct err *err);
 
 /* -EKEYREJECTED: the node is enrolled with another one. */
-int handshake_check_pin(const struct handshake_record *record, const struct registry_pin *pin,
+int handshake_check_pin(const struct registry_candidate *candidate, const struct registry_pin *pin,
 			struct err *err);

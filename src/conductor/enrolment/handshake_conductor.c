@@ -86,7 +86,8 @@ static struct handshake_facts facts_of(const struct handshake_conductor *h)
 	return (struct handshake_facts){
 		.setup = &h->setup,
 		.hello = &h->hello,
-		.record = &h->record,
+		.candidate = &h->candidate,
+		.clock_set_back = h->clock_set_back,
 		.now_s = h->now_s,
 	};
 }
@@ -119,7 +120,8 @@ static int check_hello(struct handshake_conductor *h, const struct handshake_con
 	struct handshake_facts facts;
 	int rc;
 
-	h->record = *event->record;
+	h->candidate = *event->candidate;
+	h->clock_set_back = event->clock_set_back;
 	h->now_s = event->now_s;
 	memcpy(h->secret, event->secret, sizeof(h->secret));
 	facts = facts_of(h);
@@ -130,8 +132,8 @@ static int check_hello(struct handshake_conductor *h, const struct handshake_con
 	rc = handshake_choose_identity(&facts, &h->identity, err);
 	if (rc == 0)
 		rc = copy_conductors(h, event->conductors, err);
-	if (rc == 0 &&
-	    transcript_set_secret(&h->transcript, span_of(h->record.secret, TOKEN_SECRET_SIZE)) < 0)
+	if (rc == 0 && transcript_set_secret(&h->transcript, span_of(h->candidate.claims.secret,
+								     TOKEN_SECRET_SIZE)) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc;
 }
@@ -148,7 +150,7 @@ static void looked_up(struct handshake_conductor *h, const struct handshake_cond
 		return;
 	}
 	memcpy(m.challenge.nonce, event->nonce, sizeof(m.challenge.nonce));
-	m.challenge.mode = h->record.mode;
+	m.challenge.mode = h->candidate.claims.mode;
 	m.challenge.identity = h->identity;
 	(void)send_message(h, &m, HANDSHAKE_CONDUCTOR_CHALLENGED, out);
 }
@@ -156,7 +158,7 @@ static void looked_up(struct handshake_conductor *h, const struct handshake_cond
 /* false = it is another device, and the handshake ended. */
 static bool check_pin(struct handshake_conductor *h, struct handshake_conductor_effect *out)
 {
-	if (handshake_check_pin(&h->record, &h->enrolment.pin, &out->err) == 0)
+	if (handshake_check_pin(&h->candidate, &h->enrolment.pin, &out->err) == 0)
 		return true;
 	out->alert = true;
 	end_handshake(h, REASON_REFUSED, out);

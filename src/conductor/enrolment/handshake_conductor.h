@@ -32,15 +32,15 @@
 #include "base/span.h"
 #include "conductor/enrolment/credential.h"
 #include "conductor/enrolment/handshake_conductor_state.h"
-#include "conductor/enrolment/handshake_record.h"
-#include "conductor/registry/registry_pin.h"
+#include "conductor/enrolment/handshake_setup.h"
+#include "conductor/registry/registry_lookup.h"
 #include "onboarding/frame.h"
 #include "onboarding/message.h"
 #include "onboarding/transcript.h"
 
 enum handshake_conductor_event_type {
 	CONDUCTOR_RECEIVED,  /* received: all since the last message */
-	CONDUCTOR_LOOKED_UP, /* record, conductors, now_s, random */
+	CONDUCTOR_LOOKED_UP, /* candidate, clock_set_back, conductors, now_s, random */
 	CONDUCTOR_COMMITTED,
 	CONDUCTOR_DENIED, /* reason, pinned_otherwise: the registry does not take the enrolment */
 	CONDUCTOR_FAILED, /* reason: it could not be asked */
@@ -50,11 +50,12 @@ enum handshake_conductor_event_type {
 struct handshake_conductor_event {
 	enum handshake_conductor_event_type type;
 	struct span received;
-	const struct handshake_record *record;
-	const struct message_accept *conductors; /* what the router is told; copied */
-	uint64_t now_s;                          /* Unix seconds, this conductor's clock */
-	uint8_t nonce[MESSAGE_NONCE_SIZE];       /* random */
-	uint8_t secret[CREDENTIAL_SECRET_SIZE];  /* random: S */
+	const struct registry_candidate *candidate; /* of registry_lookup() */
+	bool clock_set_back;                        /* it returned -ETIME */
+	const struct message_accept *conductors;    /* what the router is told; copied */
+	uint64_t now_s;                             /* Unix seconds, this conductor's clock */
+	uint8_t nonce[MESSAGE_NONCE_SIZE];          /* random */
+	uint8_t secret[CREDENTIAL_SECRET_SIZE];     /* random: S */
 	const char *reason;
 	bool pinned_otherwise;
 };
@@ -90,7 +91,8 @@ struct handshake_conductor {
 	struct handshake_conductor_setup setup;
 	struct transcript transcript;
 	struct message_hello hello;
-	struct handshake_record record;
+	struct registry_candidate candidate;
+	bool clock_set_back;
 	struct message_accept conductors; /* owned */
 	enum message_identity identity;   /* what is asked for */
 	uint64_t now_s;

@@ -9,7 +9,6 @@
 
 #include "base/macros.h"
 #include "base/work.h"
-#include "onboarding/tls_session.h"
 
 #define CONNECT_TIMEOUT_MS   15000
 #define HANDSHAKE_TIMEOUT_MS 120000 /* a TPM takes seconds for a key */
@@ -44,7 +43,6 @@ struct sco_client {
 	uv_connect_t connecting;
 	uv_timer_t timer;
 	unsigned handles;
-	struct tls_session tls;
 	bool talks; /* the session has the channel */
 	struct sco_steps steps;
 	int open_rc;
@@ -86,24 +84,16 @@ static void settle(struct sco_client *c, enum sco_result result)
 
 /* Talking. */
 
-static void compute(struct tls_session *tls)
-{
-	struct sco_client *c = container_of(tls, struct sco_client, tls);
-
-	sco_steps_go_on(&c->steps);
-	tls->over = c->steps.over;
-}
-
 static void on_session_closed(struct tls_session *tls)
 {
-	struct sco_client *c = container_of(tls, struct sco_client, tls);
+	struct sco_client *c = container_of(tls, struct sco_client, steps.session);
 
 	settle(c, c->steps.over ? c->steps.result : SCO_RESULT_RETRY);
 }
 
 static void on_over(struct tls_session *tls, const char *broken)
 {
-	struct sco_client *c = container_of(tls, struct sco_client, tls);
+	struct sco_client *c = container_of(tls, struct sco_client, steps.session);
 
 	if (broken)
 		(void)err_set(&c->err, -ECONNRESET, "%s", broken);
@@ -114,7 +104,7 @@ static void on_over(struct tls_session *tls, const char *broken)
 	tls_session_close(tls, on_session_closed);
 }
 
-static const struct tls_session_callbacks callbacks = {.compute = compute, .over = on_over};
+static const struct tls_session_callbacks callbacks = {.compute = sco_steps_go_on, .over = on_over};
 
 /* The socket is taken from libuv's handle: two may not watch it. */
 static int take_socket(struct sco_client *c)
@@ -128,7 +118,8 @@ static int take_socket(struct sco_client *c)
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return -errno;
-	rc = tls_session_init(&c->tls, c->options.loop, own, c->steps.channel, &callbacks);
+	rc = tls_session_init(&c->steps.session, c->options.loop, own, c->steps.channel,
+			      &callbacks);
 	c->talks = rc == 0;
 	if (rc < 0)
 		(void)close(own);
@@ -144,10 +135,10 @@ static void on_connected_closed(uv_handle_t *handle)
 		return;
 	}
 	c->state = CLIENT_TALKING;
-	tls_session_limit(&c->tls, HANDSHAKE_TIMEOUT_MS);
-	tls_session_start(&c->tls, true);
+	tls_session_limit(&c->steps.session, HANDSHAKE_TIMEOUT_MS);
+	tls_session_start(&c->steps.session, true);
 	if (c->closing)
-		tls_session_end(&c->tls, "it is stopped");
+		tls_session_end(&c->steps.session, "it is stopped");
 }
 
 /* Connecting: each address of the name in turn. */
@@ -271,7 +262,7 @@ void sco_client_close(struct sco_client *c, void (*closed)(void *owner))
 			uv_close((uv_handle_t *)&c->tcp, on_connected_closed);
 		break;
 	case CLIENT_TALKING:
-		tls_session_end(&c->tls, "it is stopped");
+		tls_session_end(&c->steps.session, "it is stopped");
 		break;
 	default:
 		break; /* what is under way sees it */

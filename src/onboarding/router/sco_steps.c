@@ -290,7 +290,7 @@ static int read_more(struct sco_steps *s)
 	return rc;
 }
 
-void sco_steps_go_on(struct sco_steps *s)
+static void go_on(struct sco_steps *s)
 {
 	int rc = s->established ? 0 : establish(s);
 
@@ -312,4 +312,12 @@ void sco_steps_go_on(struct sco_steps *s)
 	if (rc == -EMSGSIZE)
 		(void)err_set(&s->err, rc, "the conductor's message is too long");
 	end_steps(s, SCO_RESULT_RETRY);
+}
+
+void sco_steps_go_on(struct tls_session *session)
+{
+	struct sco_steps *s = container_of(session, struct sco_steps, session);
+
+	go_on(s);
+	session->over = s->over;
 }

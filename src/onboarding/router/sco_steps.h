@@ -5,7 +5,7 @@
 
 #include "onboarding/router/handshake_router.h"
 #include "onboarding/router/tpm_identity.h"
-#include "onboarding/tls_channel.h"
+#include "onboarding/tls_session.h"
 
 enum sco_result {
 	SCO_RESULT_ENROLLED,
@@ -27,6 +27,7 @@ struct sco_steps_options {
 };
 
 struct sco_steps {
+	struct tls_session session; /* its owner starts and closes it */
 	const struct sco_steps_options *options;
 	struct tls_context *tls;
 	struct tls_channel *channel;
@@ -49,5 +50,5 @@ struct sco_steps {
 /* Before the connection: certificate and channel. */
 int sco_steps_open(struct sco_steps *s, const struct sco_steps_options *options, struct err *err);
 void sco_steps_close(struct sco_steps *s);
-/* The connection is there, or bytes have come. */
-void sco_steps_go_on(struct sco_steps *s);
+/* The connection is there, or bytes have come: compute() of the steps' session. */
+void sco_steps_go_on(struct tls_session *session);
