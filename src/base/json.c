@@ -15,7 +15,7 @@ static bool is_fraction(struct span text, size_t at)
 			    text.bytes[at - 1] <= '9');
 }
 
-static int check_shape(struct span text, struct err *err)
+static int check_shape(struct span text, bool fractions, struct err *err)
 {
 	unsigned depth = 0;
 	bool in_string = false;
@@ -33,7 +33,7 @@ static int check_shape(struct span text, struct err *err)
 			continue;
 		}
 		in_string = c == '"';
-		if (is_fraction(text, i))
+		if (!fractions && is_fraction(text, i))
 			return err_set(err, -EBADMSG,
 				       "JSON: expected a whole number, found a fraction or an "
 				       "exponent at byte %zu",
@@ -58,7 +58,7 @@ static bool has_escaped_zero(struct span text)
  * only among the first few, and more are refused. */
 #define MEMBERS_MAX 64
 
-static int check_names(const cJSON *object, struct err *err)
+static int check_names(const cJSON *object, bool doubles, struct err *err)
 {
 	unsigned n = 0;
 
@@ -66,7 +66,7 @@ static int check_names(const cJSON *object, struct err *err)
 		if (++n > MEMBERS_MAX)
 			return err_set(err, -EBADMSG, "JSON object with more than %d members",
 				       MEMBERS_MAX);
-		for (const cJSON *b = object->child; b != a; b = b->next)
+		for (const cJSON *b = object->child; !doubles && b != a; b = b->next)
 			if (strcmp(a->string, b->string) == 0)
 				return err_set(err, -EBADMSG, "JSON member \"%s\" stands twice",
 					       a->string);
@@ -75,17 +75,18 @@ static int check_names(const cJSON *object, struct err *err)
 }
 
 /* Recursion is bounded: the depth was checked. */
-static int check_all_names(const cJSON *json, struct err *err)
+static int check_all_names(const cJSON *json, bool doubles, struct err *err)
 {
-	int rc = cJSON_IsObject(json) ? check_names(json, err) : 0;
+	int rc = cJSON_IsObject(json) ? check_names(json, doubles, err) : 0;
 
 	for (const cJSON *child = json->child; child && rc == 0; child = child->next)
 		if (child->child)
-			rc = check_all_names(child, err);
+			rc = check_all_names(child, doubles, err);
 	return rc;
 }
 
-int json_parse(cJSON **ret, struct span text, size_t max, struct err *err)
+/* lenient: fractions and doubled names are taken. */
+static int parse(cJSON **ret, struct span text, size_t max, bool lenient, struct err *err)
 {
 	_cleanup_(json_freep) cJSON *json = NULL;
 	const char *end = NULL;
@@ -93,7 +94,7 @@ int json_parse(cJSON **ret, struct span text, size_t max, struct err *err)
 
 	if (text.size > max)
 		return err_set(err, -E2BIG, "longer than the %zu bytes allowed", max);
-	rc = check_shape(text, err);
+	rc = check_shape(text, lenient, err);
 	if (rc < 0)
 		return rc;
 	if (has_escaped_zero(text))
@@ -106,12 +107,22 @@ int json_parse(cJSON **ret, struct span text, size_t max, struct err *err)
 		if (!strchr(" \t\r\n", *at))
 			return err_set(err, -EBADMSG, "not JSON: something follows at byte %zu",
 				       (size_t)(at - (const char *)text.bytes));
-	rc = check_all_names(json, err);
+	rc = check_all_names(json, lenient, err);
 	if (rc < 0)
 		return rc;
 	*ret = json;
 	json = NULL;
 	return 0;
+}
+
+int json_parse(cJSON **ret, struct span text, size_t max, struct err *err)
+{
+	return parse(ret, text, max, false, err);
+}
+
+int json_parse_leniently(cJSON **ret, struct span text, size_t max, struct err *err)
+{
+	return parse(ret, text, max, true, err);
 }
 
 void json_freep(cJSON **json)

@@ -19,6 +19,9 @@
 
 /* Parse text of at most max bytes, all of it. Errors: -E2BIG, -EBADMSG, -ENOMEM. */
 int json_parse(cJSON **ret, struct span text, size_t max, struct err *err);
+/* The same, but with fractions and doubled names in it: to say what is wrong in text that
+ * json_parse() refused. */
+int json_parse_leniently(cJSON **ret, struct span text, size_t max, struct err *err);
 void json_freep(cJSON **json);
 /* cJSON does not wipe what it frees. This wipes all strings and then frees: for JSON that
  * contains a secret. Takes NULL. */

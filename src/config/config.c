@@ -18,9 +18,10 @@
 #include "config/config_faults.h"
 #include "config/config_read.h"
 #include "config/config_refusal.h"
+#include "config/config_rules.h"
+#include "config/config_sift.h"
 
 #define CONFIG_SIZE_MAX (1u << 20)
-#define FAULTS_TOLD_MAX 16u
 #define SECRETS_FILE    "router.json"
 
 const char *config_default_path(void)
@@ -28,6 +29,18 @@ const char *config_default_path(void)
 	return access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0
 		       ? CONFIG_CONDUCTOR_PATH
 		       : CONFIG_ROUTER_PATH;
+}
+
+/* One configuration on its way from text to tree. */
+struct loading {
+	struct ly_ctx *context;
+	struct config_faults faults;
+};
+
+static void loading_release(struct loading *l)
+{
+	config_faults_release(&l->faults);
+	config_context_freep(&l->context);
 }
 
 static void free_tree(struct lyd_node **tree)
@@ -61,48 +74,57 @@ static bool is_readable(const struct ly_ctx *context, const char *text, struct l
 				  ret) == LY_SUCCESS;
 }
 
-/* libyang stops at the first value that it refuses: without that it is asked again. */
-static int refuse_values(const struct ly_ctx *context, const char *name, cJSON *document,
-			 struct err *err)
+static void tell_in_libyangs_words(const struct ly_ctx *context, struct config_faults *faults)
 {
-	bool more = config_refusal_of_value(context, name, document, err);
+	const char *where = ly_errpath(context);
 
-	for (unsigned n = 1; more && n < FAULTS_TOLD_MAX; n++) {
-		_cleanup_(free_tree) struct lyd_node *tree = NULL;
-		char *text = cJSON_Print(document);
-		bool readable = !text || is_readable(context, text, &tree);
-		struct err further;
-
-		free(text);
-		if (readable)
-			break;
-		more = config_refusal_of_value(context, "", document, &further);
-		/* Its ": " stands where the file's name was. */
-		if (err)
-			(void)err_set(err, -EINVAL, "%s; %s", err->text,
-				      further.text + strlen(": "));
-	}
-	return -EINVAL;
+	config_faults_add(faults, "%s%s%s%s", config_refusal_words(context), where ? " (" : "",
+			  where ? where : "", where ? ")" : "");
 }
 
-/* name: what the text is called in messages. */
-static int parse_text(const struct ly_ctx *context, const char *name, enum config_role role,
-		      const char *text, struct lyd_node **ret, struct err *err)
+/* What is refused is in the faults then. They are told at the end, with what else is wrong. */
+static int keep_what_is_right(struct loading *l, const char *text, struct lyd_node **ret,
+			      struct err *err)
+{
+	_cleanup_(json_freep) cJSON *document = NULL;
+	unsigned n_before = l->faults.n;
+	struct err why;
+
+	if (json_parse_leniently(&document, span_of_string(text), CONFIG_SIZE_MAX, NULL) == 0)
+		*ret = config_sift(l->context, document, &l->faults);
+	if (l->faults.n > n_before)
+		return *ret ? 0 : config_faults_tell(&l->faults, err);
+	cJSON_Delete(document);
+	document = NULL;
+	/* It is none of the members that is wrong. */
+	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, &why) < 0)
+		config_faults_add(&l->faults, "%s", why.text);
+	else if (!is_readable(l->context, text, ret))
+		tell_in_libyangs_words(l->context, &l->faults);
+	return config_faults_tell(&l->faults, err);
+}
+
+/* libyang's parser recurses, and takes half a document for an empty one: so ours comes first. */
+static bool is_accepted(const struct ly_ctx *context, const char *text, struct lyd_node **ret)
+{
+	_cleanup_(json_freep) cJSON *document = NULL;
+
+	return json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, NULL) == 0 &&
+	       is_readable(context, text, ret);
+}
+
+/* name: what the text is called in messages; it is there as long as l. */
+static int parse_text(struct loading *l, const char *name, enum config_role role, const char *text,
+		      struct lyd_node **ret, struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
-	_cleanup_(json_freep) cJSON *document = NULL;
 	int rc = 0;
 
-	/* libyang's parser recurses, and takes half a document for an empty one. */
-	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, err) < 0) {
-		(void)err_wrap(err, "%s", name);
-		rc = -EINVAL;
-	}
-	if (rc == 0 && !is_readable(context, text, &tree))
-		rc = refuse_values(context, name, document, err);
-	if (rc < 0)
-		return rc;
-	rc = check_role(tree, name, role, err);
+	config_faults_in(&l->faults, name);
+	if (!is_accepted(l->context, text, &tree))
+		rc = keep_what_is_right(l, text, &tree, err);
+	if (rc == 0)
+		rc = check_role(tree, name, role, err);
 	if (rc < 0)
 		return rc;
 	*ret = tree;
@@ -110,7 +132,7 @@ static int parse_text(const struct ly_ctx *context, const char *name, enum confi
 	return 0;
 }
 
-static int parse_bytes(const struct ly_ctx *context, const char *path, enum config_role role,
+static int parse_bytes(struct loading *l, const char *path, enum config_role role,
 		       struct span bytes, struct lyd_node **ret, struct err *err)
 {
 	const char *text = (const char *)bytes.bytes;
@@ -118,10 +140,10 @@ static int parse_bytes(const struct ly_ctx *context, const char *path, enum conf
 	/* What comes after a zero byte would not be seen. */
 	if (strlen(text) != bytes.size)
 		return err_set(err, -EINVAL, "%s: a zero byte in it", path);
-	return parse_text(context, path, role, text, ret, err);
+	return parse_text(l, path, role, text, ret, err);
 }
 
-static int parse_file(const struct ly_ctx *context, const char *path, enum config_role role,
+static int parse_file(struct loading *l, const char *path, enum config_role role,
 		      struct lyd_node **ret, struct err *err)
 {
 	char *text = NULL;
@@ -129,13 +151,13 @@ static int parse_file(const struct ly_ctx *context, const char *path, enum confi
 	int rc = file_read(path, CONFIG_SIZE_MAX, &text, &size, err);
 
 	if (rc == 0)
-		rc = parse_bytes(context, path, role, span_of(text, size), ret, err);
+		rc = parse_bytes(l, path, role, span_of(text, size), ret, err);
 	free(text);
 	return rc;
 }
 
 /* A conductor sent it, and it may have passwords of sources. */
-static int parse_secrets(const struct ly_ctx *context, const char *directory, const char *path,
+static int parse_secrets(struct loading *l, const char *directory, const char *path,
 			 struct lyd_node **ret, struct err *err)
 {
 	char *text = NULL;
@@ -143,7 +165,7 @@ static int parse_secrets(const struct ly_ctx *context, const char *directory, co
 	int rc = kept_file_read(directory, SECRETS_FILE, CONFIG_SIZE_MAX, &text, &size, err);
 
 	if (rc == 0)
-		rc = parse_bytes(context, path, CONFIG_ROUTER, span_of(text, size), ret, err);
+		rc = parse_bytes(l, path, CONFIG_ROUTER, span_of(text, size), ret, err);
 	if (text)
 		explicit_bzero(text, size);
 	free(text);
@@ -168,7 +190,7 @@ static const char *secrets_directory_of(const struct lyd_node *tree)
 }
 
 /* What stands in the encrypted directory is merged over the file in the clear. */
-static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, char **ret_merged,
+static int merge_secrets(struct loading *l, struct lyd_node **tree, char **ret_merged,
 			 struct err *err)
 {
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
@@ -183,7 +205,7 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 		*ret_merged = NULL;
 		return err_set(err, -ENOMEM, "configuration: out of memory");
 	}
-	rc = parse_secrets(context, directory, *ret_merged, &over, err);
+	rc = parse_secrets(l, directory, *ret_merged, &over, err);
 	if (rc == -ENOENT || rc == -ENOTDIR) {
 		free(*ret_merged);
 		*ret_merged = NULL;
@@ -196,52 +218,63 @@ static int merge_secrets(const struct ly_ctx *context, struct lyd_node **tree, c
 	return 0;
 }
 
-static int validate(const struct ly_ctx *context, struct lyd_node **tree, const char *file,
-		    struct err *err)
+/* The last step: all that was found is told. file: as in parse_text(). */
+static int validate(struct loading *l, struct lyd_node **tree, const char *file, struct err *err)
 {
-	_cleanup_(json_freep) cJSON *document = NULL;
 	uint32_t nothing = 0;
-	char *text = NULL;
+	bool is_whole = l->faults.n == 0;
 
-	if (lyd_validate_all(tree, context, LYD_VALIDATE_PRESENT, NULL) == LY_SUCCESS)
+	if (is_whole &&
+	    lyd_validate_all(tree, l->context, LYD_VALIDATE_PRESENT, NULL) == LY_SUCCESS)
 		return 0;
-	/* Printing must not replace the error that is to be told; of this thread, as others may be
-	 * validating. */
+	config_faults_in(&l->faults, is_whole ? file : NULL);
+	/* Looking must not replace the error that may have to be told; of this thread, as others
+	 * may be validating. */
 	ly_temp_log_options(&nothing);
-	if (lyd_print_mem(&text, *tree, LYD_JSON, LYD_PRINT_SHRINK) == LY_SUCCESS)
-		document = cJSON_Parse(text);
+	(void)lyd_new_implicit_tree(*tree, 0, NULL);
+	config_rules_check(*tree, &l->faults);
 	ly_temp_log_options(NULL);
-	free(text);
-	(void)config_refusal_of_whole(context, file, document, err);
-	config_faults_add(*tree, err);
-	return -EINVAL;
+	if (l->faults.n == 0)
+		tell_in_libyangs_words(l->context, &l->faults);
+	return config_faults_tell(&l->faults, err);
 }
 
-static int load_tree(const struct ly_ctx *context, const char *path, enum config_role role,
+/* What else there was to tell is not lost for an err that ended it all. */
+static int tell_all(struct loading *l, int rc, struct err *err)
+{
+	if (rc == 0 || l->faults.n == 0 || l->faults.n_told > 0 || !err)
+		return rc;
+	config_faults_in(&l->faults, NULL);
+	config_faults_add(&l->faults, "%s", err->text);
+	return config_faults_tell(&l->faults, err);
+}
+
+static int load_tree(struct loading *l, const char *path, enum config_role role,
 		     struct lyd_node **tree, struct err *err)
 {
 	char *merged = NULL;
 	char *both = NULL;
-	int rc = parse_file(context, path, role, tree, err);
+	int rc = parse_file(l, path, role, tree, err);
 
 	if (rc == 0)
-		rc = merge_secrets(context, tree, &merged, err);
+		rc = merge_secrets(l, tree, &merged, err);
 	if (rc == 0 && merged && asprintf(&both, "%s with %s", path, merged) < 0)
 		rc = err_set(err, -ENOMEM, "configuration: out of memory");
 	if (rc == 0)
-		rc = validate(context, tree, both ? both : path, err);
+		rc = validate(l, tree, both ? both : path, err);
+	rc = tell_all(l, rc, err);
 	free(merged);
 	free(both);
 	return rc;
 }
 
-static int load_tree_early(const struct ly_ctx *context, const char *path, enum config_role role,
+static int load_tree_early(struct loading *l, const char *path, enum config_role role,
 			   struct lyd_node **tree, struct err *err)
 {
 	static const char *const later[] = {
 		"/steward:router/software-update", "/steward:router/high-availability",
 		"/steward:conductor/software-update", "/steward:conductor/high-availability"};
-	int rc = parse_file(context, path, role, tree, err);
+	int rc = parse_file(l, path, role, tree, err);
 
 	if (rc < 0)
 		return rc;
@@ -251,78 +284,85 @@ static int load_tree_early(const struct ly_ctx *context, const char *path, enum 
 		if (lyd_find_path(*tree, later[i], 0, &node) == LY_SUCCESS)
 			lyd_free_tree(node);
 	}
-	return validate(context, tree, path, err);
+	return validate(l, tree, path, err);
 }
 
-static int parse_part(const struct ly_ctx *context, const char *json, struct lyd_node **ret,
-		      struct err *err)
+static int parse_part(struct loading *l, const char *json, struct lyd_node **ret, struct err *err)
 {
 	char *text = NULL;
 	int rc;
 
 	if (asprintf(&text, "{\"steward:router\":%s}", json) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	rc = parse_text(context, "configuration", CONFIG_ROUTER, text, ret, err);
+	rc = parse_text(l, "configuration", CONFIG_ROUTER, text, ret, err);
 	free(text);
 	return rc;
 }
 
 int config_check_router(const char *json, struct err *err)
 {
-	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(loading_release) struct loading l = {0};
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
-	int rc = config_context_new(&context, err);
+	int rc = config_context_new(&l.context, err);
 
 	if (rc == 0)
-		rc = parse_part(context, json, &tree, err);
-	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+		rc = parse_part(&l, json, &tree, err);
+	return rc == 0 ? validate(&l, &tree, "configuration", err) : rc;
 }
 
 int config_check_router_over(const char *path, const char *json, struct err *err)
 {
-	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
+	_cleanup_(loading_release) struct loading l = {0};
 	_cleanup_(free_tree) struct lyd_node *tree = NULL;
 	_cleanup_(free_tree) struct lyd_node *over = NULL;
-	int rc = config_context_new(&context, err);
+	int rc = config_context_new(&l.context, err);
 
 	if (rc == 0)
-		rc = parse_file(context, path, CONFIG_ROUTER, &tree, err);
+		rc = parse_file(&l, path, CONFIG_ROUTER, &tree, err);
 	if (rc == 0)
-		rc = parse_part(context, json, &over, err);
+		rc = parse_part(&l, json, &over, err);
 	if (rc == 0)
 		rc = config_check_credentials(over, tree, secrets_directory_of(tree), err);
 	if (rc == 0 && lyd_merge_siblings(&tree, over, 0) != LY_SUCCESS)
 		rc = err_set(err, -EINVAL, "configuration: cannot be merged");
-	return rc == 0 ? validate(context, &tree, "configuration", err) : rc;
+	if (rc == 0)
+		rc = validate(&l, &tree, "configuration", err);
+	return tell_all(&l, rc, err);
 }
 
-typedef int (*load_tree_cb)(const struct ly_ctx *context, const char *path, enum config_role role,
+typedef int (*load_tree_cb)(struct loading *l, const char *path, enum config_role role,
 			    struct lyd_node **tree, struct err *err);
 
+/* untold: may be NULL. */
 static int load(struct config **ret, const char *path, enum config_role role, load_tree_cb load_it,
-		struct err *err)
+		FILE *untold, struct err *err)
 {
-	_cleanup_(config_context_freep) struct ly_ctx *context = NULL;
-	struct lyd_node *tree = NULL;
-	int rc = config_context_new(&context, err);
+	_cleanup_(loading_release) struct loading l = {0};
+	_cleanup_(free_tree) struct lyd_node *tree = NULL;
+	int rc = config_context_new(&l.context, err);
 
 	if (rc < 0)
 		return rc;
-	rc = load_it(context, path, role, &tree, err);
-	if (rc == 0)
-		rc = config_read(ret, tree, err);
-	lyd_free_all(tree);
-	return rc;
+	rc = load_it(&l, path, role, &tree, err);
+	if (rc < 0 && untold)
+		config_faults_print_untold(&l.faults, untold);
+	return rc == 0 ? config_read(ret, tree, err) : rc;
 }
 
 int config_load(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, role, load_tree, err);
+	return load(ret, path, role, load_tree, NULL, err);
+}
+
+int config_load_to_check(struct config **ret, const char *path, enum config_role role, FILE *untold,
+			 struct err *err)
+{
+	return load(ret, path, role, load_tree, untold, err);
 }
 
 int config_load_early(struct config **ret, const char *path, enum config_role role, struct err *err)
 {
-	return load(ret, path, role, load_tree_early, err);
+	return load(ret, path, role, load_tree_early, NULL, err);
 }
 
 int config_add_source(struct config *config, const char *name, enum source_kind kind,

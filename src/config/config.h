@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/settings.h"
 #include "config/config_memory.h"
@@ -20,6 +22,9 @@ const char *config_default_path(void);
  * secrets-directory merged over it if that is there. On failure *ret is untouched and err says
  * path, value and constraint. Errors: -ENOENT, -EACCES, -EINVAL (refused by the model), -ENOMEM. */
 int config_load(struct config **ret, const char *path, enum config_role role, struct err *err);
+/* The same; what err has no room for of all that is wrong goes to untold, a line each. */
+int config_load_to_check(struct config **ret, const char *path, enum config_role role, FILE *untold,
+			 struct err *err);
 
 /* Loads what is needed before anything is unlocked: from path alone, without software-update and
  * high-availability, parts of which may be in router.json. Errors as above. */

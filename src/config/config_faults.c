@@ -1,116 +1,146 @@
 #include "config/config_faults.h"
 
-#include <stdbool.h>
-#include <stdio.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
+#include "base/printable.h"
 #include "base/url_query.h"
-#include "config/config_refusal.h"
 
-#define FAULT_SIZE 512
+#define MORE_SIZE 160 /* for "; and N more", and for what callers put in front */
 
-static void add(const char *fault, struct err *err)
+void config_faults_in(struct config_faults *faults, const char *file)
 {
-	(void)err_set(err, err->code, "%s; %s", err->text, fault);
+	faults->file = file;
 }
 
-/* By libyang, in its own words. */
-static bool is_told(const char *path, const char *message, const struct err *err)
+void config_faults_add(struct config_faults *faults, const char *format, ...)
 {
-	return strstr(err->text, message) && strstr(err->text, path);
-}
+	char *raw = NULL;
+	char *text = NULL;
+	va_list arguments;
 
-/* As it stands in the document, or nearly; the caller frees it. */
-static char *shown_value(const struct lyd_node *node)
-{
-	const struct lyd_node_term *term = (const struct lyd_node_term *)node;
-	LY_DATA_TYPE type;
-
-	if (!(node->schema->nodetype & LYD_NODE_TERM))
-		return NULL;
-	type = term->value.realtype->basetype;
-	return config_refusal_shown(lyd_get_value(node),
-				    type == LY_TYPE_STRING || type == LY_TYPE_ENUM);
-}
-
-static void tell_broken_rule(const struct lyd_node *node, const char *path, const char *message,
-			     struct err *err)
-{
-	char fault[FAULT_SIZE];
-	char *value = shown_value(node);
-
-	if (value)
-		(void)snprintf(fault, sizeof(fault), "%s is %.*s: %s", path, CONFIG_VALUE_SHOWN,
-			       value, message);
-	else
-		(void)snprintf(fault, sizeof(fault), "%s: %s", path, message);
-	free(value);
-	add(fault, err);
-}
-
-static void check_rules(const struct lyd_node *node, const char *path, struct err *err)
-{
-	const struct lysc_must *musts = lysc_node_musts(node->schema);
-	LY_ARRAY_COUNT_TYPE i;
-
-	LY_ARRAY_FOR(musts, i)
-	{
-		const char *message = musts[i].emsg ? musts[i].emsg : "refused";
-		ly_bool holds = 1;
-
-		(void)lyd_eval_xpath3(node, node->schema->module, lyxp_get_expr(musts[i].cond),
-				      LY_VALUE_SCHEMA_RESOLVED, musts[i].prefixes, NULL, &holds);
-		if (!holds && !is_told(path, message, err))
-			tell_broken_rule(node, path, message, err);
-	}
-}
-
-static bool has_child(const struct lyd_node *node, const struct lysc_node *schema)
-{
-	struct lyd_node *child = NULL;
-
-	return lyd_find_sibling_val(lyd_child(node), schema, NULL, 0, &child) == LY_SUCCESS;
-}
-
-static void check_children(const struct lyd_node *node, const char *path, struct err *err)
-{
-	const struct lysc_node *schema = NULL;
-	char fault[FAULT_SIZE];
-
-	while ((schema = lys_getnext(schema, node->schema, NULL, 0))) {
-		if (schema->nodetype != LYS_LEAF || !(schema->flags & LYS_MAND_TRUE) ||
-		    has_child(node, schema))
-			continue;
-		(void)snprintf(fault, sizeof(fault),
-			       "Mandatory node \"%s\" instance does not exist.", schema->name);
-		if (is_told(path, fault, err))
-			continue;
-		(void)snprintf(fault, sizeof(fault), "%s: \"%s\" is missing", path, schema->name);
-		add(fault, err);
-	}
-}
-
-void config_faults_add(const struct lyd_node *tree, struct err *err)
-{
-	uint32_t nothing = 0;
-	struct lyd_node *node;
-
-	if (!err || err->code == 0)
+	if (faults->n++ >= CONFIG_FAULTS_MAX)
 		return;
-	ly_temp_log_options(&nothing); /* looking is not to be logged */
-	LYD_TREE_DFS_BEGIN(tree, node)
-	{
-		char *path = lyd_path(node, LYD_PATH_STD, NULL, 0);
+	va_start(arguments, format);
+	if (vasprintf(&raw, format, arguments) < 0)
+		raw = NULL;
+	va_end(arguments);
+	if (raw && faults->file && asprintf(&text, "%s: %s", faults->file, raw) < 0)
+		text = NULL;
+	faults->file = NULL;
+	faults->faults[faults->n - 1].text = url_queries_hide(text ? text : raw ? raw : "refused");
+	free(raw);
+	free(text);
+}
 
-		if (path) {
-			check_rules(node, path, err);
-			if (node->schema->nodetype & (LYS_CONTAINER | LYS_LIST))
-				check_children(node, path, err);
-		}
-		free(path);
-		LYD_TREE_DFS_END(tree, node);
+void config_faults_left_out(struct config_faults *faults, const char *path,
+			    const struct lysc_node *schema)
+{
+	struct config_fault *last = &faults->faults[faults->n - 1];
+
+	if (faults->n > CONFIG_FAULTS_MAX)
+		return;
+	last->path = strdup(path);
+	last->schema = last->path ? schema : NULL;
+}
+
+unsigned config_faults_count_left_out(const struct config_faults *faults, const char *path)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MIN(faults->n, CONFIG_FAULTS_MAX); i++)
+		if (faults->faults[i].path && strcmp(faults->faults[i].path, path) == 0)
+			n++;
+	return n;
+}
+
+void config_faults_rename(struct config_faults *faults, const char *path, const char *shown)
+{
+	struct config_renamed *renamed;
+
+	if (faults->n_renamed == CONFIG_FAULTS_MAX)
+		return;
+	renamed = &faults->renamed[faults->n_renamed];
+	renamed->path = strdup(path);
+	renamed->shown = strdup(shown);
+	if (renamed->path && renamed->shown) {
+		faults->n_renamed++;
+		return;
 	}
-	ly_temp_log_options(NULL);
-	url_queries_hide_in(err);
+	free(renamed->path);
+	free(renamed->shown);
+}
+
+char *config_faults_path(const struct config_faults *faults, const struct lyd_node *node)
+{
+	char *path = lyd_path(node, LYD_PATH_STD, NULL, 0);
+
+	for (unsigned i = 0; path && i < faults->n_renamed; i++) {
+		const struct config_renamed *renamed = &faults->renamed[i];
+		size_t length = strlen(renamed->path);
+		char *shown = NULL;
+
+		if (strncmp(path, renamed->path, length) != 0)
+			continue;
+		if (asprintf(&shown, "%s%s", renamed->shown, path + length) < 0)
+			shown = NULL;
+		free(path);
+		return shown;
+	}
+	return path;
+}
+
+bool config_faults_full(const struct config_faults *faults)
+{
+	return faults->n >= CONFIG_FAULTS_MAX;
+}
+
+int config_faults_tell(struct config_faults *faults, struct err *err)
+{
+	unsigned n_kept = MIN(faults->n, CONFIG_FAULTS_MAX);
+	char all[ERR_TEXT_SIZE] = "";
+	size_t used = 0;
+	unsigned n;
+
+	for (n = 0; n < n_kept; n++) {
+		const char *text = faults->faults[n].text ? faults->faults[n].text : "refused";
+
+		if (n > 0 && used + strlen(text) + MORE_SIZE > sizeof(all))
+			break;
+		(void)snprintf(all + used, sizeof(all) - used, "%s%s", n > 0 ? "; " : "", text);
+		used = strlen(all);
+	}
+	faults->n_told = n;
+	if (faults->n > n)
+		(void)snprintf(all + used, sizeof(all) - used, "; and %s%u more",
+			       config_faults_full(faults) ? "at least " : "", faults->n - n);
+	return err_set(err, -EINVAL, "%s", all);
+}
+
+void config_faults_print_untold(const struct config_faults *faults, FILE *out)
+{
+	for (unsigned i = faults->n_told; i < MIN(faults->n, CONFIG_FAULTS_MAX); i++) {
+		char shown[ERR_TEXT_SIZE];
+
+		printable_copy(faults->faults[i].text ? faults->faults[i].text : "refused", shown,
+			       sizeof(shown));
+		(void)fprintf(out, "%s\n", shown);
+	}
+	if (config_faults_full(faults))
+		(void)fprintf(out, "There may be more: after so many nothing else is looked at.\n");
+}
+
+void config_faults_release(struct config_faults *faults)
+{
+	for (unsigned i = 0; i < MIN(faults->n, CONFIG_FAULTS_MAX); i++) {
+		free(faults->faults[i].text);
+		free(faults->faults[i].path);
+	}
+	for (unsigned i = 0; i < faults->n_renamed; i++) {
+		free(faults->renamed[i].path);
+		free(faults->renamed[i].shown);
+	}
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
 #include "base/log_events.h"
@@ -50,6 +51,25 @@ static int check(const struct node_program *program, const struct options *optio
 	return EX_OK;
 }
 
+/* Behind the line that a start would log there is what that has no room for. */
+static int load_and_check(const struct node_program *program, const struct options *options)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	char *untold = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&untold, &size);
+	struct err err;
+	int rc = config_load_to_check(&config, options->config, program->role, out, &err);
+
+	if (out)
+		(void)fclose(out);
+	rc = rc < 0 ? refuse(&err) : check(program, options, config);
+	if (size > 0)
+		(void)fputs(untold, stderr);
+	free(untold);
+	return rc;
+}
+
 int node_main(struct node *n, const struct node_program *program, const struct options *options)
 {
 	struct config *config;
@@ -58,17 +78,12 @@ int node_main(struct node *n, const struct node_program *program, const struct o
 
 	log_open(program->name, options->foreground || options->check);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (!options->check) {
-		rc = unlock(options->config, program->role, &n->integrity);
-		if (rc != EX_OK)
-			return rc;
-	}
+	if (options->check)
+		return load_and_check(program, options);
+	rc = unlock(options->config, program->role, &n->integrity);
+	if (rc != EX_OK)
+		return rc;
 	if (config_load(&config, options->config, program->role, &err) < 0)
 		return refuse(&err);
-	if (options->check) {
-		rc = check(program, options, config);
-		config_free(config);
-		return rc;
-	}
 	return node_run(n, program, options->config, config);
 }

@@ -111,7 +111,7 @@ def test_routers_and_nodes(conductor):
     ("request onboarding file /no/such/file", "/no/such/file: No such file"),
     (f"{UPDATE} nonsense 5", "unknown name 'nonsense', expected one of: access-mode, "),
     (f"{UPDATE} download attempts many", "software-update/download/attempts: found 'many'"),
-    (f"{UPDATE} source mirror url http://x/", 'Mandatory node "kind"'),
+    (f"{UPDATE} source mirror url http://x/", '"kind" is missing'),
     (f"{ROUTER} system high-availability peer-node n1", "peer-node and peer-url come together"),
     ("delete authority router router1 system software-update access-mode", "it is not set"),
 ])

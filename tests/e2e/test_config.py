@@ -31,7 +31,7 @@ REFUSED = {
     "attempts is text": ({"software-update": {"download": {"attempts": "x"}}},
                          "download/attempts", '"x"', "must be 0..65535"),
     "timeout is a fraction": ({"software-update": {"download": {"timeout": 1800.5}}},
-                              "", "", "expected a whole number"),
+                              "download/timeout", "1800.5", "must be 1800..604800 seconds"),
     "bandwidth above 32 bits must be quoted": (
         {"software-update": {"max-bandwidth": 4294967296}}, "max-bandwidth", "4294967296",
         "quoted"),
@@ -68,10 +68,10 @@ REFUSED = {
                          "source[name='a']/mirror", "", "is the url already"),
     "one mirror twice": (
         {"software-update": {"source": [{**SOURCE, "mirror": 2 * ["http://b/?s"]}]}},
-        "source[name='a']/mirror", "?...", "Duplicate"),
+        "source[name='a']/mirror", "?...", "stands twice"),
     "eight mirrors": (
         {"software-update": {"source": [{**SOURCE, "mirror": [f"http://{i}/" for i in range(8)]}]}},
-        "mirror", "", "Too many"),
+        "mirror", "", "may stand 7 times, and stands 8 times"),
     "61 URLs": (
         {"software-update": {"source": [{**SOURCE, "name": f"s{i}"} for i in range(54)] +
                              [{**SOURCE, "mirror": [f"http://{i}/" for i in range(6)]}]}},
@@ -79,11 +79,11 @@ REFUSED = {
     "url with credentials": ({"software-update": {"source": [{**SOURCE, "url": "http://a:b@c/"}]}},
                              "source[name='a']/url", 'is "http://...":', "without credentials"),
     "no url": ({"software-update": {"source": [{"name": "a", "kind": "artifactory"}]}},
-               "source/url", "", "Mandatory"),
+               "source[name='a']", "", '"url" is missing'),
     "kind": ({"software-update": {"source": [{**SOURCE, "kind": "ha-peer"}]}},
              "source[name='a']/kind", '"ha-peer"', "conductor, artifactory, mist-proxy"),
     "two of one name": ({"software-update": {"source": [SOURCE, SOURCE]}}, "source[name='a']", "",
-                        "Duplicate"),
+                        "stands twice"),
     "username alone": ({"software-update": {"source": [{**SOURCE, "username": "u"}]}},
                        "username", '"u"', "needs a password-file"),
     "proxy-username without a proxy": (
@@ -179,6 +179,104 @@ def test_all_that_does_not_fit_together_is_told(tmp_path):
                   "source[name='d']/mirror"):
         assert result.stderr.count(words) == 1, (words, result.stderr)
     assert "hidden" not in result.stderr and result.stderr.count("steward.json") == 1
+
+
+# The document of one row, what must be said of it, and nothing else.
+TOGETHER = {
+    "values, and rules between others": (
+        {"state-directory": 5, "software-update": {"download": {"attempts": "x"}, "source": [
+            {**SOURCE, "username": "u"}, {**SOURCE, "name": "b", "client-key": "/k"}]}},
+        ["state-directory is 5", 'attempts is "x"', "[name='a']/username is \"u\": needs a password-file",
+         "[name='b']/client-key is \"/k\": needs a client-certificate"]),
+    "a value that is refused is there, for the rules": (
+        {"software-update": {"source": [
+            {**SOURCE, "url": "ftp://x", "username": "u", "password-file": "p"}]}},
+        ['url is "ftp://x"', 'password-file is "p"']),
+    "and is not there for those of another entry": (
+        {"software-update": {"source": [{**SOURCE, "username": "u", "password-file": "p"},
+                                        {**SOURCE, "name": "b", "username": "u"}]}},
+        ['password-file is "p"', "[name='b']/username is \"u\": needs"]),
+    "an unknown member, and what is missing": (
+        {"donwload": {}, "software-update": {"source": [{"name": "a", "url": "http://x/", "ulr": 1}]}},
+        ['"donwload" not found', '"ulr" not found', "source[name='a']: \"kind\" is missing"]),
+    "entries without a key, or with a wrong one": (
+        {"software-update": {"source": [{"kind": "any", "url": "http://x/", "username": "u"},
+                                        {**SOURCE, "name": "b b", "url": "ftp://x"}],
+                             "repository": {"listen": [{"address": "x", "port": 0}, {"port": 80}]}}},
+        ["source[1]: \"name\" is missing", 'source[1]/kind is "any"', "source[1]/username is \"u\": needs",
+         'source[2]/name is "b b"', 'source[2]/url is "ftp://x"', 'listen[1]/address is "x"',
+         "listen[1]/port is 0", "listen[2]: \"address\" is missing"]),
+    "what stands twice": (
+        {"node": 1, "software-update": {"source": [
+            SOURCE, SOURCE, SOURCE, {**SOURCE, "name": "b", "mirror": 2 * ["http://m/"] + ["ftp://x"]}]}},
+        ["/node is 1", "source[name='a']: stands twice", "mirror[.='http://m/']: stands twice",
+         'mirror is "ftp://x"']),
+    "too many, one of them refused": (
+        {"software-update": {"source": [
+            {**SOURCE, "mirror": ["ftp://x"] + [f"http://{i}/" for i in range(7)]}]}},
+        ['mirror is "ftp://x"', "mirror: may stand 7 times, and stands 8 times"]),
+    "a mirror that is refused does not excuse another": (
+        {"software-update": {"source": [{**SOURCE, "mirror": ["ftp://x", SOURCE["url"]]}]}},
+        ['mirror is "ftp://x"', "is the url already"]),
+    "a fraction": (
+        {"software-update": {"download": {"timeout": 1800.5, "window": 1}},
+         "high-availability": {"peer-node": "n1"}},
+        ["timeout is 1800.5: must be 1800..604800", "window is 1: ", "peer-node and peer-url"]),
+    "objects, arrays and values in each other's place": (
+        {"control": [], "software-update": {"source": {}, "trusted-key": "/k", "download": None},
+         "high-availability": {"peer-node": {}, "peer-url": "http://x/"}, "node": ["n"]},
+        ["control is []", "source is {}", 'trusted-key is "/k"', "download is null", "peer-node is {}",
+         'node is ["n"]']),
+    "a default in the place of what is refused": (
+        {"configuration-integrity": {"nv-index": "x", "pcr": [7, 99], "policy-key": "/k",
+                                     "policy-nv-index": "0x01800128"}},
+        ['nv-index is "x"', "pcr is 99"]),
+}
+
+
+@pytest.mark.parametrize("row", TOGETHER)
+def test_all_is_told_at_once(row, tmp_path):
+    """Values, members, keys, and rules between leaves as far as they can be judged."""
+    config, faults = TOGETHER[row]
+    result = check(tmp_path, config)
+    assert result.returncode == 78
+    told = result.stderr.split("steward.json: ")[1].strip().split("; ")
+    assert len(told) == len(faults), told
+    for fault in faults:
+        assert sum(fault in one for one in told) == 1, (fault, told)
+
+
+def test_a_name_that_stands_twice_hides_nothing(tmp_path):
+    result = check(tmp_path, '{"steward:router":{"name":"r","name":"s","node":5,'
+                             '"high-availability":{"peer-node":"n1"}}}')
+    assert result.returncode == 78
+    for fault in ('"name" stands twice', "/node is 5", "peer-node and peer-url"):
+        assert result.stderr.count(fault) == 1
+
+
+def test_more_faults_than_one_line_has_room_for(tmp_path):
+    """A line of the journal names the first ones and counts the others; --check has them all."""
+    sources = [{**SOURCE, "name": f"s{i}", "url": "ftp://x", "client-key": "/k"} for i in range(20)]
+    result = check(tmp_path, {"software-update": {"source": sources}})
+    first, *others = result.stderr.splitlines()
+    assert result.returncode == 78 and f"; and {len(others)} more" in first
+    for i in range(20):
+        for leaf in ("url", "client-key"):
+            assert result.stderr.count(f"source[name='s{i}']/{leaf} is") == 1
+
+
+def test_faults_of_both_files_are_told(tmp_path):
+    """router.json is merged over steward.json also where one of them has faults."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    router = secrets / "router.json"
+    router.write_text(json.dumps({"steward:router": {
+        "node": 5, "high-availability": {"peer-url": "http://x/"}}}))
+    config = {"secure-conductor-onboarding": {"secrets-directory": str(secrets)},
+              "software-update": {"download": {"window": 1}}, "high-availability": {"peer-node": "n1"}}
+    told = check(tmp_path, config).stderr
+    assert "window is 1: " in told and f"; {router}: /steward:router/node is 5: " in told
+    assert "come together" not in told
 
 
 @pytest.mark.parametrize("path", NUMBERS)
