@@ -7,7 +7,7 @@ import re
 
 from steward import ROOT
 
-FOLDERS = ("src", "tests", "docs", "packaging", "script", "cmake", "findings")
+FOLDERS = ("src", "tests", "docs", "packaging", "script", "cmake", "debian", "findings")
 LIBRARIES = r"base|http|config|tpm|download|onboarding|integrity|conductor|node|conductord|stewardd|stewardctl|integrity-handler"
 PROSE = (".md", ".1", ".5", ".8", ".yang", ".catalog", ".txt", ".cmake", ".in", ".conf", ".socket",
          ".sysusers", ".tmpfiles")
