@@ -1,8 +1,10 @@
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -14,7 +16,9 @@ from steward import Daemon  # noqa: E402
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: not part of script/test --quick")
+    config.addinivalue_line("markers", "slow: not part of script/test --quick; runs once, with the "
+                            "address sanitizer, unless it is release_only")
+    config.addinivalue_line("markers", "one_thread: not run with the thread sanitizer")
     config.addinivalue_line("markers", "release_only: measures, builds by itself, or is long and "
                             "shows a sanitizer nothing that a shorter test does not")
 
@@ -144,6 +148,14 @@ def other_machine(tmp_path_factory):
 def world(worlds, machine):
     """Enabled, files written, and booted up to where the handler starts."""
     return worlds(machine)
+
+
+@pytest.fixture
+def copies_directory():
+    """Of power_cuts.py, in memory: dozens of disks."""
+    path = tempfile.mkdtemp(prefix="copies", dir="/dev/shm")
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -5,7 +5,11 @@ import glob
 import os
 import re
 
+import pytest
+
 from steward import ROOT
+
+pytestmark = pytest.mark.release_only
 
 FOLDERS = ("src", "tests", "docs", "packaging", "script", "cmake", "debian", "findings")
 LIBRARIES = r"base|http|config|tpm|download|onboarding|integrity|conductor|node|conductord|stewardd|stewardctl|integrity-handler"

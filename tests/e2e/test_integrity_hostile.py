@@ -200,10 +200,10 @@ ENABLE_LIES = SHAPES + [with_code(code) for code in (0x101, 0x18b, 0x902, 0x921,
 @pytest.mark.slow
 @pytest.mark.parametrize("i", range(len(ENABLE_LIES)))
 def test_enable_with_a_lie(fresh, liars, i):
-    """Each command meets each third lie, and each lie each third command."""
+    """Each command meets each sixth lie, and each lie each sixth command."""
     liar = liars(fresh)
     lie = ENABLE_LIES[i]
-    step = 3 if SLOW == 1 else 12
+    step = 6
     n = 1 + i % step
     while True:
         liar.tell(n, lie)

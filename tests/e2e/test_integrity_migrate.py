@@ -1,14 +1,11 @@
 """`enable migrate`: a directory that is full is moved in, whole, whenever the power fails."""
 
 import os
-import shutil
-import signal
-import subprocess
 
 import pytest
 
-from integrity_world import DISK, HANDLER, MORE, SECRETS
-from stepper import Stepper
+from integrity_world import DISK, MORE, RECORD, SECRETS
+from power_cuts import Operation, at_every_step, copies_of
 
 BOTH = {SECRETS, MORE}
 FILES = {"file": b"secret\n", "deep/er/file": b"x" * 70000, "empty": b"", "name with\nnewline": b"y"}
@@ -140,50 +137,30 @@ def test_what_a_thief_put_beside_is_not_taken_in(machine, worlds, when):
     assert not world.exists(SECRETS + "/router.json")
 
 
-def run_to(world, end):
-    """Killed before step end, of which there are so many; all is written."""
-    with open(os.path.join(world.directory, "stepped"), "w+b") as log:
-        stepper = Stepper(world.inside(HANDLER, "--config", world.config_path, "--foreground",
-                                       "--request", "migrate"),
-                          [DISK], lambda n, _: n == end, b"", log.fileno())
-        return stepper.run(), stepper.steps
+MIGRATE = Operation(
+    ["--request", "migrate"], "", f"rename {SECRETS}.migrating", f"fsync {DISK}",
+    f"mkdir {SECRETS}.new", f"rename {SECRETS}", "TPM2_NV_WriteLock", f"rename {RECORD}",
+    f"create {SECRETS}/.steward-migrating", f"syncfs {SECRETS}", f"rename {SECRETS}.migrated",
+    f"fsync {DISK}", f"rename {SECRETS}/contents.mac", f"unlink {SECRETS}.migrated/file",
+    f"rmdir {SECRETS}.migrated", f"unlink {SECRETS}/.steward-migrating")
 
 
 @pytest.mark.slow
 @pytest.mark.release_only
-@pytest.mark.parametrize("part", range(4))
-def test_power_fails_at_every_step(worlds, part):
+@at_every_step
+def test_power_fails_at_every_step(worlds, copies_directory, written, part):
     """The boot after it has each file once, in the clear or moved in; and then it goes on."""
     world = worlds()
     world.write_config(directory=[SECRETS])
     fill(world, SECRETS)
     world.run("sync", "--file-system", DISK)
-    world.unmount()
-    world.tpm.stop()
-    start = os.path.join(world.directory, "start")
-    shutil.copyfile(world.image, start)
-    shutil.copytree(world.tpm.state, start + ".tpm", ignore=shutil.ignore_patterns(".lock"))
-    end, status = part + 1, -signal.SIGKILL
-    while status == -signal.SIGKILL:
-        subprocess.run(["cp", "--sparse=always", start, world.image], check=True)
-        world.tpm.put_state(start + ".tpm")
-        world.tpm.start()
-        world.mount()
-        status, steps = run_to(world, end)
-        world.unmount()
-        world.tpm.stop()
-        world.tpm.start()
-        world.mount()
-        found = f"killed before {steps[-1]}, the {end}th"
+    for copy in copies_of(world, copies_directory, part, written, MIGRATE):
+        copy.insert(world)
         outcome = world.handler()
-        assert outcome.code == 0, f"{found}: {outcome}"
+        assert outcome.code == 0, f"{copy}: {outcome}"
         if not world.exists(SECRETS + "/file") or not world.policy(SECRETS):
             assert world.exists(SECRETS + "/file") or world.exists(SECRETS + ".migrating/file"), \
-                found
+                copy
             outcome = migrate(world)
-            assert outcome.code == 0, f"{found}: {outcome}"
+            assert outcome.code == 0, f"{copy}: {outcome}"
         is_moved_in(world, SECRETS)
-        world.unmount()
-        world.tpm.stop()
-        end += 4
-    assert end > 40, "that were all its steps"

@@ -1,98 +1,26 @@
-"""Power fails at every step of enablement, reseal and zeroize; the next boot makes it whole.
-
-A stepper stops the handler, and the fscrypt it runs, before each call that changes something.
-There the loop device's backing file and the TPM's state are copied: what a power cut would leave.
-What was written and not synced is in the first kind of copy ("lost") not yet in the backing file;
-for the second ("written") it is synced before, as the kernel may do at any moment: then the disk
-is as new as the TPM. Copies that are alike need one boot only.
-
-And the handler is killed at each step that changed something, and started again at once.
+"""Power fails at every step of enablement, reseal and zeroize (power_cuts.py); the next boot makes
+it whole. And the handler is killed at each step that changed something, and started again at once.
 """
 
 import base64
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 
-from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
+from integrity_world import (DISK, KEY_HANDLE, MORE, NV_INDEX, RECORD, SECRETS, SRK_HANDLE,
                              TEXT, Machine, World)
 from policies import Operator, configure, counter, measure, place
-from stepper import Stepper
+from power_cuts import PARTS, Copy, Operation, at_every_step, copies_of, step_through
 
 pytestmark = [pytest.mark.slow, pytest.mark.release_only]
 
 KEYS = {KEY_HANDLE, KEY_HANDLE + 1}
-PARTS = 4  # that run at once
-
-
-class Copy:
-    """Of disk and TPM, before steps that changed neither."""
-
-    def __init__(self, disk, tpm, n=0, step="the first"):
-        self.disk, self.tpm, self.n, self.steps = disk, tpm, n, [f"{n} {step}"]
-
-    def __str__(self):
-        return f"cut before {', '.join(self.steps)}"
-
-    def insert(self, world):
-        """It is all that is left, and the power comes back."""
-        world.unmount()
-        world.tpm.stop()
-        shutil.copyfile(self.disk, world.image)
-        world.tpm.put_state(self.tpm)
-        world.mount()
-        world.tpm.start()
-
-
-class Camera:
-    """Copies disk and TPM before each step of a run."""
-
-    def __init__(self, world, directory, written):
-        self.world, self.directory, self.written = world, directory, written
-        self.copies = {}
-
-    def take(self, n, step):
-        if self.written:
-            self.world.run("sync", "--file-system", DISK)
-        name = os.path.join(self.directory, str(n))
-        # What is in the page cache of the mounted filesystem is not in its backing file.
-        subprocess.run(["cp", "--sparse=always", self.world.image, name + ".disk"], check=True)
-        shutil.copytree(self.world.tpm.state, name + ".tpm",
-                        ignore=shutil.ignore_patterns(".lock"))
-        known = digest(name + ".disk") + digest(os.path.join(name + ".tpm", "tpm2-00.permall"))
-        if known in self.copies:
-            self.copies[known].steps.append(f"{n} {step}")
-            os.unlink(name + ".disk")
-            shutil.rmtree(name + ".tpm")
-        else:
-            self.copies[known] = Copy(name + ".disk", name + ".tpm", n, step)
-
-    def run(self, operation):
-        """To its end: the steps that it had. The last copy is the one after it."""
-        status, steps, log = step_through(self.world, operation, self.take)
-        assert status == 0, f"{log}\n{steps}"
-        self.take(len(steps) + 1, "the end")
-        return steps
-
-
-class Operation:
-    def __init__(self, words, typed, *steps):
-        """steps: some that it has, by what they begin with, in their order."""
-        self.words, self.typed, self.steps = words, typed, steps
-
-    def assert_order(self, steps):
-        left = iter(steps)
-        for name in self.steps:
-            assert any(step.startswith(name) for step in left), f"no {name} in its place: {steps}"
-
 
 NEW = os.path.join(os.path.dirname(RECORD), "record.json.new")
 CONTENTS = SECRETS + "/contents.mac"
@@ -122,34 +50,6 @@ RECOVER = ["add-key", "add-key", "TPM2_Create", "TPM2_RSA_Decrypt", f"rename {NE
            f"rename {RECORD}"]
 
 
-def step_through(world, operation, at_step):
-    """Exit status, steps, and what it said; at_step() that returns True kills it."""
-    with open(os.path.join(world.directory, "stepped"), "w+b") as log:
-        stepper = Stepper(world.inside(HANDLER, "--config", world.config_path, "--foreground",
-                                       *operation.words),
-                          [DISK], at_step, operation.typed.encode(), log.fileno())
-        status = stepper.run()
-        log.seek(0)
-        said = log.read().decode()
-    for name in ("console", "terminal"):
-        world.take(name)
-    world.entries()
-    return status, stepper.steps, said
-
-
-def copies_of(world, directory, part, written, operation):
-    """Every PARTS-th copy of one run."""
-    camera = Camera(world, directory, written)
-    steps = camera.run(operation)
-    operation.assert_order(steps)
-    return list(camera.copies.values())[part::PARTS]
-
-
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
     """A new disk, and a TPM whose maker left its endorsement key in it."""
@@ -161,14 +61,6 @@ def fresh(tmp_path_factory):
         return Copy(shutil.copy(world.image, directory),
                     shutil.copytree(world.tpm.state, directory / "tpm",
                                     ignore=shutil.ignore_patterns(".lock")))
-
-
-@pytest.fixture
-def directory():
-    """In memory: dozens of disks."""
-    path = tempfile.mkdtemp(prefix="copies", dir="/dev/shm")
-    yield path
-    shutil.rmtree(path)
 
 
 def policies(world):
@@ -209,11 +101,6 @@ def survives(world, found):
     assert outcome.code == 0 and has_data(world), f"{found}: {outcome}"
 
 
-at_every_step = pytest.mark.parametrize("written, part", [
-    pytest.param(written, part, id=f"{'written' if written else 'lost'}-{part}")
-    for written in (False, True) for part in range(PARTS)])
-
-
 def unlock(machine, world):
     Copy(machine.disk, machine.tpm).insert(world)
     outcome = world.handler()
@@ -221,9 +108,9 @@ def unlock(machine, world):
 
 
 @at_every_step
-def test_enablement(fresh, world, directory, written, part):
+def test_enablement(fresh, world, copies_directory, written, part):
     fresh.insert(world)
-    for copy in copies_of(world, directory, part, written, ENABLE):
+    for copy in copies_of(world, copies_directory, part, written, ENABLE):
         copy.insert(world)
         pinned, before = world.tpm.nv(NV_INDEX)[1], policies(world)
         outcome = world.handler()
@@ -235,9 +122,9 @@ def test_enablement(fresh, world, directory, written, part):
 
 
 @at_every_step
-def test_reseal(machine, world, directory, written, part):
+def test_reseal(machine, world, copies_directory, written, part):
     unlock(machine, world)
-    for copy in copies_of(world, directory, part, written, RESEAL):
+    for copy in copies_of(world, copies_directory, part, written, RESEAL):
         copy.insert(world)
         outcome = world.handler()
         assert outcome.code == 0 and has_data(world), f"{copy}: {outcome}"
@@ -271,9 +158,9 @@ def finish_zeroize(world, found):
 
 
 @at_every_step
-def test_zeroize(machine, world, directory, written, part):
+def test_zeroize(machine, world, copies_directory, written, part):
     unlock(machine, world)
-    for copy in copies_of(world, directory, part, written, ZEROIZE):
+    for copy in copies_of(world, copies_directory, part, written, ZEROIZE):
         copy.insert(world)
         boot_destroys_nothing(world, copy)
         finish_zeroize(world, copy)
@@ -284,7 +171,7 @@ def test_zeroize(machine, world, directory, written, part):
 
 
 @at_every_step
-def test_boot_that_ends_policies(fresh, world, directory, written, part, tmp_path):
+def test_boot_that_ends_policies(fresh, world, copies_directory, written, part, tmp_path):
     """The counter goes on, the folder is swept, and the next boot opens, by the newer policy."""
     operator = Operator(tmp_path)
     configure(world, operator)
@@ -300,7 +187,7 @@ def test_boot_that_ends_policies(fresh, world, directory, written, part, tmp_pat
                          str(file)).code == 0
     place(world, "3", operator.sign(2, "generation", "3", "ends-older"))
     measure(world, 2)
-    for copy in copies_of(world, directory, part, written, ENDING):
+    for copy in copies_of(world, copies_directory, part, written, ENDING):
         copy.insert(world)
         measure(world, 2)
         outcome = world.handler()
@@ -311,10 +198,10 @@ def test_boot_that_ends_policies(fresh, world, directory, written, part, tmp_pat
 
 
 @at_every_step
-def test_recovery(fresh, world, directory, written, part, tmp_path):
+def test_recovery(fresh, world, copies_directory, written, part, tmp_path):
     """On another TPM. What was there says until the end what it said; again, and it is whole."""
     keeper = Operator(tmp_path)
-    kept = Machine(directory, **{"recovery-key": keeper.public})
+    kept = Machine(copies_directory, **{"recovery-key": keeper.public})
     world.write_config(**kept.integrity)
     start = Copy(kept.disk, fresh.tpm)
     start.insert(world)
@@ -323,7 +210,7 @@ def test_recovery(fresh, world, directory, written, part, tmp_path):
          "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:sha256"],
         input=base64.b64decode(json.loads(world.read(RECOVERY))["wrapped-fek"]),
         capture_output=True, check=True).stdout.hex()
-    for copy in copies_of(world, directory, part, written,
+    for copy in copies_of(world, copies_directory, part, written,
                           Operation(["--request", "recover"], key + "\n", *RECOVER)):
         copy.insert(world)
         boot = world.handler()
@@ -339,10 +226,10 @@ def test_recovery(fresh, world, directory, written, part, tmp_path):
 at_every_change = pytest.mark.parametrize("part", range(PARTS))
 
 
-def killed_at_each_change(world, start, directory, part, operation):
+def killed_at_each_change(world, start, copies_directory, part, operation):
     """The handler alone is killed: what is written stays written, and keys stay in the kernel."""
     start()
-    for copy in copies_of(world, directory, part, True, operation):
+    for copy in copies_of(world, copies_directory, part, True, operation):
         start()
         status, steps, log = step_through(world, operation, lambda n, _, end=copy.n: n == end)
         killed = status == -signal.SIGKILL and len(steps) == copy.n
@@ -353,8 +240,8 @@ def killed_at_each_change(world, start, directory, part, operation):
 
 
 @at_every_change
-def test_killed_while_enabling(fresh, world, directory, part):
-    for found in killed_at_each_change(world, lambda: fresh.insert(world), directory, part,
+def test_killed_while_enabling(fresh, world, copies_directory, part):
+    for found in killed_at_each_change(world, lambda: fresh.insert(world), copies_directory, part,
                                        ENABLE):
         outcome = world.handler()
         assert outcome.code == 0, f"{found}: {outcome}"
@@ -363,9 +250,9 @@ def test_killed_while_enabling(fresh, world, directory, part):
 
 
 @at_every_change
-def test_killed_while_resealing(machine, world, directory, part):
-    for found in killed_at_each_change(world, lambda: unlock(machine, world), directory, part,
-                                       RESEAL):
+def test_killed_while_resealing(machine, world, copies_directory, part):
+    for found in killed_at_each_change(world, lambda: unlock(machine, world), copies_directory,
+                                       part, RESEAL):
         assert world.handler().code == 0 and has_data(world), found
         is_whole(world, found, but=[CONTENTS + ".new"])
         outcome = world.request("reseal")
@@ -375,7 +262,7 @@ def test_killed_while_resealing(machine, world, directory, part):
 
 
 @at_every_change
-def test_killed_while_zeroizing(machine, world, directory, part):
-    for found in killed_at_each_change(world, lambda: unlock(machine, world), directory, part,
-                                       ZEROIZE):
+def test_killed_while_zeroizing(machine, world, copies_directory, part):
+    for found in killed_at_each_change(world, lambda: unlock(machine, world), copies_directory,
+                                       part, ZEROIZE):
         finish_zeroize(world, found)

@@ -3,7 +3,11 @@
 import os
 import re
 
+import pytest
+
 from steward import ROOT
+
+pytestmark = pytest.mark.release_only
 
 PATH = os.path.join(ROOT, "docs", "threats.md")
 PLACES = {"e2e": r"^(?:async )?def ({name})\(", "vm": r"^(?:async )?def ({name})\(",

@@ -9,6 +9,8 @@ import pytest
 from integrity_world import MORE, SECRETS
 from steward import STEWARDD
 
+pytestmark = pytest.mark.release_only
+
 PACKAGING = os.path.join(os.path.dirname(os.path.dirname(STEWARDD)), "packaging")
 MOST = {"integrity-handler": 3.5, "stewardd": 2.0, "conductord": 2.0, "steward-tunnels": 2.0}
 

@@ -11,6 +11,8 @@ import pytest
 
 from steward import BUILD, ROOT
 
+pytestmark = pytest.mark.release_only
+
 SRC = os.path.join(ROOT, "src")
 # The table of ARCHITECTURE.md: what each room may include, beside itself and what these may.
 ROOMS = {
