@@ -5,7 +5,7 @@
 
 #include "base/macros.h"
 
-/* What a transfer is offered in one go, about: libcurl's buffer. */
+/* About as many bytes as libcurl offers a transfer at once: the size of its buffer. */
 #define OFFER_SIZE (64u << 10)
 
 static uint64_t now_ms(const struct receive_buffers *in)
@@ -93,8 +93,8 @@ void receive_buffers_close(struct receive_buffers *in, void (*closed)(void *owne
 
 static void wait_for_refill(struct receive_buffers *in);
 
-/* As many as there is budget for have their turn, first come, first served: else those whose
- * bytes happen to be offered first would take it all. */
+/* Lets as many transfers receive as the budget allows, those first that have waited longest.
+ * Otherwise the transfers whose bytes happen to be offered first would take all of it. */
 static void on_refill(uv_timer_t *timer)
 {
 	struct receive_buffers *in = container_of(timer, struct receive_buffers, refill);
@@ -160,7 +160,7 @@ static struct block *free_or_new_block(struct receive_buffers *in)
 		in->free = block->next;
 		return block;
 	}
-	/* Not from the heap: what is given back there stays with the process. */
+	/* mmap() and not malloc(): memory that is freed to the heap may stay with the process. */
 	block = mmap(NULL, sizeof(*block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		     0);
 	if (block == MAP_FAILED)
@@ -201,7 +201,7 @@ void receive_buffers_hold(struct receive_buffers *in, uint64_t bytes)
 	in->held += bytes;
 }
 
-/* Whoever finds no room after all joins a new line behind those who are told here. */
+/* Wakes all who wait for a block. Those that find no room after all wait in a new line. */
 void receive_buffers_let_go(struct receive_buffers *in, uint64_t bytes)
 {
 	struct receive_buffers_line line = in->for_block;

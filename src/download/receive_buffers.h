@@ -18,8 +18,9 @@
 #include <uv.h>
 
 #include "download/engine/limiter.h"
+#include "download/image/image_file.h"
 
-#define BLOCK_SIZE (256u << 10)
+#define BLOCK_SIZE IMAGE_WRITE_MAX
 #define BLOCKS_MAX 28
 
 struct block {

@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "download/block_job.h"
 
 #define STALL_BYTES_PER_S 1024
-#define SILENT_S          3u /* without a byte, before anybody wonders */
+#define SILENT_S          3u /* without a byte, until the engine is told */
 
 static void write_next(struct transfer *t);
 
@@ -47,16 +46,16 @@ static void end_if_done(struct transfer *t)
 {
 	struct transfer_end end;
 
-	if (t->request || t->job.block || t->queue)
+	if (t->request || t->writing || t->queue)
 		return;
 	receive_buffers_leave(t->target->buffers, &t->waiter);
-	EVP_MD_CTX_free(t->job.digest);
+	EVP_MD_CTX_free(t->pieces.digest);
 	t->end.duration_ms = uv_now(t->target->loop) - t->started_ms;
 	end = t->end;
 	t->target->callbacks->ended(t, &end);
 }
 
-/* Nothing more is wanted of the reply, and nothing more is believed of what came. */
+/* Ends the request, and drops the bytes that were not written yet. */
 static void give_up(struct transfer *t)
 {
 	drop_blocks(t);
@@ -74,26 +73,26 @@ static void fail_locally(struct transfer *t, int code, const char *reason)
 
 static void take_bad_piece(struct transfer *t)
 {
-	uint64_t first = manifest_piece_first(t->target->manifest, t->job.bad_piece);
+	uint64_t first = manifest_piece_first(t->target->manifest, t->pieces.wrong);
 
 	t->end.held_end = MAX(first, t->asked.range.first);
-	t->end.piece = t->job.bad_piece;
-	say(t, REQUEST_BAD_PIECE, t->job.err.text);
+	t->end.piece = t->pieces.wrong;
+	say(t, REQUEST_BAD_PIECE, t->pieces.err.text);
 	give_up(t);
 }
 
 static void on_block_written(struct work *work)
 {
-	struct transfer *t = container_of(work, struct transfer, job.work);
-	struct block *block = t->job.block;
+	struct transfer *t = container_of(work, struct transfer, work);
+	struct block *block = t->writing;
 
-	t->job.block = NULL;
-	for (unsigned i = 0; i < t->job.n_pieces; i++)
-		t->target->callbacks->verified(t, t->job.pieces[i]);
-	if (t->job.mismatch)
+	t->writing = NULL;
+	for (unsigned i = 0; i < t->pieces.n_right; i++)
+		t->target->callbacks->verified(t, t->pieces.right[i]);
+	if (t->pieces.mismatch)
 		take_bad_piece(t);
-	else if (t->job.err.code < 0)
-		fail_locally(t, t->job.err.code, t->job.err.text);
+	else if (t->pieces.err.code < 0)
+		fail_locally(t, t->pieces.err.code, t->pieces.err.text);
 	else
 		t->end.held_end = block->offset + block->size;
 	receive_buffers_give_block(t->target->buffers, block);
@@ -103,21 +102,23 @@ static void on_block_written(struct work *work)
 
 static void write_block(struct work *work)
 {
-	struct transfer *t = container_of(work, struct transfer, job.work);
+	struct transfer *t = container_of(work, struct transfer, work);
 
-	block_job_run(&t->job, t->target->manifest, t->target->file);
+	image_file_write(t->target->file, t->target->manifest, t->writing->offset,
+			 span_of(t->writing->bytes, t->writing->size), &t->pieces);
 }
 
 static void write_next(struct transfer *t)
 {
-	if (t->job.block || !t->queue)
+	if (t->writing || !t->queue)
 		return;
-	t->job.block = t->queue;
-	t->queue = t->job.block->next;
-	work_submit(t->target->loop, &t->job.work, write_block, on_block_written);
+	t->writing = t->queue;
+	t->queue = t->writing->next;
+	work_submit(t->target->loop, &t->work, write_block, on_block_written);
 }
 
-/* How many bytes from position on are held already, or may be taken at once. */
+/* How many bytes from position on can be treated alike: skipped, because we hold them already
+ * (*ret_held), or taken. */
 static uint64_t run_at(const struct transfer *t, uint64_t position, bool *ret_held)
 {
 	uint32_t piece_size = t->target->manifest->piece_size;
@@ -169,7 +170,7 @@ static size_t take_bytes(struct transfer *t, struct span bytes)
 	return taken;
 }
 
-/* Bytes that were not offered before. */
+/* Takes bytes that libcurl has not offered before. */
 static int take_new(struct transfer *t, struct span bytes, size_t *ret_taken)
 {
 	struct receive_buffers *buffers = t->target->buffers;
@@ -222,7 +223,7 @@ static void on_ready(struct receive_buffers_waiter *waiter)
 		http_request_resume(t->request);
 }
 
-/* A server may bring less than was asked for: then that is its reply. */
+/* A server may send only a part of the range. Then the transfer expects no more than that part. */
 static void take_part(struct transfer *t, const struct http_head *head)
 {
 	if (t->asked.whole || head->range_state != RANGE_VALID ||
@@ -290,7 +291,7 @@ static void judge_result(struct transfer *t, const struct http_result *result)
 	enum request_outcome outcome;
 
 	if (result->outcome == HTTP_ABORTED || result->outcome == HTTP_CANCELLED)
-		return; /* who ended it has said why */
+		return; /* whoever ended the request has set the outcome */
 	outcome = range_reply_ended(result, body_of(t), reason);
 	say(t, outcome, reason);
 }
@@ -355,7 +356,7 @@ static void do_nothing(struct work *work)
 
 static void on_not_started(struct work *work)
 {
-	struct transfer *t = container_of(work, struct transfer, job.work);
+	struct transfer *t = container_of(work, struct transfer, work);
 
 	fail_locally(t, -ENOMEM, "out of memory");
 	end_if_done(t);
@@ -383,5 +384,5 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 	t->started_ms = uv_now(target->loop);
 	t->waiter.ready = on_ready;
 	if (http_client_get(target->client, &get, &t->request) < 0)
-		work_submit(target->loop, &t->job.work, do_nothing, on_not_started);
+		work_submit(target->loop, &t->work, do_nothing, on_not_started);
 }

@@ -17,7 +17,6 @@
 #include <uv.h>
 
 #include "base/work.h"
-#include "download/block_job.h"
 #include "download/engine/picker.h"
 #include "download/engine/source.h"
 #include "download/image/image_file.h"
@@ -93,7 +92,8 @@ struct transfer {
 	struct block *queue; /* full, oldest first */
 	struct receive_buffers_waiter waiter;
 	struct work work;
-	struct block_job job;
+	struct block *writing; /* the block that the thread pool has; NULL = none */
+	struct image_pieces pieces;
 };
 
 void transfer_start(struct transfer *t, const struct transfer_target *target,

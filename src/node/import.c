@@ -12,14 +12,14 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/work.h"
-#include "download/block_job.h"
 #include "download/image/trusted_keys.h"
+#include "download/receive_buffers.h"
 #include "node/node.h"
 
-/* Manifests whose file has not come yet; the oldest goes when one more comes. */
+/* How many manifests may wait for their file; one more replaces the oldest. */
 #define PENDING_MAX 4
 
-/* A block is written before it might not have room for what libmicrohttpd brings next. */
+/* A block is written as soon as it might lack room for the bytes that libmicrohttpd brings next. */
 #define BLOCK_FULL (BLOCK_SIZE - HTTP_BODY_MAX)
 
 struct pending {
@@ -39,7 +39,8 @@ struct import {
 	char directory[PATH_MAX];
 	struct image_file file;
 	bool file_is_open;
-	struct block_job job;
+	struct work work;
+	struct image_pieces pieces;
 	struct block block;
 	uint64_t received;
 	bool writing;
@@ -166,7 +167,7 @@ static void import_free(struct import *import)
 	if (import->file_is_open)
 		image_file_remove(&import->file);
 	(void)rmdir(import->directory);
-	EVP_MD_CTX_free(import->job.digest);
+	EVP_MD_CTX_free(import->pieces.digest);
 	claim_give_back(&n->claims, &import->claim);
 	pending_release(&import->pending);
 	free(import);
@@ -246,15 +247,15 @@ static void refuse_import(struct import *import, unsigned status)
 
 static void write_block(struct work *work)
 {
-	struct import *import = container_of(work, struct import, job.work);
+	struct import *import = container_of(work, struct import, work);
 
-	import->job.block = &import->block;
-	block_job_run(&import->job, &import->pending.manifest, &import->file);
+	image_file_write(&import->file, &import->pending.manifest, import->block.offset,
+			 span_of(import->block.bytes, import->block.size), &import->pieces);
 }
 
 static void publish_import(struct work *work)
 {
-	struct import *import = container_of(work, struct import, job.work);
+	struct import *import = container_of(work, struct import, work);
 	struct node *n = import->node;
 
 	if (image_file_publish(&import->file, &import->pending.manifest,
@@ -268,7 +269,7 @@ static void publish_import(struct work *work)
 
 static void on_published(struct work *work)
 {
-	struct import *import = container_of(work, struct import, job.work);
+	struct import *import = container_of(work, struct import, work);
 	const struct manifest *m = &import->pending.manifest;
 	struct node *n = import->node;
 
@@ -303,18 +304,18 @@ static void finish_import(struct import *import)
 		return;
 	}
 	import->writing = true;
-	work_submit(&import->node->loop, &import->job.work, publish_import, on_published);
+	work_submit(&import->node->loop, &import->work, publish_import, on_published);
 }
 
 static void on_block_written(struct work *work)
 {
-	struct import *import = container_of(work, struct import, job.work);
+	struct import *import = container_of(work, struct import, work);
 
 	import->writing = false;
 	import->block.size = 0;
-	if (import->job.err.code < 0) {
-		import->err = import->job.err;
-		refuse_import(import, import->job.mismatch ? 422 : 500);
+	if (import->pieces.err.code < 0) {
+		import->err = import->pieces.err;
+		refuse_import(import, import->pieces.mismatch ? 422 : 500);
 	} else if (!import->x) {
 		import_free(import);
 	} else if (import->whole) {
@@ -327,7 +328,7 @@ static void on_block_written(struct work *work)
 static void write_rest(struct import *import)
 {
 	import->writing = true;
-	work_submit(&import->node->loop, &import->job.work, write_block, on_block_written);
+	work_submit(&import->node->loop, &import->work, write_block, on_block_written);
 }
 
 void import_upload_file(struct http_exchange *x, struct span bytes)

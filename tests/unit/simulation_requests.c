@@ -263,7 +263,7 @@ static bool is_right(const struct sim *sim, uint32_t piece)
 	return true;
 }
 
-/* Judge the pieces that a request completed, as block_job.c does: the first that is wrong ends it.
+/* Judge the pieces that a request completed, as image_file.c does: the first that is wrong ends it.
  */
 static void judge_pieces(struct sim *sim, struct engine_request_end *end)
 {

@@ -82,7 +82,7 @@ static void test_part(void **state)
 	assert_int_equal(fstat(f.fd, &st), 0);
 	assert_int_equal(st.st_size, 100000);
 	assert_true(st.st_blocks * 512 >= 100000); /* room for all of it */
-	assert_int_equal(image_file_write(&f, 99997, span_of("abc", 3), &err), 0);
+	assert_int_equal(pwrite(f.fd, "abc", 3, 99997), 3);
 	assert_int_equal(image_file_read(&f, 99997, bytes, 3, &err), 0);
 	assert_memory_equal(bytes, "abc", 3);
 	assert_int_equal(image_file_read(&f, 99998, bytes, 3, &err), -EIO);
@@ -96,6 +96,81 @@ static void test_part(void **state)
 	assert_false(existed);
 	image_file_remove(&f);
 	assert_false(exists(*state, "image.part"));
+}
+
+/* Two pieces and a short one, of zeros but for what a test puts in. */
+#define PIECED (2 * PIECE_SIZE_MIN + 3)
+
+static void open_pieced(struct image_file *f, struct manifest *m, const char *folder)
+{
+	static uint8_t content[PIECED];
+	static uint8_t digests[3][DIGEST_SIZE];
+	bool existed;
+
+	memset(content, 0, sizeof(content));
+	content[PIECE_SIZE_MIN - 1] = 'x';
+	*m = (struct manifest){.size = PIECED, .piece_size = PIECE_SIZE_MIN, .n_pieces = 3};
+	m->pieces = digests;
+	for (uint32_t i = 0; i < 3; i++)
+		(void)EVP_Digest(content + manifest_piece_first(m, i), manifest_piece_length(m, i),
+				 digests[i], NULL, EVP_sha256(), NULL);
+	assert_int_equal(image_file_open(f, folder, "image", PIECED, &existed, NULL), 0);
+}
+
+/* Written in three blocks that do not end where pieces do: each piece is judged once, by its last
+ * byte. Another transfer that goes on inside a piece hashes what the file has of it. */
+static void test_pieces(void **state)
+{
+	static uint8_t bytes[PIECED];
+	struct image_pieces p = {0};
+	struct image_pieces later = {0};
+	struct image_file f;
+	struct manifest m;
+
+	open_pieced(&f, &m, *state);
+	bytes[PIECE_SIZE_MIN - 1] = 'x';
+	image_file_write(&f, &m, 0, span_of(bytes, 1000), &p);
+	assert_int_equal(p.n_right, 0);
+	image_file_write(&f, &m, 1000, span_of(bytes + 1000, PIECE_SIZE_MIN), &p);
+	assert_int_equal(p.n_right, 1);
+	assert_int_equal(p.right[0], 0);
+	image_file_write(&f, &m, PIECE_SIZE_MIN + 1000,
+			 span_of(bytes + PIECE_SIZE_MIN + 1000, PIECE_SIZE_MIN - 1000 + 3), &later);
+	assert_int_equal(later.n_right, 2);
+	assert_int_equal(later.right[0], 1);
+	assert_int_equal(later.right[1], 2);
+	assert_int_equal(p.err.code, 0);
+	assert_int_equal(later.err.code, 0);
+	EVP_MD_CTX_free(p.digest);
+	EVP_MD_CTX_free(later.digest);
+	image_file_remove(&f);
+}
+
+/* The one that is wrong is named, and what comes behind it in the same bytes is not judged. */
+static void test_wrong_piece(void **state)
+{
+	static uint8_t bytes[PIECED];
+	struct image_pieces p = {0};
+	struct image_file f;
+	struct manifest m;
+
+	open_pieced(&f, &m, *state);
+	bytes[PIECE_SIZE_MIN - 1] = 'x';
+	bytes[PIECE_SIZE_MIN] = 'y';
+	image_file_write(&f, &m, 0, span_of(bytes, sizeof(bytes)), &p);
+	assert_int_equal(p.n_right, 1);
+	assert_true(p.mismatch);
+	assert_int_equal(p.wrong, 1);
+	assert_true(p.err.code < 0);
+	EVP_MD_CTX_free(p.digest);
+	image_file_close(&f);
+	f.fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	f.path = strdup("full");
+	p = (struct image_pieces){0};
+	image_file_write(&f, &m, 0, span_of(bytes, 10), &p);
+	assert_int_equal(p.err.code, -ENOSPC);
+	assert_false(p.mismatch);
+	image_file_close(&f);
 }
 
 static void test_no_room(void **state)
@@ -238,6 +313,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_symbolic_links_are_not_followed, make_folder,
 						remove_folder),
 		cmocka_unit_test_setup_teardown(test_part, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_pieces, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_wrong_piece, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_no_room, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_repository, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_half_published_is_removed, make_folder,

@@ -16,7 +16,7 @@
 #include "base/atomic_file.h"
 #include "base/macros.h"
 
-#define HASH_BLOCK (256u << 10)
+#define HASH_BLOCK IMAGE_WRITE_MAX
 
 static uint64_t free_bytes(int fd)
 {
@@ -25,7 +25,7 @@ static uint64_t free_bytes(int fd)
 	return fstatvfs(fd, &fs) < 0 ? 0 : (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
-/* Blocks for all of it, now, so that the disk cannot be full later. */
+/* Allocates the disk blocks of the whole file now, so that the disk cannot be full later. */
 static int allocate(int fd, uint64_t size, const char *path, struct err *err)
 {
 	struct stat st;
@@ -114,8 +114,8 @@ void image_file_remove_stale(const char *directory)
 		(void)closedir(entries);
 }
 
-int image_file_write(const struct image_file *f, uint64_t offset, struct span bytes,
-		     struct err *err)
+static int write_bytes(const struct image_file *f, uint64_t offset, struct span bytes,
+		       struct err *err)
 {
 	size_t done = 0;
 
@@ -178,6 +178,96 @@ static int hash_into(const struct image_file *f, uint64_t offset, uint64_t lengt
 	return 0;
 }
 
+static int begin_piece(struct image_pieces *p)
+{
+	if (!p->digest)
+		p->digest = EVP_MD_CTX_new();
+	if (!p->digest || EVP_DigestInit_ex(p->digest, EVP_sha256(), NULL) != 1)
+		return err_set(&p->err, -ENOMEM, "SHA-256: out of memory");
+	p->hashed = 0;
+	return 0;
+}
+
+/* Hashes the beginning of a piece, which an earlier request brought. */
+static int begin_piece_from_file(const struct image_file *f, struct image_pieces *p,
+				 uint64_t offset, uint32_t length)
+{
+	uint8_t *block = malloc(HASH_BLOCK);
+	int rc = begin_piece(p);
+
+	if (rc == 0 && !block)
+		rc = err_set(&p->err, -ENOMEM, "SHA-256: out of memory");
+	if (rc == 0)
+		rc = hash_into(f, offset, length, p->digest, block, &p->err);
+	if (rc == 0)
+		p->hashed = length;
+	free(block);
+	return rc;
+}
+
+static int hash_bytes(struct image_pieces *p, struct span bytes)
+{
+	if (EVP_DigestUpdate(p->digest, bytes.bytes, bytes.size) != 1)
+		return err_set(&p->err, -EIO, "SHA-256 failed");
+	p->hashed += (uint32_t)bytes.size;
+	return 0;
+}
+
+static int judge_piece(struct image_pieces *p, const struct manifest *manifest, uint32_t piece)
+{
+	uint8_t found[DIGEST_SIZE];
+
+	if (EVP_DigestFinal_ex(p->digest, found, NULL) != 1)
+		return err_set(&p->err, -EIO, "SHA-256 failed");
+	p->hashed = 0;
+	if (memcmp(found, manifest->pieces[piece], DIGEST_SIZE) != 0) {
+		p->mismatch = true;
+		p->wrong = piece;
+		return manifest_describe_mismatch(manifest, piece, found, &p->err);
+	}
+	p->right[p->n_right++] = piece;
+	return 0;
+}
+
+/* The part of the bytes that lies in one piece. Returns how many it took, or an error. */
+static int64_t take_part(const struct image_file *f, const struct manifest *manifest,
+			 uint64_t offset, struct span bytes, struct image_pieces *p)
+{
+	uint32_t piece = (uint32_t)(offset / manifest->piece_size);
+	uint32_t within = (uint32_t)(offset % manifest->piece_size);
+	uint32_t length = manifest_piece_length(manifest, piece);
+	uint32_t n = (uint32_t)MIN(length - within, bytes.size);
+	int rc = 0;
+
+	if (within == 0)
+		rc = begin_piece(p);
+	else if (p->hashed == 0)
+		rc = begin_piece_from_file(f, p, offset - within, within);
+	if (rc == 0)
+		rc = hash_bytes(p, span_of(bytes.bytes, n));
+	if (rc == 0 && within + n == length)
+		rc = judge_piece(p, manifest, piece);
+	return rc < 0 ? rc : (int64_t)n;
+}
+
+void image_file_write(const struct image_file *f, const struct manifest *manifest, uint64_t offset,
+		      struct span bytes, struct image_pieces *pieces)
+{
+	size_t done = 0;
+
+	pieces->n_right = 0;
+	if (write_bytes(f, offset, bytes, &pieces->err) < 0)
+		return;
+	while (done < bytes.size) {
+		int64_t n = take_part(f, manifest, offset + done,
+				      span_of(bytes.bytes + done, bytes.size - done), pieces);
+
+		if (n < 0)
+			return;
+		done += (size_t)n;
+	}
+}
+
 int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
 		    uint8_t ret[DIGEST_SIZE], struct err *err)
 {
@@ -217,7 +307,8 @@ static int move_into(struct image_file *f, const char *folder, const char *file,
 	return directory_sync(folder, err);
 }
 
-/* Before the image is whole: one that was downloaded is never taken for an imported one. */
+/* The mark is set before the image is complete, so that a downloaded image is never taken for an
+ * imported one, whenever the power fails. */
 static int set_mark(const struct image_file *f, const char *folder, struct err *err)
 {
 	char path[PATH_MAX];
@@ -233,7 +324,7 @@ static int set_mark(const struct image_file *f, const char *folder, struct err *
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return err_set_errno(err, -errno, "create %s", path);
-	(void)close(fd); /* empty: the folder's sync keeps it */
+	(void)close(fd); /* it is empty: syncing the folder is enough */
 	return 0;
 }
 

@@ -1,10 +1,11 @@
 /* image_file.h - the image of a download while it is incomplete: <directory>/<file>.part.
  *
  * All functions block on the disk: call them on the thread pool. image_file_write may run on
- * several threads for ranges that do not overlap.
+ * several threads for ranges that do not overlap, with a struct image_pieces for each.
  */
 #pragma once
 
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,8 +35,27 @@ void image_file_remove(struct image_file *f);
 /* Remove every .part in directory. */
 void image_file_remove_stale(const char *directory);
 
-int image_file_write(const struct image_file *f, uint64_t offset, struct span bytes,
-		     struct err *err);
+/* How many bytes one image_file_write takes at most, and how many pieces can end in them. */
+#define IMAGE_WRITE_MAX  (256u << 10)
+#define PIECES_PER_WRITE (IMAGE_WRITE_MAX / PIECE_SIZE_MIN + 1)
+
+/* The pieces that are written one after the other, hashed as their bytes come. Zeroed before the
+ * first write; EVP_MD_CTX_free(digest) after the last. */
+struct image_pieces {
+	EVP_MD_CTX *digest;               /* of the piece that the next byte belongs to */
+	uint32_t hashed;                  /* bytes of that piece, from its start; 0 = not begun */
+	uint32_t right[PIECES_PER_WRITE]; /* pieces whose last byte the last write brought */
+	unsigned n_right;
+	bool mismatch; /* of wrong, whose digest is not the manifest's */
+	uint32_t wrong;
+	struct err err; /* of the disk, or both digests of a mismatch */
+};
+
+/* Writes bytes at offset, hashes them, and judges the pieces that end in them: fills pieces, whose
+ * err says if the disk failed or a piece is wrong. Where they begin inside a piece whose beginning
+ * came before, that is read back from the file and hashed first. */
+void image_file_write(const struct image_file *f, const struct manifest *manifest, uint64_t offset,
+		      struct span bytes, struct image_pieces *pieces);
 int image_file_read(const struct image_file *f, uint64_t offset, void *ret, size_t n,
 		    struct err *err);
 int image_file_sync(const struct image_file *f, struct err *err);
