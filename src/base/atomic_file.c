@@ -222,7 +222,8 @@ int file_read_regular(const char *path, size_t max, char **ret_bytes, size_t *re
 	struct stat st;
 	int rc;
 
-	/* Looked at first: opening a device may do something. */
+	/* The type is looked at before the file is opened, since opening a device may already cause
+	 * something. */
 	if (lstat(path, &st) < 0)
 		return err_set_errno(err, -errno, "open %s", path);
 	if (S_ISREG(st.st_mode)) {

@@ -55,7 +55,7 @@ int base64_decode(struct span text, uint8_t **ret_bytes, size_t *ret_size)
 	bytes = malloc(size + 1);
 	if (!bytes)
 		return -ENOMEM;
-	/* White space at an end makes the result shorter. */
+	/* EVP_DecodeBlock skips white space at either end: then fewer bytes come out. */
 	if (EVP_DecodeBlock(bytes, text.bytes, (int)text.size) != (int)size)
 		goto refused;
 	size -= count_padding(text);

@@ -8,10 +8,10 @@
 
 #define N_CHAINS 256
 
-/* While somebody waits: how often it is looked who may go. */
+/* While a connection waits, how often we look whether another may go for it. */
 #define LOOK_MS 50
 
-/* One origin's connections; there while it has any. */
+/* The connections of one origin. It exists as long as the origin has any. */
 struct crowd_party {
 	struct crowd_origin origin;
 	enum crowd_rank rank;
@@ -176,7 +176,7 @@ bool crowd_stream(struct crowd *c, struct crowd_member *m)
 	return true;
 }
 
-/* Besides what each has: is there a place that this rank may have? */
+/* Is there a place that this rank may have, apart from what each origin may have? */
 static bool rank_has_room(const struct crowd *c, enum crowd_rank rank)
 {
 	const uint32_t others = c->n_in[CROWD_STRANGER] + c->n_in[CROWD_GUEST];
@@ -203,8 +203,8 @@ static struct crowd_member *find_own_idle(const struct crowd *c, const struct cr
 	return m && may_go(c, m, now_ms) ? m : NULL;
 }
 
-/* Who has been idle longest of the largest party, of those that are of a lower rank, or of the same
- * and larger than ours; ours is among them, and may be NULL. */
+/* Looks for the largest party among ours, those of a lower rank, and those of our rank that are
+ * larger than ours; returns its member that has been idle longest. ours may be NULL. */
 static struct crowd_member *find_idle(const struct crowd *c, const struct crowd_party *ours,
 				      enum crowd_rank rank, uint64_t now_ms)
 {
@@ -233,7 +233,7 @@ static void enter(struct crowd *c, struct crowd_member *m, uint64_t now_ms)
 	line_append(&c->idle, m);
 }
 
-/* Is there a place for one more of them, at once or in place of *ret_goes? */
+/* Is there a place for one more connection of this party, at once or in place of *ret_goes? */
 static bool has_place(const struct crowd *c, const struct crowd_party *party, uint64_t now_ms,
 		      struct crowd_member **ret_goes)
 {
@@ -303,7 +303,7 @@ uint64_t crowd_due_ms(const struct crowd *c, uint64_t now_ms)
 	       MIN(now_ms, c->idle.oldest->since_ms + c->limits.idle_ms);
 }
 
-/* Of the largest party of a lower rank, whatever it does. */
+/* Any connection of the largest party of a lower rank, also a busy one. */
 static struct crowd_member *find_lower(const struct crowd *c, enum crowd_rank rank)
 {
 	struct crowd_member *const lines[] = {c->idle.oldest, c->busy.oldest};

@@ -12,7 +12,7 @@
 #undef err_set_errno
 #undef err_wrap
 
-/* What a stranger wrote may stand in any message. */
+/* Any message may quote what a stranger wrote, so all of it is made printable. */
 __attribute__((format(printf, 3, 0))) static void fill(struct err *err, int code,
 						       const char *format, va_list arguments)
 {

@@ -102,7 +102,7 @@ struct jws_parts {
 	struct span header;
 	struct span payload;
 	struct span signature;
-	struct span signed_part; /* header "." payload, as they stand there */
+	struct span signed_part; /* header "." payload, as they are in the JWS */
 };
 
 static int split(struct span jws, struct jws_parts *ret, struct err *err)
@@ -137,7 +137,7 @@ static int decode_json(struct span text, size_t max, const char *what, cJSON **r
 	return 0;
 }
 
-/* What the header says chooses nothing: it must be what we expect. */
+/* The header may not choose algorithm or type: it must have those that we expect. */
 static int check_header(const cJSON *header, const char *typ, const char **ret_kid, struct err *err)
 {
 	static const char *const members[] = {"alg", "typ", "kid", NULL};

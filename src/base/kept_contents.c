@@ -56,7 +56,7 @@ int kept_contents_set(struct kept_contents *c, const char *name, const struct ke
 			after.lines[after.n++] = c->lines[i];
 	if (after.n + 2 > KEPT_LINES_MAX)
 		return -ENOSPC;
-	/* What has no line is absent. */
+	/* A file without a line counts as absent, so that needs no line. */
 	if (is->is_there || or)
 		add(&after, name, is);
 	if (or)
@@ -84,7 +84,7 @@ static int mac_of(struct span lines, const char *directory, const uint8_t key[KE
 		       : -ENOMEM;
 }
 
-/* Of a text that was found authentic, and yet is read with care. */
+/* The text is authentic by now, and is nevertheless read with care. */
 static bool parse_line(struct kept_contents *c, const char *line, size_t size)
 {
 	const char *space = memchr(line, ' ', size);

@@ -16,7 +16,7 @@
 #include "base/kept_contents.h"
 #include "base/macros.h"
 
-#define KEPT_SIZE_MAX (4u << 20) /* more than any of them may have */
+#define KEPT_SIZE_MAX (4u << 20) /* more than any kept file may have */
 #define ADVICE                                                                                     \
 	"put it back from a copy, together with " KEPT_CONTENTS_FILE                               \
 	"; if what is there now is right, have it taken in: 'stewardctl request "                  \
@@ -27,10 +27,10 @@ const char *const kept_file_names[] = {
 	"conductor-key",  "conductor-key.pub", NULL,
 };
 
-/* A directory while something is done in it. */
+/* A directory in which we read or write kept files. */
 struct place {
 	const char *directory;
-	int fd; /* locked: two processes may keep files there, and one may be taking in */
+	int fd; /* locked, since several processes may keep files in the directory */
 	bool has_key;
 	uint8_t key[KEPT_KEY_SIZE];
 	char canonical[PATH_MAX];
@@ -51,7 +51,8 @@ static int path_of(const char *directory, const char *name, char ret[PATH_MAX], 
 	return 0;
 }
 
-/* A lock that cannot be had (a filesystem without them) keeps nobody from reading. */
+/* If the directory cannot be locked (some filesystems have no locks), its files are read all the
+ * same. */
 static int lock_place(struct place *p, const char *directory, int how, struct err *err)
 {
 	p->directory = directory;
@@ -117,7 +118,7 @@ static void wipe_free(char *bytes, size_t size)
 	free(bytes);
 }
 
-/* ret_bytes: NULL = nobody wants them. */
+/* ret_bytes may be NULL: then only the state is read. */
 static int read_state(const char *path, size_t max, struct kept_state *ret, char **ret_bytes,
 		      size_t *ret_size, struct err *err)
 {
@@ -137,7 +138,7 @@ static int read_state(const char *path, size_t max, struct kept_state *ret, char
 	return rc;
 }
 
-/* What an operator has written before Steward kept anything there is the operator's. */
+/* Was the file written by an operator, before Steward kept any file in this directory? */
 static bool is_of_a_person(const struct place *p, const char *name)
 {
 	if (strcmp(name, KEPT_ROUTER_FILE) != 0 || p->contents.n > 0)
@@ -214,7 +215,8 @@ static int save_contents(struct place *p, struct err *err)
 	return atomic_file_write(path, span_of_string(text), 0600, err);
 }
 
-/* From the first file that Steward keeps there, the operator's is authenticated, too. */
+/* Once Steward keeps a file in the directory, the file that an operator wrote before is
+ * authenticated, too. */
 static int take_in_of_a_person(struct place *p, struct err *err)
 {
 	struct kept_state now;
@@ -229,7 +231,8 @@ static int take_in_of_a_person(struct place *p, struct err *err)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Both are right from here on; of what is there now only if it is right itself. */
+/* From here on the state before and the state after are both allowed: the state before only if it
+ * is allowed now. */
 static int announce(struct place *p, const char *name, const char *path,
 		    const struct kept_state *after, struct err *err)
 {
@@ -238,14 +241,15 @@ static int announce(struct place *p, const char *name, const char *path,
 	bool is_right;
 
 	if (rc < 0 && rc != -ENOENT)
-		now = *after; /* a directory, or too long: never right */
+		now = *after; /* a directory, or too long: never allowed */
 	is_right = kept_contents_allow(&p->contents, name, &now);
 	if (kept_contents_set(&p->contents, name, after, is_right ? &now : NULL) < 0)
 		return err_set(err, -ENOSPC, "%s: too many names in " KEPT_CONTENTS_FILE, path);
 	return save_contents(p, err);
 }
 
-/* The step is done. Where it failed both stay right: what is there is one of them. */
+/* After the step only its result is allowed. If the step failed, settle() is not called: both
+ * states stay allowed, since the file is in one of them. */
 static int settle(struct place *p, const char *name, const struct kept_state *now, struct err *err)
 {
 	(void)kept_contents_set(&p->contents, name, now, NULL);

@@ -89,7 +89,7 @@ static void write_journal(const struct log_event *event, const struct log_fields
 		return;
 	entry.n = 0;
 	add_field(&entry, "MESSAGE", text);
-	add_field(&entry, "MESSAGE_ID", event->id); /* a debug line has none */
+	add_field(&entry, "MESSAGE_ID", event->id); /* only events have one, debug lines do not */
 	add_field(&entry, "PRIORITY", priority);
 	add_field(&entry, "SYSLOG_IDENTIFIER", log_state.program);
 	if (fields) {

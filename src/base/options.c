@@ -11,7 +11,7 @@ static const struct option common[] = {
 	{"help", no_argument, NULL, 'h'},
 };
 #define N_COMMON   (sizeof(common) / sizeof(common[0]))
-#define FIRST_MORE 256 /* above every character */
+#define FIRST_MORE 256 /* no short option has this value */
 
 static void print_usage(const struct options_program *program, FILE *out)
 {

@@ -67,8 +67,9 @@ bool printable_is_shown(unsigned long character)
 	return true;
 }
 
-/* One character as it is, or one byte of what is not shown, escaped: the rest of that is no UTF-8
- * then either, and comes next. Returns how many bytes of text it was. */
+/* Copies one character that may be shown, or escapes one byte of anything else. The bytes that
+ * follow such a byte are no UTF-8 by themselves, so they are escaped in turn. Returns how many
+ * bytes of text it was. */
 static size_t copy_one(const char *text, char ret[5], size_t *ret_n)
 {
 	unsigned long character;

@@ -119,8 +119,8 @@ static void on_said(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 		take(p, buffer->base, (size_t)n);
 }
 
-/* What it said before it ended is in the pipe. The pipe's own end is not waited for: a child of
- * the child may hold it open, or write for ever. */
+/* Reads what the child wrote before it ended. We do not wait for the end of the pipe, since a
+ * child of the child may hold it open, or write for ever. */
 static void read_rest(struct process *p)
 {
 	size_t left = 1 << 20; /* more than a pipe holds */
@@ -152,7 +152,8 @@ static void on_exit_of_child(uv_process_t *child, int64_t exit_status, int signa
 	struct process *p = child->data;
 
 	p->exit_status = signal ? 128 + signal : (int)exit_status;
-	/* Its own children, if it has left any: the group is there until the last is gone. */
+	/* Ends the children that the child has left, if any: their process group exists until the
+	 * last of them is gone. */
 	if (p->group)
 		send_signal(p, SIGKILL);
 	read_rest(p);
@@ -164,7 +165,7 @@ static void free_environment(char ***environment)
 	free(*environment);
 }
 
-/* Ours, in the C locale: the strings stay where they are. NULL = no memory. */
+/* Our environment with LC_ALL=C. The strings are not copied. NULL = out of memory. */
 static char **child_environment(void)
 {
 	static char locale[] = "LC_ALL=C";
@@ -211,15 +212,17 @@ static int spawn(struct process *p, uv_loop_t *loop, const struct process_option
 
 	if (!environment)
 		return -ENOMEM;
-	/* Libraries open what is inherited (libcurl 7.88 its wakeup sockets); what the child is to
-	 * have, libuv duplicates without the mark. */
+	/* Some libraries open descriptors that a child would inherit (libcurl 7.88: its wakeup
+	 * sockets). libuv duplicates those that the child is to have, and the duplicates are not
+	 * marked. */
 	(void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-	/* execvp(3) takes what it does not change as char *const []. */
+	/* execvp(3) changes none of the strings, although its type is char *const []. */
 	memcpy(&spawned.args, &options->argv, sizeof(spawned.args));
 	return uv_spawn(loop, &p->child, &spawned);
 }
 
-/* With an end of its stderr for us: a stream, or one that keeps its messages apart. */
+/* Starts the child with a socket pair for its stderr: a stream, or one that keeps each write
+ * apart. */
 static int spawn_heard(struct process *p, uv_loop_t *loop, const struct process_options *options)
 {
 	int ends[2];
@@ -236,7 +239,8 @@ static int spawn_heard(struct process *p, uv_loop_t *loop, const struct process_
 		(void)close(ends[0]);
 		return rc;
 	}
-	(void)uv_pipe_open(&p->stderr_pipe, ends[0]); /* fails for what is no stream */
+	(void)uv_pipe_open(&p->stderr_pipe,
+			   ends[0]); /* it fails only for a socket that is no stream */
 	(void)uv_read_start((uv_stream_t *)&p->stderr_pipe, on_alloc, on_said);
 	return 0;
 }
@@ -259,7 +263,7 @@ void process_start(struct process *p, uv_loop_t *loop, const struct process_opti
 	(void)uv_timer_init(loop, &p->patience);
 	(void)uv_pipe_init(loop, &p->stderr_pipe, 0);
 	rc = spawn_heard(p, loop, options);
-	/* Without memory for the environment libuv was not asked. */
+	/* If there was no memory for the environment, libuv was never asked to start the child. */
 	if (!p->child.loop)
 		p->open_handles--;
 	if (rc < 0) {

@@ -1,4 +1,5 @@
-/* Between fork and exec libuv runs nothing of ours: so our own program stands in between. */
+/* libuv runs no code of ours between fork and exec. So it starts our own program again, which
+ * does what must be done there, and then becomes the program that was asked for. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ int process_become_tied(char **argv)
 	if (!argv[2] || !argv[3])
 		return NOT_RUN;
 	parent = (pid_t)strtol(argv[2], NULL, 10);
-	/* One that died before this was said tells nobody any more. */
+	/* If our parent died before this call, no signal comes: so we compare its id. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent)
 		(void)execvp(argv[3], argv + 3);
 	return NOT_RUN;

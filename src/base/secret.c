@@ -12,7 +12,8 @@
 
 static int keep_to_ourselves(void *pages, size_t size)
 {
-	/* Not mlock(): under a sanitizer that does nothing. */
+	/* mlock2() and not mlock(), because sanitizers replace mlock() by a function that does
+	 * nothing. */
 	if (mlock2(pages, size, 0) < 0 || madvise(pages, size, MADV_DONTDUMP) < 0 ||
 	    madvise(pages, size, MADV_WIPEONFORK) < 0)
 		return -errno;
@@ -53,14 +54,14 @@ bool secret_equal(const struct secret *a, const struct secret *b)
 	       CRYPTO_memcmp(a->bytes, b->bytes, a->size) == 0;
 }
 
-/* Which mappings a core would have: none. */
+/* Says that a core dump contains none of our mappings. */
 static void empty_coredump_filter(void)
 {
 	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	/* Best effort: where it fails the other two still stand. */
+	/* If this fails, the other two measures still hold. */
 	if (write(fd, "0", 1) < 0)
 		errno = 0;
 	(void)close(fd);
@@ -68,7 +69,8 @@ static void empty_coredump_filter(void)
 
 void secret_protect_process(void)
 {
-	/* The filter first: what is not dumpable does not own its files in /proc. */
+	/* The filter is written first, because a process that is not dumpable may not write its
+	 * files in /proc any more. */
 	empty_coredump_filter();
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

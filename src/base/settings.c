@@ -53,7 +53,7 @@ int source_kind_parse(const char *name, enum source_kind *ret)
 
 bool source_kind_is_used(enum config_role role, enum access_mode mode, enum source_kind kind)
 {
-	/* A conductor that is offline asks only the one beside it. */
+	/* A conductor in offline-mode asks only its HA peer. */
 	if (role == CONFIG_CONDUCTOR && mode == ACCESS_OFFLINE)
 		return kind == SOURCE_HA_PEER;
 	return source_kinds[kind].is_used[mode];

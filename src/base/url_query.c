@@ -10,7 +10,8 @@
 
 #define HIDDEN "?..."
 
-/* Where the URL whose scheme ends before text is over. Neither character may stand in one. */
+/* Returns how long the rest of the URL is; text is what follows its scheme. None of these
+ * characters may be in a URL. */
 static size_t rest_of_url(const char *text)
 {
 	return strcspn(text, " \t\r\n\"");
@@ -18,7 +19,8 @@ static size_t rest_of_url(const char *text)
 
 char *url_queries_hide(const char *text)
 {
-	/* At least one character of each URL gives way to four. */
+	/* Each query has at least one character, and four take its place: so this is room enough.
+	 */
 	char *hidden = malloc(4 * strlen(text) + 1);
 	char *to = hidden;
 
@@ -68,7 +70,7 @@ static bool is_of_hidden(const char *url, const char *hidden)
 	return url && strncmp(url, hidden, length) == 0 && url[length] == '?';
 }
 
-/* The URL of source of which only hidden was shown. */
+/* Finds the URL of source that was shown as hidden. */
 static const char *find_url(const cJSON *source, const char *hidden)
 {
 	const char *url = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(source, "url"));

@@ -15,7 +15,7 @@ static void on_done(uv_work_t *request, int status)
 {
 	struct work *work = container_of(request, struct work, request);
 
-	assert(status == 0); /* only uv_cancel makes it otherwise */
+	assert(status == 0); /* only uv_cancel() causes another status, and we never call it */
 	(void)status;
 	work->done(work);
 }

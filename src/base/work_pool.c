@@ -46,7 +46,7 @@ static struct work *take(struct queue *queue)
 	return work;
 }
 
-/* NULL = the pool ends. */
+/* Returns NULL when the pool ends. */
 static struct work *wait_for_job(struct work_pool *pool)
 {
 	struct work *work;
@@ -87,7 +87,7 @@ static void on_over(uv_async_t *async)
 	struct work_pool *pool = container_of(async, struct work_pool, wake_loop);
 	struct work *work;
 
-	/* The last done may close the pool: after it nothing is taken. */
+	/* The last done() may close the pool, so the pool is not touched after it. */
 	while (pool->n > 0 && (work = take_over(pool))) {
 		pool->n--;
 		work->done(work);

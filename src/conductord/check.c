@@ -8,7 +8,7 @@
 #include "conductor/enrolment/identity_load.h"
 #include "conductor/registry/registry.h"
 
-/* Only looks at the URI: nothing is connected to before it is asked. */
+/* Checks only the URI. The database is connected to when it is first asked. */
 static int check_registry(const struct config *config, struct err *err)
 {
 	struct registry *registry = NULL;

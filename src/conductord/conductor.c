@@ -43,12 +43,13 @@ static void on_listening(struct tunnels_request *request, int fd)
 	struct err err;
 
 	if (fd < 0)
-		return; /* the helper went away: ready comes again */
+		return; /* the helper has ended; ready() is called again when there is a new one */
 	if (c->closed) {
 		(void)close(fd);
 		return;
 	}
-	/* All come from sshd: how many a router may have is the matter of its session. */
+	/* All connections come from sshd. The limits of its session bound how many a router may
+	 * have. */
 	listener.counted = HTTP_TOGETHER;
 	if (http_server_listen_fd(&c->repository, &c->node.loop, &listener, fd, &err) < 0) {
 		log_event(LOG_TUNNELS_LOST, &(struct log_fields){.reason = err.text},
@@ -71,7 +72,7 @@ static void on_tunnels_lost(void *owner, const char *reason)
 {
 	struct conductor *c = owner;
 
-	(void)reason; /* tunnels has told */
+	(void)reason; /* tunnels.c has logged the reason */
 	if (c->enrolment)
 		enrolment_ssh_lost(c->enrolment);
 	if (c->repository)
@@ -107,7 +108,8 @@ static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
 			  "of memory; end them by restarting steward-tunnels.service");
 }
 
-/* systemd's helper where there is its socket; else one of our own, in our state directory. */
+/* Uses the helper that systemd starts, if its socket exists; else starts one of our own, in our
+ * state directory. */
 static int start_tunnels(struct conductor *c, struct err *err)
 {
 	static const char *argv[8];
@@ -239,7 +241,7 @@ static void on_registry_answers_again(void *owner)
 	summary_watch_take(&c->summaries);
 }
 
-/* The summary that was taken before may say that no conductor is registered. */
+/* A summary that was made before may say that no conductor is registered, so it is made again. */
 static void on_registered_late(void *owner)
 {
 	struct conductor *c = owner;
@@ -247,7 +249,8 @@ static void on_registered_late(void *owner)
 	summary_watch_take(&c->summaries);
 }
 
-/* Those that only wait as yet; where the registry could not be opened, they are not started. */
+/* Makes the parts that only wait for now. If the registry could not be opened, they are never
+ * started. */
 static void init_waiting_parts(struct conductor *c)
 {
 	const struct registry_watch_options registry_watch = {

@@ -1,9 +1,9 @@
 /* The end of a conductor, in steps: first who asks others, then who was asked.
  *
- *	1. port 930 and its handshakes, the visits to routers, the repository, the tunnels, the
- *	   registration, the summaries
- *	2. the keys, which handshakes write and visits look up; the known routers, which port 930
- *	   looks up
+ *	1. port 930 and its handshakes, provisioning, which calls routers, the repository, the
+ *tunnels, the registration, the summaries
+ *	2. the login keys, which handshakes write and provisioning looks up; the known routers,
+ *which port 930 looks up
  *	3. the pool on which all of these ask the registry
  *	4. the registry's watch, to which the pool tells that a question is over
  *	5. the registry and memory
@@ -15,7 +15,7 @@
 #include "conductord/conductor.h"
 #include "conductord/last_resort.h"
 
-#define END_MS 4500 /* from SIGTERM on: then it ends whatever hangs */
+#define END_MS 4500 /* from SIGTERM on; then the process ends, whatever hangs */
 
 static void part_closed(void *owner)
 {
@@ -26,7 +26,8 @@ static void part_closed(void *owner)
 		c->next_step(c);
 }
 
-/* The step itself counts as a part, so that it is not over while its parts are told to close. */
+/* The step counts itself as one part, so that it is not over before all of its parts were told to
+ * close. */
 static void step_begins(struct conductor *c, void (*next_step)(struct conductor *c))
 {
 	c->closing = 1;

@@ -13,7 +13,7 @@
 
 static bool is_over;
 
-/* Of its own: the loop may be what hangs. */
+/* A thread of its own, because the loop may be what hangs. */
 static void *wait_and_end(void *argument)
 {
 	const unsigned ms = (unsigned)(uintptr_t)argument;

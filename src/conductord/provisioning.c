@@ -15,7 +15,9 @@
 #include "conductord/router_call.h"
 #include "conductord/visit_rules.h"
 
-#define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
+#define REGISTRY_RETRY_MS                                                                          \
+	2000 /* how often the registry is asked again while it does not answer, or while another   \
+		conductor has the claim */
 
 /*
  *	finding what is due (worker) ▶ calling ▶ telling that it is initialized (worker)
@@ -24,18 +26,20 @@
 struct visit {
 	struct provisioning *provisioning;
 	struct visit *next;
-	/* Who: a key, and once its node is found that. */
-	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = it began with the node */
+	/* Whom to call: a key at first, and the node once it is found. */
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = the visit began with the node's
+							      name */
 	char router[TOKEN_NAME_SIZE];                      /* "" = not found yet */
 	char node[TOKEN_NAME_SIZE];
-	struct registry_enrolment who; /* as it was found last */
+	struct registry_enrolment who; /* its enrolment, as the registry had it last */
 	bool initializes;
-	bool is_anothers;    /* a conductor has the claim to initialize it: does it do so? */
-	char *configuration; /* NULL = nobody is to be visited */
-	unsigned tries;      /* of the registry */
-	unsigned calls;      /* that were in vain */
-	char problem[512];   /* of the router, told of last */
-	work_cb asks;        /* the registry: what the worker does, or will do again */
+	bool is_anothers; /* another conductor has the claim to initialize the router, so we check
+			     whether it does */
+	char *configuration; /* NULL = there is nothing to send */
+	unsigned tries;      /* how often the registry was asked in vain */
+	unsigned calls;      /* calls to the router that were in vain */
+	char problem[512];   /* the last problem of this router that was logged */
+	work_cb asks; /* the question to the registry that the worker asks, or will ask again */
 	uv_timer_t timer;
 	struct work work;
 	struct err err;
@@ -93,7 +97,7 @@ static void tell_problem(const struct visit *visit, const char *reason)
 		  visit->initializes ? "initialized" : "configured", reason);
 }
 
-/* What is asked of a registry that is away for a while is asked again, and told of once. */
+/* If the registry does not answer, it is asked again later. That is logged once. */
 
 static void on_asked(struct work *work);
 
@@ -120,7 +124,7 @@ static void ask_later(struct visit *visit)
 	(void)uv_timer_start(&visit->timer, on_ask_again, REGISTRY_RETRY_MS, 0);
 }
 
-/* On a worker: who is it, and what is due? */
+/* On a worker: finds out which node it is, and what must be sent to it. */
 
 /* The port says which node; the key says whether it is still enrolled with that. */
 static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
@@ -130,7 +134,7 @@ static int find_by_key(const struct visit *visit, struct registry_enrolment *ret
 	uint16_t port = 0;
 	int rc = login_keys_find(options->keys, visit->fingerprint, &port, err);
 
-	if (rc == -ENOENT) /* of the file: that is no answer */
+	if (rc == -ENOENT) /* the registry's file is missing, which is no answer */
 		return err_set(err, -EIO, "%s", err->text);
 	if (rc == 0 && port == 0)
 		rc = err_set(err, -ENOENT, "nobody's key");
@@ -193,7 +197,7 @@ static void run_find_due(struct work *work)
 	(void)find_what_is_due(visit, &visit->err);
 }
 
-/* On the loop: there, until it answers. */
+/* On the loop: calls the router, again and again until it answers. */
 
 static void run_tell_initialized(struct work *work)
 {
@@ -223,8 +227,8 @@ static void tell_answer(struct visit *visit, const struct router_answer *answer)
 	(void)snprintf(visit->problem, sizeof(visit->problem), "%s", reason);
 }
 
-/* What is due then the registry says anew: it may have been enrolled again meanwhile, or have got
- * another configuration. */
+/* The registry is asked once more what must be sent: the router may have been enrolled again in
+ * the meantime, or have another configuration. */
 static void call_again(struct visit *visit, const struct router_answer *answer)
 {
 	log_debug("router %s, node %s: %s", visit->router, visit->node,
@@ -282,7 +286,7 @@ static void call_if_due(struct visit *visit)
 		end_visit(visit);
 }
 
-/* -ENOENT: what was to be done went with the enrolment. */
+/* -ENOENT: the node is not enrolled any more, so there is nothing to do. */
 static void on_asked(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
@@ -297,7 +301,7 @@ static void on_asked(struct work *work)
 		end_initialized(visit);
 }
 
-/* What else it is a worker may be writing. */
+/* Does this visit wait on the loop? Otherwise a worker may be changing it. */
 static bool waits_to_find_due(const struct visit *visit)
 {
 	return visit->asks == run_find_due && uv_is_active((const uv_handle_t *)&visit->timer);
@@ -311,7 +315,8 @@ static bool is_of(const struct visit *visit, const char *fingerprint, const char
 	return strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0;
 }
 
-/* It will ask what we would. NULL = there is none. */
+/* Finds a visit that still waits to find out what is due, so that it would do the same as a new
+ * one. NULL = there is none. */
 static struct visit *find_waiting(struct provisioning *v, const char *fingerprint,
 				  const char *router, const char *node)
 {

@@ -65,7 +65,7 @@ static void on_done(struct work *work)
 		http_exchange_keep(job->x, NULL, NULL);
 		reply(job);
 	}
-	/* Also after a failure: a part of it may be done. */
+	/* This is done after a failure too, because a part of the change may have been made. */
 	if (job->keys_changed)
 		conductor_keys_changed(conductor);
 	for (size_t i = 0; i < job->n_visits && conductor->provisioning; i++)
@@ -79,7 +79,7 @@ static void on_gone(void *kept)
 	((struct registry_job *)kept)->x = NULL;
 }
 
-/* What names something is never cut: what does not fit names nothing here. */
+/* A name that does not fit is never cut: nothing here has such a name. */
 static int copy_name(const char *value, const char *name, char *ret, size_t size, struct err *err)
 {
 	if (value && (size_t)snprintf(ret, size, "%s", value) >= size) {
@@ -96,7 +96,7 @@ static int copy_parameter(struct http_exchange *x, const char *name, char *ret, 
 	return copy_name(http_exchange_parameter(x, name), name, ret, size, err);
 }
 
-/* ?router=, where the path has none: "" is not "all". */
+/* Reads ?router= if the path names no router. An empty value does not mean all routers. */
 static int read_router(struct http_exchange *x, struct registry_job *job, struct err *err)
 {
 	const char *asked = http_exchange_query(x, "router");

@@ -7,7 +7,7 @@
 #include "node/node.h"
 
 #define ASK_MS  1000
-#define STOP_MS 2000 /* what is under way at the end may take so long yet */
+#define STOP_MS 2000 /* how long a question that is under way at the end may still take */
 
 static void ask_registry(struct work *work)
 {
@@ -16,7 +16,7 @@ static void ask_registry(struct work *work)
 	registry_look_again(w->options.registry);
 }
 
-/* The pool tells us afterwards, as after each of its jobs. */
+/* There is nothing to do: the pool calls us after each of its jobs. */
 static void on_asked(struct work *work)
 {
 	struct registry_watch *w = container_of(work, struct registry_watch, work);

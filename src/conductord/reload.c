@@ -6,7 +6,7 @@
 
 #include "base/macros.h"
 
-/* NULL = it is not configured. */
+/* Are these two values the same? NULL = not configured. */
 static bool is_same(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
@@ -25,7 +25,8 @@ int conductor_check_reload(const struct config *old, const struct config *new, s
 		{"private-key", old->conductor.private_key, new->conductor.private_key},
 		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
 		{"registry", old->conductor.registry, new->conductor.registry},
-		/* Read once, at the start: whom a new file revokes would be let in. */
+		/* The CRL is read once, at the start. After a mere reload, certificates that a new
+		 * file revokes would still be let in: so it needs a restart. */
 		{"device-id-ca", old->conductor.device_id_ca, new->conductor.device_id_ca},
 		{"device-id-crl", old->conductor.device_id_crl, new->conductor.device_id_crl},
 	};

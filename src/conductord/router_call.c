@@ -22,15 +22,16 @@ static const struct http_access no_access = {.connect_timeout_s = 10};
 enum call_state {
 	CALL_CONNECTING,
 	CALL_ASKING,
-	CALL_OVER, /* done was called; it goes with its timer, and the helper's answer */
+	CALL_OVER, /* done was called; the call is freed once its timer is closed and the helper has
+		      answered */
 };
 
 struct router_call {
 	enum call_state state;
 	struct router_calls *calls;
-	struct router_call *next; /* of those that are not over */
+	struct router_call *next; /* the list of calls that are not over */
 	struct tunnels_request request;
-	bool is_requested; /* the request is the helper's still */
+	bool is_requested; /* the helper has not answered yet */
 	struct http_fetch *fetch;
 	uv_timer_t timer;
 	bool has_timer;
@@ -105,7 +106,7 @@ static void ask_router(struct router_call *call, int fd)
 		.url = call->url,
 		.access = &no_access,
 		.max_bytes = ANSWER_MAX,
-		.timeout_ms = 2 * call->timeout_ms, /* ours is over before */
+		.timeout_ms = 2 * call->timeout_ms, /* our own timer ends the call earlier */
 		.method = call->method,
 		.body = span_of_string(call->body),
 		.socket = fd,
@@ -135,7 +136,7 @@ static void on_connected(struct tunnels_request *request, int fd)
 	}
 }
 
-/* Also when the conductor stops: then with no delay. */
+/* Time is over. This is also used when the conductor stops, without delay. */
 static void on_timer(uv_timer_t *timer)
 {
 	struct router_call *call = container_of(timer, struct router_call, timer);

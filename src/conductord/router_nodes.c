@@ -97,7 +97,7 @@ static void add_refusal(cJSON *json, int status, const cJSON *said)
 	add_error(json, detail ? detail : text);
 }
 
-/* A problem document's detail, or the whole answer. */
+/* Adds the detail of a problem document, or else the whole answer. */
 static void add_answer(cJSON *json, const struct router_answer *answer)
 {
 	cJSON *said = NULL;

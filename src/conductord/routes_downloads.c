@@ -18,7 +18,7 @@
 
 struct asked_node {
 	struct round *round;
-	cJSON *answer; /* what is told of it */
+	cJSON *answer; /* what the client is told of this node */
 };
 
 /* One request to all nodes that are meant. */
@@ -82,8 +82,8 @@ static void on_answered(void *owner, const struct router_answer *answer)
 	answered(asked, router_node_told(&round->nodes.each[asked - round->asked], answer));
 }
 
-/* What is meant for a node is for who is enrolled with it: who was, before it was reset, may be
- * connected for a moment yet. */
+/* A request is only for the router that is enrolled as this node now. A router that was enrolled
+ * before a reset may be connected for a moment longer, and is not asked. */
 static void ask_node(struct round *round, size_t i)
 {
 	const struct router_node *node = &round->nodes.each[i];
@@ -92,7 +92,8 @@ static void ask_node(struct round *round, size_t i)
 		.method = round->method,
 		.path = round->path,
 		.body = round->body,
-		/* An order is answered when it is on the router's disk. */
+		/* A router answers an order only when it is on its disk, so this may take longer
+		 * than a GET. */
 		.timeout_ms = strcmp(round->method, "GET") == 0 ? ROUTER_CALL_ASK_MS
 								: ROUTER_CALL_CHANGE_MS,
 	};

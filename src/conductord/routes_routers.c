@@ -71,7 +71,7 @@ static int read_mode(const cJSON *body, struct registry_router_changes *ret, str
 	return 0;
 }
 
-/* "" makes one. */
+/* An empty secret means that the conductor makes one. */
 static int read_secret(const cJSON *body, struct registry_router_changes *ret, struct err *err)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "pre-shared-secret");
@@ -84,7 +84,7 @@ static int read_secret(const cJSON *body, struct registry_router_changes *ret, s
 	return 0;
 }
 
-/* All is read before anything is written, and written in one transaction. */
+/* The whole body is read before anything is written, and all is written in one transaction. */
 static int put_router(struct registry_job *job, struct err *err)
 {
 	static const char *const members[] = {"mode", "pre-shared-secret", NULL};
@@ -123,7 +123,7 @@ static int show_node(struct registry_job *job, struct err *err)
 	return rc;
 }
 
-/* null takes it away. */
+/* null removes the asset-id. */
 static int read_asset_id(const cJSON *body, struct registry_node_changes *ret, struct err *err)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "asset-id");
@@ -135,7 +135,7 @@ static int read_asset_id(const cJSON *body, struct registry_node_changes *ret, s
 	return 0;
 }
 
-/* ret_key: of what ret borrows; freed by the caller. */
+/* *ret_key is the memory that ret borrows from; the caller frees it. */
 static int read_endorsement_key(const cJSON *body, struct registry_node_changes *ret,
 				uint8_t **ret_key, struct err *err)
 {
@@ -206,7 +206,7 @@ static int show_configuration(struct registry_job *job, struct err *err)
 	return 0;
 }
 
-/* What a conductor may say of a router's own configuration. */
+/* Checks that a conductor may send this configuration to a router. */
 static int check_configuration(const cJSON *body, char **ret, struct err *err)
 {
 	static const char *const members[] = {"software-update", "high-availability", NULL};
@@ -220,7 +220,8 @@ static int check_configuration(const cJSON *body, char **ret, struct err *err)
 	return config_check_router(*ret, err);
 }
 
-/* Who changes something else hands back what was shown. */
+/* A client that changes something else sends back the hidden queries as they were shown: so they
+ * are put back. */
 static int restore_queries(struct registry_job *job, const char *old, struct err *err)
 {
 	_cleanup_(json_freep) cJSON *known = cJSON_Parse(old);
@@ -230,7 +231,7 @@ static int restore_queries(struct registry_job *job, const char *old, struct err
 	return 0;
 }
 
-/* Its nodes are told. */
+/* Starts a visit to each node of the router. */
 static int order_visits(struct registry_job *job, struct err *err)
 {
 	_cleanup_(free_rows) struct registry_node *nodes = NULL;

@@ -78,7 +78,7 @@ static void answer_new_token(struct registry_job *job, const char *token, const 
 				      (double)job->origin.time_s + (double)duration_s);
 }
 
-/* The certificate is looked at first: a token that cannot be signed is not noted. */
+/* The certificate is checked first, so that a token that cannot be signed is not recorded. */
 static int issue(struct registry_job *job, struct err *err)
 {
 	_cleanup_(conductor_identity_release) struct conductor_identity identity = {0};
@@ -187,7 +187,7 @@ static int list_audit(struct registry_job *job, struct err *err)
 	array = cJSON_AddArrayToObject(job->json, "audit");
 	for (size_t i = 0; i < n; i++)
 		(void)cJSON_AddItemToArray(array, answer_audit(&rows[i]));
-	/* Strangers have no router. */
+	/* Failures of strangers belong to no router, so they are listed only if none was named. */
 	return job->router[0] ? 0 : list_failures(job, err);
 }
 
@@ -199,7 +199,7 @@ static int reset_clock(struct registry_job *job, struct err *err)
 
 static void show_summary(struct registry_job *job)
 {
-	/* As it was when it could be asked, where there is such a thing. */
+	/* If the registry cannot be asked, the last summary is shown, if there is one. */
 	if (job->summary.problem[0] && !job->router[0])
 		job->summary.counts = job->conductor->summaries.summary.counts;
 	job->json = summary_to_json(&job->summary, job->conductor);

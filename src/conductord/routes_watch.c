@@ -119,7 +119,7 @@ static void ask_all(struct watch *watch)
 		ask(&watch->watched[i]);
 }
 
-/* As the registry has them now. */
+/* Compares the watched nodes with those that the registry has now. */
 static void judge(struct watch *watch)
 {
 	size_t n_over = 0;
@@ -144,7 +144,7 @@ static void judge(struct watch *watch)
 	http_stream_end(watch->x);
 }
 
-/* So that who reads knows whom to wait for. */
+/* Tells the reader which nodes there are, so that it knows for whom to wait. */
 static void tell_nodes(struct watch *watch)
 {
 	cJSON *json = cJSON_CreateObject();
@@ -158,7 +158,8 @@ static void tell_nodes(struct watch *watch)
 
 static void list(struct watch *watch);
 
-/* While the registry lets us wait, who may log in stays as it was, and so does who is asked. */
+/* While the registry does not answer, nobody else may log in. So the same nodes are asked as
+ * before. */
 static void on_timer(uv_timer_t *timer)
 {
 	struct watch *watch = container_of(timer, struct watch, timer);

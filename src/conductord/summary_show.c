@@ -56,7 +56,8 @@ static void add_handshakes(cJSON *json, const struct conductor *c)
 	add_number(handshakes, "under-way", counts->under_way);
 }
 
-/* What an auditor asks for: what is used where, and that no secret is in what can be recorded. */
+/* Adds what an auditor asks for: which algorithms are used where, and that no secret can be
+ * recovered from recorded traffic. */
 static void add_algorithms(cJSON *json)
 {
 	cJSON *algorithms = cJSON_AddObjectToObject(json, "algorithms");

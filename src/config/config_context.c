@@ -5,7 +5,7 @@
 
 #include "config/yang_model.h"
 
-/* The library's, for all threads: set before the first of them has a context. */
+/* libyang's options are those of all threads, so they are set before the first context is made. */
 static void set_log_options(void)
 {
 	(void)ly_log_options(LY_LOSTORE_LAST);

@@ -55,7 +55,8 @@ static bool is_below(const char *path, const char *secrets_directory)
 	return *path && !strchr(path, '/') && strcmp(path, ".") != 0 && strcmp(path, "..") != 0;
 }
 
-/* Of any source, and for any of these leaves. */
+/* Does the router's own configuration name this path, for any of its sources and in any leaf that
+ * holds a secret? */
 static int is_named(const struct lyd_node *own, const char *path, bool *ret)
 {
 	_cleanup_(free_set) struct ly_set *set = NULL;

@@ -18,10 +18,10 @@ struct edit {
 	enum config_change change;
 	const struct ly_ctx *context;
 	struct lyd_node *tree;
-	const char *const *words; /* that are left */
+	const char *const *words; /* the words that are still to be read */
 	size_t n_words;
 	const struct lysc_node *at; /* the container or list that we are in */
-	char path[PATH_MAX_SIZE];   /* of it */
+	char path[PATH_MAX_SIZE];   /* of that container or list */
 };
 
 static const char *take_word(struct edit *edit)
@@ -76,7 +76,7 @@ static int append(struct edit *edit, const char *part, const char *name, struct 
 	return 0;
 }
 
-/* A value in a path stands between quotes that are not in it. */
+/* In a path a value is in quotes, so it is put between those that it does not contain. */
 static int append_key(struct edit *edit, const char *name, const char *value, struct err *err)
 {
 	const char *quote = strchr(value, '\'') ? "\"" : "'";
@@ -106,7 +106,7 @@ static int enter_list(struct edit *edit, const struct lysc_node *list, struct er
 	return rc;
 }
 
-/* value: NULL for what has none. */
+/* value: NULL for containers and list entries. */
 static int make(struct edit *edit, const char *path, const char *value, struct err *err)
 {
 	struct lyd_node *made = NULL;
@@ -130,7 +130,7 @@ static int delete_node(const struct edit *edit, const char *path, struct err *er
 	return 0;
 }
 
-/* One of a leaf-list's. */
+/* Deletes one value of a leaf-list. */
 static int delete_value(struct edit *edit, const struct lysc_node *list, struct err *err)
 {
 	const size_t end = strlen(edit->path);
@@ -191,7 +191,7 @@ static int walk(struct edit *edit, struct err *err)
 		return rc;
 	if (edit->change == CONFIG_DELETE)
 		return delete_node(edit, edit->path, err);
-	/* An entry may be nothing but its keys. */
+	/* An entry may consist of nothing but its keys. */
 	if (edit->at->nodetype == LYS_LIST)
 		return make(edit, edit->path, NULL, err);
 	return err_set(err, -EINVAL, "%s: which of its values?", edit->at->name);
@@ -245,7 +245,7 @@ int config_edit_router(enum config_change change, const char *json, size_t n_wor
 	return rc;
 }
 
-/* The keys of a list's entry, and a leaf's value, are passed by. */
+/* Skips the words that are values: the keys of a list's entry, or the value of a leaf. */
 static void pass_values(struct edit *edit, const struct lysc_node *child)
 {
 	const struct lysc_node *key = NULL;

@@ -305,7 +305,8 @@ static void read_high_availability(struct reader *r, struct config_high_availabi
 	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
 }
 
-/* The configuration holds no secret itself, only the paths of files that do; but for queries. */
+/* A configuration names files with secrets and contains none itself, except the queries of URLs:
+ * these are hidden. */
 static char *print(struct reader *r)
 {
 	char *text = NULL;

@@ -6,7 +6,7 @@
 
 #include "base/macros.h"
 
-/* The catalog may be gone when this returns. */
+/* Tells the owner. The catalog may be gone when this returns. */
 static void answer(struct catalog_inquiry *inquiry, enum engine_answer what)
 {
 	struct catalog *catalog = inquiry->catalog;
@@ -37,7 +37,7 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, uint64_
 	return rc;
 }
 
-/* Is the server only busy? Says how long to wait then. */
+/* Is the server only busy? If so, *ret says how long to wait. */
 static bool is_for_later(const struct catalog_inquiry *inquiry,
 			 const struct http_fetch_result *result, uint64_t *ret_after_ms)
 {
@@ -62,7 +62,8 @@ static void refuse_fetch(struct catalog_inquiry *inquiry, const struct http_fetc
 	answer(inquiry, ANSWER_FAILED);
 }
 
-/* What was to be read is a page for people: not the source's. */
+/* Says in err what is wrong with the document. If an HTML page came instead of it, a captive
+ * portal has answered, not the source. */
 static void tell_portal(const struct http_fetch_result *result, const char *what, struct err *err)
 {
 	if (result->is_page)
@@ -77,7 +78,8 @@ static void tell_portal(const struct http_fetch_result *result, const char *what
 static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms);
 static int fetch_index(struct catalog_inquiry *inquiry, uint64_t after_ms);
 
-/* What a cache had does not fit: once more, past it. */
+/* If what came does not fit, it may be from a cache: the inquiry is made once more, past caches.
+ * Returns whether it is. */
 static bool asks_past_caches(struct catalog_inquiry *inquiry)
 {
 	struct err *err = &inquiry->answer.err;

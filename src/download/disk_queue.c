@@ -25,7 +25,7 @@ int download_note_verified(struct download *d, uint32_t piece)
 	d->unsynced[d->n_unsynced++] = piece;
 	d->unsynced_bytes += manifest_piece_length(&d->manifest, piece);
 	receive_buffers_hold(d->home->buffers, manifest_piece_length(&d->manifest, piece));
-	/* What comes after a pause is not to wait for the next sync: there may be none. */
+	/* A piece that is verified after a pause is synced at once: there may be no later sync. */
 	if (d->unsynced_bytes >= SYNC_BYTES || d->engine.state != ENGINE_DOWNLOADING)
 		download_want(d, DISK_TASK_SYNC);
 	return 0;
@@ -82,7 +82,7 @@ static int make_checked(struct download *d)
 	return d->disk.checked ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
 }
 
-/* What the job needs of the loop thread's state. 0, or why it cannot run. */
+/* Gives the job what it needs of the loop thread's state. Returns 0, or why it cannot run. */
 static int load_job(struct download *d, enum disk_task task)
 {
 	struct disk_job *job = &d->disk;
@@ -197,7 +197,7 @@ static void unload_job(struct download *d, enum disk_task task)
 	free_job(d, task);
 }
 
-/* What a finished job means to others than the engine. */
+/* Tells the repository, and who waits for a discard, what the finished job means to them. */
 static void tell_others(struct download *d, enum disk_task task)
 {
 	switch (task) {
@@ -208,7 +208,8 @@ static void tell_others(struct download *d, enum disk_task task)
 		repository_add(d->home->repository, &d->manifest, !d->file.marked);
 		return;
 	case DISK_TASK_DISCARD:
-		/* It was asked for anew meanwhile: once more, with the image. */
+		/* The download was asked for anew while the job ran: it runs once more, and removes
+		 * the image too. */
 		if (d->renewing && !d->disk.also_image)
 			return;
 		if (d->disk.also_image)
@@ -220,7 +221,7 @@ static void tell_others(struct download *d, enum disk_task task)
 	}
 }
 
-/* What it means to the engine. */
+/* Tells the engine what the finished job means to it. */
 static void tell_engine(struct download *d, enum disk_task task)
 {
 	struct engine_event event = {0};
@@ -279,7 +280,8 @@ static void on_job_done(struct work *work)
 		disk_tasks_closed(d);
 		return;
 	}
-	/* What is wanted meanwhile waits: the next job would overwrite what came of this one. */
+	/* The job still counts as busy here, so a job that is asked for meanwhile waits: it would
+	 * overwrite the results of this one. */
 	tell_others(d, task);
 	tell_engine(d, task);
 	d->disk.busy = false;
@@ -300,13 +302,13 @@ static void submit_job(struct download *d, enum disk_task task);
 
 static bool is_blocked(const struct download *d, enum disk_task task)
 {
-	/* Who is in flight still writes. */
+	/* Requests that are in flight still write to the file. */
 	if (task == DISK_TASK_OPEN || task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
 		return d->engine.in_flight > 0;
 	return false;
 }
 
-/* Wanted, but meanwhile there is nothing to do. */
+/* Was the job wanted, but there is nothing to do for it any more? */
 static bool is_needless(const struct download *d, enum disk_task task)
 {
 	if (task == DISK_TASK_OPEN)
@@ -349,7 +351,7 @@ static void submit_job(struct download *d, enum disk_task task)
 	if (task == DISK_TASK_FINISH)
 		receive_buffers_trim(d->home->buffers); /* it reads up to 4 MiB of manifest */
 	rc = load_job(d, task);
-	/* Also what cannot run ends on a later turn of the loop. */
+	/* A job that cannot run also ends on a later turn of the loop, as all jobs do. */
 	work_submit(d->home->loop, &job->work, rc < 0 ? run_nothing : disk_tasks_run, on_job_done);
 }
 
@@ -363,7 +365,8 @@ void download_want(struct download *d, enum disk_task task)
 
 void download_release_disk(struct download *d)
 {
-	/* The last job took what was unsynced: nothing is held of the buffers, which may be gone.
+	/* The last job took the unsynced pieces, so they count in the receive_buffers no more:
+	 * these may be gone already.
 	 */
 	assert(!d->disk.busy && d->unsynced_bytes == 0 && !d->disk.batch);
 	drop_manifest(&d->disk);

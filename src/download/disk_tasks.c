@@ -55,7 +55,7 @@ static int open_files(struct download *d, struct disk_job *job)
 	d->map_is_open = true;
 	if (existed)
 		return 0;
-	/* Whatever the journal claims, its data is not there. */
+	/* The .part file is new, so whatever the journal claims, its data is not there. */
 	memset(d->map.bits, 0, piece_bits_size(job->manifest.n_pieces));
 	job->found = PIECE_MAP_NEW;
 	return piece_map_restart(&d->map, d->map.bits, &job->err);
@@ -80,7 +80,8 @@ static int run_open(struct download *d, struct disk_job *job)
 			    span_of(job->manifest_jws, job->manifest_jws_size), d->version,
 			    &job->err);
 	if (rc < 0) {
-		/* Its key may be gone. Another manifest of the same image brings it back. */
+		/* The key of the manifest may have been removed. Then another manifest of the same
+		 * image takes its place. */
 		(void)err_wrap(&job->err, "%s", path);
 		job->notice = job->err;
 		job->err.code = 0;
@@ -95,7 +96,7 @@ static int run_prepare(struct download *d, struct disk_job *job)
 	char path[PATH_MAX];
 	int rc;
 
-	/* Another file name: the old .part would stay for ever. */
+	/* If the new manifest names another file, the old .part would stay for ever. */
 	if (d->file_is_open && strcmp(d->manifest.file, job->manifest.file) != 0)
 		image_file_remove(&d->file);
 	rc = open_files(d, job);
@@ -193,7 +194,7 @@ static int read_back(struct download *d, struct disk_job *job)
 		rc = check_pieces(d, NULL, job);
 	if (rc < 0)
 		return rc;
-	/* What lies at its path instead is nobody's: nothing of it is believed. */
+	/* If another file is at the path by now, nothing in it is believed. */
 	if (!job->stop && !image_file_is_in_place(&d->file))
 		memset(job->checked, 0, piece_bits_size(d->manifest.n_pieces));
 	wrong = count_wrong(d, job->checked, &first);
@@ -245,8 +246,9 @@ static int run_discard(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
 
-	/* First that it goes, or a start in between would take what is left for what was wanted. A
-	 * full disk does not allow that, but it must allow this. */
+	/* First request.json says that the download is discarded; else a start of the daemon in
+	 * between would go on with it. If the disk is too full for that, we discard nevertheless,
+	 * since this makes room. */
 	(void)run_save(d, job);
 	/* The manifest goes last: what is left after a power cut is still understood. */
 	if (d->map_is_open)
@@ -288,7 +290,8 @@ void disk_tasks_run(struct work *work)
 	};
 	struct download *d = container_of(work, struct download, disk.work);
 
-	/* What a step tried in vain and could do without is no error. */
+	/* A task that returns 0 has succeeded, also if a step that it could do without has filled
+	 * err. */
 	if (tasks[d->disk.task](d, &d->disk) == 0)
 		d->disk.err.code = 0;
 }

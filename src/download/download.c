@@ -111,7 +111,8 @@ void download_restart(struct download *d, bool also_discard)
 	download_tell(d, EVENT_RESTART);
 }
 
-/* The node whose name sorts first is first, and begins at the image's beginning. */
+/* Is the peer first in a sequence? The node whose name sorts first is: it also fetches the image
+ * from its beginning. */
 static bool follows_peer(const struct config *config)
 {
 	const char *peer = config->high_availability.peer_node;

@@ -114,7 +114,7 @@ static void perform_action(struct download *d, const struct engine_action *actio
 	}
 }
 
-/* Nothing is in flight any more: what had to wait for that. */
+/* Does what had to wait until no request is in flight. */
 void download_settle(struct download *d)
 {
 	if (d->engine.in_flight > 0)

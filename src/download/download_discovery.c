@@ -14,7 +14,8 @@ static void on_answer(struct catalog *catalog, unsigned source, const struct cat
 	struct download *d = container_of(catalog, struct download, catalog);
 	const struct catalog_inquiry *inquiry = &catalog->inquiries[source];
 
-	/* A pair imports once: what one of the two got from the other is imported, too. */
+	/* An image is imported once for both nodes of a pair: if the peer has it as imported, it
+	 * counts as imported here. */
 	if (d->sources.places[source].kind == SOURCE_HA_PEER &&
 	    answer->answer == ANSWER_HAS_VERSION && inquiry->imported)
 		memcpy(d->imported_at_peer, inquiry->manifest.digest, DIGEST_SIZE);
@@ -28,7 +29,7 @@ static void on_answer(struct catalog *catalog, unsigned source, const struct cat
 			    });
 }
 
-/* The configuration of now: its sources and its keys. */
+/* Takes sources and keys from the present configuration. */
 static int renew_sources(struct download *d, struct err *err)
 {
 	struct engine_source_spec specs[SOURCES_MAX];

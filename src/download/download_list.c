@@ -33,7 +33,8 @@ static unsigned count_running(const struct download_list *list)
 	return n;
 }
 
-/* One that waits for the peer asks for nothing. */
+/* Does this download use a part of the concurrency? One that waits for the peer makes no
+ * requests. */
 static bool takes_a_share(const struct download *d)
 {
 	return engine_state_is_running(d->engine.state) && d->engine.state != ENGINE_WAITING_PEER;
@@ -163,7 +164,8 @@ static void load_download(struct download_list *list, const char *version)
 			  "download %s is left out: %s", version, err.text);
 		return;
 	}
-	/* Published just before the end: the record had not been told. */
+	/* The image was published just before the daemon ended, and request.json does not say so
+	 * yet. */
 	if (!d->renewing && !engine_state_is_ended(d->engine.state) &&
 	    repository_find(list->home.repository, version))
 		engine_restore(&d->engine, ENGINE_COMPLETE, d->engine.attempt, d->engine.used_ms,

@@ -18,7 +18,7 @@ static int request_again(struct download_list *list, struct download *d,
 			       d->version);
 	download_sequence(d, request->sequenced);
 	download_restart(d, force);
-	/* The last of the queue again. */
+	/* The download moves to the end of the queue. */
 	download_list_unlink(list, d);
 	list->open--;
 	download_list_append(list, d);
@@ -63,7 +63,7 @@ int download_list_request(struct download_list *list, const struct download_requ
 	return rc;
 }
 
-/* The download, if it is there and in none of the states that refuse. */
+/* Finds the download of this version, unless it is in a state in which the order is refused. */
 static int find_for(const struct download_list *list, const char *version, const char *what,
 		    bool (*refuses)(enum engine_state state), struct download **ret,
 		    struct err *err)

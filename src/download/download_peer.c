@@ -1,5 +1,5 @@
-/* The HA peer, beside being a source: how it gets on with the same download, and which pieces it
- * has. Asked once a second; what follows from the answers, the engine says. */
+/* Asks the HA peer, once a second, how its download of the same version stands, and which pieces
+ * it has. The engine decides what follows from the answers. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -30,7 +30,7 @@ static void on_told(struct peer_pieces *h, enum engine_pieces what, const char *
 	int peer = peer_source(d);
 	const struct source *s = &d->engine.sources[peer];
 
-	/* Its answer at discovery came late: it has the image complete. */
+	/* The peer's answer at discovery came late, and says that it has the complete image. */
 	if (source_is_usable(s) && !s->pieces) {
 		h->settled = true;
 		return;
@@ -66,7 +66,8 @@ void download_peer_ask(struct download *d)
 		peer_pieces_ask(&d->pieces);
 }
 
-/* A peer that has the image complete is a source like any other. */
+/* Begins to ask the peer for its pieces, unless it has the complete image: then it is a source
+ * like any other. */
 static void begin_sharing(struct download *d)
 {
 	int peer = peer_source(d);

@@ -50,7 +50,8 @@ static uint64_t bytes_in_journal(const struct download *d)
 	return d->engine.picker.bytes_verified - d->unsynced_bytes - d->disk.batch_bytes;
 }
 
-/* Nobody is asked any more about an image that is whole when the daemon starts. */
+/* Records of which image the peer said that it was imported there: once the image is whole, the
+ * peer is not asked again. */
 static void add_imported(cJSON *record, const struct download *d)
 {
 	char hex[2 * DIGEST_SIZE + 1];

@@ -1,4 +1,4 @@
-/* A request of the engine becomes a transfer, and what comes of it an event. */
+/* Starts a transfer for each request of the engine, and tells the engine what comes of it. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -117,7 +117,7 @@ void download_start_request(struct download *d, const struct engine_action *acti
 	const struct source_place *place = &d->sources.places[action->source];
 	char *url = source_url(place, d->version, d->manifest.file);
 	struct transfer_request asked = {
-		.url = url ? url : "", /* out of memory: fails as any request can */
+		.url = url ? url : "", /* without memory for it the request fails */
 		.access = &place->access,
 		.range = action->range,
 		.whole = action->whole,

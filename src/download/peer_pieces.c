@@ -33,14 +33,16 @@ static void fetch(struct peer_pieces *h, char *url, size_t max, http_fetch_done_
 	free(url);
 }
 
-/* The peer has none, or another image than it had: its manifest counts no longer. */
+/* Tells that the peer has no pieces of our image. Its manifest must be asked for again before it
+ * is believed to have any. */
 static void tell_none(struct peer_pieces *h, const struct err *why)
 {
 	h->same_manifest = false;
 	h->told(h, PIECES_NONE, why->text);
 }
 
-/* One answer that did not come says nothing of what it has. */
+/* A single answer that did not come says nothing about the peer's pieces; only after MISSED_MAX
+ * in a row it counts as having none. */
 static void miss(struct peer_pieces *h, const struct err *why)
 {
 	if (++h->n_missed >= MISSED_MAX)
@@ -141,7 +143,7 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 	if (manifest_parse(&theirs, h->keys->keys, h->keys->n, result->body, h->version, &err) <
 	    0) {
 		(void)err_wrap(&err, "manifest");
-		h->settled = true; /* for this attempt, as with any source */
+		h->settled = true; /* a source that is left is not asked again in this attempt */
 		tell_none(h, &err);
 		return;
 	}

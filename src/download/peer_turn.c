@@ -52,7 +52,7 @@ static void ask_for_index(struct peer_turn *s)
 		tell_state(s, PEER_NOTHING, &s->why);
 }
 
-/* What the status said, or why it is not believed; the latter in s->why. */
+/* Returns what the peer's answer says of its download. If it is not believed, s->why says why. */
 static enum engine_peer read_status(struct peer_turn *s, const struct http_fetch_result *result)
 {
 	enum engine_peer peer = PEER_NOTHING;
@@ -66,7 +66,7 @@ static enum engine_peer read_status(struct peer_turn *s, const struct http_fetch
 		(void)err_wrap(&s->why, "its answer");
 		return PEER_NOTHING;
 	} else if (peer == PEER_HAS_IT) {
-		/* The image may have been deleted since: its index knows. */
+		/* The peer may have deleted the image since, so its index is asked. */
 		(void)err_set(&s->why, -ENOENT, "its download is complete, but it has no image");
 		return PEER_NOTHING;
 	} else if (peer == PEER_NOTHING || peer == PEER_GAVE_UP) {

@@ -13,7 +13,7 @@ static enum reply_verdict judge_partial(const struct http_head *head,
 		SAY("HTTP 206 without a readable Content-Range");
 		return REPLY_LIED;
 	}
-	/* A part of it is a reply, too (RFC 9110, 15.3.7). */
+	/* A server may reply with a part of the range (RFC 9110, 15.3.7). */
 	if (head->range_first != range->first || head->range_last > range->end - 1) {
 		SAY("wrong range: asked for bytes %" PRIu64 "-%" PRIu64 ", got %" PRIu64
 		    "-%" PRIu64,
@@ -42,7 +42,7 @@ static enum reply_verdict judge_whole(const struct http_head *head, uint64_t siz
 		    "captive portal, answers in its place");
 		return whole ? REPLY_REFUSED : REPLY_LIED;
 	}
-	/* Of unknown length, it is counted when it has come. */
+	/* If the head names no length, the body is measured when it has come. */
 	if (head->has_length && head->length != size) {
 		SAY("HTTP 200 with %" PRIu64 " bytes, the file has %" PRIu64, head->length, size);
 		return whole ? REPLY_REFUSED : REPLY_LIED;
@@ -135,7 +135,7 @@ enum request_outcome range_reply_ended(const struct http_result *result, enum re
 	case HTTP_CUT:
 		return REQUEST_CUT;
 	case HTTP_PROXY_REFUSED:
-	case HTTP_REDIRECT_FAILED: /* it would lead there again */
+	case HTTP_REDIRECT_FAILED: /* the next request would be redirected in the same way */
 		return REQUEST_REFUSED;
 	case HTTP_CONNECT_FAILED:
 		return REQUEST_UNREACHED;

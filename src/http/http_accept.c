@@ -18,16 +18,16 @@
 
 #define ACCEPT_BATCH 64 /* at once, before others on the loop have their turn */
 
-/* Without a descriptor even for that: how long until it is tried again. */
+/* If not even the spare descriptor is free, how long until we try to accept again. */
 #define RETRY_MS 100
 
 #define GRACE_MS    250
 #define PATIENCE_MS 5000
 
-/* Of one peer, besides the kernel's own queue. */
+/* How many connections of one peer may wait here, besides those in the kernel's queue. */
 #define WAITING_MAX 16
 
-/* For who is turned away (RFC 9457). */
+/* The answer to a connection that is turned away (RFC 9457). */
 #define BUSY                                                                                       \
 	"{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"              \
 	"\"detail\":\"too many connections of one peer\"}"
@@ -68,7 +68,8 @@ static enum crowd_rank rank_of(const struct http_listener *listener, const struc
 	return listener->allows(listener->owner, peer, HTTP_READS) ? CROWD_GUEST : CROWD_STRANGER;
 }
 
-/* IPv4 as IPv6 maps it, else the /64. */
+/* The origin of an IPv4 address is the address, mapped to IPv6; that of an IPv6 address is its
+ * /64. */
 static struct crowd_origin origin_of_address(const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
@@ -97,7 +98,7 @@ static struct crowd_origin origin_of(const struct http_listener *listener,
 	return (struct crowd_origin){{0, peer->uid}};
 }
 
-/* Of all descriptors a quarter at most: others are needed for what is asked. */
+/* Connections may take a quarter of all descriptors, since requests need others. */
 static uint32_t places_of(const struct http_listener *listener)
 {
 	const uint32_t places = listener->connections_max ?: HTTP_CONNECTIONS_MAX;
@@ -139,8 +140,8 @@ static struct http_connection *connection_of(struct crowd_member *m)
 	return container_of(m, struct http_connection, member);
 }
 
-/* It is not libmicrohttpd's yet. What it has sent is not read: over TCP the answer may be lost with
- * that. */
+/* libmicrohttpd does not have this connection yet. We do not read what the peer has sent: over
+ * TCP it may therefore lose the answer. */
 static void turn_away(struct http_connection *from)
 {
 	static const char answer[] =
@@ -186,7 +187,7 @@ static void enter(struct http_server *server, struct http_connection *from)
 	server->entering = from;
 	(void)MHD_add_connection(server->daemon, from->fd, (struct sockaddr *)&from->address,
 				 from->address_size);
-	if (server->entering) { /* without memory it has not begun, and is closed */
+	if (server->entering) { /* libmicrohttpd had no memory for it, and has closed it */
 		server->entering = NULL;
 		crowd_leave(server->crowd, &from->member);
 		free(from);
@@ -252,7 +253,7 @@ static void make_room(struct http_server *server)
 		show_out(server, connection_of(m));
 }
 
-/* Takes fd. Without a spare descriptor only those come in who must. */
+/* Takes over fd. Without a spare descriptor only peers that must always get in are accepted. */
 static void arrive(struct http_server *server, int fd, const struct sockaddr_storage *address,
 		   socklen_t address_size)
 {
@@ -299,8 +300,9 @@ static bool is_out_of_room(int code)
 	return code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOMEM;
 }
 
-/* There is no descriptor. Where some must get in, who is first in the kernel's queue is looked at
- * in the spare one; else all of them wait there. */
+/* No descriptor is free. If the listener has peers that must get in, the first connection of the
+ * kernel's queue is accepted with the spare descriptor, to see who it is. Otherwise all wait in
+ * that queue. */
 static void go_without_room(struct http_server *server)
 {
 	int rc = -EMFILE;
@@ -322,7 +324,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 	struct http_server *server = container_of(poll, struct http_server, accepting);
 	int rc = 0;
 
-	(void)status; /* accept says what it is */
+	(void)status; /* accept() reports the error itself */
 	(void)events;
 	for (unsigned i = 0; i < ACCEPT_BATCH && server->is_accepting; i++) {
 		rc = accept_one(server);

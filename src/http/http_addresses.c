@@ -64,7 +64,7 @@ void http_addresses_add(struct http_address_list *list, const struct http_addres
 		list->items[list->n++] = *address;
 }
 
-/* The place of an address, or the one that is free soonest. */
+/* Returns the place of this address, or the place that is free soonest. */
 static unsigned place_for(const struct http_failures *f, const struct http_address *address)
 {
 	unsigned best = 0;
@@ -102,7 +102,8 @@ bool http_failures_have(const struct http_failures *f, const struct http_address
 	return f->items[at].until_ms > now_ms && http_address_is(&f->items[at].address, address);
 }
 
-/* The next of that family, or of any, that has or has not failed; n = none. */
+/* Finds the next address of this family (or of any) that has failed, or has not, as asked.
+ * Returns n if there is none. */
 static unsigned find(const struct http_address_list *list, const bool *taken, const bool *failed,
 		     int family, bool want_failed)
 {

@@ -90,7 +90,8 @@ void http_client_blame_address(struct http_request *request)
 				  uv_now(request->client->loop));
 }
 
-/* Is libcurl to be asked once more, when an address has answered? */
+/* Starts a connection of our own if libcurl lacks one. Returns whether libcurl is to run the
+ * request again once an address has answered. */
 static bool connect_first(struct http_request *request, CURLcode code)
 {
 	struct http_client *client = request->client;
@@ -294,7 +295,7 @@ static void on_deferred(uv_idle_t *idle)
 			finish_request(request, CURLE_ABORTED_BY_CALLBACK);
 		else if (request->connect_wanted)
 			finish_request(request,
-				       CURLE_COULDNT_CONNECT); /* unless it can be connected */
+				       CURLE_COULDNT_CONNECT); /* it connects first, if it can */
 		else if (to_start)
 			start_request(request);
 		else if (to_resume)

@@ -40,7 +40,7 @@ static void on_tick(uv_timer_t *timer);
 static void handle_closed(struct http_connect *c)
 {
 	if (--c->handles > 0)
-		return; /* a lookup counts as one */
+		return; /* a lookup that runs counts as a handle */
 	c->callbacks.closed(c->callbacks.closed_owner);
 	free(c);
 }
@@ -110,7 +110,7 @@ static void fail(struct http_connect *c)
 	c->callbacks.done(c, &result, c->callbacks.owner);
 }
 
-/* Who was tried before the winner is slower at least. */
+/* Addresses that were tried before the winner count as failed: they are slower at least. */
 static void win(struct http_connect *c, struct attempt *winner)
 {
 	unsigned at = (unsigned)(winner - c->attempts);
@@ -227,7 +227,8 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 	handle_closed(c);
 }
 
-/* libcurl has just resolved that name, but tells one address at a time. */
+/* libcurl has just resolved this name, but it tells us only one address at a time. So we look it
+ * up again. */
 static void look_up(struct http_connect *c, const char *host)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};

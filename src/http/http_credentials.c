@@ -81,7 +81,7 @@ static int set_signature(CURL *easy, const struct http_access *access, struct er
 	return rc;
 }
 
-/* With the request, or with the CONNECT of a tunnel. */
+/* libcurl sends it with the request, or with the CONNECT for a tunnel. */
 static int set_proxy_password(CURL *easy, const struct http_access *access, struct err *err)
 {
 	char secret[SECRET_MAX] = "";

@@ -94,7 +94,8 @@ struct query_check {
 	int rc;
 };
 
-/* One that stands twice would be read as whichever comes first, by another program as the last. */
+/* A name that is given twice is refused: we would read the first value, and another program might
+ * read the last. */
 static enum MHD_Result check_argument(void *user, enum MHD_ValueKind kind, const char *name,
 				      const char *value)
 {

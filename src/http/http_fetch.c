@@ -41,7 +41,7 @@ static int refuse_body(struct http_fetch *fetch, int code)
 		       fetch->ask.max_bytes);
 }
 
-/* By libcurl, as far as it is built with it. */
+/* Has libcurl decoded this body? It does for the encodings that it was built with. */
 static bool is_decoded(const struct http_head *head)
 {
 	static const char *const known[] = {"gzip", "x-gzip", "deflate", "br", "zstd"};
@@ -105,7 +105,7 @@ static int on_body(struct http_request *request, struct span bytes, void *owner)
 	return 0;
 }
 
-/* Neither a JSON document nor a JWS begins so. */
+/* An HTML page begins so; neither a JSON document nor a JWS does. */
 static void take_body(struct http_fetch *fetch)
 {
 	size_t at = 0;
@@ -212,7 +212,7 @@ int http_fetch_start(struct http_fetch **ret, struct http_client *client, uv_loo
 	return 0;
 }
 
-/* It has not even begun: there is no request whose end would close it. */
+/* The fetch had not begun, so there is no request whose end would close it. */
 static void end_early(struct http_fetch *fetch)
 {
 	if (!uv_is_closing((uv_handle_t *)&fetch->timer))

@@ -88,7 +88,8 @@ static int64_t read_date(struct span value)
 	return (int64_t)curl_getdate(date, NULL);
 }
 
-/* A server means its own clock, which may be wrong, or ours is. */
+/* A date in Retry-After is by the server's clock. That clock or ours may be wrong, so only the
+ * difference to the reply's own date counts. */
 static void convert_retry_at(struct http_head *head, int64_t now_s)
 {
 	int64_t from = head->date_s >= 0 ? head->date_s : now_s;
@@ -110,8 +111,9 @@ static void read_retry_after(struct http_head *head, struct span value, int64_t 
 	convert_retry_at(head, now_s);
 }
 
-/* What servers write there although the bytes are as they are: a store that kept what the upload
- * said, a charset in the wrong place. Where the bytes are changed all the same, the digest tells.
+/* Values of Content-Encoding that some servers send although the bytes are not encoded: a store
+ * repeats what the upload said, or a charset is in the wrong header. If the bytes were encoded
+ * after all, their digest is wrong.
  */
 static bool is_plain(struct span name)
 {

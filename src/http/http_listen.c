@@ -10,7 +10,7 @@
 
 #include "http/http_server_private.h"
 
-/* A socket file that nobody listens on is left over from a daemon that was killed. */
+/* Removes a socket file on which nobody listens: a daemon that was killed left it. */
 static int remove_stale(const struct sockaddr_un *address, struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

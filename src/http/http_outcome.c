@@ -8,7 +8,7 @@ bool http_outcome_is_of_redirect(const struct http_request *request)
 	return request->head.has_location && !request->headed;
 }
 
-/* The status with which the proxy keeps us from the server; 0 = it does not. */
+/* The status by which the proxy refused to let us reach the server; 0 = it did not refuse. */
 static long refused_by_proxy(const struct http_request *request)
 {
 	long status = 0;
@@ -61,8 +61,8 @@ static enum http_outcome classify(const struct http_request *request, CURLcode c
 	}
 }
 
-/* Steward speaks HTTP/1.1. Where TLS chooses the protocol, the server says that it does not; else
- * what it sends is no reply. */
+/* Does the server not speak HTTP/1.1? Over TLS it refuses the protocol (ALPN); without TLS it
+ * sends something that is no HTTP reply. */
 static bool speaks_another_protocol(const struct http_request *request, CURLcode code,
 				    enum http_outcome outcome)
 {

@@ -19,7 +19,8 @@ static bool address_of(const struct curl_sockaddr *from, struct http_address *re
 	return true;
 }
 
-/* Whom the connection goes to: the proxy, or the server of the URL, after redirects. */
+/* Notes to which host the connection goes: to the proxy, or to the server of the URL, redirects
+ * followed. */
 static void note_host(struct http_reach *reach)
 {
 	CURLU *parts = curl_url();
@@ -136,7 +137,7 @@ void http_reach_take(struct http_reach *reach, int fd, const struct http_address
 	reach->candidates = *list;
 }
 
-/* Not even the beginning of a reply. */
+/* Did the request end before the address sent even the beginning of a reply? */
 static bool is_address_to_blame(CURLcode code)
 {
 	switch (code) {

@@ -80,7 +80,7 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 
 void http_reply_bytes(struct http_exchange *x, unsigned status, const char *type, struct span bytes)
 {
-	/* libmicrohttpd takes no const; it copies. */
+	/* libmicrohttpd's type has no const, although it only copies the bytes. */
 	union {
 		const uint8_t *bytes;
 		void *copied;
@@ -159,8 +159,8 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t m
 	return (ssize_t)n;
 }
 
-/* Who reads events is heard of only when there is one to send: libmicrohttpd does not look at a
- * connection that is suspended. */
+/* Ends the streams whose reader has gone. libmicrohttpd does not watch a connection that is
+ * suspended, so it would notice only when there is an event to send. */
 void http_exchanges_sweep(struct http_server *server)
 {
 	for (struct http_exchange *x = server->first; x; x = x->next) {
@@ -203,7 +203,7 @@ bool http_stream_send(struct http_exchange *x, const char *text)
 		larger = realloc(x->stream, x->stream_size + length + 1);
 	if (!larger) {
 		x->dropped = true;
-		(void)shutdown(x->from->fd, SHUT_RDWR); /* it may be writing for ever */
+		(void)shutdown(x->from->fd, SHUT_RDWR); /* the client may write for ever */
 		http_exchange_resume(x);
 		return false;
 	}

@@ -18,7 +18,8 @@
 #define EMPTY_SHA256   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define USER_AGENT     "steward"
 
-/* A redirect that libcurl follows, and what comes before the real reply, are not for the owner. */
+/* Is this the head of the real reply? Redirects that libcurl follows, and 1xx replies, are not
+ * told to the owner. */
 static bool is_final(const struct http_head *head)
 {
 	bool redirect = head->status >= 301 && head->status <= 308 && head->status != 304 &&
@@ -37,7 +38,7 @@ static int tell_headers(struct http_request *request)
 	if (!is_final(&request->head))
 		return 0;
 	if (status == 407 && request->reach.proxy)
-		return -EACCES; /* of the proxy, and not of the server: see http_outcome.c */
+		return -EACCES; /* the proxy sent it, not the server: see http_outcome.c */
 	request->headed = true;
 	if (!request->callbacks.headers)
 		return 0;
@@ -167,7 +168,8 @@ static int is_connected_already(void *user, curl_socket_t fd, curlsocktype purpo
 	return CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
-/* It leads elsewhere than its address says: no other request may use it. */
+/* The socket may lead elsewhere than the URL says (into a tunnel), so no other request may use
+ * this connection. */
 static void set_socket(struct http_request *request, int fd)
 {
 	CURL *easy = request->easy;
@@ -207,7 +209,8 @@ static void set_lines(struct http_request *request, const struct http_access *ac
 	(void)curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->lines);
 }
 
-/* None is asked for. But a cache may hold what another client has asked for. */
+/* We ask for no encoding. But a cache may answer with the encoded body that another client asked
+ * for. */
 static void set_decoding(struct http_request *request, bool decode)
 {
 	request->decode = decode;

@@ -54,8 +54,8 @@ static uint64_t content_length(const struct http_exchange *x)
 	return value ? strtoull(value, NULL, 10) : 0;
 }
 
-/* Does a refusal wait for the end of the body? Not where the client asks before it sends one, and
- * not for one that is beyond reason. */
+/* Is the body read before the refusal is sent? Not if the client waits for "100 Continue", and
+ * not if the body is too long. */
 static bool reads_body_first(const struct http_exchange *x)
 {
 	if (header(x, MHD_HTTP_HEADER_EXPECT))
@@ -88,7 +88,7 @@ static void judge_head(struct http_exchange *x, const char *method)
 		http_reply_problem(x, 413, "a body of more than %zu bytes", body_max(x));
 	} else {
 		x->admitted = true;
-		if (x->route->upload) /* takes as long as it takes */
+		if (x->route->upload) /* an upload has no time limit */
 			crowd_busy(x->server->crowd, &x->from->member);
 	}
 }
@@ -105,7 +105,7 @@ static enum MHD_Result begin_exchange(struct http_server *server, struct MHD_Con
 	x->connection = connection;
 	x->from = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 			  ->socket_context;
-	crowd_idle(server->crowd, &x->from->member, uv_now(server->loop)); /* its body's time */
+	crowd_idle(server->crowd, &x->from->member, uv_now(server->loop)); /* anew, for the body */
 	x->next = server->first;
 	server->first = x;
 	x->method = strdup(strcmp(method, "HEAD") == 0 ? "GET" : method);
@@ -134,8 +134,9 @@ static void take_body(struct http_exchange *x, struct span bytes)
 	x->body_size += bytes.size;
 }
 
-/* The rest of a body whose answer is known: libmicrohttpd sends none before its end. Who may upload
- * a stream is read to the end, whatever it takes. */
+/* Passes over the rest of a body whose answer is known, since libmicrohttpd sends no answer
+ * before the body's end. The body of a streamed upload that was admitted is read to its end,
+ * however long it is. */
 static enum MHD_Result pass_over(struct http_exchange *x, size_t size)
 {
 	bool is_stream = x->admitted && x->route->upload;

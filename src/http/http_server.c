@@ -13,7 +13,8 @@
 
 #define RUNS_MAX 32 /* in a row, before others on the loop have their turn */
 
-/* Besides those that are counted: that were shown out, and are not closed yet. */
+/* How many connections may exist beside the counted ones: those that were shut down and are not
+ * closed yet. */
 #define CLOSING_MAX 1024u
 
 static void on_timer(uv_timer_t *timer);
@@ -69,7 +70,8 @@ void http_server_kick(struct http_server *server)
 		(void)uv_idle_start(&server->idle, on_idle);
 }
 
-/* A path is a string to everyone from here on: what follows a %00 must not be lost from sight. */
+/* From here on the path is a C string. A zero byte (%00) becomes another character, or what
+ * follows it would be overlooked. */
 static size_t unescape(void *user, struct MHD_Connection *connection, char *text)
 {
 	size_t length = MHD_http_unescape(text);
@@ -82,8 +84,8 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
 	return length;
 }
 
-/* It gets its connections from http_accept.c: its own accepting ends for good when as many as it
- * takes are closed in one round, for then nothing calls it again. */
+/* We hand over the connections (http_accept.c). libmicrohttpd's own accepting can end for good:
+ * if as many connections as it allows close in the same round, nothing calls it again. */
 static int start_daemon(struct http_server *server, struct err *err)
 {
 	const struct http_listener *listener = &server->listener;
@@ -99,7 +101,8 @@ static int start_daemon(struct http_server *server, struct err *err)
 		MHD_OPTION_CONNECTION_TIMEOUT, listener->idle_s ?: HTTP_IDLE_S,
 		MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		connection_size,
-		/* sendfile() has no MSG_NOSIGNAL: without this word files are read and copied. */
+		/* sendfile() has no MSG_NOSIGNAL. Only if we say that we ignore SIGPIPE,
+		 * libmicrohttpd uses sendfile(); else it reads and copies files. */
 		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!server->daemon)
 		return err_set(err, -EIO, "HTTP server: libmicrohttpd does not start");
@@ -196,7 +199,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *owner), 
 	server->closed = closed;
 	server->owner = owner;
 	(void)uv_poll_stop(&server->poll);
-	/* libmicrohttpd stops only when nobody is suspended. */
+	/* libmicrohttpd can be stopped only when no connection is suspended. */
 	for (struct http_exchange *x = server->first; x; x = x->next) {
 		x->ended = true;
 		x->waiting = false;

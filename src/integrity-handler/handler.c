@@ -58,9 +58,9 @@ static int unlock_by_hand(const char *config_path)
 	return EXIT_EVENT;
 }
 
-/* A configuration that is refused blocks the network as an event does: by its word anything would
- * be "not enabled". But it does not mend itself, and who starts the unit by hand is to be told:
- * *ret_refused. */
+/* Tries once. A refused configuration keeps networking blocked, as an integrity event does;
+ * otherwise a damaged file would mean "not enabled". But it does not get better by waiting, so
+ * whoever started the unit by hand is told: *ret_refused. */
 static int try_once(const char *config_path, bool *ret_refused, struct failure *f)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
@@ -82,7 +82,7 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* A TPM whose driver is only late is no event yet. */
+/* Is the TPM's driver perhaps only late? Then this is no event yet. */
 static bool is_late(const struct failure *f, time_t began_s)
 {
 	return (f->cause == CAUSE_NO_TPM || f->tpm_absent) &&
@@ -123,7 +123,8 @@ int handler_unlock(const char *config_path, bool once)
 		tell(&f, began_s);
 		if (refused)
 			return EX_CONFIG;
-		/* Each time: systemd refuses a getty whose device udev has not found yet. */
+		/* Repeated at each try, because systemd refuses a getty whose device udev has not
+		 * found yet. */
 		emergency_start_gettys();
 		pause_before_retry();
 	}
@@ -160,14 +161,15 @@ static int request_reseal(const struct config *config, struct failure *f)
 	return integrity_reseal(&config->integrity, f);
 }
 
-/* What they protect is not known, but it would be lost. */
+/* Names the pins that no configuration names: nobody knows what they protect, but it would be
+ * lost. */
 static void name_unnamed_pins(const struct config_integrity *config)
 {
 	TPM2_HANDLE pins[PINS_MAX];
 	struct failure ignored = {0};
 	size_t n = 0;
 
-	/* A TPM that does not tell does not undefine either. */
+	/* If the TPM does not list its pins, it will not remove any either. */
 	if (findings_unnamed_pins(config, pins, &n, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -186,7 +188,7 @@ static int request_recover(const struct config *config, struct failure *f)
 	return rc < 0 ? rc : integrity_recover(&config->integrity, &key, f);
 }
 
-/* What cannot be undone is asked for by name. */
+/* Asks the operator to type the name of the system, because this cannot be undone. */
 static int confirm(const struct config *config, struct failure *f)
 {
 	char line[128] = "";
@@ -197,7 +199,7 @@ static int confirm(const struct config *config, struct failure *f)
 		(void)gethostname(host, sizeof(host) - 1);
 		name = host;
 	}
-	/* Nothing typed must not be its name. */
+	/* If the name is empty, an empty line must not confirm. */
 	if (!name[0])
 		return err_set(&f->err, -ECANCELED, "this router has no name to confirm by");
 	(void)printf("This destroys what is in the encrypted directories, for good:\n");
@@ -229,7 +231,8 @@ static const struct {
 	{"recover", request_recover}, {"zeroize", request_zeroize}, {"show", show},
 };
 
-/* It may quote the disk, which somebody may have changed: a terminal obeys what it is sent. */
+/* Prints an error. It may quote a disk that somebody has changed, and a terminal obeys control
+ * characters: so it is made printable. */
 static void say(const char *what, const struct err *err)
 {
 	char reason[ERR_TEXT_SIZE];

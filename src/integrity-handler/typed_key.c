@@ -15,7 +15,7 @@
 	(HEX_SIZE + 2) /* hex, a newline, and one more to see that it is too long                  \
 			*/
 
-/* Past stdio, which keeps a copy. */
+/* Reads with read(2), because stdio would keep a copy of the key. */
 static int read_all(int fd, struct secret *into, size_t *ret_size)
 {
 	size_t size = 0;
@@ -28,7 +28,7 @@ static int read_all(int fd, struct secret *into, size_t *ret_size)
 		if (n < 0)
 			return -errno;
 		size += (size_t)n;
-		/* A line is what a terminal gives. */
+		/* A terminal sends a line, with a newline at its end. */
 		if (n == 0 || (size > HEX_SIZE && into->bytes[size - 1] == '\n'))
 			break;
 	}

@@ -58,7 +58,8 @@ int ability_of_directories(const struct config_integrity *config, struct failure
 		return not_able_because(f);
 	if (config->n_directories > SEAL_DIRECTORIES_MAX)
 		return not_able(f, "too many directories");
-	/* All are looked at: an event in one matters more than what another lacks. */
+	/* All directories are inspected, since an integrity event in one matters more than what
+	 * another one lacks. */
 	for (size_t i = 0; i < config->n_directories; i++) {
 		struct failure of_this = *f;
 		int rc = ability_of_directory(config->directories[i], &of_this);
@@ -158,7 +159,7 @@ static int check_rsa(struct tpm *t, struct failure *f)
 	return not_able_because(f);
 }
 
-/* Whether all of them are; those that are get named. */
+/* Are all PCRs of the policy zero? Logs which ones are. */
 static bool all_zero(const struct pcr_policy *policy)
 {
 	static const uint8_t zeros[sizeof(policy->values.values[0].buffer)];
@@ -180,7 +181,7 @@ static bool all_zero(const struct pcr_policy *policy)
 	return all;
 }
 
-/* PCRs that nobody has measured anything into say nothing about this system. */
+/* Warns of PCRs into which nothing was measured: they say nothing about this system. */
 static int check_pcrs(struct tpm *t, const struct config_integrity *config, struct pcr_policy *ret,
 		      struct failure *f)
 {

@@ -21,7 +21,7 @@
 /* Shared with the child that speaks to the TPM. */
 struct adding {
 	const struct config_integrity *config;
-	struct seal_record record; /* with them */
+	struct seal_record record; /* the record with the added directories */
 	uint8_t fek[FSCRYPT_FEK_SIZE];
 	uint8_t contents_key[KEPT_KEY_SIZE];
 };
@@ -79,7 +79,8 @@ int add_check(const struct config_integrity *config, const struct seal_record *r
 	return 0;
 }
 
-/* Before anything is made: a pin that is there already says that the record is older than it. */
+/* Checks before anything is made: if the next pin is written already, the record is older than
+ * that pin. */
 static int check_pin(struct tpm *t, void *shared, struct failure *f)
 {
 	struct adding *a = shared;
@@ -94,7 +95,8 @@ static int check_pin(struct tpm *t, void *shared, struct failure *f)
 	return rc < 0 ? failure_because(f, failure_tpm_cause(f->err.code)) : 0;
 }
 
-/* What was wrapped opens again, by the policy that opened the record itself. */
+/* Proves that what was wrapped can be unwrapped again, under the policy that opened the record
+ * itself. */
 static int prove(struct tpm *t, struct adding *a, ESYS_TR srk, ESYS_TR key, const char *label,
 		 struct failure *f)
 {
@@ -116,7 +118,7 @@ static int prove(struct tpm *t, struct adding *a, ESYS_TR srk, ESYS_TR key, cons
 	return rc;
 }
 
-/* To the key that the record has, with a label that has the new directories in it. */
+/* Wraps the FEK to the key that the record has, under a label that covers the new directories. */
 static int wrap(struct tpm *t, struct adding *a, ESYS_TR srk, struct failure *f)
 {
 	char label[SEAL_RECORD_LABEL_SIZE];
@@ -149,7 +151,7 @@ static int wrap_in_child(struct tpm *t, void *shared, struct failure *f)
 		rc = err_set(&f->err, -ENOMEM, "out of memory");
 	if (rc == 0)
 		rc = recovery_save(a->config, &a->record, a->fek, &f->err);
-	/* What was chosen to open it may have said why already. */
+	/* policy_choose() may have filled the failure already. */
 	return rc < 0 && f->cause == CAUSE_NONE ? failure_because(f, failure_tpm_cause(f->err.code))
 						: rc;
 }
@@ -192,7 +194,7 @@ static int finish_addition(struct tpm *t, void *shared, struct failure *f)
 
 static int ask(struct adding *a, tpm_child_work_cb work, struct failure *f)
 {
-	f->cause = CAUSE_NONE; /* what was found of the directories is no failure */
+	f->cause = CAUSE_NONE; /* what was found out about the directories is no failure */
 	return tpm_child_ask(a->config->tcti, TPM_DEVICE_WAIT_MS, work, a, f);
 }
 
@@ -312,7 +314,8 @@ int add_finish(const struct config_integrity *config, bool *ret_finished, struct
 	*ret_finished = false;
 	a->config = config;
 	rc = seal_record_load(&a->record, config->record_directory, SEAL_RECORD_NEW_FILE, NULL);
-	/* What cannot be read, or is a reseal's, is tidied up by who unlocks. */
+	/* A record.json.new that cannot be read, or belongs to a reseal, is removed by the unlock.
+	 */
 	if (rc == 0 && a->record.pin_number > 0) {
 		rc = ask(a, finish_addition, f);
 		if (rc == 0)

@@ -10,7 +10,8 @@ static bool is_unnamed(const struct boot_findings *found)
 	return found->tpm == BOOT_TPM_ANSWERS && found->pin_unnamed;
 }
 
-/* A TPM that fails says no more than one that was taken out: the boot goes on without secrets. */
+/* A TPM that fails tells no more than a TPM that was taken out. In both cases the boot goes on
+ * without secrets. */
 static enum boot_action decide_not_enabled(const struct boot_findings *found)
 {
 	if (found->record != RECORD_NONE || is_pinned(found))

@@ -7,7 +7,7 @@
 #include "base/hex.h"
 #include "base/macros.h"
 
-/* Pin and key are what they should be. What refuses the sealed key alone speaks of the record. */
+/* Pin and key are as they should be. If only the sealed key is refused, the record is to blame. */
 static enum integrity_cause seal_cause_of_code(const struct seal_facts *facts, int code)
 {
 	if (code == -ENOKEY && facts->policy == FACT_SAME && facts->pcrs != FACT_SAME)
@@ -37,7 +37,7 @@ const char *short_name(const TPM2B_NAME *name, char ret[SHORT_NAME_SIZE])
 	char text[TPM_NAME_TEXT_SIZE];
 
 	tpm_name_text(name, text);
-	/* The hash algorithm's number stands before the digest. */
+	/* The first two bytes are the number of the hash algorithm. */
 	(void)snprintf(ret, SHORT_NAME_SIZE, "%.8s…", name->size > 2 ? text + 4 : text);
 	return ret;
 }
@@ -101,7 +101,7 @@ static bool pcrs_equal(const struct tpm_pcr_values *a, const struct tpm_pcr_valu
 
 struct evidence {
 	struct seal_facts facts;
-	TPM2B_NAME ek; /* where it had to be asked for */
+	TPM2B_NAME ek; /* if the endorsement key had to be looked up */
 	struct tpm_pcr_values pcrs;
 };
 
@@ -126,7 +126,8 @@ static int gather(struct tpm *t, const struct config_integrity *config,
 		rc = read_key_facts(t, record, &ret->facts, err);
 	if (rc < 0)
 		return rc;
-	/* It may have to be made, which takes a TPM seconds: only where it can matter. */
+	/* The endorsement key may have to be made, which takes a TPM seconds. So this is done only
+	 * if it can change the result. */
 	if (ret->facts.pin == FACT_SAME && ret->facts.key == FACT_SAME)
 		return read_pcr_fact(t, &record->policy, ret, err);
 	rc = tpm_ek_name(t, &ret->ek, err);
@@ -209,7 +210,8 @@ static int describe(struct tpm *t, const struct config_integrity *config,
 		return describe_elsewhere(config, record, elsewhere, code, f);
 	switch (cause) {
 	case CAUSE_ANOTHER_TPM:
-		/* Whatever it lacked first: unsealing is what another TPM cannot do. */
+		/* Whatever failed first, the step that is shown is the unsealing: another TPM
+		 * cannot do that. */
 		f->step = STEP_UNSEAL;
 		return failure_set(
 			f, cause, code,
@@ -247,7 +249,8 @@ static int describe(struct tpm *t, const struct config_integrity *config,
 	}
 }
 
-/* What it holds says nothing then, and it may say that wrongly. */
+/* Does this error mean that the TPM cannot answer at present? Then what it says of its keys
+ * proves nothing. */
 static bool is_momentary(int code)
 {
 	return code == -ENODEV || code == -EBUSY || code == -ENOSPC || code == -EAGAIN;

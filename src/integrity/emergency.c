@@ -19,8 +19,9 @@
 #define NAME_SIZE     32
 #define ACTIVE_MAX    256
 
-/* What journalctl and the consoles show, but for the line breaks. The reason may quote the disk,
- * which somebody may have changed: a console obeys what it is sent. */
+/* Writes what journalctl and the consoles show, still without line breaks. The reason may quote a
+ * disk that somebody has changed, and a console obeys control characters: so all of it is made
+ * printable. */
 static void compose(const struct failure *f, char ret[TEXT_SIZE])
 {
 	char reason[ERR_TEXT_SIZE];

@@ -32,7 +32,7 @@ static struct enabling *enabling_new(const struct config_integrity *config, stru
 	return e;
 }
 
-/* The record goes last: it names the keys that are ours. */
+/* The record is removed last, since it names the keys that are ours. */
 static int undo_directories(const struct config_integrity *config, struct failure *f)
 {
 	for (size_t i = 0; i < config->n_directories; i++) {
@@ -105,7 +105,7 @@ static int publish_record(const struct config_integrity *config, struct failure 
 	return 0;
 }
 
-/* Up to the pin. */
+/* Seals, up to writing the pin. */
 static int seal(struct enabling *e, struct seal_record *record, struct failure *f)
 {
 	int rc = undo_directories(e->config, f);
@@ -123,7 +123,8 @@ static int seal(struct enabling *e, struct seal_record *record, struct failure *
 	return rc;
 }
 
-/* What cannot be done here is left as it was found; boot goes on without. An event stays one. */
+/* If this system cannot take part, everything is left as it was found, and the boot goes on
+ * without encryption. An integrity event stays an event. */
 static int give_up(struct enabling *e, int rc, struct failure *f)
 {
 	struct failure ignored = {0};
@@ -131,7 +132,7 @@ static int give_up(struct enabling *e, int rc, struct failure *f)
 
 	if (f->cause == CAUSE_RECORD_LOST)
 		return rc;
-	/* Its key may be in the TPM by now. */
+	/* The key of the new record may be in the TPM by now. */
 	seal_record_known_names(e->config->record_directory, e->known);
 	if (enable_keys_undo(e, &pin_written, &ignored) == 0)
 		(void)undo_directories(e->config, &ignored);

@@ -23,8 +23,8 @@ static bool is_half_made(const struct enabling *e, const TPM2B_NAME *name)
 	return known;
 }
 
-/* record.json.new is on the disk before its key is in the TPM. One that it does not name may be all
- * that opens what cannot be seen now. */
+/* record.json.new is written before its key is made persistent. So a key that it does not name is
+ * not half made: it may be the only one that opens directories which cannot be seen now. */
 static int evict_half_made(struct tpm *t, struct enabling *e, TPM2_HANDLE handle, struct failure *f)
 {
 	TPM2B_NAME name;
@@ -60,8 +60,8 @@ static int evict_ours(struct tpm *t, struct enabling *e, struct failure *f)
 	return 0;
 }
 
-/* Once more, in the same breath with what is done: the TPM that tells it now may be one that did
- * not answer when it was asked before. -EEXIST. */
+/* Asks for pins once more, directly before the change: the TPM may not have answered when it was
+ * asked before. -EEXIST: there is a pin. */
 static int check_no_pin(struct tpm *t, struct enabling *e, struct failure *f)
 {
 	TPM2_HANDLE unnamed[1];
@@ -118,7 +118,7 @@ int enable_keys_prove(struct tpm *t, ESYS_TR srk, ESYS_TR key, const struct seal
 	return unwrap(t, srk, key, &record->policy, record->wrapped_fek, label, fek, err);
 }
 
-/* With a label of its own: what it is of the record is not known before there are directories. */
+/* Uses a label of its own, because the record's label is not known before there are directories. */
 static int try_key(struct tpm *t, ESYS_TR srk, const struct tpm_object *session, struct enabling *e,
 		   struct err *err)
 {

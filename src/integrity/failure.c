@@ -130,7 +130,7 @@ const char *integrity_cause_advice(enum integrity_cause cause)
 	return causes[cause].advice;
 }
 
-/* Of what the system refuses, two are common enough to have their own words. */
+/* Two of the errors that the system returns are so common that they have causes of their own. */
 static enum integrity_cause refine(enum integrity_cause cause, int code)
 {
 	if (cause != CAUSE_SYSTEM)
@@ -160,7 +160,7 @@ enum integrity_cause failure_tpm_cause(int code)
 	case -EIO:
 	case -EROFS:
 	case -EDQUOT:
-		return CAUSE_SYSTEM; /* ours, not the TPM's */
+		return CAUSE_SYSTEM; /* an error of this system, not of the TPM */
 	default:
 		return CAUSE_TPM_NOT_READY;
 	}

@@ -66,17 +66,18 @@ int fek_wrap(const TPM2B_PUBLIC *key, const uint8_t fek[FSCRYPT_FEK_SIZE], const
 	return 0;
 }
 
-/* What it takes to have something decrypted: a policy session authorizes one command. */
+/* What is needed to have something decrypted. A policy session authorizes a single command. */
 struct opening {
 	struct tpm *t;
 	ESYS_TR key;
 	const struct tpm_object *session;
 	const struct pcr_policy *policy;
 	TPM2B_DATA label;
-	bool used; /* the session: it is to be authorized anew */
+	bool used; /* the session was used for a command, so it must be authorized anew */
 };
 
-/* What the one command that uses the key refuses is what was wrapped to it. */
+/* RSA_Decrypt is the only command that uses the key. If the TPM refuses its parameter, it refuses
+ * what was wrapped to the key. */
 static int refused(struct tpm *t, TSS2_RC rc, struct err *err)
 {
 	int code = tpm_fail(t, rc, err, "unwrap the filesystem encryption key");
@@ -110,14 +111,15 @@ static int decrypt(const struct opening *o, const uint8_t wrapped[WRAPPED_SIZE],
 		memcpy(ret, plain->buffer, FSCRYPT_FEK_SIZE);
 	explicit_bzero(plain, sizeof(*plain));
 	Esys_Free(plain);
-	/* It decrypts whatever somebody encrypted to it. */
+	/* The TPM decrypts whatever somebody has encrypted to the key, so the content is checked
+	 * too. */
 	return whole ? 0
 		     : err_set(err, -EILSEQ,
 			       "unwrap the filesystem encryption key: it is not of %d bytes",
 			       FSCRYPT_FEK_SIZE);
 }
 
-/* Once more a few times if a PCR moves meanwhile. */
+/* Tries again a few times if a PCR changes meanwhile. */
 static int authorize_and_decrypt(struct opening *o, const uint8_t wrapped[WRAPPED_SIZE],
 				 uint8_t ret[FSCRYPT_FEK_SIZE], struct err *err)
 {
@@ -138,7 +140,7 @@ static int authorize_and_decrypt(struct opening *o, const uint8_t wrapped[WRAPPE
 	return rc;
 }
 
-/* Whether the key decrypts what is surely wrapped to it, under the same label. */
+/* Does the key decrypt something that we have just wrapped to it, under the same label? */
 static bool decrypts_at_all(struct opening *o, const char *label)
 {
 	static const uint8_t known[FSCRYPT_FEK_SIZE] = "known, and nobody's secret";
@@ -167,7 +169,8 @@ int fek_unwrap(struct tpm *t, ESYS_TR key, const struct tpm_object *session,
 		return err_set(err, -EINVAL, "label of the wrapped key: too long");
 	memcpy(o.label.buffer, label, o.label.size);
 	rc = authorize_and_decrypt(&o, wrapped, ret, err);
-	/* libtpms (0.9) fails where it should refuse a value: then the TPM is as well as before. */
+	/* libtpms (0.9) reports a failure of the TPM where it should refuse a value. If the key
+	 * decrypts something else, the TPM is not at fault. */
 	if (rc == -EBUSY && t->last_rc == TPM2_RC_FAILURE)
 		rc = authorize_and_decrypt(&o, wrapped, ret, err);
 	if (rc == -EBUSY && t->last_rc == TPM2_RC_FAILURE && decrypts_at_all(&o, label)) {

@@ -92,7 +92,7 @@ static int probe_in_child(struct tpm *t, void *shared, struct failure *f)
 	return rc < 0 ? failure_because(f, failure_tpm_cause(rc)) : 0;
 }
 
-/* A TPM that was opened and then broke off is one that is there. */
+/* A TPM that could be opened counts as present, even if it then stopped answering. */
 static enum boot_tpm probe_tpm(struct probe *p, struct findings *ret)
 {
 	int rc = tpm_child_ask(p->config->tcti, p->patience_ms, probe_in_child, p, &ret->of_tpm);
@@ -150,7 +150,7 @@ static void find_in_tpm(const struct config_integrity *config, struct probe *p,
 
 	p->config = config;
 	p->n_named = findings_named_indices(config, p->named);
-	/* Where nothing is to be encrypted nobody waits. */
+	/* If nothing is to be encrypted, we do not wait for the TPM. */
 	p->patience_ms =
 		has_something || ret->boot.enabled ? findings_patience_ms(has_something) : 0;
 	if (ret->boot.record == RECORD_NEW &&

@@ -33,7 +33,8 @@ static void name_policy(const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 	hex_encode(span_of(identifier, FSCRYPT_IDENTIFIER_SIZE), ret);
 }
 
-/* A key that is going, but still has files open, is none: it opens nothing more. */
+/* A key that is being removed while files are still open counts as absent, since it opens no more
+ * files. */
 static enum fscrypt_state state_of(const struct fscrypt_encryption *policy)
 {
 	switch (policy->kind) {
@@ -113,7 +114,7 @@ int fscrypt_check(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER_
 	return 0;
 }
 
-/* Why it cannot take part is no event yet: the sentence stands without a cause. */
+/* A system that cannot take part is no event yet, so the sentence has no cause in front. */
 static int not_possible(struct failure *f, const char *mount, const char *why)
 {
 	f->cause = CAUSE_NONE;
@@ -158,7 +159,7 @@ int fscrypt_setup(const char *path, struct failure *f)
 		(void)unlink(FSCRYPT_CONF);
 		rc = fscrypt_tool(everything, NULL, f);
 	}
-	/* The first may have made the second's, if that is the root. */
+	/* The setup of the root may have set up this filesystem too, if they are the same. */
 	if (rc == 0 && !fscrypt_metadata_is_set_up(&m))
 		rc = fscrypt_tool(filesystem, NULL, f);
 	if (rc < 0)
@@ -170,7 +171,8 @@ int fscrypt_setup(const char *path, struct failure *f)
 	return rc < 0 ? rc : fscrypt_metadata_sync(&m, f);
 }
 
-/* Taken for granted by the tool, but not by us: an encrypted one would be another's. */
+/* The tool does not check this, but we do: a directory that is encrypted already would be
+ * somebody else's. */
 static int check_untouched(const char *path, struct failure *f)
 {
 	struct fscrypt_directory directory;
@@ -199,16 +201,16 @@ static int run_encrypt(const char *path, const struct secret *fek, struct failur
 				    name,      FSCRYPT_TOOL_KEY, "--quiet", NULL};
 	uint8_t random[8];
 
-	/* Not a secret: the tool wants the names of raw keys to differ. */
+	/* This is no secret. The tool wants a different name for each raw key. */
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return failure_set(f, CAUSE_SYSTEM, -EIO, "getrandom: %s", strerror(errno));
 	hex_encode(span_of(random, sizeof(random)), name + strlen(name));
 	return fscrypt_tool(argv, fek, f);
 }
 
-/* Locked and opened again with the FEK: what the tool wrapped under something else would be lost
- * at the next boot. Somebody who lists the directory may keep it from being locked: then its key
- * is gone all the same. */
+/* Locks the directory and opens it again with the FEK. If the tool had wrapped its key under
+ * something else, the contents would be lost at the next boot. A process that has the directory
+ * open may keep it from being locked completely; its key is removed nevertheless. */
 static int prove_key(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER_SIZE],
 		     const struct secret *fek, struct failure *f)
 {
@@ -297,7 +299,8 @@ int fscrypt_unlock(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER
 		*f = later;
 		return rc;
 	}
-	/* Somebody else may have been faster: then the tool refuses, but it is as it should be. */
+	/* Another process may have unlocked it in the meantime: then the tool refuses, but the
+	 * directory is open. */
 	if (unlocked || refused < 0)
 		return unlocked ? 0 : refused;
 	return failure_set(f, CAUSE_FSCRYPT_REFUSED, -EPROTO,
@@ -359,7 +362,8 @@ int fscrypt_forget(const char *path, const uint8_t identifier[FSCRYPT_IDENTIFIER
 	rc = fscrypt_metadata_find(&m, path, f);
 	if (rc < 0 || !fscrypt_metadata_has_policy(&m, policy))
 		return rc;
-	/* The policy last: it says which protectors there are, should this be interrupted. */
+	/* The policy is removed last, since it names its protectors: after an interruption they can
+	 * still be found. */
 	rc = fscrypt_metadata_own_protectors(&m, policy, &protectors, f);
 	for (size_t i = 0; rc == 0 && i < protectors.n; i++)
 		rc = destroy(&m, "protector", protectors.descriptor[i], f);

@@ -36,7 +36,7 @@ static int unwrap_by(const struct fscrypt_metadata *m, const struct fscrypt_wrap
 	return rc < 0 ? rc : fscrypt_unwrap(w, span_of(protector, size), fek->bytes, ret);
 }
 
-/* Any of its protectors will do. */
+/* Unwraps the directory's key by the first of its protectors that works. */
 static int unwrap(const struct fscrypt_metadata *m, const char *policy, const struct secret *fek,
 		  uint8_t ret[FSCRYPT_DIRECTORY_KEY_SIZE], struct failure *f)
 {

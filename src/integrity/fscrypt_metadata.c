@@ -33,7 +33,7 @@ int fscrypt_metadata_find(struct fscrypt_metadata *m, const char *path, struct f
 	return mount_of(path, m->mount, f);
 }
 
-/* "/" has its slash already. */
+/* "" for "/", so that a path does not begin with two slashes. */
 static const char *prefix(const struct fscrypt_metadata *m)
 {
 	return m->mount[1] == '\0' ? "" : m->mount;

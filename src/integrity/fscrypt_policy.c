@@ -41,7 +41,7 @@ int fscrypt_open(const char *path, struct failure *f)
 
 	if (length >= sizeof(itself))
 		return failure_set(f, CAUSE_SYSTEM, -ENAMETOOLONG, "%s: path too long", path);
-	/* A slash at its end would have a symbolic link followed. */
+	/* With a slash at its end, a path that is a symbolic link would be followed. */
 	while (length > 1 && path[length - 1] == '/')
 		length--;
 	memcpy(itself, path, length);
@@ -92,7 +92,8 @@ int fscrypt_policy_read(int fd, const char *path, struct fscrypt_encryption *ret
 		take_policy(&p, &policy);
 	else if (rc == -ENODATA || rc == -EOPNOTSUPP || rc == -ENOTTY)
 		p.kind = FSCRYPT_KIND_PLAIN;
-	else if (rc != -EINVAL && rc != -EOVERFLOW) /* a policy this kernel, or we, do not know */
+	else if (rc != -EINVAL &&
+		 rc != -EOVERFLOW) /* a policy that this kernel, or this program, does not know */
 		return failure_set(f, CAUSE_SYSTEM, rc, "read the policy of %s: %s", path,
 				   strerror(-rc));
 	if (p.kind == FSCRYPT_KIND_OURS) {

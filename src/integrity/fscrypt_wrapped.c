@@ -52,7 +52,7 @@ static bool take_bytes(struct span *rest, uint64_t size, struct span *ret)
 	return true;
 }
 
-/* A tag of one byte: no number that we know, or that the tool writes, needs more. */
+/* Reads a tag of one byte only: the numbers that we and the tool use need no more. */
 static bool take_field(struct span *rest, struct field *ret)
 {
 	struct field field = {0};
@@ -78,7 +78,8 @@ static bool take_field(struct span *rest, struct field *ret)
 	}
 }
 
-/* The last of this number, as Protocol Buffers have it. Absent: empty, which is none of ours. */
+/* Finds the last field of this number: in Protocol Buffers the last one counts. If there is none,
+ * the result is empty, which no field of ours is. */
 static bool find_field(struct span message, unsigned number, struct field *ret)
 {
 	struct field field;
@@ -116,7 +117,7 @@ static int read_policy_key(struct span message, struct fscrypt_wrapped *ret)
 	if (!find_field(message, 1, &descriptor) || !find_field(message, 2, &wrapped) ||
 	    descriptor.bytes.size != FSCRYPT_DESCRIPTOR_SIZE)
 		return -EBADMSG;
-	/* It is going to be part of a path. */
+	/* The descriptor becomes a part of a path, so it may only consist of hex digits. */
 	for (size_t i = 0; i < FSCRYPT_DESCRIPTOR_SIZE; i++)
 		if (hex_value((char)descriptor.bytes.bytes[i]) < 0)
 			return -EBADMSG;
@@ -155,7 +156,8 @@ static void free_cipher_context(EVP_CIPHER_CTX **context)
 	EVP_CIPHER_CTX_free(*context);
 }
 
-/* First the key that encrypts, then that which authenticates. OSSL_PARAM knows no const. */
+/* The first half is the key that encrypts, the second the key that authenticates. OSSL_PARAM's
+ * types have no const. */
 static bool stretch(uint8_t key[KEY_SIZE], uint8_t ret[2 * KEY_SIZE])
 {
 	_cleanup_(free_kdf) EVP_KDF *hkdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);

@@ -29,7 +29,7 @@ const char *integrity_state_name(enum integrity_state state)
 	return state_names[state];
 }
 
-/* Everything is open: what is not done now is done by the next boot. */
+/* Everything is open. What fails here is done at the next boot. */
 static void settle_policy(const struct config_integrity *config, struct unlock_by *by)
 {
 	struct failure f = {0};
@@ -161,7 +161,7 @@ static int not_mounted(const struct findings *found, int code, struct failure *f
 	f->err.code = code;
 	if (found->boot.tpm != BOOT_TPM_ABSENT)
 		return code;
-	/* It might say that nothing was sealed. */
+	/* Once the TPM answers, it might say that nothing was sealed. */
 	f->tpm_absent = true;
 	return err_set(&f->err, code, "%s; and %s", found->of_mount.err.text,
 		       found->of_tpm.err.text);
@@ -246,7 +246,8 @@ static int look_once(const struct config_integrity *config, struct look *ret, st
 	return findings_gather(config, &ret->found, f);
 }
 
-/* While a TPM is waited for, a disk may come: what was found before that is true no more. */
+/* Looks again until nothing changes: while we wait for the TPM, a disk may be mounted, and then
+ * the earlier findings are outdated. */
 static int look_until_it_stays(const struct config_integrity *config, struct look *ret,
 			       struct failure *f)
 {
@@ -285,7 +286,7 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 		*f = l.of_turn;
 		return l.turn_rc;
 	}
-	/* There is no record directory, and none can be made: a system that cannot take part. */
+	/* There is no record directory, and none can be made: this system cannot take part. */
 	if (l.turn_rc < 0 && action == BOOT_ENABLE) {
 		*f = l.of_turn;
 		f->err.code = -EOPNOTSUPP;

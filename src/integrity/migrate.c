@@ -202,7 +202,8 @@ static int run_tool(const char *const *argv, struct failure *f)
 	return 0;
 }
 
-/* At once, and empty: what is half there would be a file of D's. */
+/* Creates the mark at once and empty: a mark that is half written would count as one of D's own
+ * files. */
 static int make_mark(const struct places *p, struct failure *f)
 {
 	int fd = open(p->mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -223,7 +224,7 @@ static int sync_all(const char *path, struct failure *f)
 	return rc;
 }
 
-/* Again after a power cut: cp writes over what is half there. */
+/* Copies, again after a power cut: cp overwrites files that are half copied. */
 static int copy_in(const struct places *p, struct failure *f)
 {
 	char from[PATH_MAX + 2];

@@ -33,7 +33,7 @@ static struct libmnt_table *read_table(const char *path)
 	return NULL;
 }
 
-/* Up to "/": of an absolute path. */
+/* Cuts the last component of an absolute path; "/" stays. */
 static void go_up(char *path)
 {
 	char *slash = strrchr(path, '/');
@@ -43,7 +43,7 @@ static void go_up(char *path)
 	*slash = '\0';
 }
 
-/* path, or the nearest above it that is there, without symbolic links. */
+/* Finds path, or else the nearest directory above it that exists; symbolic links are resolved. */
 static int nearest(const char *path, char ret[PATH_MAX])
 {
 	char above[PATH_MAX];
@@ -88,7 +88,7 @@ int mount_unit_name(const char *path, char ret[MOUNT_UNIT_SIZE])
 	return 0;
 }
 
-/* The first folder that has it decides, as it does for systemd. */
+/* As for systemd, the first folder that contains the unit decides. */
 static bool has_unit(const char *path)
 {
 	static const char *const folders[] = {
@@ -106,7 +106,9 @@ static bool has_unit(const char *path)
 	for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
 		(void)snprintf(unit, sizeof(unit), "%s/%s.mount", folders[i], name);
 		if (stat(unit, &st) == 0)
-			return S_ISREG(st.st_mode) && st.st_size > 0; /* else it is masked */
+			return S_ISREG(st.st_mode) &&
+			       st.st_size > 0; /* an empty file, or a link to /dev/null, masks the
+						  unit */
 	}
 	return false;
 }
@@ -122,7 +124,8 @@ static bool is_planned(const struct plan *plan, const char *path)
 	       has_unit(path);
 }
 
-/* What is nearest to path counts: what is mounted there is what it is meant to be on. */
+/* Of the planned mount points, the one nearest to path counts: path is meant to be on that
+ * filesystem. */
 static bool misses(const struct plan *plan, const char *path, char ret[PATH_MAX])
 {
 	char at[PATH_MAX];
@@ -149,7 +152,7 @@ bool mount_missing(const char *path, char ret[PATH_MAX])
 
 	if (!mounted)
 		return false;
-	/* As it is written, and where its symbolic links lead. */
+	/* Checks the path as it is written, and also where its symbolic links lead. */
 	return misses(&plan, path, ret) || (nearest(path, there) == 0 && misses(&plan, there, ret));
 }
 
@@ -173,7 +176,7 @@ static bool is_within(const char *root, const char *above)
 	return strncmp(root, above, length) == 0 && (root[length] == '/' || root[length] == '\0');
 }
 
-/* Nothing else is mounted over it. */
+/* Is no other filesystem mounted over this one? */
 static bool is_in_front(struct libmnt_fs *fs, dev_t device)
 {
 	const char *target = mnt_fs_get_target(fs);
@@ -194,8 +197,8 @@ static bool is_better(struct libmnt_fs *fs, struct libmnt_fs *than)
 
 struct search {
 	dev_t device;
-	struct libmnt_fs *found;  /* the one with most in it */
-	struct libmnt_fs *beside; /* not in it; NULL = all are */
+	struct libmnt_fs *found;  /* the mount that shows the largest part of the filesystem */
+	struct libmnt_fs *beside; /* a mounted part that is not inside found; NULL = all are */
 };
 
 static void take_if_better(struct search *s, struct libmnt_fs *fs)
@@ -243,7 +246,7 @@ int mount_of(const char *path, char ret[PATH_MAX], struct failure *f)
 				   "the filesystem of %s is mounted in parts (%s, %s), expected "
 				   "that its root is mounted too: fscrypt keeps its files there",
 				   path, mnt_fs_get_target(s.found), mnt_fs_get_target(s.beside));
-	/* Some filesystems give their files another device than their mount has. */
+	/* On some filesystems (btrfs) files have another device number than the mount. */
 	if (!s.found)
 		s.found = mnt_table_find_mountpoint(mounted, there, MNT_ITER_BACKWARD);
 	(void)snprintf(ret, PATH_MAX, "%s", s.found ? mnt_fs_get_target(s.found) : "/");

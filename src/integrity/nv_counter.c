@@ -86,7 +86,8 @@ static int find_once(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_
 	return code;
 }
 
-/* That it is gone is believed when it is told twice: an operator is told then that nothing opens.
+/* That the counter is gone is believed only if the TPM says so twice, because an operator is then
+ * told that nothing opens any more.
  */
 int nv_counter_find(struct tpm *t, TPM2_HANDLE index, bool lockable, struct nv_counter *ret,
 		    struct err *err)

@@ -114,7 +114,7 @@ static int write_content(struct tpm *t, TPM2_HANDLE index, ESYS_TR nv,
 	return lock(t, index, nv, err);
 }
 
-/* A try before, whose end was not heard of, may have come to any of its steps. */
+/* An earlier try whose result we never got may have done any of these steps. */
 int pin_write(struct tpm *t, TPM2_HANDLE index, const struct tpm_object *session,
 	      const uint8_t digest[PIN_SIZE], struct err *err)
 {
@@ -220,7 +220,8 @@ int pin_find_others(struct tpm *t, const TPM2_HANDLE *named, size_t n_named, TPM
 
 		if (rc < 0)
 			return rc;
-		/* One that says there is more, and gives none, would go on for ever. */
+		/* A TPM that claims to have more handles and returns none would make this loop
+		 * endless. */
 		if (found.count == 0)
 			break;
 		for (UINT32 i = 0; i < found.count; i++) {

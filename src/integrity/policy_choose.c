@@ -13,12 +13,12 @@
 #include "integrity/tpm_child.h"
 #include "integrity/tpm_child_retry.h"
 
-/* Each takes a TPM some 20 ms, and wears its memory. */
+/* One step takes a TPM some 20 ms and wears its memory, so their number is limited. */
 #define STEPS_MAX 256
 
 #define ARGUMENTS_SIZE 1024
 
-/* Why not, one after the other, as far as there is room. */
+/* The reasons for which policies do not fit, one after the other, as far as there is room. */
 struct reasons {
 	char text[ERR_TEXT_SIZE / 2];
 	size_t used;
@@ -54,7 +54,8 @@ static int differing_pcr(const struct tpm_pcr_values *now, const struct pcr_poli
 	return -1;
 }
 
-/* 1 = it does. What the TPM cannot tell now says nothing of any policy. */
+/* Returns 1 if the policy's PCRs fit. An error of the TPM says nothing about any policy, so it is
+ * returned. */
 static int fits_pcrs(struct tpm *t, const struct signed_policy *p, struct reasons *reasons,
 		     struct failure *f)
 {
@@ -78,7 +79,7 @@ static int fits_pcrs(struct tpm *t, const struct signed_policy *p, struct reason
 	return pcr < 0;
 }
 
-/* 1 = it does, 0 = it does not, and reasons say why. */
+/* Returns 1 if the policy fits, 0 if it does not: then reasons say why. */
 static int fits(struct tpm *t, const struct policy_authority *authority, uint64_t count,
 		const struct signed_policy *p, struct reasons *reasons, struct failure *f)
 {
@@ -96,7 +97,8 @@ static int fits(struct tpm *t, const struct policy_authority *authority, uint64_
 	return fits_pcrs(t, p, reasons, f);
 }
 
-/* What an operator types to have this machine signed as it is. */
+/* Tells the present PCR values, in the form in which an operator types them to sign a policy for
+ * this machine as it is. */
 static void tell_values_of_now(struct tpm *t, const struct pcr_policy *policy)
 {
 	char text[ARGUMENTS_SIZE] = "";

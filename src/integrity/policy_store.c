@@ -61,7 +61,8 @@ static int load_file(const char *path, struct signed_policy *ret, struct err *er
 
 typedef int (*policy_file_cb)(void *owner, const char *path, const struct signed_policy *p);
 
-/* Until one returns other than 0. A folder that is not there is empty. */
+/* Calls the function for each file until one call returns other than 0. A folder that is missing
+ * counts as empty. */
 static int for_each_in(const char *directory, policy_file_cb work, void *owner)
 {
 	_cleanup_(close_folder) DIR *folder = opendir(directory);
@@ -163,7 +164,7 @@ static int keep(const char *folder, const struct signed_policy *p, struct err *e
 
 	if (!text || signed_policy_digest(p, &digest) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	/* The same policy again takes the place of itself. */
+	/* The name is made from the digest, so the same policy replaces itself. */
 	hex_encode(span_of(digest.buffer, 8), name);
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.json", folder, name) >= sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
@@ -229,12 +230,12 @@ int policy_store_clear(const struct config_integrity *config, struct err *err)
 
 	folder_of(config, folder);
 	(void)for_each_in(folder, remove_each, NULL);
-	/* What is left in it is not of ours. */
+	/* If files of others are left in it, the folder stays. */
 	(void)rmdir(folder);
 	return policy_opened_save(config, &none, err);
 }
 
-/* What opened. */
+/* Under which policy the directories were opened last. */
 
 static int opened_path(const struct config_integrity *config, char ret[PATH_MAX], struct err *err)
 {
@@ -304,7 +305,7 @@ int policy_opened_save(const struct config_integrity *config, const struct polic
 		return unlink(path) < 0 && errno != ENOENT
 			       ? err_set_errno(err, -errno, "remove %s", path)
 			       : 0;
-	/* Most boots are like the one before: then the disk is left alone. */
+	/* Most boots open by the same policy as before: then nothing is written. */
 	if (is_known(config, opened))
 		return 0;
 	hex_encode(span_of(opened->digest.buffer, 32), digest);

@@ -25,8 +25,8 @@ struct recovering {
 	uint8_t contents_key[KEPT_KEY_SIZE];
 };
 
-/* One that is open says nothing of the key: it is closed first. Files that are open keep it from
- * being closed, but not its key from being gone. */
+/* An open directory does not prove that this key fits, so it is locked first. Open files can keep
+ * it from being locked completely, but its key is removed nevertheless. */
 static int open_by_key(const struct seal_directory *directory, const struct secret *fek,
 		       struct failure *f)
 {
@@ -58,7 +58,8 @@ static int open_all(const struct seal_record *record, const struct secret *fek, 
 	return rc;
 }
 
-/* Free, or what a record of here names and does not need. */
+/* Finds a handle that is free, or that holds a key which a record of this machine names and no
+ * longer needs. */
 static int find_handle(struct tpm *t, struct recovering *r, const TPM2B_NAME *known,
 		       struct err *err)
 {
@@ -84,7 +85,7 @@ static int find_handle(struct tpm *t, struct recovering *r, const TPM2B_NAME *kn
 		       r->config->key_handle, r->config->key_handle + 1);
 }
 
-/* At the index of one of its numbers; where none is written, at the first. */
+/* Finds the pin at one of the possible indices. If none is written, the first index is used. */
 static int find_pin(struct tpm *t, struct recovering *r, enum pin_state *ret, struct failure *f)
 {
 	enum pin_state first = PIN_ABSENT;
@@ -143,7 +144,7 @@ static int write_pin(struct tpm *t, const struct recovering *r, const struct tpm
 	return rc == 0 ? pin_write(t, index, session, pin, err) : rc;
 }
 
-/* In the order of an enablement: what commits is the last. */
+/* Seals in the order of an enablement: the step that commits comes last. */
 static int seal(struct tpm *t, struct recovering *r, enum pin_state found, struct err *err)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
@@ -177,7 +178,7 @@ static int seal(struct tpm *t, struct recovering *r, enum pin_state found, struc
 	return rc == 0 ? seal_record_publish(directory, err) : rc;
 }
 
-/* The key that was replaced, where it is in this TPM; the next boot would do it, too. */
+/* Evicts the key that was replaced, if it is in this TPM. If this fails, the next boot does it. */
 static void evict_old(struct tpm *t, const struct recovering *r)
 {
 	TPM2B_NAME name;

@@ -27,7 +27,8 @@ static int take_turn(const struct config_integrity *config, int *ret_lock, struc
 	return turn_take(config, ret_lock, f);
 }
 
-/* Than the record. One that cannot be read says so when it is unlocked by. */
+/* Does the configuration name more directories than the record? A record that cannot be read is
+ * reported by the unlock. */
 static bool has_more(const struct config_integrity *config)
 {
 	struct seal_record record = {0};
@@ -60,7 +61,7 @@ int integrity_enable(const struct config_integrity *config, bool migrate, struct
 	if (migrate && (rc < 0 || state.state != INTEGRITY_UNLOCKED) &&
 	    !seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE))
 		migrate_put_back(config);
-	/* Asked for by hand, "cannot" is a refusal. */
+	/* When an operator asks for it, a system that cannot take part is an error. */
 	if (rc == 0 && state.state != INTEGRITY_UNLOCKED)
 		return err_set(&f->err, -EOPNOTSUPP, "%s", state.reason);
 	if (rc == 0)
@@ -95,7 +96,7 @@ int integrity_reseal(const struct config_integrity *config, struct failure *f)
 	return rc;
 }
 
-/* The record's directories; where it cannot be read, those of recovery.json. */
+/* Reads the directories from the record, or from recovery.json if the record cannot be read. */
 static int load_for_recovery(const struct config_integrity *config, struct seal_record *ret,
 			     struct failure *f)
 {

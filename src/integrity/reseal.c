@@ -65,7 +65,8 @@ static int open_old(struct tpm *t, ESYS_TR srk, const struct resealing *r,
 	return rc < 0 ? seal_classify(t, r->config, r->old, rc, f) : 0;
 }
 
-/* The new record differs in what says how the FEK is wrapped. */
+/* Wraps the FEK for the new record, which differs from the old one only in how the FEK is
+ * wrapped. */
 static int wrap_new(struct resealing *r, const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
 {
 	char label[SEAL_RECORD_LABEL_SIZE];
@@ -78,7 +79,8 @@ static int wrap_new(struct resealing *r, const uint8_t fek[FSCRYPT_FEK_SIZE], st
 	return fek_wrap(&r->key.public, fek, label, r->new.wrapped_fek, err);
 }
 
-/* Named on disk before it is persistent: then a power cut leaves no key that nobody knows. */
+/* The record that names the key is written before the key is made persistent. So a power cut
+ * leaves no key that no record names. */
 static int make_key(struct tpm *t, ESYS_TR srk, struct resealing *r,
 		    const uint8_t fek[FSCRYPT_FEK_SIZE], struct err *err)
 {
@@ -104,8 +106,8 @@ static int make_key(struct tpm *t, ESYS_TR srk, struct resealing *r,
 	return rc;
 }
 
-/* What an interrupted reseal left there is named by a record. Anything else may be all that opens
- * the directories of another record. */
+/* Evicts what an interrupted reseal left at this handle, if a record names it. Any other key may
+ * be the only one that opens the directories of another record. */
 static int make_room(struct tpm *t, const struct resealing *r, const TPM2B_NAME *known,
 		     struct failure *f)
 {
@@ -143,7 +145,7 @@ static int prepare_new_key(struct tpm *t, struct resealing *r, struct failure *f
 	return rc == 0 ? make_room(t, r, known, f) : rc;
 }
 
-/* From here on the new record holds, whatever becomes of the old key. */
+/* Publishes the new record. From here on it is in force, whatever happens to the old key. */
 static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
 		   const uint8_t fek[FSCRYPT_FEK_SIZE], struct failure *f)
 {
@@ -151,7 +153,8 @@ static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
 
 	if (rc < 0)
 		return failure_because(f, failure_tpm_cause(rc));
-	/* Renamed and not written again: what names the new key is never half there. */
+	/* The record is renamed and not written again, so that the file that names the new key is
+	 * always complete. */
 	rc = seal_record_publish(r->config->record_directory, &f->err);
 	if (rc < 0)
 		return failure_because(f, CAUSE_SYSTEM);
@@ -159,7 +162,8 @@ static int publish(struct tpm *t, ESYS_TR srk, struct resealing *r,
 	return 0;
 }
 
-/* Who asks for a reseal says that what is there now is right. */
+/* By asking for a reseal, the operator says that the present files are right: so they are
+ * accepted. */
 static int take_in_contents(struct resealing *r, const uint8_t fek[FSCRYPT_FEK_SIZE],
 			    struct failure *f)
 {

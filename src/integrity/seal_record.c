@@ -182,7 +182,8 @@ int seal_record_read_directories(const cJSON *json, struct seal_record *ret, str
 				      FSCRYPT_IDENTIFIER_SIZE, directory->identifier, &size, err);
 		if (rc < 0)
 			return rc;
-		/* Another word than "hmac" is not as it was written. */
+		/* Steward writes only the word "hmac" here; any other word was put there by
+		 * somebody else. */
 		directory->keeps = cJSON_GetObjectItemCaseSensitive(item, "contents") != NULL;
 		directory->path = strdup(path);
 		if (!directory->path)
@@ -361,7 +362,7 @@ int seal_record_publish(const char *directory, struct err *err)
 	return rc == 0 ? directory_sync(directory, err) : rc;
 }
 
-/* The second is where the first is written before it takes its name (atomic_file.h). */
+/* atomic_file.h writes the first file under the second name, before it renames it. */
 static const char *const new_files[] = {SEAL_RECORD_NEW_FILE, SEAL_RECORD_NEW_FILE ".new"};
 
 bool seal_record_exists_new(const char *directory)

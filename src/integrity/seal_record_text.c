@@ -17,7 +17,8 @@ static void free_text(char **text)
 	free(*text);
 }
 
-/* false = out of memory. A text with a member left out would be another record, and taken. */
+/* false = out of memory. Without this check a member could be missing, and the text would be
+ * taken for another record. */
 
 static bool add_text(cJSON *json, const char *member, const char *text)
 {
@@ -107,7 +108,7 @@ static bool add_lock(cJSON *json, const struct nv_condition *lock)
 	       cJSON_AddNumberToObject(json, "seal-count", (double)lock->value);
 }
 
-/* The lowest that has all that is in it: what is older reads it. */
+/* The lowest version that has all members of this record, so that older releases can read it. */
 static int version_of(const struct seal_record *r)
 {
 	return r->policy.authority.is_set || r->policy.lock.index ? 2 : 1;

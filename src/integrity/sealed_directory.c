@@ -65,7 +65,8 @@ static int make_beside(const char *path, const char *beside, struct failure *f)
 	return rc;
 }
 
-/* As what it takes the place of: only now, since fscrypt gives each directory the mode 0700. */
+/* Gives the directory the owner and mode of the one that it replaces. This is done only now,
+ * because fscrypt sets the mode 0700. */
 static int give_owner_and_mode(const char *path, const char *beside, struct failure *f)
 {
 	struct stat st;
@@ -152,7 +153,7 @@ int sealed_directory_destroy(const char *path, struct failure *f)
 
 	if (rc < 0 || !is_encrypted(&found))
 		return rc;
-	/* Without the key names are what the kernel makes of them, and can be removed. */
+	/* Without the key the kernel shows encrypted names; files can be removed by these. */
 	if (nftw(path, remove_one, DESCRIPTORS_OF_WALK, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0)
 		return failed(f, "remove", path);
 	rc = fscrypt_forget(path, found.identifier, f);

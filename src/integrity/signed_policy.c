@@ -44,7 +44,8 @@ int signed_policy_sign(struct signed_policy *p, const struct jws_key *key, struc
 
 	if (rc < 0)
 		return rc;
-	/* RS256 hashes what it signs: the policy digest, and the reference, which is empty. */
+	/* RS256 hashes what it signs: the policy digest, followed by the reference, which is empty.
+	 */
 	if (signed_policy_digest(p, &digest) == 0)
 		signature = jws_signature(key, span_of(digest.buffer, digest.size));
 	if (!signature)
@@ -86,7 +87,8 @@ static int load_key(struct tpm *t, const struct policy_authority *a, struct tpm_
 	TSS2_RC rc;
 
 	*ret = TPM_OBJECT_NONE(t);
-	/* In a hierarchy, though it is only public: of the null one a ticket proves nothing. */
+	/* The public key is loaded into a hierarchy other than the null one, because a ticket of
+	 * the null hierarchy proves nothing. */
 	rc = TPM_CALL(t, Esys_LoadExternal(t->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL,
 					   &public, ESYS_TR_RH_OWNER, &ret->handle));
 	if (rc == TSS2_RC_SUCCESS)
@@ -149,7 +151,7 @@ static int approve(struct tpm *t, const struct tpm_object *session,
 	if (tss_rc == TSS2_RC_SUCCESS)
 		return 0;
 	(void)tpm_fail(t, tss_rc, err, "policy by signature");
-	/* The session is not where the policy says: a PCR is another one by now. */
+	/* The session's digest is not the policy's: a PCR has changed in the meantime. */
 	if ((tss_rc & (TPM2_RC_FMT1 | 0x3f)) == TPM2_RC_VALUE)
 		return err ? err_set(err, -EKEYREJECTED, "%s", err->text) : -EKEYREJECTED;
 	return tpm_code(tss_rc);

@@ -74,7 +74,7 @@ static bool is_srk(const TPMT_PUBLIC *p)
 	}
 }
 
-/* Loaded, and not persistent. */
+/* Makes the key: loaded, but not persistent. */
 static int make(struct tpm *t, const TPM2B_PUBLIC *template, struct tpm_object *ret,
 		struct err *err)
 {
@@ -146,8 +146,9 @@ int srk_save(struct tpm *t, ESYS_TR srk, uint8_t ret[SRK_SIZE_MAX], size_t *ret_
 				 size);
 }
 
-/* What tss2 serializes is a handle, a Name, a kind (1 = a key) and a public area. It believes all
- * of it; the TPM, too, would take a salt for a key with a Name that is not its own. */
+/* tss2 serializes a handle, a Name, a kind (1 = a key) and a public area, and believes all of it
+ * when it reads it back. The TPM would not notice a wrong Name either when it is given a salt. So
+ * all of it is checked here. */
 struct saved_srk {
 	TPM2_HANDLE handle;
 	TPM2B_NAME name;
@@ -162,7 +163,7 @@ static bool read_saved(struct span saved, struct saved_srk *ret)
 	size_t area;
 	size_t at = 0;
 
-	memset(ret, 0, sizeof(*ret)); /* tss2 wants it so */
+	memset(ret, 0, sizeof(*ret)); /* tss2 requires zeroed memory */
 	if (Tss2_MU_UINT32_Unmarshal(saved.bytes, saved.size, &at, &ret->handle) !=
 		    TSS2_RC_SUCCESS ||
 	    Tss2_MU_TPM2B_NAME_Unmarshal(saved.bytes, saved.size, &at, &ret->name) !=
@@ -281,7 +282,8 @@ int srk_session(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_objec
 	if (rc == 0 || rc == -ENODEV || rc == -ENOSPC || !read_saved(saved, &srk))
 		return rc;
 	refused = t->last_rc;
-	/* ESYS fails to read what lies at a handle where it has another object of ours. */
+	/* ESYS cannot read what is at a handle for which it still knows another object, so that
+	 * object is closed first. */
 	(void)Esys_TR_Close(t->esys, &key);
 	if (provide_again(t, &srk, &made) == 0 &&
 	    tpm_session_start(t, made.handle, type, ret, NULL) == 0)

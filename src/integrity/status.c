@@ -83,7 +83,7 @@ static void add_record(cJSON *json, const struct config_integrity *config,
 		(void)cJSON_AddNullToObject(json, "record");
 }
 
-/* By which policy it was opened; nothing where none is signed. */
+/* Adds the policy by which the directories were opened, if it was a signed one. */
 static void add_policy(cJSON *json, const struct config_integrity *config,
 		       const struct seal_record *record)
 {

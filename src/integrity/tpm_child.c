@@ -33,7 +33,8 @@ void *tpm_child_alloc(size_t size, struct failure *f)
 		(void)failure_set(f, CAUSE_SYSTEM, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	/* Not mlock(): under a sanitizer that does nothing. */
+	/* mlock2() and not mlock(), because sanitizers replace mlock() by a function that does
+	 * nothing. */
 	if (mlock2(shared, size, 0) < 0) {
 		(void)failure_set(f, CAUSE_SYSTEM, -errno, "lock %zu bytes of memory: %s", size,
 				  strerror(errno));
@@ -52,7 +53,8 @@ void tpm_child_free(void *shared, size_t size)
 	(void)munmap(shared, size);
 }
 
-/* ESYS and OpenSSL keep what they decrypt where they like. Only what is touched is read in for it.
+/* ESYS and OpenSSL keep what they decrypt in memory of their own choice, so all memory is locked:
+ * pages only when they are touched (MCL_ONFAULT).
  */
 int tpm_child_keep_secrets(struct failure *f)
 {
@@ -65,7 +67,7 @@ int tpm_child_keep_secrets(struct failure *f)
 	return 0;
 }
 
-/* The child ends with its parent: alone it would go on changing the TPM. */
+/* The child ends when its parent ends, because it would otherwise go on changing the TPM. */
 static void die_with_parent(pid_t parent)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -102,7 +104,8 @@ static int silent(const struct tpm_child_patience *patience, struct failure *f)
 			   patience->ended_ms / 1000);
 }
 
-/* Until it has ended; -ETIMEDOUT: it was ended. One that the kernel does not let go is left behind.
+/* Waits until the child has ended. -ETIMEDOUT: it was killed because the TPM did not answer. A
+ * child that the kernel cannot end is left behind.
  */
 static int watch(pid_t child, const struct report *report,
 		 const struct tpm_child_patience *patience, struct failure *f)

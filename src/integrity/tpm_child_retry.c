@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 
-/* The first pause is none: most that is momentary is over by then. */
+/* The first retry comes at once, since most momentary failures are over by then. */
 static const unsigned pauses_ms[] = {0, 50, 100, 200, 400, 800};
 
 struct job {
@@ -43,7 +43,8 @@ static void pause_ms(unsigned ms)
 		(void)nanosleep(&pause, NULL);
 }
 
-/* An authorization that is set is told the same way each time; one that is not, only once. */
+/* Could this failure be momentary? An authorization value that is set is refused each time; a TPM
+ * that is merely not ready refuses it once. */
 static bool may_be_momentary(const struct failure *f)
 {
 	return f->cause == CAUSE_TPM_NOT_READY || f->cause == CAUSE_TPM_AUTHORIZATION;

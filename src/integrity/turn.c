@@ -21,7 +21,7 @@ int turn_take(const struct config_integrity *config, int *ret_fd, struct failure
 	int rc;
 
 	secret_protect_process();
-	/* Nothing is made where a filesystem is to be mounted over it. */
+	/* The record directory is not made where a filesystem is still to be mounted. */
 	rc = access(config->record_directory, F_OK) == 0 ? 0
 							 : mount_check(config->record_directory, f);
 	if (rc == 0)

@@ -27,8 +27,8 @@ void images_list(struct http_exchange *x)
 	http_reply_json(x, 200, repository_to_json(node_of(x)->repository));
 }
 
-/* A job about one image, with the exchange that waits for it; x becomes NULL if the daemon stops
- * before. */
+/* A job about one image, with the exchange that waits for it. x becomes NULL if the daemon stops
+ * first. */
 struct image_job {
 	struct work work;
 	struct node *node;
@@ -49,7 +49,8 @@ static void on_gone(void *kept)
 	((struct image_job *)kept)->x = NULL;
 }
 
-/* The image's job, or NULL after an answer that says why not. */
+/* Makes a job for the image that the request names. Returns NULL after it has answered why there
+ * can be none. */
 static struct image_job *new_job(struct http_exchange *x)
 {
 	struct node *n = node_of(x);
@@ -129,7 +130,7 @@ void images_delete(struct http_exchange *x)
 	}
 }
 
-/* On the worker: the loop reads done once in a while. */
+/* Called on the worker. The loop reads `done` now and then. */
 static bool note_progress(void *owner, uint64_t done, uint64_t size)
 {
 	struct image_job *job = owner;

@@ -15,7 +15,7 @@ static void head(FILE *out, const char *name, const char *type, const char *help
 	(void)fprintf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
-/* A label of several KiB is nobody's name. */
+/* Labels are cut, since no name has several KiB. */
 void metrics_label(FILE *out, const char *name, const char *value)
 {
 	char text[LABEL_SIZE];

@@ -183,7 +183,8 @@ static int start_parts(struct node *n, struct err *err)
 	return rc;
 }
 
-/* The end, step by step: nobody asks any more; downloads; then what they stood on. */
+/* The end, step by step: first those who make requests, then the downloads, then what the
+ * downloads used. */
 
 static void part_closed(void *owner)
 {
@@ -226,7 +227,7 @@ static void close_downloads(struct node *n)
 static void close_program(struct node *n)
 {
 	if (n->jobs > 0)
-		return; /* the last job comes here again */
+		return; /* when the last job ends, this is called again */
 	n->next_step = close_downloads;
 	n->closing = 1;
 	if (n->program->close)

@@ -9,7 +9,7 @@ struct order {
 	const struct download *download;
 };
 
-/* Whoever asked is gone, or has the answer. */
+/* The client that asked is gone, or has its answer. */
 static void on_gone(void *kept)
 {
 	struct order *order = kept;
@@ -25,7 +25,8 @@ void orders_reply(struct orders *orders, struct http_exchange *x, const struct d
 {
 	struct order *order = download_is_recorded(d) ? NULL : calloc(1, sizeof(*order));
 
-	/* Without memory to wait with, the answer comes early. */
+	/* Without memory for an order that waits, the answer is sent before the download is on
+	 * disk. */
 	if (!order) {
 		http_reply_json(x, 200, download_to_json(d));
 		return;
@@ -48,7 +49,7 @@ void orders_recorded(struct orders *orders, const struct download *d)
 		next = order->next;
 		if (order->download != d)
 			continue;
-		order->download = NULL; /* answered; it goes with its exchange */
+		order->download = NULL; /* it is answered; its memory is freed with its exchange */
 		http_reply_json(order->x, 200, download_to_json(d));
 	}
 }

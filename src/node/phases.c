@@ -19,8 +19,8 @@ static int refuse(const struct err *err)
 	return err->code == -EACCES ? EX_NOPERM : EX_CONFIG;
 }
 
-/* The blocking first phase. What else the configuration says may lie in what it unlocks. Returns
- * what the process exits with. */
+/* The first phase, which blocks: opens the encrypted directories, in which a part of the
+ * configuration may be. Returns the exit status of the process. */
 static int unlock(const char *path, enum config_role role, struct integrity *ret)
 {
 	_cleanup_(config_freep) struct config *early = NULL;
@@ -35,8 +35,8 @@ static int unlock(const char *path, enum config_role role, struct integrity *ret
 	return EX_OK;
 }
 
-/* All that a start would say. What is not there may lie in what --check does not unlock: it is
- * told, and is no reason to refuse. */
+/* Reports all that a start would report. --check opens no encrypted directory, so files that are
+ * missing may be in one: they are reported, but do not make the check fail. */
 static int check(const struct node_program *program, const struct options *options,
 		 const struct config *config)
 {

@@ -15,7 +15,8 @@
 #include "node/node.h"
 #include "node/share.h"
 
-/* A GET of a path of two names, and its reply's head: tests/bench/fleet counts this for each. */
+/* Memory for one connection: enough for a GET whose path has two names, and for the head of its
+ * reply. tests/bench/fleet counts it for each router. */
 #define SHARED_CONNECTION_SIZE (8u << 10)
 
 static struct node *node_of(struct http_exchange *x)
@@ -134,7 +135,7 @@ static void get_download(struct http_exchange *x)
 	reply_download(x, http_exchange_parameter(x, "version"));
 }
 
-/* A body may be missing where all its members may. */
+/* The body may be missing if all of its members are optional. */
 static int parse_body(struct http_exchange *x, const char *const *members, cJSON **ret,
 		      struct err *err)
 {
@@ -285,8 +286,8 @@ const struct http_route control_routes[] = {
 };
 const size_t n_control_routes = N_ELEMENTS(control_routes);
 
-/* What others may ask of this node: its images, what it has of unfinished ones, and how a download
- * stands. Only reads. */
+/* What other nodes may ask of this one: its images, its verified pieces of unfinished images, and
+ * how a download stands. Nothing can be changed here. */
 const struct http_route shared_routes[] = {
 	{"GET", "/index.json", HTTP_READS, images_serve_index, NULL, 0},
 	{"GET", "/{version}/{file}", HTTP_READS, share_serve_file, NULL, 0},

@@ -13,7 +13,8 @@ static void reply_missing(struct http_exchange *x)
 	http_reply_problem(x, 404, "there is no such file");
 }
 
-/* The whole file is not there yet; who asks for a part of it that is not, is told just that. */
+/* Serves a range of an unfinished image. If some of its bytes are not verified yet, the answer is
+ * 416. */
 static void serve_range(struct http_exchange *x, const struct download *d)
 {
 	uint64_t size = d->manifest.size;

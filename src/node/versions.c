@@ -45,7 +45,7 @@ struct offer {
 	unsigned source;
 };
 
-/* Versions as people count, and of each the sources in order of preference. */
+/* Orders versions as people count (9 before 10), and the sources of each version by preference. */
 static int compare_offers(const void *a, const void *b)
 {
 	const struct offer *left = a;
@@ -156,7 +156,8 @@ static int ask_sources(struct versions *v, const struct config *config, struct e
 	if (rc < 0)
 		return rc;
 	v->catalog.list = &v->list;
-	v->catalog.past_caches = true; /* an operator asked for what there is now */
+	v->catalog.past_caches = true; /* an operator asks for what the sources have now, and not
+					  for what caches have */
 	v->catalog.timeout_ms =
 		1000u * (uint64_t)(limits->connect_timeout_s + limits->stall_timeout_s);
 	v->catalog.answered = on_answered;

@@ -67,7 +67,7 @@ void byte_queue_drop(struct byte_queue *queue, size_t n)
 	assert(n <= queue->size);
 	queue->first += n;
 	queue->size -= n;
-	/* A thousand may wait with nothing to say. */
+	/* A thousand connections may wait without any bytes, so an empty queue keeps no memory. */
 	if (queue->size == 0) {
 		free(queue->bytes);
 		byte_queue_init(queue, queue->max);

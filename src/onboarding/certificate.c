@@ -84,8 +84,8 @@ static X509_STORE *make_store(const struct certificate_rules *rules)
 	return store;
 }
 
-/* The end of a chain is trusted as it is: nobody has to vouch for it. Where there is a CRL of its
- * issuer all the same, it counts, though the issuer's key may not be known. */
+/* The trusted certificate at the end of the chain needs no CRL of its issuer. But if there is
+ * such a CRL, it counts, even if the issuer's key is not known. */
 static int judge_error(int verified, X509_STORE_CTX *verification)
 {
 	int last = sk_X509_num(X509_STORE_CTX_get0_chain(verification)) - 1;

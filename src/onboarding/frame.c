@@ -94,7 +94,7 @@ static int cut_json(struct span received, struct span *ret, struct err *err)
 	return 0;
 }
 
-/* The end of the message is the end of what was received: the peer waits for its answer. */
+/* Nothing may follow the message, because the peer has to wait for its answer. */
 static int cut_mac(struct span received, struct span json, size_t mac_size, struct span *ret,
 		   struct err *err)
 {

@@ -32,8 +32,8 @@ static bool is(struct span span, const char *bytes, size_t size)
 	return span.size == size && memcmp(span.bytes, bytes, size) == 0;
 }
 
-/* Take the element at the front, of a definite length; its content. ret_tag: with its class and
- * whether it is constructed, as in the first byte. */
+/* Takes the element at the front, which must have a definite length, and returns its content.
+ * *ret_tag is its first byte: class, whether it is constructed, and number. */
 static bool take_any(struct span *rest, int *ret_tag, struct span *ret)
 {
 	const unsigned char *at = rest->bytes;
@@ -58,7 +58,7 @@ static bool take(struct span *rest, int tag, struct span *ret)
 	return take_any(rest, &found, ret) && found == tag;
 }
 
-/* Without the zeros in front. */
+/* A number without its leading zeros. */
 static struct span number(struct span bytes)
 {
 	while (bytes.size > 0 && bytes.bytes[0] == 0)
@@ -109,7 +109,7 @@ static int check_rsa(const char *what, struct span key, struct err *err)
 	return key_bounds_check_rsa(what, n, e, err);
 }
 
-/* parameters: a curve's name, and not the curve spelled out. */
+/* The parameters must be the name of a curve. A curve that is spelled out is refused. */
 static int check_curve(const char *what, struct span parameters, struct err *err)
 {
 	struct span name;
@@ -134,7 +134,8 @@ static int check_key(const char *what, struct span info, struct err *err)
 	    !take(&info, V_ASN1_BIT_STRING, &key) || info.size > 0 || key.size < 2 ||
 	    key.bytes[0] != 0)
 		return err_set(err, -EBADMSG, "%s: its public key is malformed", what);
-	key = span_of(key.bytes + 1, key.size - 1); /* after how many bits are unused: none */
+	key = span_of(key.bytes + 1,
+		      key.size - 1); /* the first byte says how many bits are unused: none may be */
 	if (is(name, RSA_OID, sizeof(RSA_OID) - 1))
 		return check_rsa(what, key, err);
 	if (is(name, EC_OID, sizeof(EC_OID) - 1))

@@ -101,7 +101,7 @@ bool message_host_is_valid(const char *host)
 	return true;
 }
 
-/* Every writer says whether all of it was written: only memory can run out. */
+/* Each writer returns whether it has written everything. It fails only for want of memory. */
 
 static bool add_bytes(cJSON *json, const char *member, const void *bytes, size_t size)
 {

@@ -26,7 +26,7 @@ static int read_name(const cJSON *json, const char *member, char ret[TOKEN_NAME_
 	return rc;
 }
 
-/* A part of a JWS: base64url, and left so. */
+/* Reads a part of a JWS, which stays in base64url. */
 static int read_part(const cJSON *json, const char *member, char *ret, size_t size, struct err *err)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

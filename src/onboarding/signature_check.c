@@ -42,7 +42,8 @@ int signature_recover(struct span modulus, struct span exponent, struct span sig
 	if (!operation || EVP_PKEY_encrypt_init(operation) != 1 ||
 	    EVP_PKEY_CTX_set_rsa_padding(operation, RSA_NO_PADDING) != 1)
 		return -ENOMEM;
-	/* To encrypt without padding is the public operation, and nothing more. */
+	/* Encrypting without padding is RSA's public operation and nothing else, which is what
+	 * recovers the signed text. */
 	if (EVP_PKEY_encrypt(operation, ret, size, signature.bytes, signature.size) == 1)
 		return 0;
 	ERR_clear_error();

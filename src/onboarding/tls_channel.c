@@ -8,9 +8,9 @@
 #include "onboarding/tls_channel_private.h"
 #include "onboarding/transcript.h"
 
-/* Told of each certificate that a peer shows, the last one first and the leaf at the end, and once
- * of none; at the first the chain is kept, which stands whole beside. Whose it is, is judged
- * elsewhere: see the header. */
+/* wolfSSL calls this for each certificate that a peer shows, the leaf last, or once if it shows
+ * none. The first call already has the whole chain, which is kept. Whether it is the right one is
+ * decided later: see the header. */
 int tls_channel_take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
 {
 	struct tls_channel *c = store->userCtx;
@@ -18,7 +18,7 @@ int tls_channel_take_any(int verified, WOLFSSL_X509_STORE_CTX *store)
 	size_t n = MIN((size_t)store->totalCerts, N_ELEMENTS(certificates));
 
 	(void)verified;
-	if (c->chain_is_told) /* of another chain, in the same handshake or after it */
+	if (c->chain_is_told) /* this is another chain, in the same handshake or after it */
 		return 0;
 	c->chain_is_told = store->error_depth == 0;
 	if (n > 0 && c->peer.n == 0 && c->peer.err.code == 0) {
@@ -53,8 +53,8 @@ int tls_channel_put_pending(WOLFSSL *wolfssl, char *bytes, int size, void *owner
 	return size;
 }
 
-/* wolfSSL keeps CA certificates that peers send: each channel has its own place for them, that goes
- * with it. */
+/* wolfSSL keeps CA certificates that peers send. So each channel has a store of its own, which is
+ * freed with it. */
 static bool use_own_store(WOLFSSL *wolfssl)
 {
 	WOLFSSL_X509_STORE *store = wolfSSL_X509_STORE_new();
@@ -140,7 +140,7 @@ static int explain(struct tls_channel *c, int result, const char *what, struct e
 		       wolfSSL_ERR_reason_error_string((unsigned long)code));
 }
 
-/* A peer without ALPN is let through by wolfSSL. */
+/* wolfSSL lets a peer through that offers no ALPN, so this checks it. */
 static int check_alpn(struct tls_channel *c, struct err *err)
 {
 	char *name = NULL;
@@ -152,9 +152,10 @@ static int check_alpn(struct tls_channel *c, struct err *err)
 	return 0;
 }
 
-/* What wolfSSL has kept of the Certificate message, and checked CertificateVerify with the first
- * of, is what was kept here: nothing within our bounds is beyond its own. Its X509 of the peer is
- * not asked for: wolfSSL 5.5.4 may then lose the one that it has. */
+/* Compares the chain that wolfSSL has kept with the one that we have kept. wolfSSL has checked
+ * CertificateVerify with the first certificate of its chain. Everything that peer_chain.h allows
+ * is within wolfSSL's limits, so the two must be the same. We do not ask for wolfSSL's X509
+ * object of the peer, because wolfSSL 5.5.4 may then lose it. */
 static int check_leaf(struct tls_channel *c, struct err *err)
 {
 	WOLFSSL_X509_CHAIN *kept = wolfSSL_get_peer_chain(c->wolfssl);
@@ -174,7 +175,8 @@ static int check_leaf(struct tls_channel *c, struct err *err)
 			      "TLS handshake: the certificates that were shown could not be kept");
 }
 
-/* A session of before proves nothing about who is here now; none is offered or kept. */
+/* An earlier session proves nothing about the present peer. We neither offer nor keep sessions,
+ * so none may be resumed. */
 static int check_session(struct tls_channel *c, struct err *err)
 {
 	if (wolfSSL_session_reused(c->wolfssl))
@@ -208,7 +210,8 @@ int tls_channel_write(struct tls_channel *c, struct span bytes, struct err *err)
 {
 	int result;
 
-	/* All of it at once: there is room for it and what TLS adds, or it is not begun. */
+	/* Everything is written at once, or nothing is: so there must be room for the bytes and for
+	 * what TLS adds. */
 	if (bytes.size == 0 || bytes.size > (TLS_WAITING_MAX - c->pending.size) / 2)
 		return err_set(err, -ENOBUFS, "TLS write: %zu bytes, %zu wait already", bytes.size,
 			       c->pending.size);

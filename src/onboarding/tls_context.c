@@ -35,9 +35,9 @@ static int sign(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int dige
 	return 0;
 }
 
-/* The signer answers for what it computed: libcrypto looks itself whether a signature made by the
- * Chinese remainder theorem is right, a TPM keeps its own faults to itself, and the peer verifies.
- * wolfSSL would do it once more, for 40 µs. */
+/* wolfSSL would verify each of our signatures, which takes 40 µs. We skip this: libcrypto checks
+ * itself whether a signature made by the Chinese remainder theorem is right, a faulty TPM does
+ * not reveal its key so, and the peer verifies the signature. */
 static int trust_signer(WOLFSSL *wolfssl, unsigned char *signature, unsigned int size,
 			unsigned char **ret, int hash, int mgf, const unsigned char *key,
 			unsigned int key_size, void *owner)
@@ -54,7 +54,7 @@ static int trust_signer(WOLFSSL *wolfssl, unsigned char *signature, unsigned int
 	return 0;
 }
 
-/* What a peer will not keep is no chain to show. */
+/* Our own chain must be one that a peer will keep. */
 static int check_own_chain(struct span pem, struct err *err)
 {
 	struct certificate_chain chain = {0};
@@ -94,9 +94,9 @@ static int configure(struct tls_context *context, const struct tls_identity *ide
 	int groups[] = {WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_X25519};
 	WOLFSSL_CTX *wolfssl = context->wolfssl;
 
-	/* wolfSSL takes a public key where it expects a private one only if it believes that a
-	 * device holds the other half; of that it is asked nothing, as the PSS callback comes
-	 * first.
+	/* wolfSSL accepts a public key in place of the private one only if it believes that a
+	 * device holds the private half. It never asks that device, because the PSS callback is
+	 * called first.
 	 */
 	if (wolfSSL_CTX_SetDevId(wolfssl, TLS_CRYPTO_DEVICE) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_SetMinVersion(wolfssl, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)

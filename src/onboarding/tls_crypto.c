@@ -41,7 +41,7 @@ static void clear_point(EC_POINT **point)
 	EC_POINT_clear_free(*point);
 }
 
-/* A new key: its private half, and its public one as a point. */
+/* Makes a new key: the private half as a number, and the public half as a point. */
 static bool make_key(uint8_t scalar[SCALAR_SIZE], uint8_t ret[POINT_SIZE])
 {
 	_cleanup_(free_number) BN_CTX *numbers = BN_CTX_secure_new();
@@ -75,7 +75,8 @@ static int generate(ecc_key *key, int curve)
 	return rc;
 }
 
-/* The peer's point is refused where it is not on the curve: wolfSSL does not look. */
+/* A point of the peer that is not on the curve is refused here, because wolfSSL does not check
+ * it. */
 static bool agree(const uint8_t scalar[SCALAR_SIZE], const uint8_t peer[POINT_SIZE],
 		  uint8_t ret[SCALAR_SIZE])
 {
@@ -132,7 +133,7 @@ static int recover(struct span signature, RsaKey *key, uint8_t *ret, word32 *ret
 	return 0;
 }
 
-/* NULL = a curve that nothing is computed on. */
+/* NULL = a curve that we do not compute with. */
 static const char *curve_name(int curve)
 {
 	switch (curve) {
@@ -189,7 +190,7 @@ static int answer_key(wc_CryptoInfo *operation)
 	}
 }
 
-/* What is not answered wolfSSL computes itself. */
+/* wolfSSL computes itself what this function does not answer. */
 static int answer(int device, wc_CryptoInfo *operation, void *owner)
 {
 	(void)device;

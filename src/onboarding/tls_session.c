@@ -106,7 +106,7 @@ static bool write_bytes(struct tls_session *s)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n < 0)
-			return true; /* reading will tell */
+			return true; /* the next read reports the error */
 		tls_channel_sent(s->channel, (size_t)n);
 		pending = tls_channel_pending(s->channel);
 	}
@@ -125,7 +125,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		read_bytes(s);
 }
 
-/* What is next: write, end, or read. */
+/* Does what is next: writes, ends, or reads. */
 static void wait_for_socket(struct tls_session *s)
 {
 	if (!write_bytes(s)) {

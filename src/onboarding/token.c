@@ -205,7 +205,8 @@ int token_payload(const struct token_claims *claims, char **ret, struct err *err
 	encoded.secret = base64_encode(claims->secret);
 	if (!encoded.conductor_certificate || !encoded.ca_certificate || !encoded.secret)
 		return err_set(err, -ENOMEM, "token: out of memory");
-	/* Measured first: a buffer that grows would leave copies of the secret behind. */
+	/* The size is computed first, because a buffer that grows would leave copies of the secret
+	 * behind. */
 	size = (size_t)print_payload(NULL, 0, claims, &encoded) + 1;
 	text = malloc(size);
 	if (!text)

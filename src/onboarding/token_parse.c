@@ -45,7 +45,7 @@ static int decode_payload(struct span text, cJSON **ret, struct err *err)
 	return rc;
 }
 
-/* What of the payload the parser holds would outlive it in freed memory. */
+/* Wipes the parsed payload, since the secret in it would otherwise stay in freed memory. */
 static void free_payload(cJSON **payload)
 {
 	char *secret = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(*payload, "secret"));
@@ -164,7 +164,7 @@ static EVP_PKEY *key_of(struct span der)
 	return key;
 }
 
-/* The payload is written again from what was read: a signature that fits says all was. */
+/* Writes the payload again from what was read. If the signature fits, nothing was left out. */
 static int check_itself(const struct token *token, struct err *err)
 {
 	const char *asset_ids[TOKEN_ASSET_IDS_MAX];

@@ -58,7 +58,8 @@ static CURL *prepare_request(const struct client *client, const char *method, co
 	return easy;
 }
 
-/* libcurl speaks of localhost and port 80 where it means the socket: connect says why. */
+/* libcurl's message would name localhost and port 80 instead of the socket. So we try to connect
+ * ourselves, and report that error. */
 int client_say_no_daemon(const struct client *client)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -78,7 +79,7 @@ int client_say_no_daemon(const struct client *client)
 	return EXIT_NO_DAEMON;
 }
 
-/* Several faults of a configuration: each on its line. */
+/* Prints several faults of a configuration, each on its own line. */
 static void print_faults(const char *detail)
 {
 	const char *next;
@@ -110,7 +111,7 @@ static int perform(const struct client *client, CURL *easy, struct client_reply 
 	code = curl_easy_perform(easy);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret->status);
 	curl_easy_cleanup(easy);
-	/* A refusal may come before an upload is over, and end it. */
+	/* A refusal may come before the upload is complete, and end it: then it is the answer. */
 	if (code != CURLE_OK && ret->status < 300)
 		return client_say_no_daemon(client);
 	return ret->status < 300 ? EXIT_DONE : explain(ret);

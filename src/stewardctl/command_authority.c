@@ -17,7 +17,7 @@
 #define EDIT_WORDS_MAX 32
 #define SECRET_MAX     256
 
-/* Where the router is, or its node: with the two that the command has in its places. */
+/* Makes the path of the router or of its node, from the two values in the command. */
 static bool router_path(const struct invocation *invocation, const char *after,
 			char ret[COMMAND_PATH_SIZE])
 {
@@ -36,7 +36,7 @@ static bool node_path(const struct invocation *invocation, char ret[COMMAND_PATH
 	return command_name_is_valid("router", router) && command_name_is_valid("node", node);
 }
 
-/* PUT one member. */
+/* Sends a PUT request with one member. */
 static int put(const struct invocation *invocation, const char *path, const char *member,
 	       const char *value)
 {
@@ -83,7 +83,7 @@ int command_configure_mode(const struct invocation *invocation)
 	return put(invocation, path, "mode", invocation_value(invocation, "mode"));
 }
 
-/* An empty one is made by the conductor. */
+/* An empty secret tells the conductor to make one. */
 int command_make_secret(const struct invocation *invocation)
 {
 	char path[COMMAND_PATH_SIZE];
@@ -93,7 +93,7 @@ int command_make_secret(const struct invocation *invocation)
 	return put(invocation, path, "pre-shared-secret", "");
 }
 
-/* "-": from standard input, so that it stands in no list of processes. */
+/* "-" means standard input, so that the secret is in no list of processes. */
 int command_configure_secret(const struct invocation *invocation)
 {
 	const char *secret = invocation_place(invocation, "S");
@@ -106,7 +106,8 @@ int command_configure_secret(const struct invocation *invocation)
 	if (strcmp(secret, "-") == 0) {
 		if (!fgets(line, sizeof(line), stdin))
 			line[0] = '\0';
-		line[strcspn(line, "\n")] = '\0'; /* one that is longer is none: 48 characters */
+		line[strcspn(line, "\n")] =
+			'\0'; /* a secret has 48 characters, so a longer line is none */
 		secret = line;
 	}
 	if (!secret[0]) {
@@ -158,7 +159,8 @@ static int edit(const struct invocation *invocation, enum config_change change, 
 	return EXIT_REFUSED;
 }
 
-/* Put back only over what was read: who came in between is not overwritten. */
+/* The configuration is written only if it is still the one that was read, so that a change in
+ * between is not overwritten. */
 static int change_router(const struct invocation *invocation, enum config_change change)
 {
 	char path[COMMAND_PATH_SIZE];

@@ -65,8 +65,8 @@ static char *order_of(const struct invocation *invocation)
 	return text;
 }
 
-/* On the nodes that took the order. One that did not makes the exit status, whatever becomes of the
- * others. */
+/* Watches the nodes that took the order. If a node refused it, that decides the exit status,
+ * whatever becomes of the others. */
 static int watch_accepted(const struct client *client, const struct command_place *place,
 			  const char *version, bool json, int rc)
 {

@@ -146,7 +146,7 @@ int command_import(const struct invocation *invocation)
 	struct err err;
 	int rc = file_read(file, MANIFEST_SIZE_MAX, &jws, &size, &err);
 
-	/* The daemon asks who signed it; here only which version it is of. */
+	/* Reads only which version the manifest is of. The daemon checks the signature. */
 	if (rc == 0)
 		rc = manifest_read_unverified(&manifest, span_of(jws, size), NULL, &err);
 	free(jws);

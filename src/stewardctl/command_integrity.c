@@ -22,7 +22,8 @@
 
 #define HANDLER "integrity-handler"
 
-/* Beside this program in a build tree; else in sbin beside its bin. */
+/* The handler is beside this program in a build tree; else it is in the sbin folder beside its
+ * bin folder. */
 static bool find_handler(char ret[PATH_MAX])
 {
 	char self[PATH_MAX];
@@ -45,7 +46,7 @@ static const char *config_of(const struct invocation *invocation)
 	return invocation->config ? invocation->config : config_default_path();
 }
 
-/* Takes this process's place: its exit status is ours. */
+/* Replaces this process by the handler, so that its exit status is ours. */
 static int become_handler(const struct invocation *invocation, const char *request)
 {
 	char path[PATH_MAX];
@@ -82,7 +83,7 @@ static int refuse_file(const char *path, const char *why)
 	return EXIT_REFUSED;
 }
 
-/* A key that others could read is none any more. */
+/* A key file that others can read is refused, since it is not secret any more. */
 static int take_as_stdin(const char *path)
 {
 	struct stat st;
@@ -132,7 +133,8 @@ static int show_without_daemon(const struct invocation *invocation)
 	return EXIT_DONE;
 }
 
-/* No daemon runs while the directories cannot be opened: then disk and kernel are asked. */
+/* While the directories cannot be opened no daemon runs. Then the state is read from the disk and
+ * the kernel. */
 int command_show_integrity(const struct invocation *invocation)
 {
 	struct client client = command_client(invocation);

@@ -111,7 +111,7 @@ int command_onboard(const struct invocation *invocation)
 		return EXIT_REFUSED;
 	}
 	rc = command_ask(invocation, "POST", "/v1/onboarding", text, show_onboarding);
-	/* There is a token in it. */
+	/* The text contains a token, so it is wiped. */
 	explicit_bzero(text, size);
 	free(text);
 	return rc;

@@ -26,7 +26,7 @@ static int wrong(const char *what, const char *value, const char *expected)
 	return EXIT_USAGE;
 }
 
-/* Whole, and digits from the first: strtoull alone takes blanks and signs. */
+/* Reads a number that consists of digits alone: strtoull() would also take blanks and signs. */
 static bool read_number(const char *text, int base, uint64_t max, uint64_t *ret)
 {
 	char *end = NULL;
@@ -114,7 +114,7 @@ int command_create_policy(const struct invocation *invocation)
 	return EXIT_DONE;
 }
 
-/* No daemon runs: root puts it where the next boot looks. */
+/* If no daemon runs, root puts the policy where the next boot looks for it. */
 static int add_here(const struct invocation *invocation, struct span text)
 {
 	_cleanup_(config_freep) struct config *config = NULL;

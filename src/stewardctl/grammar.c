@@ -317,7 +317,7 @@ static void complete_pairs(const struct command *command, int n_words, char *con
 	char message[256];
 	int last = n_words - 1;
 
-	/* A value is being typed: that is for the shell. */
+	/* A value is being typed, which the shell completes (names of files). */
 	for (int i = 0; i < last; i++) {
 		int pair = find_pair(command, words[i], message, sizeof(message));
 

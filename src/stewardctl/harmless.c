@@ -7,7 +7,7 @@
 #include "base/macros.h"
 #include "base/printable.h"
 
-#define PRINTABLE_MAX 4 /* bytes of one that is not shown */
+#define PRINTABLE_MAX 4 /* bytes that one escaped byte takes */
 
 static char *make_text(const char *text)
 {
@@ -77,8 +77,7 @@ void harmless_say_json(const char *text)
 		if (length > 0 && printable_is_shown(character))
 			(void)fwrite(text, 1, length, stdout);
 		else if (character == '\n' || character == '\t')
-			(void)putchar(
-				(int)character); /* between what is JSON, as it may stand there */
+			(void)putchar((int)character); /* as JSON allows it between its values */
 		else
 			say_escaped(length > 0 ? character : 0xfffd);
 		text += MAX(length, 1);

@@ -44,7 +44,7 @@ int main(int argc, char **argv)
 	int options;
 
 	(void)setlocale(LC_ALL, "");
-	/* What is named on the command line is meant, whosever it is. */
+	/* A file that is named on the command line is meant, whoever owns it. */
 	file_accept_any_owner();
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		(void)printf("stewardctl %s\n", STEWARD_VERSION);

@@ -100,7 +100,7 @@ void show_enrolments(const cJSON *answer)
 	}
 }
 
-/* A tunnel, and below it what keeps it down. */
+/* Shows a tunnel, and below it why it is down. */
 static void show_tunnel(const cJSON *conductor)
 {
 	const char *problem = member_text(conductor, "problem");
@@ -119,7 +119,7 @@ static void show_tunnel(const cJSON *conductor)
 		(void)printf("  next try in %.0f s\n", MAX(next - (double)time(NULL), 0));
 }
 
-/* A newer token, beside the one that holds. */
+/* Shows a newer token beside the one in force. */
 static void show_next(const cJSON *next)
 {
 	if (!cJSON_IsObject(next))

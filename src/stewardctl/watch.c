@@ -10,7 +10,7 @@
 #include "stewardctl/sse.h"
 #include "stewardctl/watch_state.h"
 
-#define RETURN_S 30 /* a daemon that is gone is waited for */
+#define RETURN_S 30 /* how long we wait for a daemon that is gone */
 
 struct watcher {
 	const char *version;
@@ -40,7 +40,7 @@ static void show_change(struct watcher *w, const cJSON *download)
 	(void)fflush(stdout);
 }
 
-/* text: as it came. */
+/* text is the event as it came. */
 static void take_download(struct watcher *w, const char *text)
 {
 	cJSON *download = harmless_parse(text);
@@ -66,8 +66,8 @@ static bool take_event(void *owner, const char *event, const char *data)
 	return !w->watched.ended;
 }
 
-/* The first bytes of the stream say that it listens: what happened before is asked for then, so
- * that nothing is missed in between. */
+/* With the first bytes of the stream the daemon has begun to tell events. Only then is the
+ * present state asked for, so that nothing in between is missed. */
 struct following {
 	struct watcher *watcher;
 	const struct client *client;
@@ -104,7 +104,7 @@ static bool take_bytes(void *owner, const char *bytes, size_t n)
 	return sse_feed(&f->sse, bytes, n);
 }
 
-/* Until the download or the stream ends. Returns whether the stream had begun. */
+/* Follows until the download or the stream ends. Returns whether the stream had begun. */
 static bool follow(struct following *f)
 {
 	int rc;

@@ -13,7 +13,7 @@
 #include "stewardctl/sse.h"
 #include "stewardctl/watch_state.h"
 
-#define RETURN_S 30 /* who is gone is waited for: a node, or the daemon */
+#define RETURN_S 30 /* how long we wait for a node or a daemon that is gone */
 
 struct node_watched {
 	char name[64];
@@ -28,7 +28,7 @@ struct router_watch {
 	bool json;
 	bool is_terminal;
 	bool utf8;
-	bool has_begun; /* who is to be waited for is known */
+	bool has_begun; /* the first event has come, which names the nodes */
 	struct node_watched nodes[COMMAND_NODES_MAX];
 	size_t n;
 	unsigned drawn; /* lines on the terminal, above the cursor */
@@ -112,7 +112,7 @@ static void give_up(struct node_watched *node, const char *reason)
 	(void)snprintf(node->download.reason, sizeof(node->download.reason), "%s", reason);
 }
 
-/* It is not connected, or hangs: it may come back. */
+/* Notes that a node is not connected, or hangs. It may come back. */
 static void take_absence(struct router_watch *w, struct node_watched *node, const char *error)
 {
 	char text[PROGRESS_SIZE];
@@ -213,14 +213,14 @@ static int follow(struct router_watch *w, const struct client *client, const cha
 		rc = client_stream(client, "GET", path, take_bytes, &stream);
 		sse_release(&stream.sse);
 		if (rc == EXIT_REFUSED)
-			return rc; /* it was said why */
+			return rc; /* the reason was printed already */
 		if (all_ended(w))
 			return tell_end(w);
 		if (stream.has_begun)
 			away_s = 0;
 		if (away_s++ == 0)
 			(void)fputs("stewardctl: the daemon is gone, waiting for it\n", stderr);
-		w->drawn = 0; /* that line is among them */
+		w->drawn = 0; /* the printed line counts as one of them, so all are drawn again */
 		(void)sleep(1);
 	}
 	(void)fprintf(stderr, "stewardctl: the daemon did not come back within %d s\n", RETURN_S);

@@ -11,7 +11,7 @@
 #include "base/macros.h"
 #include "node/routes.h"
 
-/* It serves its peer alone, with the 1,024 descriptors that any service has. */
+/* It serves only its HA peer, and has the 1,024 descriptors that any service has. */
 #define REPOSITORY_CONNECTIONS_MAX 256
 
 #define LINK_ROUTES_OF_OURS 2
@@ -106,7 +106,8 @@ static char *configuration_of(struct http_exchange *x, struct err *err)
 	return text;
 }
 
-/* Again, for a conductor that never heard our answer: no boot follows that would load it. */
+/* A conductor that never got our answer sends the configuration again. No boot follows that would
+ * load it, so it is loaded now. */
 static void post_initialize(struct http_exchange *x)
 {
 	struct router *r = router_of_exchange(x);
@@ -139,7 +140,7 @@ static const struct http_route link_routes_of_ours[LINK_ROUTES_OF_OURS] = {
 	{"PUT", "/v1/configuration", HTTP_CHANGES, put_configuration, NULL, 0},
 };
 
-/* Only our own ssh may ask there. */
+/* Only our own ssh process may make requests on this socket. */
 static bool is_ours(void *owner, const struct http_peer *peer, enum http_change change)
 {
 	(void)owner;
@@ -154,7 +155,8 @@ static int listen_link(struct router *r, struct err *err)
 	const struct http_listener listener = {
 		.routes = routes,
 		.n_routes = N_ELEMENTS(routes),
-		.counted = HTTP_BY_PROCESS, /* each tunnel is one: no conductor keeps another out */
+		.counted = HTTP_BY_PROCESS, /* connections are counted for each tunnel, so that no
+					       conductor keeps out another */
 		.allows = is_ours,
 		.owner = &r->node,
 	};

@@ -50,7 +50,8 @@ TSS2_RC tpm_call_ended(struct tpm *t, TSS2_RC rc)
 	return rc;
 }
 
-/* What the TPM itself said, or a resource manager for it; 0 = it is a layer of ours that speaks. */
+/* The code of the TPM itself, or of a resource manager that answers for it; 0 = a layer of tss2
+ * in this process made the code. */
 static TSS2_RC tpm_said(TSS2_RC rc)
 {
 	switch (rc & TSS2_RC_LAYER_MASK) {
@@ -82,7 +83,8 @@ int tpm_code(TSS2_RC rc)
 		return 0;
 	if (!said)
 		return code_of_layer(rc & TSS2_RC_LAYER_MASK);
-	/* Format one (TPM 2.0 part 2, 6.6.3): beside the error it says whose it is. */
+	/* Format one (TPM 2.0 part 2, 6.6.3) contains the error and the number of the parameter,
+	 * handle or session that caused it. */
 	if (said & TPM2_RC_FMT1)
 		said &= TPM2_RC_FMT1 | 0x3f;
 	switch (said) {
@@ -156,7 +158,7 @@ int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err)
 	TSS2_RC rc;
 
 	memset(t, 0, sizeof(*t));
-	/* What tss2 would write to stderr by itself, err tells better. */
+	/* tss2 would write its own messages to stderr; ours are in err. */
 	(void)setenv("TSS2_LOG", "all+none", 0);
 	wait_for_device(tcti, wait_ms);
 	rc = TPM_CALL(t, Tss2_TctiLdr_Initialize(tcti, &t->tcti));
@@ -190,7 +192,7 @@ void tpm_flush(struct tpm_object *object)
 
 	if (object->handle == ESYS_TR_NONE)
 		return;
-	/* On the way out of a failure this must not take its place. */
+	/* Flushing must not replace the return code of a failure that is being reported. */
 	reason = t->last_rc;
 	(void)TPM_CALL(t, Esys_FlushContext(t->esys, object->handle));
 	t->last_rc = reason;
@@ -224,7 +226,7 @@ void tpm_session_encrypts(const struct tpm_object *session, TPMA_SESSION directi
 	TSS2_RC rc = Esys_TRSess_SetAttributes(session->tpm->esys, session->handle,
 					       TPMA_SESSION_CONTINUESESSION | directions, 0xff);
 
-	assert(rc == TSS2_RC_SUCCESS); /* it fails for what is no session */
+	assert(rc == TSS2_RC_SUCCESS); /* it fails only for an object that is no session */
 	(void)rc;
 }
 

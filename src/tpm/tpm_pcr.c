@@ -97,7 +97,7 @@ static int read_once(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_
 	return 0;
 }
 
-/* That it does not have them is believed when it is told twice. */
+/* That the TPM lacks these PCRs is believed only if it says so twice. */
 int tpm_pcr_read(struct tpm *t, TPM2_ALG_ID bank, uint32_t mask, struct tpm_pcr_values *ret,
 		 struct err *err)
 {

@@ -5,7 +5,8 @@
 #include "base/macros.h"
 #include "tpm/tpm.h"
 
-/* Sessions whose context was saved elsewhere are not loaded: somebody may bring them back. */
+/* Only loaded sessions are flushed. Those whose context was saved stay, since their owner may
+ * load them again. */
 static const TPM2_HANDLE firsts[] = {
 	0x80000000, /* TPM_HT_TRANSIENT: tss2's macro for it shifts into the sign */
 	0x02000000, /* TPM_HT_LOADED_SESSION */
@@ -21,7 +22,7 @@ bool tpm_is_raw(const char *tcti)
 	       strncmp(tcti, "mssim", strlen("mssim")) == 0;
 }
 
-/* By the TPM's own handle: ESYS knows only what it loaded itself. */
+/* Flushes by the TPM's own handle, since ESYS knows only objects that it loaded itself. */
 static TSS2_RC flush(struct tpm *t, TPM2_HANDLE handle)
 {
 	TSS2_SYS_CONTEXT *sys = NULL;

@@ -20,7 +20,8 @@ struct bucket {
 	bool used;
 };
 
-/* A place in a line: a list by age, and one of those that are free (next alone). */
+/* A place is in the line of those that wait, ordered by age, or in the list of free places, which
+ * uses next alone. */
 struct place {
 	uint64_t since_ms;
 	uint16_t older;
@@ -82,13 +83,16 @@ void admission_free(struct admission *a)
 static void refill(const struct admission *a, struct bucket *b, uint64_t now_ms)
 {
 	uint64_t full = (uint64_t)a->options.burst * 1000;
-	uint64_t passed = MIN(now_ms - b->refilled_ms, full); /* one a second fills it in that */
+	uint64_t passed =
+		MIN(now_ms - b->refilled_ms,
+		    full); /* at one connection a second, the bucket is full after that time */
 
 	b->tokens = (uint32_t)MIN(b->tokens + passed * a->options.rate_per_s, full);
 	b->refilled_ms = now_ms;
 }
 
-/* The peer's bucket, refilled; a new one takes the place of who was quiet longest. */
+/* Returns the peer's bucket, refilled. A new bucket replaces that of the address that was quiet
+ * longest. */
 static struct bucket *find_bucket(struct admission *a, const struct peer_address *address,
 				  uint64_t now_ms)
 {

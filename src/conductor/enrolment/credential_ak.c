@@ -60,7 +60,8 @@ static int read_area(struct public_area *area, struct span public, struct err *e
 	return tpm_read_all(r) ? 0 : err_set(err, -EBADMSG, "AK: not a TPM2B_PUBLIC");
 }
 
-/* Only a restricted key of the TPM's own signs nothing that looks like a quote and is none. */
+/* A restricted key that the TPM made itself signs nothing that only looks like a quote. So only
+ * such keys are accepted. */
 static int check_attributes(uint64_t attributes, struct err *err)
 {
 	static const struct {
@@ -100,7 +101,7 @@ static int check_area(const struct public_area *area, struct err *err)
 	if (area->bits < RSA_MIN || area->bits > RSA_MAX || area->bits % 8 != 0)
 		return err_set(err, -EKEYREJECTED, "AK: %" PRIu64 " bits, expected %d to %d",
 			       area->bits, RSA_MIN, RSA_MAX);
-	/* 0 is the default's name in a TPM. */
+	/* A TPM writes the default exponent as 0. */
 	if (area->exponent != 0 && area->exponent != RSA_KEY_EXPONENT)
 		return err_set(err, -EKEYREJECTED, "AK: exponent %" PRIu64 ", expected %u",
 			       area->exponent, RSA_KEY_EXPONENT);

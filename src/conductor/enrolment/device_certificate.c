@@ -19,7 +19,7 @@ static void free_certificate(X509 **certificate)
 	X509_free(*certificate);
 }
 
-/* One more of the file onto the stack; false = there is none, or no memory for it. */
+/* Reads the next object of the file onto the stack; false = there is none, or no memory for it. */
 typedef bool (*take_one)(FILE *file, void *stack);
 
 static bool take_certificate(FILE *file, void *stack)
@@ -63,8 +63,8 @@ static int load(void *stack, take_one take, const char *what, const char *path, 
 	return 0;
 }
 
-/* libcrypto passes over a CRL that is for some reasons, for other makers' certificates or on top of
- * another CRL: whom it names would be let in. */
+/* libcrypto ignores a CRL that is limited to some reasons, indirect, or a delta CRL: the
+ * certificates that it revokes would be let in. So such a CRL is refused. */
 static int check_crl(X509_CRL *crl, const char *path, unsigned number, struct err *err)
 {
 	int critical = -1;
@@ -127,7 +127,8 @@ void device_ca_release(struct device_ca *ca)
 	memset(ca, 0, sizeof(*ca));
 }
 
-/* libcrypto's purpose is content with a certificate that says nothing of its use. */
+/* libcrypto also accepts a certificate that does not say what it may be used for. We require that
+ * it says so. */
 static int check_usage(X509 *leaf, struct err *err)
 {
 	if (!(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||

@@ -6,7 +6,7 @@
 
 #include "base/macros.h"
 
-/* Those that have come by now. */
+/* Takes the handshakes that wait by now. */
 static void take_batch(struct enrolment_commits *c)
 {
 	uv_mutex_lock(&c->lock);
@@ -90,7 +90,7 @@ static void on_done(struct work *work)
 	struct enrolment_commit *batch[ENROLMENT_COMMITS_MAX];
 	size_t n = c->n_batch;
 
-	/* The next ones need not wait until these have been told. */
+	/* The next batch begins before these handshakes are told. */
 	memcpy(batch, c->batch, n * sizeof(struct enrolment_commit *));
 	c->working = false;
 	commit_those_that_wait(c);

@@ -117,7 +117,7 @@ void enrolment_failures_count(struct enrolment_failures *f, const char *address)
 	row = find(f, key, minute_s);
 	if (!row && f->n < ENROLMENT_FAILURES_MAX)
 		row = add(f, key, minute_s);
-	/* The last row is for all that have none of their own. */
+	/* The last row counts the failures of all addresses that have no row of their own. */
 	if (!row && f->n == ENROLMENT_FAILURES_MAX)
 		row = add(f, "others", minute_s);
 	if (!row)

@@ -47,13 +47,13 @@ static void end_handshake(struct enrolment_handshake *h, enum enrolment_outcome 
 	tls_channel_shut(h->tls.channel);
 }
 
-/* The peer is none of ours, or broke off. */
+/* Ends the handshake as refused: the peer is none of our routers, or broke off. */
 static void end_refused(struct enrolment_handshake *h)
 {
 	end_handshake(h, h->verified ? ENROLMENT_REFUSED : ENROLMENT_STRANGER);
 }
 
-/* First TLS. */
+/* First, the TLS connection is established. */
 
 static int make_steps(struct enrolment_handshake *h, const struct handshake_conductor_setup *setup)
 {
@@ -305,8 +305,8 @@ void enrolment_handshake_decided(struct enrolment_handshake *h,
 
 /* They wait for bytes. */
 
-/* All that has come of the present message; the steps know when it is whole. One byte more than a
- * message may have tells that it is too long. */
+/* Reads what has come of the present message; the steps know when it is complete. There is room
+ * for one byte more than a message may have, so that a longer one is noticed. */
 static int read_more(struct enrolment_handshake *h)
 {
 	const size_t room = FRAME_SIZE_MAX - MESSAGE_JSON_MAX + h->context->message_max + 1;

@@ -13,7 +13,8 @@
 #include "conductor/enrolment/enrolment_failures.h"
 #include "conductor/enrolment/peer_address.h"
 
-/* A router's TPM takes seconds for a new key: once it has shown a token of ours, it gets them. */
+/* A router's TPM may take many seconds to make a key. A router gets this time once it has shown a
+ * token of ours. */
 #define VERIFIED_TIMEOUT_MS 120000
 
 struct enrolment_service {
@@ -77,7 +78,7 @@ static void on_closed(struct tls_session *tls)
 		part_closed(s);
 }
 
-/* The end: written down, told, closed. */
+/* The end of a session: it is written to the audit, logged and counted, and closed. */
 
 static void run_audit(struct work *work)
 {
@@ -120,7 +121,7 @@ static void on_over(struct tls_session *tls, const char *broken)
 	if (broken)
 		enrolment_handshake_break(&session->handshake, broken);
 	give_ticket_back(session);
-	/* An enrolment, and a refusal by the commit, have their line in the audit. */
+	/* The commit has already written enrolments and its own refusals to the audit. */
 	if (h->outcome == ENROLMENT_ENROLLED || h->denied)
 		conclude(session);
 	else
@@ -179,7 +180,7 @@ static void on_computed(struct tls_session *tls)
 		ask_registry(session);
 }
 
-/* Who comes. */
+/* New connections. */
 
 static const struct tls_session_callbacks callbacks = {
 	.compute = enrolment_handshake_go_on,
@@ -257,7 +258,7 @@ static bool ssh_has_room(void *owner)
 	return s->options.ssh_has_room(s->options.owner);
 }
 
-/* On a worker, or with the registry: the peer waits for us. */
+/* Does the peer wait for us, since its session is on a worker or waits for the registry? */
 static bool tls_is_busy(void *owner, turns_ticket ticket)
 {
 	const struct enrolment_service *s = owner;
@@ -335,7 +336,7 @@ void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), v
 	s->parts = 2 + s->counts.under_way;
 	for (struct enrolment_session *session = s->first; session; session = next) {
 		next = session->next;
-		session->ticket = 0; /* one that a worker has outlives the port */
+		session->ticket = 0; /* a session that a worker has outlives the port */
 		tls_session_end(&session->handshake.tls, "the conductor stops");
 	}
 	port_mux_close(s->mux, on_part_closed, s);

@@ -46,7 +46,7 @@ void handshake_conductor_effect_release(struct handshake_conductor_effect *effec
 	frame_release(&effect->frame);
 }
 
-/* The peer is told one of two words; out->err is for the audit. */
+/* The peer is only told "refused" or "retry-later"; out->err is for the audit. */
 static void end_handshake(struct handshake_conductor *h, enum message_reason reason,
 			  struct handshake_conductor_effect *out)
 {
@@ -58,7 +58,7 @@ static void end_handshake(struct handshake_conductor *h, enum message_reason rea
 	out->type = reason == REASON_REFUSED ? CONDUCTOR_REFUSED : CONDUCTOR_RETRY_LATER;
 }
 
-/* What failed for want of our own memory is not the router's fault. */
+/* If our own memory ran out, it is not the router's fault: it may try again. */
 static void end_failed(struct handshake_conductor *h, int code,
 		       struct handshake_conductor_effect *out)
 {

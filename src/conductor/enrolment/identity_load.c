@@ -68,7 +68,8 @@ static bool is_signed_by(X509 *certificate, X509 *ca)
 	return is;
 }
 
-/* Then they may lead to the CA: that is for the rehearsal to tell. */
+/* Do further certificates follow the first one? They may lead to the CA: the rehearsal
+ * (identity_tls.h) finds out. */
 static bool is_followed_by_others(const char *path)
 {
 	struct certificate_chain chain = {0};
@@ -82,7 +83,8 @@ static bool is_followed_by_others(const char *path)
 	return is;
 }
 
-/* Is it what routers will be asked to trust? They ignore dates; whoever makes tokens must not. */
+/* Would a router accept this certificate? Routers ignore its dates, but a conductor that makes
+ * tokens must not. */
 static int check_certificate(X509 *certificate, X509 *ca, const struct config_conductor *config,
 			     struct err *err)
 {

@@ -67,7 +67,8 @@ static int shake_hands(struct tls_channel *router, struct tls_channel *conductor
 		router_rc = advance(router, router_rc, err);
 		rc = carry(router, conductor, err);
 		if (router_rc < 0 && router_rc != -EAGAIN)
-			return router_rc; /* before what the conductor makes of it */
+			return router_rc; /* the router's reason is told first, since the conductor
+					     only hears that it gave up */
 		conductor_rc = advance(conductor, conductor_rc, err);
 		if (rc == 0)
 			rc = carry(conductor, router, err);

@@ -17,12 +17,12 @@
 
 struct known {
 	struct peer_address address;
-	uint32_t day; /* it was here last; 0 = nobody */
+	uint32_t day; /* the day on which it was here last; 0 = the place is free */
 };
 
 struct known_addresses {
 	uint64_t seed;
-	struct known all[KNOWN_ADDRESSES_MAX]; /* in sets of WAYS */
+	struct known all[KNOWN_ADDRESSES_MAX]; /* sets of WAYS places each */
 };
 
 struct known_addresses *known_addresses_new(uint64_t seed)
@@ -39,7 +39,7 @@ void known_addresses_free(struct known_addresses *k)
 	free(k);
 }
 
-/* A day that is to come: the clock was set back since. */
+/* A day in the future counts, too: the clock was set back since. */
 static bool is_lately(uint32_t then, uint32_t day)
 {
 	return then != 0 && then <= day && day - then < KNOWN_ADDRESSES_DAYS;
@@ -55,7 +55,8 @@ static const struct known *find(const struct known_addresses *k, const struct pe
 	return NULL;
 }
 
-/* Its own place, or of its set who was not here for longest. */
+/* Returns the place of this address, or the place in its set whose address has not been here for
+ * longest. */
 static struct known *place_for(struct known_addresses *k, const struct peer_address *address)
 {
 	struct known *set = &k->all[peer_address_hash(address, k->seed) % N_SETS * WAYS];

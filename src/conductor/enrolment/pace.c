@@ -2,7 +2,8 @@
 
 #include "base/macros.h"
 
-/* What getting through takes, as long as nobody has; and how many count in the mean. */
+/* How long a turn is assumed to take before the first one has ended, and how many turns the mean
+ * is over. */
 #define USUAL_MS 500
 #define USUAL_OF 8
 

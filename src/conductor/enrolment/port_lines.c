@@ -2,17 +2,18 @@
 
 #include <uv.h>
 
-/* Of waiting peers each, beside those whose turn it is. */
+/* How many peers may wait in each line, beside those whose turn it is. */
 #define WAITING_MAX 1024
 
-/* Of SSH, for a core, until it is measured. A login costs sshd 20 ms (docs/scale.md), and what else
- * there is to do as much. */
+/* How many SSH logins a second we expect of one core until we have measured it. A login costs
+ * sshd 20 ms (docs/scale.md), and everything else as much again. */
 #define PACE_A_CORE 16
 
-/* sshd ends by itself who has not authenticated in time, and that is told of. */
+/* sshd itself ends a connection that has not authenticated in time, and we are told of it. So our
+ * own limit comes a little later. */
 #define TURN_RESERVE_MS 10000
 
-/* Of TLS: a handshake costs 1 ms, on the thread pool. */
+/* The same for TLS: a handshake costs 1 ms on the thread pool. */
 #define TLS_PACE 256
 
 #define MARK_OF_LINE(line) ((uint64_t)(line) << 32)

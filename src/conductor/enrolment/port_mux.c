@@ -15,15 +15,15 @@
 #define TLS_FIRST_BYTE 0x16 /* a handshake record (RFC 8446, 5.1) */
 #define SSH_FIRST_BYTE 'S'  /* "SSH-" (RFC 4253, 4.2) */
 
-/* Accepted at once before others have their turn. */
+/* How many connections are accepted at once, before other events have their turn. */
 #define ACCEPT_BATCH 64
 #define TICK_MS      250
 
-/* Of an epoll event's data: in the lower half is the ticket of a silent peer. Else the upper one is
- * the line in which the peer of that ticket waits. */
+/* A mark in the data of an epoll event, whose lower half is a peer's ticket. With the mark the
+ * peer is silent. Without it, the upper half is the line in which the peer waits. */
 #define MARK_OF_SILENT (UINT64_C(1) << 63)
 
-/* A silent peer: at the place that its ticket names. */
+/* A peer that has sent nothing yet. Its ticket names its place in the array. */
 struct silent_peer {
 	int fd;
 	admission_ticket ticket;
@@ -32,14 +32,14 @@ struct silent_peer {
 
 struct port_mux {
 	struct port_mux_options options;
-	struct port_mux_counts counts; /* but for those of the lines */
+	struct port_mux_counts counts; /* counted here, apart from what the lines count */
 	struct admission *admission;
 	struct silent_peer *silent; /* options.silent_max */
 	struct port_turns *lines[PORT_N_LINES];
 	uv_loop_t *loop;
 	int listener;
-	/* All silent and all waiting peers in one descriptor: theirs can be closed without a
-	 * callback each. */
+	/* One epoll descriptor for all silent and all waiting peers. So their sockets can be closed
+	 * without a callback for each. */
 	int epoll;
 	uv_poll_t accepting;
 	uv_poll_t watching;
@@ -92,8 +92,8 @@ static bool is_out_of_room(int code)
 	return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
 }
 
-/* Without a descriptor for the newcomer a silent one gives its own. Returns false when there is
- * none: then nothing is accepted until the next tick. */
+/* If there is no descriptor for a newcomer, a silent peer is closed for it. Returns false if
+ * there is no silent peer: then nothing is accepted until the next tick. */
 static bool make_room(struct port_mux *mux)
 {
 	uint64_t since_ms;
@@ -119,7 +119,7 @@ static int accept_one(struct port_mux *mux)
 
 	if (fd < 0 && (errno == EAGAIN || is_out_of_room(errno)))
 		return -errno;
-	if (fd < 0) /* of that connection alone: accept(2) */
+	if (fd < 0) /* the error is of that connection alone, see accept(2) */
 		return 0;
 	if (admission_admit(mux->admission, (struct sockaddr *)&address, uv_now(mux->loop))) {
 		wait_for_first_byte(mux, fd, &address);
@@ -137,7 +137,8 @@ static void on_acceptable(uv_poll_t *handle, int status, int events)
 
 	(void)status; /* of poll(2): accept says what it is */
 	(void)events;
-	/* Only now is it sure that somebody waits: without a descriptor accept(2) does not look. */
+	/* Only here, after poll(2), is it sure that a connection waits: when no descriptor is free,
+	 * accept(2) fails without looking. */
 	if (is_out_of_room(-rc) && make_room(mux)) {
 		(void)accept_one(mux);
 		return;
@@ -159,7 +160,7 @@ static void look_at_first_byte(struct port_mux *mux, admission_ticket ticket)
 	uint8_t first = 0;
 	ssize_t n;
 
-	if (peer.ticket != ticket) /* shown out in this same round */
+	if (peer.ticket != ticket) /* it was closed in this same round */
 		return;
 	n = recv(peer.fd, &first, 1, MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))

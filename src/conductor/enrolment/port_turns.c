@@ -12,9 +12,10 @@
 
 #include "base/macros.h"
 
-/* At the place that its ticket names. */
+/* A peer, at the place that its ticket names. */
 struct peer {
-	int fd; /* of who waits the connection; of who has its turn a second descriptor of it */
+	int fd; /* the connection, while the peer waits; a duplicate of its descriptor, once it has
+		   its turn */
 	turns_ticket ticket;
 	struct sockaddr_storage address;
 };
@@ -69,7 +70,7 @@ struct port_turns *port_turns_new(const struct port_turns_options *options)
 	return p;
 }
 
-/* NULL = nobody's any more. */
+/* Returns NULL if the ticket is not valid any more. */
 static struct peer *peer_of(const struct port_turns *p, turns_ticket ticket)
 {
 	uint32_t at = turns_place(ticket);
@@ -97,7 +98,8 @@ void port_turns_free(struct port_turns *p)
 	free(p);
 }
 
-/* Who waits is not to be read from, only its end is of interest; closing it ends this, too. */
+/* Watches a peer that waits, only to notice that it has closed. Nothing is read. Closing the
+ * descriptor ends the watching. */
 static bool watch(const struct port_turns *p, const struct peer *peer)
 {
 	struct epoll_event event = {
@@ -170,7 +172,7 @@ static void show_out(struct port_turns *p, struct peer *peer)
 	p->options.show_out(p->options.owner, ticket);
 }
 
-/* A kernel that does not say leaves the counts at what they were: no progress. */
+/* If the kernel does not report the counts, they stay as they were, which means no progress. */
 static struct turns_sample look_at(int fd)
 {
 	struct turns_sample sample = {0};
@@ -210,11 +212,12 @@ static void begin_turn(struct port_turns *p, turns_ticket ticket)
 	(void)epoll_ctl(p->options.epoll, EPOLL_CTL_DEL, fd, NULL);
 	peer->fd = p->spare;
 	p->spare = -1;
-	(void)dup3(fd, peer->fd, O_CLOEXEC); /* cannot fail: both are open */
+	(void)dup3(fd, peer->fd, O_CLOEXEC); /* cannot fail, since both descriptors are open */
 	p->options.begin(p->options.owner, fd, (const struct sockaddr *)&peer->address, ticket);
 }
 
-/* Whom the kernel believes to have stalled its owner may know better. */
+/* Asks the owner to close a peer that has stalled as far as the kernel knows. The owner may know
+ * better. */
 static void ask_to_go(struct port_turns *p, turns_ticket ticket, uint64_t now_ms)
 {
 	if (p->options.is_busy && p->options.is_busy(p->options.owner, ticket))
@@ -250,7 +253,7 @@ bool port_turns_go_on(struct port_turns *p, uint64_t now_ms)
 	return turns_waiting(p->turns) > 0;
 }
 
-/* NULL = it has no turn. What the kernel knows of it is measured by once more. */
+/* Looks once more at a peer whose turn ends. Returns NULL if it had no turn. */
 static struct peer *look_at_last(struct port_turns *p, turns_ticket ticket, uint64_t now_ms)
 {
 	struct peer *peer = peer_of(p, ticket);

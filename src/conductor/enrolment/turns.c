@@ -12,19 +12,20 @@
 
 #define KNOWN_IN_A_ROW 3
 
-/* A step of a handshake's that is no answer of ours has so many bytes; a drop has not. */
+/* Each step of a handshake that a peer sends has at least so many bytes. A peer that only drips
+ * bytes sends fewer at a time. */
 #define STEP_BYTES 256
 
-/* Who ends after so long did not because it wanted to. */
+/* A turn that ends only after so long was ended by a time limit, and not by the peer. */
 #define OUT_OF_TIME_MS 5000
 
-/* At the begin of so many turns we may be at work at once, for a core; and so many may be under
- * way, at first and at the least. */
+/* For each core, how many turns may be at their beginning at the same time, where the work is
+ * ours; and how many may be under way, at first and at the least. */
 #define AT_WORK_A_CORE 2
 #define FIRST_A_CORE   8
 #define LEAST_A_CORE   2
 
-/* Behind so few anybody may wait, whatever the pace seems to be. */
+/* Any peer may wait behind so few others, whatever the measured pace is. */
 #define ALWAYS_WAIT 32
 
 struct place {
@@ -105,7 +106,7 @@ uint32_t turns_place(turns_ticket ticket)
 	return ticket & (TURNS_ALL_MAX - 1);
 }
 
-/* NULL = it is nobody's any more. */
+/* Returns NULL if the ticket is not valid any more. */
 static struct place *find(const struct turns *t, turns_ticket ticket)
 {
 	uint32_t at = turns_place(ticket);
@@ -237,7 +238,8 @@ static uint32_t under_way(const struct turns *t, enum turns_class class, uint64_
 	return n;
 }
 
-/* Are there so few that one more is through as quickly? Strangers leave most of it to the known. */
+/* Are so few turns under way that one more does not slow down the others? Strangers leave most of
+ * the room to known routers. */
 static bool is_below(const struct turns *t, enum turns_class class,
 		     const uint32_t n[TURNS_N_CLASSES], uint32_t most)
 {
@@ -283,7 +285,7 @@ static turns_ticket stalled_in(const struct turns *t, enum turns_class class, ui
 	return 0;
 }
 
-/* Whose place one of this class may have. */
+/* Returns the stalled peer whose place a peer of this class may have. */
 static turns_ticket stalled_for(const struct turns *t, enum turns_class class, uint64_t now_ms)
 {
 	turns_ticket ticket = stalled_in(t, TURNS_STRANGER, now_ms);

@@ -7,7 +7,9 @@
 static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 #define N_CHARACTERS (sizeof(characters) - 1)
-#define FAIR_BELOW   (256 / N_CHARACTERS * N_CHARACTERS) /* above, some would come more often */
+#define FAIR_BELOW                                                                                 \
+	(256 / N_CHARACTERS * N_CHARACTERS) /* with the bytes from here on, some characters would  \
+					       come more often than others */
 
 int pre_shared_secret_make(char ret[TOKEN_SECRET_SIZE + 1], struct err *err)
 {

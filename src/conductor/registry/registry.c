@@ -25,7 +25,7 @@ int registry_open(struct registry **ret, const char *uri, const char *conductor,
 		       "registry: neither sqlite:/path nor postgresql://host/database");
 }
 
-/* That the transaction could begin is all there is to know. */
+/* It is enough to know that a transaction could begin. */
 static int ask_nothing(struct registry_session *session, void *work, struct err *err)
 {
 	(void)session;

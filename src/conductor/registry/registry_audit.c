@@ -28,7 +28,8 @@ static enum registry_outcome outcome_from_name(const char *name)
 	for (unsigned i = 0; i < N_ELEMENTS(outcome_names); i++)
 		if (strcmp(name, outcome_names[i]) == 0)
 			return (enum registry_outcome)i;
-	return REGISTRY_REFUSED; /* of a newer conductor: nothing that lets anybody in */
+	return REGISTRY_REFUSED; /* a newer conductor wrote it: it is shown as a refusal, and lets
+				    nobody in */
 }
 
 int registry_audit_add(struct registry_session *session, const struct registry_origin *origin,

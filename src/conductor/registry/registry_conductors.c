@@ -86,7 +86,7 @@ static void read_conductor(struct query *q, void *row)
 	conductor->seen_s = query_integer(q, 4);
 }
 
-/* By bytes, whatever the database's collation is. */
+/* Sorts by bytes, whatever the database's collation is. */
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct registry_conductor *)a)->name,

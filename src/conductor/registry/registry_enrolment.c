@@ -47,7 +47,8 @@ bool registry_verdict_is_refusal(enum registry_verdict verdict)
 	return verdict > REGISTRY_VERDICT_RENEWED;
 }
 
-/* The others judge further only while nobody has refused: 1 = refused. */
+/* Sets the verdict and its reason. Returns 1 if it is a refusal: then the judges that follow are
+ * not asked. */
 __attribute__((format(printf, 3, 4))) static int decide(struct enrol_work *w,
 							enum registry_verdict verdict,
 							const char *format, ...)
@@ -195,7 +196,7 @@ static int judge_holder(struct enrol_work *w, struct query *q)
 		      registry_pin_kind_name(proof->pin.kind), node, router);
 }
 
-/* Who has its keys: the node itself, nobody, or another. */
+/* Judges who has these keys already: the node itself, nobody, or another node. */
 static int judge_keys(struct registry_session *session, struct enrol_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
@@ -216,7 +217,7 @@ static int judge_keys(struct registry_session *session, struct enrol_work *w, st
 	return rc;
 }
 
-/* Cheap before dear, and each reason for itself. */
+/* Cheap checks come before expensive ones. Each reason is told alone. */
 static int judge(struct registry_session *session, struct enrol_work *w, struct err *err)
 {
 	int rc;
@@ -235,8 +236,9 @@ static int judge(struct registry_session *session, struct enrol_work *w, struct 
 	return rc == 0 ? judge_keys(session, w, err) : rc;
 }
 
-/* Written anew, also for the same keys: what hangs on it, the claim to initialize the router, goes
- * with the old row, because a router that shook hands is waiting for that. */
+/* The enrolment is written anew, even if its keys are the same. So the claim to initialize the
+ * router is removed with the old row: a router that has shaken hands again waits to be
+ * initialized. */
 static int store(struct registry_session *session, const struct enrol_work *w, struct err *err)
 {
 	const struct registry_proof *proof = w->proof;
@@ -287,7 +289,7 @@ static int enrol(struct registry_session *session, struct enrol_work *w, struct 
 	return rc < 0 ? rc : note(session, w, err);
 }
 
-/* What the handshake should have refused. */
+/* Checks what the handshake should have refused already. */
 static int check_proof(const struct registry_proof *proof, struct err *err)
 {
 	uint8_t digest[REGISTRY_DIGEST_SIZE];
@@ -327,8 +329,8 @@ static int enrol_request(struct registry_session *session,
 	return rc;
 }
 
-/* Of one among others what failed is undone and told to it alone; but what another transaction or
- * the connection did to this one, all of it has to do again. */
+/* Enrols one router among others. If only this enrolment fails, it alone is undone and told. If
+ * another transaction or the connection made it fail, the whole transaction must be done again. */
 static int enrol_among(struct registry_session *session, struct registry_enrolment_request *request,
 		       struct err *err)
 {
@@ -358,7 +360,8 @@ static int enrol_batch(struct registry_session *session, void *work, struct err 
 	for (size_t i = 0; i < batch->n && rc == 0; i++) {
 		struct registry_enrolment_request *request = &batch->requests[i];
 
-		request->err = (struct err){0}; /* of a transaction that is done again */
+		request->err = (struct err){
+			0}; /* an earlier try of the same transaction may have set it */
 		if (check_proof(request->proof, &request->err) == 0)
 			rc = enrol_among(session, request, err);
 	}

@@ -7,7 +7,7 @@
 #include "conductor/registry/registry_enrolment.h"
 #include "conductor/registry/registry_transaction.h"
 
-/* false = it is not of that size, and ret untouched. */
+/* false = the column has another size, and ret is untouched. */
 static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
 {
 	struct span bytes = query_bytes(q, column);
@@ -41,7 +41,7 @@ static void read_enrolment(struct query *q, void *row)
 	enrolment->listen_port = (uint16_t)query_integer(q, 9);
 }
 
-/* By bytes, whatever the database's collation is. */
+/* Sorts by bytes, whatever the database's collation is. */
 static int by_name(const void *a, const void *b)
 {
 	const struct registry_enrolment *left = a;

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define CALL_MS  5000 /* of one call, whatever hangs: several queries, a new connection */
-#define PROBE_MS 2500 /* of one that looks again: others wait behind it */
-#define ALONE_MS 1000 /* one that did not answer is left alone for so long */
+#define CALL_MS 5000 /* how long one call may take, with all its queries and a new connection */
+#define PROBE_MS                                                                                   \
+	2500 /* how long a call may take that only looks whether the database answers again: other \
+		calls wait behind it */
+#define ALONE_MS 1000 /* a database that did not answer is not asked for so long */
 
 int registry_health_init(struct registry_health *h, struct err *err)
 {
@@ -44,7 +46,7 @@ static void begin_outage(struct registry_outage *outage, const struct registry_e
 		outage->alone_until_ms = now_ms + ALONE_MS;
 }
 
-/* Who could write can be read, too. */
+/* A database that could be written can be read, too. */
 void registry_health_note(struct registry_health *h, const struct registry_ending *ending,
 			  uint64_t now_ms)
 {

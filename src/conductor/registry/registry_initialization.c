@@ -34,7 +34,7 @@ static int must_be_enrolled(struct registry_session *session, const struct claim
 		       w->who->node, w->who->router);
 }
 
-/* 1 = there is a claim that stands, and w->claim says whose. */
+/* Returns 1 if there is a claim that holds: w->claim says whose it is. */
 static int find_claim(struct registry_session *session, struct claim_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};

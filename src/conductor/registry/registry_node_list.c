@@ -21,7 +21,7 @@ static void read_node(struct query *q, void *row)
 		memcpy(node->ssh_key, ssh_key.bytes, ssh_key.size);
 }
 
-/* By bytes, whatever the database's collation is. */
+/* Sorts by bytes, whatever the database's collation is. */
 static int by_name(const void *a, const void *b)
 {
 	const struct registry_node *left = a;

@@ -45,7 +45,7 @@ static int note(struct registry_session *session, const struct node_work *w,
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
-/* 1 = it is there. */
+/* Returns 1 if the node is there. */
 static int find(struct registry_session *session, const struct node_work *w, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
@@ -105,7 +105,7 @@ static int ensure(struct registry_session *session, const struct node_work *w, s
 			 value_text(w->router), value_text(w->node), value_integer(port));
 }
 
-/* q: router and node of whoever has what is to be this node's. */
+/* q returns the router and node that already have what this node is to get. */
 static int refuse_other(struct query *q, const struct node_work *w, const char *what,
 			struct err *err)
 {
@@ -154,8 +154,9 @@ static int check_asset_ids_fit(struct registry_session *session, const struct no
 	return 0;
 }
 
-/* 1 = it had another one, which is now none of it. Its tokens stay dead, and who was enrolled by it
- * stays out, also when somebody gives it back. */
+/* Returns 1 if the node loses an asset-id by this change. The tokens with that asset-id stay
+ * revoked, and a router that was enrolled by it is not let in, even if the node gets the same
+ * asset-id back. */
 static int loses_asset_id(struct registry_session *session, const struct node_work *w,
 			  struct err *err)
 {
@@ -171,7 +172,7 @@ static int loses_asset_id(struct registry_session *session, const struct node_wo
 	return rc < 0 ? rc : query_next(&q, err);
 }
 
-/* With the tokens that could begin it again. */
+/* Ends an enrolment, and revokes the tokens by which it could begin again. */
 static int end_enrolment(struct registry_session *session, const struct node_work *w,
 			 struct err *err)
 {
@@ -213,8 +214,8 @@ static int set_asset_id(struct registry_session *session, const struct node_work
 	return note(session, w, REGISTRY_CONFIGURED, reason, err);
 }
 
-/* Whole, of the one encoding there is (keys are compared by bytes), and what MakeCredential can
- * encrypt to. */
+/* Checks that the key is complete and in its only valid encoding, since keys are compared by
+ * bytes, and that MakeCredential can encrypt to it. */
 static int check_endorsement_key(struct span key, struct err *err)
 {
 	const uint8_t *at = key.bytes;
@@ -242,7 +243,7 @@ static int check_endorsement_key(struct span key, struct err *err)
 	return rc;
 }
 
-/* Who was enrolled by another key than that. */
+/* Ends the enrolment of a node that was enrolled by another endorsement key than this one. */
 static int end_enrolment_by_others(struct registry_session *session, const struct node_work *w,
 				   struct err *err)
 {

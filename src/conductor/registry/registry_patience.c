@@ -62,7 +62,7 @@ int registry_patience_wait(const struct registry_patience *p, int fd, short even
 	struct pollfd fds[] = {{.fd = fd, .events = events}, {.fd = p->wake, .events = POLLIN}};
 	int n = poll(fds, N_ELEMENTS(fds), MIN(ms, registry_patience_left_ms(p)));
 
-	/* Interrupted is as good as ready: who waits looks itself. */
+	/* An interrupted wait counts as ready, because the caller looks at the socket itself. */
 	return n < 0 || (n > 0 && fds[0].revents != 0);
 }
 

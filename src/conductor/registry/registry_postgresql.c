@@ -12,13 +12,13 @@
 #include "conductor/registry/registry_postgresql_uri.h"
 
 #define PARAMETERS_MAX 16
-/* What the server does with a statement that nobody waits for any more. For one transaction: a pool
- * between us gives its connections to others. */
+/* Makes the server end a statement for which nobody waits any more. This is set for each
+ * transaction, because a connection pool in between gives the connection to others. */
 #define LIMITS                                                                                     \
 	"SET LOCAL statement_timeout = 10000;"                                                     \
 	"SET LOCAL idle_in_transaction_session_timeout = 30000"
 
-/* Of the catalog pg_type; every server of this protocol keeps them. */
+/* Type numbers from the catalog pg_type: they are the same on every server of this protocol. */
 enum { OID_BYTES = 17, OID_INT8 = 20, OID_INT4 = 23, OID_TEXT = 25 };
 
 struct registry_connection {
@@ -88,15 +88,15 @@ static int code_of(const char *state)
 	return -EIO;
 }
 
-/* Only the primary message: the detail of a unique violation quotes the value. */
+/* Tells only the primary message, because the detail of a unique violation quotes the value. */
 static int fail(const struct registry_connection *connection, const PGresult *result,
 		struct err *err)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	char text[512];
-	/* Without a state it is libpq that speaks, of a connection that is gone, even where it does
-	 * not know it yet: a write that failed leaves CONNECTION_OK until somebody reads. */
+	/* An error without an SQLSTATE is libpq's own: the connection is gone. Its status may still
+	 * be CONNECTION_OK, because a failed write changes that only at the next read. */
 	int code = state ? code_of(state) : -ECONNRESET;
 
 	if (PQstatus(connection->connection) != CONNECTION_OK)

@@ -13,7 +13,7 @@
 #define NAME        "PostgreSQL"
 #define OPTIONS_MAX 96
 #define TLS_LOOK_MS 20
-#define HOST_MIN_MS 500 /* of one host among several */
+#define HOST_MIN_MS 500 /* how long one host is tried, if there are several */
 
 void postgresql_link_message(const char *message, char *ret, size_t size)
 {
@@ -30,8 +30,9 @@ static void ignore_notice(void *owner, const PGresult *result)
 	(void)result;
 }
 
-/* One host at a time, because libpq's own way from one to the next knows no deadline; the options
- * one by one, because an empty host in a list could not be told otherwise. */
+/* Hosts are tried one at a time, because libpq knows no deadline when it goes from one to the
+ * next. The options are passed one by one, because an empty host in a list could not be passed
+ * otherwise. */
 struct options {
 	const char *names[OPTIONS_MAX + 1];
 	const char *values[OPTIONS_MAX + 1];
@@ -76,14 +77,14 @@ static PGconn *begin_connection(const struct postgresql_uri *uri,
 	return PQconnectStartParams(options.names, options.values, 0);
 }
 
-/* libpq is between connect() and its first word: who is there? */
+/* Called after connect() and before libpq sends anything: checks who is at the other end. */
 static int check_peer(PGconn *link, struct err *err)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t size = sizeof(address);
 
 	if (getpeername(PQsocket(link), (struct sockaddr *)&address, &size) < 0)
-		return 0; /* libpq will say what is wrong */
+		return 0; /* libpq reports the error itself */
 	if (postgresql_address_is_local(&address))
 		return 0;
 	return err_set(err, -EINVAL,
@@ -180,13 +181,14 @@ static int await(PGconn *link, short events, const struct registry_patience *pat
 
 	if (left_ms == 0)
 		return registry_patience_lost(patience, NAME, err);
-	/* What TLS has decrypted already does not show on the socket. */
+	/* The socket does not show bytes that TLS has decrypted already, so they are asked for
+	 * before we wait. */
 	(void)registry_patience_wait(patience, PQsocket(link), events,
 				     PQsslInUse(link) ? MIN(left_ms, TLS_LOOK_MS) : left_ms);
 	return 0;
 }
 
-/* What the server says meanwhile is read: else both might wait for the other. */
+/* Reads what the server sends in the meantime; otherwise each side might wait for the other. */
 static int send_all(PGconn *link, const struct registry_patience *patience, struct err *err)
 {
 	int rc = 0;

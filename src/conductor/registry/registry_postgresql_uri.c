@@ -19,7 +19,8 @@ static const char *value_of(const PQconninfoOption *options, const char *name)
 	return NULL;
 }
 
-/* As libpq takes it: what stands in the URI, be it empty, goes before the environment. "" = none.
+/* Returns an option as libpq takes it: from the URI, even if it is empty there, else from the
+ * environment. "" = none.
  */
 static const char *effective(const PQconninfoOption *given, const PQconninfoOption *defaults,
 			     const char *name)
@@ -53,8 +54,8 @@ bool postgresql_address_is_local(const struct sockaddr_storage *address)
 	       (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) && is_loopback(mapped));
 }
 
-/* A number, and nothing that a resolver would be asked for: "127.0.0.1.example" is a name, and so
- * is "127.0.0.1.5". */
+/* Is this the number of a loopback address? "127.0.0.1.example" is a name for which a resolver
+ * would be asked, and so is "127.0.0.1.5". */
 static bool is_local_number(const char *text)
 {
 	struct sockaddr_storage address = {0};
@@ -68,8 +69,9 @@ static bool is_local_number(const char *text)
 	return postgresql_address_is_local(&address);
 }
 
-/* Neither where it goes nor who is to be there may be elsewhere: a name that is to be checked is
- * checked also at the near end of somebody's forwarding. */
+/* Is the host on this machine? Both its address and its name must be: if the name is another
+ * machine's, the connection may only begin here and be forwarded, and the certificate is checked.
+ */
 static bool host_is_local(const struct postgresql_host *host)
 {
 	const char *name = host->name;
@@ -90,7 +92,7 @@ static size_t count(const char *list)
 	return n;
 }
 
-/* NULL = nothing stands there. -ENOMEM. */
+/* Picks the i-th entry of a list. *ret is NULL if there is none. -ENOMEM. */
 static int pick(const char *list, size_t i, char **ret)
 {
 	size_t length;
@@ -109,7 +111,8 @@ static int fill_host(struct postgresql_host *host, const char *names, const char
 
 	if (rc == 0 && addresses[0])
 		rc = pick(addresses, i, &host->address);
-	/* One port is that of all; of several an empty one is the usual, not the environment's. */
+	/* A single port is used for all hosts. If there are several, an empty one means the default
+	 * port, and not that of the environment. */
 	if (rc == 0 && ports[0])
 		rc = pick(ports, count(ports) > 1 ? i : 0, &host->port);
 	if (rc == 0 && ports[0] && !host->port)

@@ -37,7 +37,7 @@ static int write_router(struct registry *r, registry_work_cb run, struct router_
 	return rc < 0 ? rc : registry_write(r, run, w, err);
 }
 
-/* 1 = it has this one already. */
+/* Returns 1 if the router has this secret already. */
 static int has_secret(struct registry_session *session, const char *router, const char *secret,
 		      struct err *err)
 {
@@ -58,7 +58,7 @@ static int store_secret(struct registry_session *session, const struct router_wo
 		return MIN(rc, 0);
 	rc = query_run(session, err, "UPDATE routers SET secret = $2 WHERE name = $1",
 		       value_text(w->router), value_text(secret));
-	/* Those of the old one stay dead when it is set again. */
+	/* The tokens of the old secret stay revoked, even if the same secret is set again later. */
 	return rc < 0 ? rc : registry_tokens_revoke_all(session, w->router, w->origin->time_s, err);
 }
 
@@ -116,7 +116,8 @@ static int set_mode(struct registry_session *session, const struct router_work *
 			       value_text(w->router), value_text(onboarding_mode_name(mode)));
 	if (rc == 0 && mode != ONBOARDING_DISABLED)
 		rc = make_secret_if_none(session, w, err);
-	/* Who was let in by less than is asked now is not let in by it. */
+	/* A router that was enrolled by less than the new mode asks for is not enrolled any more.
+	 */
 	if (rc == 0 && (mode == ONBOARDING_DISABLED || mode > old))
 		rc = query_run(session, err, "DELETE FROM enrolments WHERE router = $1",
 			       value_text(w->router));
@@ -275,7 +276,7 @@ static void read_router(struct query *q, void *row)
 	router->n_enrolled = query_integer(q, 5);
 }
 
-/* By bytes, whatever the database's collation is. */
+/* Sorts by bytes, whatever the database's collation is. */
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct registry_router *)a)->name,

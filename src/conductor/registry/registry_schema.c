@@ -4,7 +4,8 @@
 
 #include "base/macros.h"
 
-/* Times are Unix seconds. Binary and names are what the headers of registry_*.h say. */
+/* Times are Unix seconds. What the binary columns and the names contain is in the headers
+ * registry_*.h. */
 
 static const char *const steps[] = {
 	/* 1: who there is, and what each must show */
@@ -90,7 +91,8 @@ unsigned registry_schema_version(void)
 	return N_ELEMENTS(steps);
 }
 
-/* The highest number: a row stays for each step, with nothing to update. */
+/* The version is the highest number in the table: each step adds a row, and no row is ever
+ * updated. */
 static int read_version(struct registry_session *session, unsigned *ret, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
@@ -112,7 +114,8 @@ static int run_step(struct registry_session *session, unsigned step, struct err 
 	rc = session->driver->execute(session->connection, session->driver->begin_write, err);
 	if (rc < 0)
 		return rc;
-	/* First, so that of two conductors one stops here. */
+	/* This row is written first, so that if two conductors change the schema at the same time,
+	 * one of them fails here. */
 	rc = query_run(session, err, "INSERT INTO schema_versions (version) VALUES ($1)",
 		       value_integer(step + 1));
 	if (rc == 0)
@@ -139,7 +142,7 @@ static int upgrade_from(struct registry_session *session, unsigned found, unsign
 
 	while (found < version) {
 		rc = run_step(session, found, err);
-		/* Did another conductor do it meanwhile? */
+		/* Has another conductor done this step in the meantime? */
 		if (rc < 0 && (read_version(session, &now, NULL) < 0 || now <= found))
 			return err_wrap(err, "schema version %u", found + 1);
 		found++;

@@ -14,15 +14,18 @@
 #include "base/atomic_file.h"
 #include "base/macros.h"
 
-#define SCHEME         "sqlite:"
-#define LOCK_RETRY_MS  10    /* while another process holds it */
-#define STEPS_AT_ONCE  10000 /* of SQLite's machine, between two looks at the clock */
-#define STATEMENTS_MAX 64    /* that are kept prepared */
+#define SCHEME "sqlite:"
+#define LOCK_RETRY_MS                                                                              \
+	10 /* how long to wait between two tries while another process holds the lock */
+#define STEPS_AT_ONCE                                                                              \
+	10000 /* SQLite's virtual machine runs so many instructions between two looks at the clock \
+	       */
+#define STATEMENTS_MAX 64 /* statements that are kept prepared */
 
 struct registry_statement {
 	struct registry_connection *connection;
 	sqlite3_stmt *statement;
-	bool is_kept; /* in its connection, for the next who wants it */
+	bool is_kept; /* kept in its connection, to be used again */
 	bool is_used;
 	int rc; /* of the first bind that failed */
 };
@@ -100,8 +103,9 @@ static int sync_parent(const char *path, struct err *err)
 	return directory_sync(parent, err);
 }
 
-/* Before SQLite does it with the umask: what it makes beside the file takes the file's mode. One
- * that is there is not opened: closing it would give up the locks that this process has on it. */
+/* Makes the file before SQLite does, which would use the umask: the files that SQLite makes
+ * beside it get its mode. A file that exists is not opened here, because closing it would release
+ * the locks that this process has on it. */
 static int make_file(const char *path, struct err *err)
 {
 	struct stat st;
@@ -139,7 +143,7 @@ static void sqlite_disconnect(struct registry_connection *connection)
 	free(connection);
 }
 
-/* Somebody else holds a lock: 1 = try again. */
+/* SQLite calls this when another connection holds a lock. Returns 1 to try again. */
 static int wait_for_lock(void *owner, int n)
 {
 	const struct registry_patience *patience = owner;
@@ -149,14 +153,15 @@ static int wait_for_lock(void *owner, int n)
 	return registry_patience_left_ms(patience) > 0;
 }
 
-/* While a statement runs: 1 = it has done so for long enough. */
+/* SQLite calls this while a statement runs. Returns 1 to end a statement that has run for too
+ * long. */
 static int look_at_clock(void *owner)
 {
 	return registry_patience_left_ms(owner) == 0;
 }
 
-/* Two that switch a new file at once would wait for each other: SQLite lets one fail instead, at
- * once. */
+/* If two processes switch a new file at the same time, they would wait for each other: so SQLite
+ * lets one of them fail at once, and it tries again. */
 static int switch_to_wal(struct registry_connection *connection, struct err *err)
 {
 	int rc = execute_text(connection, "PRAGMA journal_mode = WAL", err);
@@ -168,7 +173,7 @@ static int switch_to_wal(struct registry_connection *connection, struct err *err
 	return rc;
 }
 
-/* SQLite takes no const; it only passes it on. */
+/* SQLite's type has no const, although it only passes the pointer on. */
 static void *patience_of(const struct registry_connection *connection)
 {
 	union {
@@ -199,7 +204,7 @@ static int prepare_connection(struct registry_connection *connection, struct err
 static int connect_file(struct registry_connection **ret, const char *uri,
 			const struct registry_patience *patience, struct err *err)
 {
-	/* Who uses the registry takes turns already. */
+	/* Users of the registry take turns already, so SQLite needs no mutex of its own. */
 	static const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	const char *path = uri + strlen(SCHEME);
 	struct registry_connection *connection;
@@ -291,7 +296,7 @@ static void sqlite_bind(struct registry_statement *statement, unsigned parameter
 	char name[16];
 	int rc;
 
-	/* To SQLite $2 is a name, not a number. */
+	/* For SQLite "$2" is the name of a parameter, not its number. */
 	(void)snprintf(name, sizeof(name), "$%u", parameter);
 	rc = bind_value(statement->statement,
 			sqlite3_bind_parameter_index(statement->statement, name), value);
@@ -344,7 +349,8 @@ static void sqlite_finish(struct registry_statement *statement)
 	if (!statement)
 		return;
 	if (statement->is_kept) {
-		/* What was bound is borrowed, and may be secret. */
+		/* The values that were bound are borrowed and may be secret, so the statement gives
+		 * them up now. */
 		(void)sqlite3_reset(statement->statement);
 		(void)sqlite3_clear_bindings(statement->statement);
 		statement->is_used = false;

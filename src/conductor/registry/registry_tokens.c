@@ -121,7 +121,8 @@ static int note(struct registry_session *session, const struct token_work *w, co
 	return registry_audit_add(session, w->origin, &event, err);
 }
 
-/* Digests, to tell later what has changed since; the token itself is not kept. */
+/* Stores digests of what the token contains, to tell later what has changed since. The token
+ * itself is not kept. */
 static int store(struct registry_session *session, const struct token_work *w, struct err *err)
 {
 	uint8_t secret[REGISTRY_DIGEST_SIZE];

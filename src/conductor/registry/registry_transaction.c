@@ -12,8 +12,8 @@
 #include "conductor/registry/registry_schema.h"
 #include "onboarding/token.h"
 
-#define TRIES          20 /* against transactions of others */
-#define PAUSE_MAX_MS   64 /* between them, at random */
+#define TRIES          20 /* how often a transaction is tried that conflicts with others */
+#define PAUSE_MAX_MS   64 /* the longest random pause between two tries */
 #define NANOSECONDS_MS 1000000
 
 struct registry {
@@ -108,7 +108,8 @@ static int connect_session(struct registry *r, struct err *err)
 	return rc;
 }
 
-/* Not within a transaction: it is nobody else's number, and a gap is no harm. */
+/* Takes the next number outside the transaction: nobody else gets the same number, and a gap does
+ * no harm. */
 static int read_audit_sequence(struct registry_session *session, struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
@@ -147,14 +148,14 @@ static int run_once(struct registry *r, const char *begin, registry_work_cb run,
 		*ret_committing = true;
 		rc = driver->execute(session->connection, "COMMIT", err);
 	}
-	/* A transaction that cannot even be rolled back goes with its connection. */
+	/* If a transaction cannot even be rolled back, its connection is closed. */
 	if (rc < 0 && driver->execute(session->connection, "ROLLBACK", NULL) < 0 &&
 	    rc != -ECONNRESET)
 		disconnect(r);
 	return rc;
 }
 
-/* Is the connection of no use any more? */
+/* Is the connection lost, so that a new one must be made? */
 static bool is_lost(const struct registry *r, int rc)
 {
 	return rc == -ECONNRESET ||
@@ -204,7 +205,7 @@ static int transact(struct registry *r, const char *begin, registry_work_cb run,
 	}
 }
 
-/* What was asked may be refused, and yet was answered. */
+/* Did the database fail to answer? A refusal is an answer, too. */
 static bool is_unanswered(const struct registry *r, int rc)
 {
 	return rc == -ECONNRESET || rc == -ETIMEDOUT || (r->connect_failed && rc != -EAGAIN);
@@ -271,7 +272,8 @@ bool registry_is_out(struct registry *r, struct registry_outage *ret)
 	return registry_health_outage(&r->health, ret, &kind);
 }
 
-/* A standby, and a file that somebody has locked, can be read. */
+/* Checks that the database can be written: a standby, or a file that another process has locked,
+ * can only be read. */
 static int touch(struct registry_session *session, void *work, struct err *err)
 {
 	(void)work;

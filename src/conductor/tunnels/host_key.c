@@ -17,7 +17,7 @@ static void freep(char **text)
 	free(*text);
 }
 
-/* The public half first: where the private one is, both are. */
+/* The public half is written first. So wherever the private half is, both are. */
 static int make_key(const char *path, const char *public, struct err *err)
 {
 	_cleanup_(ssh_key_pair_release) struct ssh_key_pair pair = {0};

@@ -14,7 +14,7 @@ static bool is_same(const struct authorized_key *a, const struct authorized_key 
 	return a->listen_port == b->listen_port && memcmp(a->blob, b->blob, sizeof(a->blob)) == 0;
 }
 
-/* Both are in the order of their ports. */
+/* Both lists are ordered by port. */
 static bool are_same(const struct login_keys *k, const struct authorized_key *keys, size_t n)
 {
 	return k->was_written && k->n_written == n &&
@@ -32,8 +32,8 @@ static int note_removed(struct login_keys *k, const struct authorized_key *key)
 	return 0;
 }
 
-/* Both in one walk: whose key is gone, and, since one among thousands has come, what is known of
- * the others already. */
+/* Walks through both lists at once: finds whose key is gone, and copies what is known already of
+ * the keys that stay, since usually one among thousands is new. */
 static int compare(struct login_keys *k, const struct authorized_key *now, size_t n,
 		   struct login_keys_fingerprint *fingerprints)
 {
@@ -75,7 +75,8 @@ static int read_keys(struct login_keys *k, struct authorized_key **ret, size_t *
 	return keys ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* In turn. The file first: a session that is ended must not come back. */
+/* Called by one thread at a time. The file is written first, so that a session that is then ended
+ * cannot come back. */
 static int write_keys(struct login_keys *k, struct authorized_key *keys, size_t n, struct err *err)
 {
 	struct login_keys_fingerprint *fingerprints = calloc(n + 1, sizeof(*fingerprints));
@@ -110,8 +111,8 @@ int login_keys_sync(struct login_keys *k, struct err *err)
 	size_t n;
 	int rc;
 
-	/* One after the other, so that nobody writes what he has read before another wrote; and not
-	 * with the lock, which the loop takes, too. */
+	/* One thread at a time, so that none writes keys that it has read before another wrote
+	 * newer ones. This is not the other lock, for which the loop waits too. */
 	uv_mutex_lock(&k->turn);
 	rc = read_keys(k, &keys, &n, err);
 	if (rc == 0 && are_same(k, keys, n))
@@ -134,7 +135,7 @@ static uint16_t port_of(struct login_keys *k, const char *fingerprint)
 	return port;
 }
 
-/* sshd may have read a file that an earlier conductord wrote. */
+/* Also finds keys of a file that an earlier conductord wrote, because sshd may have read that. */
 int login_keys_find(struct login_keys *k, const char *fingerprint, uint16_t *ret_port,
 		    struct err *err)
 {

@@ -20,7 +20,7 @@ static int write_file(const char *path, const char *text, struct err *err)
 	return rc < 0 ? err_set_errno(err, rc, "write %s", path) : 0;
 }
 
-/* user_namespaces(7): without privileges one may map oneself alone, and no groups. */
+/* A process without privileges may map only its own user, and no groups (user_namespaces(7)). */
 static int enter_user_namespace(struct err *err)
 {
 	char uid[32];

@@ -9,49 +9,51 @@
 #include "base/atomic_file.h"
 #include "base/macros.h"
 
-static const char format[] =
-	"# Written by conductord at each start.\n"
-	"HostKey %s\n"
-	"AuthorizedKeysFile %s\n"
-	"AllowUsers %s\n"
-	"LoginGraceTime %u\n"
-	"HostKeyAlgorithms ssh-ed25519\n"
-	"KexAlgorithms sntrup761x25519-sha512@openssh.com\n"
-	"PubkeyAcceptedAlgorithms ssh-ed25519\n"
-	"AuthenticationMethods publickey\n"
-	"PasswordAuthentication no\n"
-	"KbdInteractiveAuthentication no\n"
-	"UsePAM no\n"
-	/* The keys' folder is the conductor's, not the user's home, whatever is above it. */
-	"StrictModes no\n"
-	"MaxAuthTries 2\n"
-	/* No shell, command or subsystem at all; what else a session could be, once more. */
-	"MaxSessions 0\n"
-	"ForceCommand /bin/false\n"
-	"PermitTTY no\n"
-	"PermitUserRC no\n"
-	"PermitUserEnvironment no\n"
-	"PermitTunnel no\n"
-	"AllowAgentForwarding no\n"
-	"X11Forwarding no\n"
-	"AllowStreamLocalForwarding no\n"
-	/* To which ports each may forward stands with its key. */
-	"AllowTcpForwarding yes\n"
-	"GatewayPorts no\n"
-	"AddressFamily inet\n"
-	"ClientAliveInterval 15\n"
-	"ClientAliveCountMax 3\n"
-	"Compression no\n"
-	"UseDNS no\n"
-	"PidFile none\n"
-	"LogLevel INFO\n";
+static const char format[] = "# Written by conductord at each start.\n"
+			     "HostKey %s\n"
+			     "AuthorizedKeysFile %s\n"
+			     "AllowUsers %s\n"
+			     "LoginGraceTime %u\n"
+			     "HostKeyAlgorithms ssh-ed25519\n"
+			     "KexAlgorithms sntrup761x25519-sha512@openssh.com\n"
+			     "PubkeyAcceptedAlgorithms ssh-ed25519\n"
+			     "AuthenticationMethods publickey\n"
+			     "PasswordAuthentication no\n"
+			     "KbdInteractiveAuthentication no\n"
+			     "UsePAM no\n"
+			     /* The keys are in a folder of the conductor and not in the user's
+			      * home, so sshd must not check the folders above it. */
+			     "StrictModes no\n"
+			     "MaxAuthTries 2\n"
+			     /* No shell, command or subsystem at all. The options below forbid once
+			      * more everything that a session could be. */
+			     "MaxSessions 0\n"
+			     "ForceCommand /bin/false\n"
+			     "PermitTTY no\n"
+			     "PermitUserRC no\n"
+			     "PermitUserEnvironment no\n"
+			     "PermitTunnel no\n"
+			     "AllowAgentForwarding no\n"
+			     "X11Forwarding no\n"
+			     "AllowStreamLocalForwarding no\n"
+			     /* The line of each key says to which ports it may forward. */
+			     "AllowTcpForwarding yes\n"
+			     "GatewayPorts no\n"
+			     "AddressFamily inet\n"
+			     "ClientAliveInterval 15\n"
+			     "ClientAliveCountMax 3\n"
+			     "Compression no\n"
+			     "UseDNS no\n"
+			     "PidFile none\n"
+			     "LogLevel INFO\n";
 
 static void freep(char **text)
 {
 	free(*text);
 }
 
-/* sshd splits at blanks, and knows quotes, comments, patterns and %-tokens. */
+/* Has this word a plain meaning for sshd, which splits at blanks and knows quotes, comments,
+ * patterns and %-tokens? */
 static bool is_plain(const char *word)
 {
 	return *word && !strpbrk(word, " \t\r\n\"'#\\%*?!,@");

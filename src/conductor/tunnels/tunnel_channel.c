@@ -11,10 +11,10 @@
 
 #include "base/macros.h"
 
-#define QUEUE_SIZE 64 /* at first */
-#define ROOM       16 /* of a side that keeps up so many wait at most */
+#define QUEUE_SIZE 64 /* how many messages the queue has room for at first */
+#define ROOM       16 /* how many messages wait at most if the other side keeps up */
 #define AGAIN_MS   20
-#define BATCH      64 /* received before others have their turn */
+#define BATCH      64 /* how many messages are received before other events have their turn */
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -90,13 +90,14 @@ static int send_one(int channel, const struct tunnel_queued *queued)
 	return sendmsg(channel, &all, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* From now on only told of: from the loop, and once. */
+/* The channel is broken. From now on it does nothing but tell its owner so, once and from the
+ * loop. */
 static void break_channel(struct tunnel_channel *c, int code)
 {
 	if (c->code < 0)
 		return;
 	c->code = code;
-	/* Its end can be read, whatever stands in the way of writing. */
+	/* The other side can read that this is the end, even if it could not be written to. */
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -107,8 +108,8 @@ static void drop_first(struct tunnel_channel *c)
 	c->n_queued--;
 }
 
-/* unix(7): of the kernel's memory, and of descriptors that are under way, there are only so many.
- * That poll() says it could be written to is no word about these. */
+/* Does the kernel lack memory, or are too many descriptors in flight (unix(7))? poll() does not
+ * tell these apart from a socket that can be written to. */
 static bool is_short_of_something(int code)
 {
 	return code == -ENOBUFS || code == -ENOMEM || code == -ETOOMANYREFS;
@@ -141,7 +142,7 @@ static void flush(struct tunnel_channel *c)
 	(void)uv_poll_start(&c->poll, UV_READABLE | (rc == -EAGAIN ? UV_WRITABLE : 0), on_ready);
 }
 
-/* A ring of at least that size, with what is queued from its begin. */
+/* Makes a ring of at least that size; what is queued is moved to its beginning. */
 static int grow(struct tunnel_channel *c, size_t needed)
 {
 	struct tunnel_queued *queue;
@@ -199,7 +200,7 @@ bool tunnel_channel_has_room(const struct tunnel_channel *c)
 	return c->code == 0 && c->n_queued < ROOM;
 }
 
-/* The descriptor of a message; -1 = none. */
+/* Returns the descriptor that came with a message; -1 = none. */
 static int take_descriptor(struct msghdr *all)
 {
 	int fd = -1;
@@ -241,7 +242,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	int rc = 0;
 	int fd = -1;
 
-	(void)status; /* the calls say it themselves */
+	(void)status; /* the calls below report the error themselves */
 	(void)events;
 	for (unsigned i = 0; i < BATCH && c->code == 0; i++) {
 		rc = receive_one(c->fd, &message, &fd);

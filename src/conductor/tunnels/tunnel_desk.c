@@ -11,8 +11,8 @@
 /* What a session has to tell: that it is authenticated, and that it is over. */
 #define WORDS_OF_SESSION 2
 
-/* For what each session has to tell there is memory from its start on; a reply that is lost for
- * want of it is a request that conductord gives up by itself. */
+/* Memory for what each session has to tell is reserved at its start. A reply may be lost for want
+ * of memory: then conductord gives up the request by itself. */
 static void send_message(struct tunnel_desk *d, const struct tunnel_message *message, int fd)
 {
 	if (d->serving)
@@ -63,7 +63,7 @@ static void reply(struct tunnel_desk *d, uint32_t id, int fd_or_code)
 	send_message(d, &message, MAX(fd_or_code, -1));
 }
 
-/* Without a descriptor free there is no session, and without memory none that could be told of. */
+/* A session needs a free descriptor, and memory for what it will have to tell. */
 static void start_session(struct tunnel_desk *d, const struct tunnel_message *m, int fd)
 {
 	if (fd >= 0 && tunnel_channel_reserve(&d->channel, WORDS_OF_SESSION) == 0) {

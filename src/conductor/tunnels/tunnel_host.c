@@ -24,7 +24,7 @@
 
 #define STARTED_BY_FD SD_LISTEN_FDS_START
 
-/* Without a descriptor for who waits: until it is tried again. */
+/* How long to wait before accepting again when no descriptor is free. */
 #define ACCEPT_PAUSE_MS 250
 
 /*             accept, or from the start          broken
@@ -66,7 +66,7 @@ static void set_state(struct host *h, enum host_state state)
 
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
-/* All of the conductord that left is gone, too. */
+/* The sessions of the conductord that left have ended. */
 static void on_emptied(struct tunnel_desk *d)
 {
 	struct host *h = container_of(d, struct host, desk);
@@ -104,8 +104,8 @@ static void on_paused(uv_timer_t *timer)
 	(void)uv_poll_start(&h->accepting, UV_READABLE, on_acceptable);
 }
 
-/* Whom accept(2) could not take for want of a descriptor or memory waits on, and poll(2) would tell
- * of it without end. */
+/* If accept(2) fails for want of a descriptor or memory, the connection keeps waiting, and
+ * poll(2) would report it without end: so we pause. */
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
 	struct host *h = container_of(poll, struct host, accepting);
@@ -175,7 +175,7 @@ static int find_listener(int *ret, struct err *err)
 	return 0;
 }
 
-/* One for each session, and as many as there may be. */
+/* Each session needs a descriptor, so the limit is raised as far as it may be. */
 static void allow_all_descriptors(void)
 {
 	struct rlimit limit;
@@ -186,7 +186,7 @@ static void allow_all_descriptors(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Nothing of this needs the powers that are given up on the way. */
+/* Moves into the private network, and gives up the privileges that nothing after it needs. */
 static int move_in(const struct tunnel_host_options *options, bool by_systemd, struct err *err)
 {
 	int rc;

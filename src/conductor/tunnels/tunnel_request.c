@@ -19,7 +19,8 @@ static int bind_and_listen(int fd, const struct sockaddr_in *at)
 	return 0;
 }
 
-/* On loopback both sides are this kernel: what is not there at once will not be. */
+/* On loopback both ends are in this kernel: a connection that is not there at once will never be.
+ */
 static int connect_to(int fd, const struct sockaddr_in *at)
 {
 	struct pollfd connected = {.fd = fd, .events = POLLOUT};

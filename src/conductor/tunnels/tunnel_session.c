@@ -13,8 +13,8 @@
 
 #define PATIENCE_MS 500
 
-/* 32 requests of the router at once (download/concurrency), connections that it keeps, what the
- * conductor asks of it, and eight of sshd itself. */
+/* Descriptors for 32 simultaneous requests of the router (download/concurrency), for connections
+ * that it keeps, for what the conductor asks of it, and eight for sshd itself. */
 #define SESSION_DESCRIPTORS 64
 
 struct tunnel_session {
@@ -76,7 +76,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	bool was_authenticated = s->fingerprint[0] != '\0';
 	uint32_t id = s->id;
 
-	(void)exit_status; /* sshd has told why it ended */
+	(void)exit_status; /* sshd has written to stderr why it ended */
 	if (err->code < 0)
 		log_event(LOG_SSHD, NULL, "session %u: %s", id, err->text);
 	while (*at != s)
@@ -86,8 +86,9 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	all->ended(all, id, was_authenticated);
 }
 
-/* sshd opens one for each connection through the tunnel, either way, and knows no bound of its own;
- * what it has no descriptor for it refuses, or takes a second later. */
+/* sshd opens a descriptor for each connection through the tunnel, in both directions, without a
+ * limit of its own. A connection for which it has no descriptor is refused, or accepted a second
+ * later. */
 static void bound_descriptors(pid_t pid)
 {
 	const struct rlimit limit = {SESSION_DESCRIPTORS, SESSION_DESCRIPTORS};

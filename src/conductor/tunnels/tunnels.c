@@ -54,7 +54,7 @@ static void on_timer_closed(uv_handle_t *handle)
 		t->closed(t);
 }
 
-/* What the lost helper had is closed. */
+/* Goes on once all that the lost helper had is closed. */
 static void go_on_if_empty(struct tunnels *t)
 {
 	if (!is_empty(t))
@@ -108,7 +108,7 @@ static void on_channel_closed(struct tunnel_channel *channel)
 	go_on_if_empty(t);
 }
 
-/* The helper ends when its channel does; one that does not is ended. */
+/* The helper ends when its channel ends. If it does not, it is killed. */
 static void close_helper(struct tunnels *t)
 {
 	if (t->channel_open && t->channel.code != -ESHUTDOWN)
@@ -116,8 +116,8 @@ static void close_helper(struct tunnels *t)
 	process_end(&t->helper, HELPER_PATIENCE_MS);
 }
 
-/* Told once, and later when the reason is another: a helper that cannot be started is tried every
- * second. */
+/* Logs the loss once, and again only if the reason changes, since a helper that cannot be started
+ * is tried again every second. */
 static void lose(struct tunnels *t, const char *reason)
 {
 	bool news = t->state == TUNNELS_READY || strcmp(t->reason, reason) != 0;
@@ -145,8 +145,8 @@ static void become_ready(struct tunnels *t, const struct tunnel_message *m)
 	t->options.ready(t->options.owner, m->host_key);
 }
 
-/* What a reply brought. A descriptor that is not what was asked for would be read from, and wait
- * for ever. */
+/* Checks what a reply brought. We would read for ever from a descriptor that is not what we asked
+ * for. */
 static int outcome_of(const struct tunnels_request *request, const struct tunnel_message *m, int fd)
 {
 	int rc;
@@ -214,7 +214,7 @@ static void on_broken(struct tunnel_channel *channel, int code)
 
 	if (t->state == TUNNELS_LOST || t->state == TUNNELS_CLOSING)
 		return;
-	/* A helper of our own that ended says why, and may not have said it yet. */
+	/* If our own helper has ended, it says why on stderr, and we may not have read that yet. */
 	if (process_pid(&t->helper) && code == -EPIPE) {
 		tunnel_channel_close(&t->channel, on_channel_closed);
 		process_end(&t->helper, HELPER_PATIENCE_MS);
@@ -230,7 +230,8 @@ static void on_said(struct process *process, const char *line)
 
 	if (*line == '\0')
 		return;
-	/* It logs where we do; if that is stderr, its lines are there by us. */
+	/* The helper logs to the journal, as we do. If we log to stderr, we write its lines there.
+	 */
 	printable_copy(line, t->said, sizeof(t->said));
 	(void)fprintf(stderr, "%s\n", t->said);
 }
@@ -251,7 +252,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 		go_on_if_empty(t);
 }
 
-/* Returns the channel's end for us. */
+/* Starts the helper. Returns our end of the channel. */
 static int start_helper(struct tunnels *t)
 {
 	struct process_options options = {
@@ -332,7 +333,8 @@ int tunnels_session(struct tunnels *t, uint32_t id, int fd, uint16_t seconds)
 	return -ENOTCONN;
 }
 
-/* If it is lost for want of memory: its socket is shut down already, and sshd sees that. */
+/* The message may be lost for want of memory. But the session's socket is shut down already, and
+ * sshd notices that. */
 void tunnels_end_session(struct tunnels *t, uint32_t id)
 {
 	const struct tunnel_message message = {.type = TUNNEL_END_SESSION, .id = id};

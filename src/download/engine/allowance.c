@@ -4,7 +4,7 @@
 
 #include "base/macros.h"
 
-#define AT_ONCE_PART 4u /* of the time for which another was silent */
+#define AT_ONCE_PART 4u /* a source that answers within this part of that time answers at once */
 
 void allowance_begin_attempt(struct allowance *a)
 {
@@ -74,7 +74,8 @@ bool allowance_answered(struct allowance *a, uint64_t first, uint64_t after_ms)
 bool allowance_forgives(struct allowance *a, const struct forgiveness *f, uint64_t now_ms)
 {
 	if (a->rest_until_ms > now_ms)
-		return true; /* it was asked at the same time as one that was refused */
+		return true; /* this request was sent at the same time as one that was refused
+				already */
 	if (a->served_ms == 0 || a->refusals >= f->refusals ||
 	    now_ms > a->served_ms + f->since_served_ms)
 		return false;

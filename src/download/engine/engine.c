@@ -108,7 +108,7 @@ void engine_finish(struct engine *e, struct engine_actions *out)
 	engine_stop_discovery(e, out);
 	engine_cancel_requests(e, SOURCE_NOBODY, out);
 	if (e->in_flight > 0)
-		return; /* the last one to end comes here again */
+		return; /* when the last request ends, this is called again */
 	set_error(e, NULL);
 	engine_set_state(e, ENGINE_FINISHING, out);
 	engine_add_action(out, ACTION_FINISH);
@@ -149,15 +149,15 @@ static void on_local_error(struct engine *e, const struct engine_event *event,
 {
 	bool fatal = event->type == EVENT_LOCAL_ERROR && event->local_error.fatal;
 
-	/* Of what was written last only the journal knows what arrived: it is asked anew. After a
-	 * sync that failed the next one may succeed although the bytes are lost. */
+	/* After an error of the disk only the journal is believed, so it is read anew: when a sync
+	 * has failed, the next one may succeed although the bytes are lost. */
 	e->disk = DISK_UNKNOWN;
 	if (engine_state_is_running(e->state))
 		engine_stop(e, fatal ? ENGINE_FAILED : ENGINE_PAUSED, event->reason, out);
 }
 
-/* Who did it is not known: no source is to blame. Once may be an accident; a disk that does it
- * again would have us fetch for ever. */
+/* Nobody knows who damaged the file, so no source is to blame. The first time may be an accident.
+ * The second time the download pauses, because it might otherwise fetch for ever. */
 static void on_damaged(struct engine *e, const struct engine_event *event,
 		       struct engine_actions *out)
 {
@@ -198,7 +198,8 @@ static void on_prepared(struct engine *e, const struct engine_event *event,
 	if (e->discovery == DISCOVERY_RUNS)
 		engine_start_downloading(e, out);
 	else
-		engine_go_on(e, out); /* whom it was prepared for is not asked any more */
+		engine_go_on(
+			e, out); /* the source whose manifest was prepared is not asked any more */
 }
 
 static void on_sources_forbidden(struct engine *e, const struct engine_event *event,
@@ -296,7 +297,7 @@ static void on_silent(struct engine *e, const struct engine_event *event,
 	engine_silent(e, event->request.slot, out);
 }
 
-/* Only the time has passed, or the limits have changed: proceed() sees what follows. */
+/* Only time has passed, or the limits have changed: proceed() decides what follows. */
 static void on_nothing_else(struct engine *e, const struct engine_event *event,
 			    struct engine_actions *out)
 {
@@ -332,7 +333,7 @@ static void (*const handlers[EVENT_COUNT])(struct engine *e, const struct engine
 	[EVENT_PEER_HEARD] = engine_peer_heard,
 };
 
-/* Whatever happened: what follows from how things stand now. */
+/* After each event: does what follows from the state as it is now. */
 static void proceed(struct engine *e, struct engine_actions *out)
 {
 	if (e->discovery == DISCOVERY_WANTED && e->in_flight == 0)

@@ -8,7 +8,8 @@
 
 #define MANY 64u
 
-/* Who takes so many times longer than for its first answer is silent, and not just slow. */
+/* A source that takes so many times longer than for its first answer counts as silent, and not as
+ * slow. */
 #define SILENCE_FACTOR 4u
 
 /* A server that says 429 or 503 may count requests a second; one that cannot be reached may be
@@ -33,7 +34,7 @@ static unsigned served_beside(const struct engine *e, const struct engine_slot *
 
 	if (n == 0 && e->sources[slot->source].allowance.served_ms > slot->began_ms &&
 	    !slot->answered)
-		return 1; /* it was over in a moment */
+		return 1; /* requests that end at once are never seen together */
 	return n;
 }
 
@@ -45,8 +46,9 @@ void engine_answered(struct engine *e, unsigned slot, struct engine_actions *out
 	if (!s->used || s->answered)
 		return;
 	s->answered = true;
-	e->waited_ms = 0; /* what Retry-After asked for has helped */
-	/* It was asked for all, alone: the rest is asked for as elsewhere. */
+	e->waited_ms = 0; /* the wait that Retry-After asked for has helped */
+	/* The source was asked for all of the image in one request, as such a cache is. Since it is
+	 * none, the request is cancelled, and the rest is asked for in ranges. */
 	if (allowance_answered(a, s->range.first, e->last_ms - s->began_ms) && !s->cancelling)
 		engine_cancel_slot(e, slot, out);
 	allowance_served(a, being_served(e, s->source), e->last_ms);
@@ -101,8 +103,9 @@ bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
 	return false;
 }
 
-/* A cache that fetches all before comes to what is farther into the image later. A conductor only
- * has many to serve: the other one may have fewer. */
+/* May this source be a cache that fetches the whole file first? Such a cache answers later for
+ * what is farther into the image. A conductor that is silent only has many routers to serve:
+ * another conductor may have fewer. */
 static bool may_fetch_all(const struct engine *e, const struct engine_slot *slot)
 {
 	const struct source *source = &e->sources[slot->source];
@@ -113,8 +116,9 @@ static bool may_fetch_all(const struct engine *e, const struct engine_slot *slot
 		e->last_ms - slot->began_ms < SILENCE_FACTOR * a->farthest_ms);
 }
 
-/* No byte has come for a while, although the server is connected. While it serves others it wants
- * fewer at once, or fetches all before; right after its first range, it fetches all before. */
+/* The server is connected, but no byte has come for a while. If it serves other requests of ours,
+ * it wants fewer at the same time, or it is a cache that fetches the whole file first. If this is
+ * the request after its first range, it is such a cache. */
 void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 {
 	struct engine_slot *s = &e->slots[slot];

@@ -96,8 +96,9 @@ bool engine_is_awaited(const struct engine *e, unsigned n)
 	return false;
 }
 
-/* May the best answer be taken, although others are still awaited? Where it would throw away
- * what is on disk, only the last answer tells. Else a better source gets a moment. */
+/* May the best answer be taken, although other sources have not answered yet? Not if it would
+ * throw away what is on disk: then all answers are awaited. Otherwise a better source gets a
+ * moment to answer. */
 static bool is_time_to_take(struct engine *e, unsigned best)
 {
 	if (e->has_image && !is_of_our_image(e, best))

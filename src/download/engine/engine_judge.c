@@ -6,7 +6,7 @@
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
-/* Who is to blame for a piece that does not match? Nobody, if several brought it. */
+/* Is this source to blame for a piece that does not match? Not if several sources brought it. */
 static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32_t piece)
 {
 	bool begun_by_another =
@@ -16,22 +16,22 @@ static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32
 	return !(begun_by_another && slot->range.first >= first);
 }
 
-/* Did it come through what may be a cache, with a file of before? No cache is between the nodes of
- * a router. */
+/* May a cache have sent this, from an older file? There is no cache between the nodes of a
+ * router. */
 static bool may_be_stale(const struct engine *e, const struct engine_slot *slot)
 {
 	return !slot->past_caches && e->sources[slot->source].kind != SOURCE_HA_PEER;
 }
 
-/* What its source brought does not fit, but it is to blame only for what comes past the caches: so
- * it is asked from now on. */
+/* The bytes are wrong, but a cache may have sent them. So from now on the source is asked past
+ * caches, and is to blame for what comes then. */
 static void go_past_caches(struct engine *e, unsigned source)
 {
 	e->sources[source].past_caches = true;
 	picker_disown_source(&e->picker, source);
 }
 
-/* The beginning of a piece that came from a cache is not the source's, once it was found wrong. */
+/* If a piece was found wrong and may be from a cache, its beginning is forgotten. */
 static void give_back(struct engine *e, const struct engine_slot *slot, uint64_t held_end)
 {
 	int source = (int)slot->source;
@@ -64,7 +64,7 @@ static enum request_outcome take_bad_piece(struct engine *e, const struct engine
 	return stale ? REQUEST_NEUTRAL : REQUEST_BAD_PIECE;
 }
 
-/* A cache may have another file, or none, than the source has by now. */
+/* A cache may have an older file than the source, or none. */
 static enum request_outcome take_other_file(struct engine *e, const struct engine_slot *slot,
 					    const struct engine_event *event,
 					    struct engine_actions *out)
@@ -83,7 +83,7 @@ static enum request_outcome take_other_file(struct engine *e, const struct engin
 	return REQUEST_NEUTRAL;
 }
 
-/* Not every cache can be asked past: what an operator can do then. */
+/* Some caches ignore the request to be passed by: this says what an operator can do then. */
 static void describe_other_file(const struct engine_slot *slot, const char *reason,
 				char text[SOURCE_REASON_SIZE])
 {
@@ -137,9 +137,10 @@ static void judge_source(struct engine *e, unsigned source, enum request_outcome
 		source_note_rate(s, event->ended.bytes, event->ended.duration_ms);
 }
 
-/* A whole file cut where the last one was brings what is held already, and so would the next one:
- * it is not asked again in this attempt, and after one more not for this download. Cut elsewhere it
- * may still come whole, but that was no progress. */
+/* Judges a whole file that was cut. If it was cut where the last one was, it brought nothing new,
+ * and neither would the next one: the source is not asked again in this attempt, and after one
+ * more such cut not for this download. If it was cut elsewhere, the next one may still come
+ * whole, but it was no progress. */
 static enum request_outcome judge_cut_whole(struct engine *e, const struct engine_slot *slot,
 					    const struct engine_event *event,
 					    struct engine_actions *out)

@@ -17,7 +17,7 @@ static void join_source(struct engine *e, unsigned source)
 	source_set_state(s, SOURCE_AVAILABLE, "");
 }
 
-/* It has not failed us: when it has pieces again, they are welcome. */
+/* The peer has not failed, so it is asked again when it has pieces again. */
 static void part_with_source(struct engine *e, unsigned source, const char *reason,
 			     struct engine_actions *out)
 {
@@ -101,8 +101,8 @@ static bool has_not_been_tried(const struct engine *e, unsigned partner)
 	return true;
 }
 
-/* The others' requests fill all slots, and may last for long: the longest of those that the partner
- * could serve makes room for the first one to it. */
+/* Requests to other sources fill all slots, and may last long. So the longest of those whose
+ * pieces the partner has is cancelled, to make room for the first request to the partner. */
 static void make_room_for(struct engine *e, unsigned partner, struct engine_actions *out)
 {
 	int longest = -1;
@@ -122,7 +122,8 @@ static void make_room_for(struct engine *e, unsigned partner, struct engine_acti
 		engine_cancel_slot(e, (unsigned)longest, out);
 }
 
-/* The requests that are cancelled here keep what they brought; the rest is a short way off. */
+/* Cancels requests to other sources for pieces that the partner has. What they brought is kept,
+ * and the partner is near. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out)
 {
 	int partner = engine_trusted_partner(e);

@@ -87,8 +87,9 @@ static int first_source(const struct engine *e, enum use use)
 	return SOURCE_NOBODY;
 }
 
-/* The download stays with a source as long as it can; with one that serves no ranges only while
- * ranged, the first that does, is SOURCE_NOBODY. */
+/* May the download stay with its active source? It stays as long as it can. With a source that
+ * serves no ranges it stays only while no other does: ranged is the first that does, or
+ * SOURCE_NOBODY. */
 static bool may_stay(const struct engine *e, int ranged)
 {
 	const struct source *s;
@@ -99,7 +100,8 @@ static bool may_stay(const struct engine *e, int ranged)
 	return is_for(s, USE_RANGES) || (is_for(s, USE_WHOLE_FILE) && ranged == SOURCE_NOBODY);
 }
 
-/* Soon after the question a better source may still answer: it is waited for a moment. */
+/* Is it too soon to use this source, since a better one has just been asked and may still answer?
+ */
 static bool is_too_early_for(const struct engine *e, unsigned source)
 {
 	return e->last_ms < e->asked_ms + FAILOVER_GRACE_MS && engine_is_awaited(e, source);
@@ -187,8 +189,9 @@ static uint64_t smaller_cap(uint64_t a, uint64_t b)
 	return MIN(a, b);
 }
 
-/* Of a cache that fetches all: in one request. Beside a partner half of it, so that the two do not
- * fetch the same; the partner's half comes from it. */
+/* How many bytes one request asks for at a cache that fetches the whole file first: all of them.
+ * Beside a partner it is half of them, so that the two do not fetch the same; the other half
+ * comes from the partner. */
 static uint64_t all_in_order(const struct engine *e)
 {
 	if (e->partner == SOURCE_NOBODY)
@@ -261,7 +264,8 @@ static void ask_for_range(struct engine *e, unsigned source, const struct byte_r
 	request->past_caches = s->past_caches;
 }
 
-/* Pieces somebody got wrong are asked for elsewhere first, whoever is active. */
+/* Pieces that a source got wrong are asked for at other sources first, also at those that are not
+ * active. */
 static void ask_for_mismatched(struct engine *e, struct engine_actions *out)
 {
 	for (unsigned i = 0; i < e->n_sources && e->picker.n_mismatches > 0; i++) {
@@ -295,11 +299,12 @@ static void ask_source(struct engine *e, int source, bool for_anything, struct e
 static void fill_slots(struct engine *e, struct engine_actions *out)
 {
 	ask_for_mismatched(e, out);
-	if (partner_fails(e)) /* what it did not bring is fetched without delay */
+	if (partner_fails(e)) /* what the failing partner did not bring is fetched at once */
 		ask_source(e, e->active, false, out);
 	ask_source(e, e->partner, false, out);
 	ask_source(e, e->active, false, out);
-	/* What is left was got wrong by everyone: again, until all are left out or one is right. */
+	/* Every source got the remaining pieces wrong. They are asked for again, until all sources
+	 * are excluded or one is right. */
 	if (e->in_flight == 0)
 		ask_source(e, e->active, true, out);
 }
@@ -322,7 +327,7 @@ static void decide_whether_to_wait(struct engine *e)
 	uint64_t until_ms = skipped_until_ms(e);
 
 	if (until_ms == ENGINE_NEVER) {
-		e->waiting = false; /* the one waited for was left meanwhile */
+		e->waiting = false; /* the source that we waited for was excluded in the meantime */
 		return;
 	}
 	if (e->waiting || e->waited_ms + (until_ms - e->last_ms) > RETRY_AFTER_WAIT_MS)
@@ -331,8 +336,8 @@ static void decide_whether_to_wait(struct engine *e)
 	e->waiting = true;
 }
 
-/* Nobody can be asked now. The attempt is over, unless one that said "later" is waited for, or one
- * has not answered yet. */
+/* No source can be asked now. The attempt is over, unless we wait for a source that said "later",
+ * or for one that has not answered yet. */
 static void wait_or_end(struct engine *e, struct engine_actions *out)
 {
 	decide_whether_to_wait(e);
@@ -340,8 +345,8 @@ static void wait_or_end(struct engine *e, struct engine_actions *out)
 		engine_end_attempt(e, out);
 }
 
-/* The partner is all there is, and is asked for nothing: it rests because it failed, or has
- * nothing more for now. */
+/* The partner is the only source, and no request to it is running: it rests because it failed, or
+ * it has no more pieces for now. */
 static bool is_worth_waiting_for(const struct engine *e, int partner)
 {
 	return partner != SOURCE_NOBODY && source_is_usable(&e->sources[partner]) &&

@@ -37,8 +37,8 @@ static void take_turn_alone(struct engine *e, const char *reason, struct engine_
 	take_turn(e, out);
 }
 
-/* The end that it tells may be that of an earlier order: this one reaches both nodes, but not at
- * the same time. */
+/* May the end that the peer reports belong to an earlier order? An order reaches both nodes, but
+ * not at the same time. */
 static bool may_be_of_earlier_order(const struct engine *e)
 {
 	return !e->peer_has_worked && e->last_ms < e->peer_heard_ms + PEER_ORDER_MS;
@@ -79,7 +79,8 @@ void engine_peer_heard(struct engine *e, const struct engine_event *event,
 	}
 }
 
-/* Only what was heard ends it: a question that is still on its way says nothing yet. */
+/* Patience ends only after an answer was heard, or was missed: a question that is still open says
+ * nothing yet. */
 uint64_t engine_patience_ends(const struct engine *e)
 {
 	return e->peer_missed ? e->peer_heard_ms + e->limits.peer_patience_ms : ENGINE_NEVER;

@@ -19,7 +19,8 @@ void limiter_init(struct limiter *limiter, uint64_t rate_bps, uint64_t now_ms)
 
 static void refill(struct limiter *limiter, uint64_t now_ms)
 {
-	/* More than fills the bucket from any debt is not needed, and does not overflow. */
+	/* Time beyond what fills the bucket from any debt is not counted, so that the product
+	 * cannot overflow. */
 	uint64_t passed = MIN(now_ms - limiter->refilled_ms, UINT64_C(4000000));
 
 	limiter->tokens += (int64_t)(limiter->rate_bps * passed);

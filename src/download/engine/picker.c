@@ -141,7 +141,7 @@ static struct byte_range run_from(const struct picker *p, const struct pick *pic
 	return range;
 }
 
-/* The run that ends with the piece last: it begins as far before it as wanted. */
+/* The run that ends with the piece `last`, and begins as many bytes before it as wanted. */
 static struct byte_range run_until(const struct picker *p, const struct pick *pick, uint32_t last)
 {
 	uint32_t first = last;

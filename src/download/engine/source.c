@@ -87,7 +87,7 @@ static void record_failure(struct source *s)
 	s->failures++;
 }
 
-/* What the failure of a source that is available makes of it. */
+/* Returns the state of an available source after a failure. */
 static enum source_state state_after_failure(struct source *s, enum request_outcome outcome)
 {
 	if (outcome == REQUEST_BAD_PIECE && ++s->mismatches >= 2)
@@ -114,8 +114,8 @@ enum source_state source_record(struct source *s, enum request_outcome outcome, 
 	record_failure(s);
 	if (s->state != SOURCE_AVAILABLE)
 		return s->state;
-	/* The next attempt may ask it for the whole file, if nobody else has ranges. One that has
-	 * served ranges just before only stumbled. */
+	/* The next attempt may ask this source for the whole file, if no other source serves
+	 * ranges. A source that has just served ranges is not marked so. */
 	if (outcome == REQUEST_LIED && !source_is_proven(s))
 		s->no_range = true;
 	s->state = state_after_failure(s, outcome);

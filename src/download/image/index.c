@@ -50,7 +50,8 @@ static int read_entries(struct index *index, const cJSON *versions, struct err *
 	size_t n = (size_t)cJSON_GetArraySize(versions);
 	const cJSON *item;
 
-	/* What an entry takes in the file at the least bounds what a hostile one costs here. */
+	/* An entry takes at least 32 bytes, so the size of the file bounds their number, and what a
+	 * hostile file can cost. */
 	if (n > INDEX_SIZE_MAX / 32)
 		return err_set(err, -EBADMSG, "more than %u versions", INDEX_SIZE_MAX / 32);
 	index->entries = calloc(n + 1, sizeof(*index->entries));

@@ -172,7 +172,8 @@ static int copy_file(const char *from, const char *to, struct err *err)
 	do {
 		n = copy_file_range(in, NULL, out, NULL, 1u << 30, 0);
 	} while (n > 0);
-	/* Not between these filesystems. */
+	/* These filesystems cannot copy a range to each other: the bytes are read and written
+	 * instead. */
 	if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP))
 		n = copy_bytes(in, out);
 	if (n < 0)
@@ -187,7 +188,7 @@ static int fill_folder(const char *folder, const char *image, const struct manif
 	int rc = 0;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, m->file);
-	/* Of the file itself, where image is a symbolic link. */
+	/* If image is a symbolic link, the file that it leads to is linked. */
 	if (linkat(AT_FDCWD, image, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0)
 		rc = copy_file(image, path, err);
 	if (rc < 0)

@@ -138,7 +138,8 @@ enum piece_map_found piece_map_parse(struct span journal, const uint8_t digest[3
 
 static size_t journal_size_max(uint32_t n_pieces)
 {
-	/* Each piece once for each time the daemon stopped in good order at the most. */
+	/* A longer journal is not read: this is room for each piece twice, and for 4,096 stops in
+	 * good order. */
 	return HEADER_SIZE + (size_t)RECORD_SIZE * (2 * (size_t)n_pieces + 4096);
 }
 
@@ -167,7 +168,7 @@ static int read_journal(struct piece_map *map, enum piece_map_found *ret_found, 
 	return 0;
 }
 
-/* With one record a claimed piece, in ascending order. */
+/* Writes the journal anew, with one record for each claimed piece, in ascending order. */
 static int rewrite(struct piece_map *map, struct err *err)
 {
 	size_t size = HEADER_SIZE;
@@ -239,7 +240,7 @@ int piece_map_open(struct piece_map *ret, const char *directory, const uint8_t d
 	return 0;
 }
 
-/* Records from the end of the file on; what was half written before is cut off again. */
+/* Appends records at the end of the file. If that fails, what was half written is cut off again. */
 static int append(struct piece_map *map, const uint32_t *pieces, size_t n, struct err *err)
 {
 	uint8_t header[HEADER_SIZE];

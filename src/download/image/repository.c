@@ -74,7 +74,8 @@ static int image_path(const struct repository *r, const char *version, const cha
 	return 0;
 }
 
-/* Without keys: the manifest was verified before it was published. */
+/* Reads an image's manifest without checking the signature, which was verified before the image
+ * was published. */
 static int read_manifest(const struct repository *r, const char *version,
 			 const struct trusted_keys *keys, struct manifest *ret, struct err *err)
 {
@@ -113,7 +114,8 @@ static int check_file(const struct repository *r, const struct manifest *m, stru
 	return 0;
 }
 
-/* Half published, or damaged beyond use; an error of the disk says nothing about the image. */
+/* Does this error mean that there is no usable image: one that was half published, or is damaged?
+ * An error of the disk does not mean that. */
 static bool is_no_image(int rc)
 {
 	return rc == -ENOENT || rc == -EBADMSG || rc == -EPROTO || rc == -EFBIG;

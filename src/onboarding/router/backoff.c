@@ -2,7 +2,7 @@
 
 #include "base/macros.h"
 
-#define DOUBLINGS_MAX 6 /* 64 s are more than the most */
+#define DOUBLINGS_MAX 6 /* 2^6 s are more than the longest wait */
 
 uint32_t backoff_next_ms(struct backoff *b, uint32_t random)
 {

@@ -109,7 +109,7 @@ void handshake_router_effect_release(struct handshake_router_effect *effect)
 	frame_release(&effect->frame);
 }
 
-/* Anybody may listen where the conductor is expected: this never ends in ROUTER_REFUSE. */
+/* Anybody may listen at the conductor's address. So this step never ends in ROUTER_REFUSE. */
 void handshake_router_begin(struct handshake_router *h, struct handshake_router_effect *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -347,7 +347,8 @@ static void received(struct handshake_router *h, struct span bytes,
 	if (rc == -EAGAIN)
 		return;
 	if (rc < 0)
-		/* Who shows the token's certificate and not its secret never will. */
+		/* A conductor that has the token's certificate but not its secret will never accept
+		 * the token. */
 		end_handshake(h, rc == -EKEYREJECTED ? ROUTER_REFUSE : ROUTER_RETRY, out);
 	else
 		handle_message(h, out);

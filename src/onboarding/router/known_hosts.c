@@ -46,7 +46,8 @@ static int format_line(const char *host, uint16_t port, struct span key, char *r
 	return snprintf(ret, LINE_SIZE, "[%s]:%u %s %s\n", host, port, type, text);
 }
 
-/* Each try of a tunnel that is down for weeks asks: the flash is spared. */
+/* A tunnel that is down for weeks asks this at each try. The file is not written again, to spare
+ * the flash. */
 static bool is_there(const char *path, const char *text)
 {
 	_cleanup_(freep) char *was = NULL;

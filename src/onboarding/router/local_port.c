@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* As ssh does: connections that have ended are in nobody's way, only one who listens. */
+/* SO_REUSEADDR, as ssh uses it: only a program that listens on the port is in the way, not
+ * connections that have ended. */
 static int bind_there(int fd, uint16_t port, uint16_t *ret)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET,

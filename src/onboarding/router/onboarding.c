@@ -94,7 +94,7 @@ bool onboarding_set_state(struct onboarding *o, struct onboarding_record *record
 	return is_kept;
 }
 
-/* What an operator, or a conductor, gives it. */
+/* What an operator or a conductor gives to the router. */
 
 static int read_document(const struct onboarding *o, struct span configuration,
 			 struct onboarding_record *ret, struct err *err)
@@ -105,7 +105,7 @@ static int read_document(const struct onboarding *o, struct span configuration,
 	return onboarding_document_read(ret, configuration, least, err);
 }
 
-/* A token that could not be shown is not taken: what is there stays as it is. */
+/* A token that this router could not show to a conductor is not taken: then nothing changes. */
 static int take_token(struct onboarding *o, struct onboarding_record *place,
 		      struct onboarding_record *what, struct err *err)
 {
@@ -189,7 +189,8 @@ void onboarding_part_closed(struct onboarding *o)
 	free(o);
 }
 
-/* Placed on disk before the boot. Its token does not stay in the clear. */
+/* Takes a document that was put on the disk before the boot, and removes it, because its token
+ * must not stay unencrypted. */
 static int take_document(struct onboarding *o, struct span document, struct err *err)
 {
 	struct onboarding_record new;

@@ -22,7 +22,8 @@ static bool take_name(const char *name, char ret[TOKEN_NAME_SIZE])
 	return true;
 }
 
-/* Only what stands at the end: of "Default string" or "To be filled by O.E.M." no word is a name.
+/* Cuts white space at the end only. Texts as "Default string" or "To be filled by O.E.M." must
+ * not turn into a name.
  */
 static char *trim(char *text)
 {
@@ -46,7 +47,7 @@ bool onboarding_document_name_from_file(const char *path, char ret[TOKEN_NAME_SI
 	return good;
 }
 
-/* Not given: the serial number, else the hostname, else the UUID. */
+/* A name that is not given is the serial number, else the hostname, else the UUID. */
 static int read_name(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "name");
@@ -89,7 +90,7 @@ static int read_mode(const cJSON *json, struct onboarding_record *ret, struct er
 	return rc;
 }
 
-/* Only here a token is read that comes in; one from the disk is read when it is shown. */
+/* A token that comes in is read here. A token from the disk is read when it is shown. */
 static int read_token(const cJSON *json, struct onboarding_record *record, struct err *err)
 {
 	const struct token *says;

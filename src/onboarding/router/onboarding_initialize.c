@@ -57,15 +57,15 @@ static int begin_initialization(struct onboarding *o, struct err *err)
 {
 	struct onboarding_record after = o->records.now;
 
-	after.token = NULL; /* the other's */
+	after.token = NULL; /* the token belongs to the other record */
 	after.state = ONBOARDING_INITIALIZING;
 	after.reason[0] = '\0';
 	memcpy(after.boot_id, o->boot_id, sizeof(o->boot_id));
 	return onboarding_replace(o, &o->records.now, &after, err);
 }
 
-/* While a newer token is tried a conductor may have enrolled us by it, and not have told us yet:
- * then it means the state that we are not in yet. It asks again. */
+/* While we try a newer token, a conductor may have enrolled us by it without our knowing yet. Its
+ * request then belongs to the state that comes next. So we refuse, and the conductor asks again. */
 int onboarding_initialize(struct onboarding *o, const char *configuration, struct err *err)
 {
 	int rc;

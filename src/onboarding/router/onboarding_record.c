@@ -39,7 +39,8 @@ void onboarding_record_release(struct onboarding_record *record)
 	memset(record, 0, sizeof(*record));
 }
 
-/* They return whether there was memory for it: a record that lacks a member is not to be written.
+/* These return false if memory runs out, so that a record without one of its members is never
+ * written.
  */
 
 static bool add_number(cJSON *json, const char *name, uint16_t number)
@@ -194,7 +195,7 @@ static void copy_member(const cJSON *json, const char *name, char *ret, size_t s
 	(void)snprintf(ret, size, "%s", text ? text : "");
 }
 
-/* Not in each state. */
+/* Reads the members that are not there in every state. */
 static int read_optional(const cJSON *json, struct onboarding_record *ret, struct err *err)
 {
 	const char *token =
@@ -290,7 +291,7 @@ cJSON *onboarding_record_to_json(const struct onboarding_record *record)
 	return json;
 }
 
-/* What nobody is shown. */
+/* Adds the members that are on disk only and are never shown. */
 static bool add_private(cJSON *json, const struct onboarding_record *record)
 {
 	return (!record->token ||
@@ -299,7 +300,8 @@ static bool add_private(cJSON *json, const struct onboarding_record *record)
 	       (!record->is_reboot_commanded || cJSON_AddTrueToObject(json, "reboot-commanded"));
 }
 
-/* Into memory that is there: what cJSON_Print() leaves behind as it grows would not be wiped. */
+/* Prints into memory that is large enough from the start: cJSON_Print() would leave copies behind
+ * as its buffer grows, and nobody would wipe them. */
 static char *print(cJSON *json)
 {
 	char *text = malloc(RECORD_SIZE_MAX);

@@ -37,7 +37,7 @@ static int settle(struct onboarding_records *r, struct err *err)
 	return 0;
 }
 
-/* What a write that power ended has left: a token may be in it. */
+/* Removes the file that an interrupted write has left, since a token may be in it. */
 static void remove_left_over(const char *directory, const char *file)
 {
 	char path[PATH_MAX];
@@ -46,7 +46,8 @@ static void remove_left_over(const char *directory, const char *file)
 	(void)unlink(path);
 }
 
-/* A newer one that has enrolled is what holds, and never lies there. */
+/* Loads the newer record. One that is enrolled is never in this file, since it becomes the record
+ * in force. */
 static void load_next(struct onboarding_records *r, struct err *ret_problem)
 {
 	int rc = onboarding_record_load(&r->next, r->directory, ONBOARDING_NEXT_FILE, ret_problem);

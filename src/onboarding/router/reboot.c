@@ -8,7 +8,7 @@
 
 #define DELAY_MS    500
 #define PATIENCE_MS 30000
-#define END_MS      1000   /* for a command that is told to end */
+#define END_MS      1000   /* for a command that was told to end, before it is killed */
 #define COMING_MS   600000 /* services may take their time to stop */
 
 void reboot_init(struct reboot *r, uv_loop_t *loop, const char *const *command,

@@ -71,7 +71,7 @@ static void close_timer(struct sco_client *c)
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
-/* The end of the present state, whether it was to be or not. */
+/* Ends the client with this result, or closes it if that was asked for. */
 static void settle(struct sco_client *c, enum sco_result result)
 {
 	c->state = CLIENT_DONE;
@@ -106,7 +106,8 @@ static void on_over(struct tls_session *tls, const char *broken)
 
 static const struct tls_session_callbacks callbacks = {.compute = sco_steps_go_on, .over = on_over};
 
-/* The socket is taken from libuv's handle: two may not watch it. */
+/* Duplicates the socket of libuv's handle, because two handles may not watch the same descriptor.
+ */
 static int take_socket(struct sco_client *c)
 {
 	uv_os_fd_t fd;
@@ -265,6 +266,6 @@ void sco_client_close(struct sco_client *c, void (*closed)(void *owner))
 		tls_session_end(&c->steps.session, "it is stopped");
 		break;
 	default:
-		break; /* what is under way sees it */
+		break; /* the step that is under way sees c->closing */
 	}
 }

@@ -136,7 +136,7 @@ static int begin_handshake(struct sco_steps *s, struct err *err)
 	return rc;
 }
 
-/* What an effect asks for; the answer is the event. Bytes of events lie in answer. */
+/* The memory for the bytes of an event that answers an effect. */
 struct answer {
 	struct message_bytes ek;
 	struct message_bytes ak;
@@ -242,7 +242,8 @@ static bool perform(struct sco_steps *s, const struct handshake_router_effect *e
 	return true;
 }
 
-/* effect is the first one, or that of event. */
+/* Performs the effect, tells its event, and goes on with the effect of that, until there is
+ * nothing to tell. */
 static void follow(struct sco_steps *s, struct handshake_router_effect *effect)
 {
 	struct answer *answer = calloc(1, sizeof(*answer));
