@@ -140,6 +140,36 @@ static void test_cache_that_fetches_all(void **state)
 	}
 }
 
+/* How long it may be silent until it has fetched all. Beside another source a big image is not
+ * waited for as long as without one; a small one is, as whoever gives up has it fetched again. */
+static void test_patience_with_a_cache(void **state)
+{
+	static const struct {
+		uint64_t mib;
+		bool beside;
+		uint64_t patience_s;
+	} rows[] = {{32, false, 128}, {2048, false, 8192}, {1, true, 4},
+		    {32, true, 120},  {120, true, 120},    {2048, true, 2048}};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct sim_source s = sim_good;
+		struct sim *sim;
+		unsigned slot = 0;
+
+		s.fetches_all = true;
+		sim = sim_with(&s, rows[i].beside ? &sim_good : NULL);
+		while (!sim->engine.sources[0].allowance.in_order || !sim->engine.slots[slot].used)
+			if (slot + 1 < SLOTS_MAX && sim->engine.sources[0].allowance.in_order)
+				slot++;
+			else
+				assert_true(sim_next(sim, UINT64_MAX));
+		sim->engine.picker.size = rows[i].mib << 20;
+		assert_int_equal(engine_patience_ms(&sim->engine, slot), rows[i].patience_s * 1000);
+		sim_free(sim);
+	}
+}
+
 /* A request whose packets are lost is as silent as one to such a cache, but who answers the next
  * one at once is none: several are asked for at once again. */
 static void test_bad_line_is_no_cache(void **state)
@@ -215,6 +245,7 @@ int main(void)
 		cmocka_unit_test(test_limit_is_lifted),
 		cmocka_unit_test(test_who_never_serves_is_left),
 		cmocka_unit_test(test_cache_that_fetches_all),
+		cmocka_unit_test(test_patience_with_a_cache),
 		cmocka_unit_test(test_bad_line_is_no_cache),
 		cmocka_unit_test(test_whole_file_cut_at_the_same_byte),
 		cmocka_unit_test(test_whole_file_with_progress),

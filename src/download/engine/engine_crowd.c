@@ -5,6 +5,8 @@
 /* A cache that fetches the whole file first is waited for as if it did so at this rate. */
 #define PATIENCE_BYTES_PER_S        (256u << 10)
 #define PATIENCE_BYTES_PER_S_BESIDE (1u << 20) /* where another source could be asked instead */
+/* Up to this long that makes no difference: whoever gives up has the cache fetch it all again. */
+#define PATIENCE_BESIDE_MS          120000u
 
 #define MANY 64u
 
@@ -139,15 +141,23 @@ void engine_silent(struct engine *e, unsigned slot, struct engine_actions *out)
 	}
 }
 
+static bool could_ask_another(const struct engine *e, unsigned source)
+{
+	for (unsigned i = 0; i < e->n_sources; i++)
+		if (i != source && source_is_usable(&e->sources[i]))
+			return true;
+	return false;
+}
+
 uint64_t engine_patience_ms(const struct engine *e, unsigned slot)
 {
 	const struct engine_slot *s = &e->slots[slot];
-	uint64_t rate = PATIENCE_BYTES_PER_S;
+	const uint64_t alone_ms = e->picker.size * 1000 / PATIENCE_BYTES_PER_S;
+	const uint64_t beside_ms = e->picker.size * 1000 / PATIENCE_BYTES_PER_S_BESIDE;
 
 	if (!s->used || s->answered || !e->sources[s->source].allowance.in_order)
 		return 0;
-	for (unsigned i = 0; i < e->n_sources; i++)
-		if (i != s->source && source_is_usable(&e->sources[i]))
-			rate = PATIENCE_BYTES_PER_S_BESIDE;
-	return e->picker.size * 1000 / rate;
+	if (!could_ask_another(e, s->source))
+		return alone_ms;
+	return MAX(beside_ms, MIN(alone_ms, PATIENCE_BESIDE_MS));
 }
