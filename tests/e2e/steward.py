@@ -133,7 +133,10 @@ class Daemon:
         try:
             if body is not None and not isinstance(body, (bytes, str)):
                 body = json.dumps(body)
-            connection.request(method, path, body)
+            try:
+                connection.request(method, path, body)
+            except BrokenPipeError:
+                pass  # it has answered before it had read all: the answer says why
             return Reply(connection.getresponse())
         finally:
             connection.close()
