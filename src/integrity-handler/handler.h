@@ -21,5 +21,5 @@
  * EX_USAGE. */
 int handler_unlock(const char *config_path, bool once);
 
-/* request: "enable", "zeroize", "reseal" or "show". */
+/* request: "enable", "migrate", "reseal", "recover", "zeroize" or "show". */
 int handler_request(const char *config_path, const char *request);

@@ -78,8 +78,10 @@ void turns_over(struct turns *t, turns_ticket ticket, uint64_t now_ms);
 /* It was shown out, or the peer has closed. A ticket that is no longer valid: nothing happens. */
 void turns_leave(struct turns *t, turns_ticket ticket);
 
-/* Somebody's turn is near. First, one at a time, who has stalled in a place that is wanted: it is
- * out by this call, or, if it does not leave, was not asked well: turns_progress(). */
+/* What to do next, one thing at a time. If there is a place, the next that waits has its turn from
+ * now on. If not, and one that has its turn has stalled, that one is to be shown out. The caller
+ * shows it out and calls turns_leave(); or finds that it only waits for us, and calls
+ * turns_progress(). */
 struct turns_move {
 	turns_ticket begins;    /* it has its turn now; or 0 */
 	turns_ticket shown_out; /* it is to go; or 0 */
