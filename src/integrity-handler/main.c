@@ -10,6 +10,7 @@
 #include "base/macros.h"
 #include "base/options.h"
 #include "integrity-handler/handler.h"
+#include "integrity-handler/lean_crypto.h"
 
 static int check(const char *path)
 {
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	lean_crypto_init();
 	log_open("integrity-handler",
 		 options.foreground || options.check || request || !getenv("NOTIFY_SOCKET"));
 	if (options.check)
