@@ -12,8 +12,9 @@
 #include "base/settings.h"
 #include "config/config_memory.h"
 
-#define CONFIG_ROUTER_PATH    "/etc/steward/steward.json"
-#define CONFIG_CONDUCTOR_PATH "/etc/steward/conductor.json"
+#define CONFIG_ROUTER_PATH       "/etc/steward/steward.json"
+#define CONFIG_CONDUCTOR_PATH    "/etc/steward/conductor.json"
+#define CONFIG_SECRETS_DIRECTORY "/etc/steward/secrets" /* as the model's default */
 
 /* The configuration of this machine: a conductor's if only that exists. */
 const char *config_default_path(void);

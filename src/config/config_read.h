@@ -6,7 +6,5 @@
 #include "base/err.h"
 #include "base/settings.h"
 
-#define CONFIG_SECRETS_DIRECTORY "/etc/steward/secrets" /* as the model's default */
-
 /* tree is valid and has its defaults. -ENOMEM. */
 int config_read(struct config **ret, const struct lyd_node *tree, struct err *err);

@@ -12,6 +12,7 @@
 #include "base/macros.h"
 #include "base/notify.h"
 #include "base/printable.h"
+#include "integrity-handler/ahead.h"
 #include "integrity-handler/typed_key.h"
 #include "integrity/emergency.h"
 #include "integrity/findings.h"
@@ -27,13 +28,19 @@ static void log_refused(const struct err *err)
 		  "configuration refused: %s", err->text);
 }
 
-static int unlock(const struct config *config, struct failure *f)
+static int unlock(const char *config_path, bool *ret_refused, struct failure *f)
 {
+	_cleanup_(config_freep) struct config *config = NULL;
 	struct integrity integrity;
 	int rc;
 
 	notify_status("unlocking the encrypted directories");
-	rc = integrity_unlock(&config->integrity, &integrity, f);
+	rc = ahead_unlock(config_path, &config, &integrity, f);
+	*ret_refused = !config;
+	if (!config) {
+		log_refused(&f->err);
+		return rc;
+	}
 	if (rc < 0)
 		return rc;
 	if (integrity.state == INTEGRITY_UNLOCKED)
@@ -45,15 +52,13 @@ static int unlock(const struct config *config, struct failure *f)
 
 static int unlock_by_hand(const char *config_path)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
+	bool refused = false;
 	struct failure f;
 
-	if (config_load_early(&config, config_path, CONFIG_ANY, &f.err) < 0) {
-		log_refused(&f.err);
-		return EX_CONFIG;
-	}
-	if (unlock(config, &f) == 0)
+	if (unlock(config_path, &refused, &f) == 0)
 		return EX_OK;
+	if (refused)
+		return EX_CONFIG;
 	emergency_tell(&f);
 	return EXIT_EVENT;
 }
@@ -63,15 +68,9 @@ static int unlock_by_hand(const char *config_path)
  * whoever started the unit by hand is told: *ret_refused. */
 static int try_once(const char *config_path, bool *ret_refused, struct failure *f)
 {
-	_cleanup_(config_freep) struct config *config = NULL;
+	const int rc = unlock(config_path, ret_refused, f);
 
-	memset(f, 0, sizeof(*f));
-	if (config_load_early(&config, config_path, CONFIG_ANY, &f->err) < 0) {
-		log_refused(&f->err);
-		*ret_refused = true;
-		return failure_because(f, CAUSE_CONFIGURATION);
-	}
-	return unlock(config, f);
+	return rc < 0 && *ret_refused ? failure_because(f, CAUSE_CONFIGURATION) : rc;
 }
 
 static time_t seconds(void)

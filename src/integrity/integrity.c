@@ -66,10 +66,11 @@ static int finish_addition(const struct config_integrity *config, struct failure
 	return rc;
 }
 
-static int unlock_by_record(const struct config_integrity *config, struct integrity *ret,
-			    struct failure *f)
+static int unlock_by_record(const struct config_integrity *config, const struct unlock_check *check,
+			    struct integrity *ret, struct failure *f)
 {
 	struct seal_record record = {0};
+	const struct unlock_task task = {.config = config, .record = &record, .check = check};
 	struct unlock_by by = {0};
 	bool already = false;
 	int rc = finish_addition(config, f);
@@ -78,7 +79,7 @@ static int unlock_by_record(const struct config_integrity *config, struct integr
 		return rc;
 	if (seal_record_load(&record, config->record_directory, SEAL_RECORD_FILE, &f->err) < 0)
 		return failure_because(f, CAUSE_RECORD_CHANGED);
-	rc = unlock_directories(config, &record, &already, &by, f);
+	rc = unlock_directories(&task, &already, &by, f);
 	for (size_t i = 0; rc == 0 && !already && i < record.n_directories; i++)
 		log_event(LOG_INTEGRITY_UNLOCKED, NULL, "%s is unlocked",
 			  record.directories[i].path);
@@ -136,7 +137,7 @@ static int finish_and_unlock(const struct config_integrity *config, struct integ
 		  "power failed while the directories were being encrypted, but after the pin was "
 		  "written: finished");
 	f->step = STEP_LOCATE;
-	return unlock_by_record(config, ret, f);
+	return unlock_by_record(config, NULL, ret, f);
 }
 
 static int nothing(const struct config_integrity *config, const struct findings *found,
@@ -185,15 +186,15 @@ static int pin_unnamed(const struct config_integrity *config, const struct findi
 		found->unnamed[0], config->nv_index);
 }
 
-int integrity_act(const struct config_integrity *config, const struct findings *found,
-		  struct integrity *ret, struct failure *f)
+static int act(const struct config_integrity *config, const struct unlock_check *check,
+	       const struct findings *found, struct integrity *ret, struct failure *f)
 {
 	f->step = STEP_LOCATE;
 	switch (boot_decide(&found->boot)) {
 	case BOOT_NOTHING:
 		return nothing(config, found, ret);
 	case BOOT_UNLOCK:
-		return unlock_by_record(config, ret, f);
+		return unlock_by_record(config, check, ret, f);
 	case BOOT_FINISH:
 		return finish_and_unlock(config, ret, f);
 	case BOOT_ENABLE:
@@ -227,6 +228,12 @@ int integrity_act(const struct config_integrity *config, const struct findings *
 				   config->nv_index, config->record_directory,
 				   SEAL_RECORD_NEW_FILE);
 	}
+}
+
+int integrity_act(const struct config_integrity *config, const struct findings *found,
+		  struct integrity *ret, struct failure *f)
+{
+	return act(config, NULL, found, ret, f);
 }
 
 struct look {
@@ -271,14 +278,50 @@ static bool needs_turn(enum boot_action action)
 	return action == BOOT_UNLOCK || action == BOOT_FINISH;
 }
 
-int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
-		     struct failure *f)
+/* There is a record, and nothing that a power cut left: until the FEK is to be decrypted all that
+ * is done is to read. */
+static bool begins_with_reading(const struct config_integrity *config)
+{
+	return findings_enabled(config) &&
+	       seal_record_exists(config->record_directory, SEAL_RECORD_FILE) &&
+	       !seal_record_exists(config->record_directory, SEAL_RECORD_NEW_FILE);
+}
+
+static int pass(const struct unlock_check *check, const struct config_integrity *config,
+		struct failure *f)
+{
+	if (!check || begins_with_reading(config) || check->passes(check->owner) == 0)
+		return 0;
+	return failure_set(f, CAUSE_CONFIGURATION, -ECANCELED, "it is refused");
+}
+
+static int settle(const struct config_integrity *config, struct failure *f)
+{
+	int rc = migrate_finish(config, false, f);
+
+	if (rc < 0)
+		return rc;
+	migrate_tell_of_pending(config);
+	boot_lock_close(config);
+	return 0;
+}
+
+int integrity_unlock_checked(const struct config_integrity *config,
+			     const struct unlock_check *check, struct integrity *ret,
+			     struct failure *f)
 {
 	_cleanup_(end_look) struct look l = {.turn = -1};
 	enum boot_action action;
-	int rc = look_until_it_stays(config, &l, f);
+	int rc;
 
 	memset(ret, 0, sizeof(*ret));
+	memset(f, 0, sizeof(*f));
+	rc = pass(check, config, f);
+	if (rc == 0)
+		rc = look_until_it_stays(config, &l, f);
+	/* The turn may have been waited for. */
+	if (rc == 0)
+		rc = pass(check, config, f);
 	if (rc < 0)
 		return rc;
 	action = boot_decide(&l.found.boot);
@@ -294,12 +337,12 @@ int integrity_unlock(const struct config_integrity *config, struct integrity *re
 	}
 	if (action == BOOT_ENABLE)
 		migrate_put_back(config);
-	rc = integrity_act(config, &l.found, ret, f);
-	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED)
-		rc = migrate_finish(config, false, f);
-	if (rc == 0 && ret->state == INTEGRITY_UNLOCKED) {
-		migrate_tell_of_pending(config);
-		boot_lock_close(config);
-	}
-	return rc;
+	rc = act(config, check, &l.found, ret, f);
+	return rc == 0 && ret->state == INTEGRITY_UNLOCKED ? settle(config, f) : rc;
+}
+
+int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
+		     struct failure *f)
+{
+	return integrity_unlock_checked(config, NULL, ret, f);
 }

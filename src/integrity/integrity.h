@@ -12,6 +12,7 @@
 
 #include "base/settings.h"
 #include "integrity/failure.h"
+#include "integrity/unlock_check.h"
 
 struct findings;
 
@@ -31,6 +32,12 @@ const char *integrity_state_name(enum integrity_state state);
 /* Returns 0, or a negative errno for an integrity event, with f filled. */
 int integrity_unlock(const struct config_integrity *config, struct integrity *ret,
 		     struct failure *f);
+
+/* The same by a configuration that is still being checked. Where it does not pass nothing was
+ * opened or changed: -ECANCELED. It may not have been asked where this fails for another reason. */
+int integrity_unlock_checked(const struct config_integrity *config,
+			     const struct unlock_check *check, struct integrity *ret,
+			     struct failure *f);
 
 /* What boot_decide() says of what was found, done. Whoever asks has the turn (turn.h). */
 int integrity_act(const struct config_integrity *config, const struct findings *found,

@@ -114,6 +114,7 @@ int integrity_recover(const struct config_integrity *config, const struct secret
 {
 	_cleanup_(turn_end) int lock = -1;
 	struct seal_record record = {0};
+	const struct unlock_task task = {.config = config, .record = &record};
 	struct failure ignored = {0};
 	struct unlock_by by = {0};
 	bool already = false;
@@ -121,8 +122,7 @@ int integrity_recover(const struct config_integrity *config, const struct secret
 
 	if (rc == 0)
 		rc = load_for_recovery(config, &record, f);
-	if (rc == 0 && record.key_handle &&
-	    unlock_directories(config, &record, &already, &by, &ignored) == 0)
+	if (rc == 0 && record.key_handle && unlock_directories(&task, &already, &by, &ignored) == 0)
 		rc = failure_set(f, CAUSE_CONFIGURATION, -EALREADY,
 				 "the directories open without: there is nothing to recover");
 	if (rc == 0)

@@ -267,24 +267,33 @@ void srk_release(struct srk *srk)
 		tpm_flush(&srk->made);
 }
 
-int srk_session(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
-		struct err *err)
+int srk_session_as_kept(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
+			struct err *err)
 {
-	_cleanup_(tpm_flush) struct tpm_object made = TPM_OBJECT_NONE(t);
-	struct saved_srk srk;
-	TSS2_RC refused;
 	ESYS_TR key;
 	int rc = srk_restore(t, saved, &key, err);
 
 	if (rc < 0)
 		return rc;
 	rc = tpm_session_start(t, key, type, ret, err);
+	/* ESYS cannot read what is at a handle for which it still knows another object, so that
+	 * object is closed first. */
+	if (rc < 0)
+		(void)Esys_TR_Close(t->esys, &key);
+	return rc;
+}
+
+int srk_session(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
+		struct err *err)
+{
+	_cleanup_(tpm_flush) struct tpm_object made = TPM_OBJECT_NONE(t);
+	struct saved_srk srk;
+	TSS2_RC refused;
+	int rc = srk_session_as_kept(t, saved, type, ret, err);
+
 	if (rc == 0 || rc == -ENODEV || rc == -ENOSPC || !read_saved(saved, &srk))
 		return rc;
 	refused = t->last_rc;
-	/* ESYS cannot read what is at a handle for which it still knows another object, so that
-	 * object is closed first. */
-	(void)Esys_TR_Close(t->esys, &key);
 	if (provide_again(t, &srk, &made) == 0 &&
 	    tpm_session_start(t, made.handle, type, ret, NULL) == 0)
 		return 0;

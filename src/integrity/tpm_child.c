@@ -17,7 +17,8 @@
 #include "integrity/emergency.h"
 #include "tpm/tpm.h"
 
-#define TICK_MS 200
+#define TICK_MS     200
+#define GIVEN_UP_MS 1000
 
 struct report {
 	_Atomic uint64_t call_began_ns; /* 0 = none is under way */
@@ -133,6 +134,20 @@ static int watch(pid_t child, const struct report *report,
 	return rc;
 }
 
+/* A command that is under way is best let end: it leaves nothing behind in the TPM then. */
+static int give_up(pid_t child, struct failure *f)
+{
+	struct pollfd ended = {.fd = pidfd_open(child, 0), .events = POLLIN};
+
+	if (ended.fd < 0 || poll(&ended, 1, GIVEN_UP_MS) <= 0)
+		(void)kill(child, SIGKILL);
+	if (ended.fd < 0 || poll(&ended, 1, GIVEN_UP_MS) > 0)
+		(void)waitpid(child, NULL, 0);
+	if (ended.fd >= 0)
+		(void)close(ended.fd);
+	return failure_set(f, CAUSE_SYSTEM, -ECANCELED, "given up while the TPM was asked");
+}
+
 static int wait_for_child(pid_t child, const struct report *report, struct failure *f)
 {
 	int status;
@@ -153,33 +168,56 @@ static int wait_for_child(pid_t child, const struct report *report, struct failu
 			   "what speaks with the TPM ended with status %d", WEXITSTATUS(status));
 }
 
-int tpm_child_run(tpm_child_cb work, void *shared, struct failure *f)
+static pid_t begin(tpm_child_cb work, void *shared, struct report *report)
 {
-	return tpm_child_run_for(&TPM_CHILD_PATIENCE, work, shared, f);
-}
-
-int tpm_child_run_for(const struct tpm_child_patience *patience, tpm_child_cb work, void *shared,
-		      struct failure *f)
-{
-	struct report *report = tpm_child_alloc(sizeof(*report), f);
 	const pid_t parent = getpid();
-	pid_t child;
-	int rc;
+	const pid_t child = fork();
 
-	if (!report)
-		return f->err.code;
-	report->failure = *f;
-	child = fork();
 	if (child == 0) {
 		die_with_parent(parent);
 		tpm_watch(&report->call_began_ns);
 		report->rc = work(shared, &report->failure);
 		_exit(0);
 	}
-	rc = child > 0 ? watch(child, report, patience, f)
-		       : failure_set(f, CAUSE_SYSTEM, -errno, "fork: %s", strerror(errno));
+	return child;
+}
+
+static int run(const struct tpm_child_patience *patience, tpm_child_cb work,
+	       tpm_child_beside_cb beside, void *shared, struct failure *f)
+{
+	struct report *report = tpm_child_alloc(sizeof(*report), f);
+	pid_t child;
+	int rc;
+
+	if (!report)
+		return f->err.code;
+	report->failure = *f;
+	child = begin(work, shared, report);
+	if (child < 0)
+		rc = failure_set(f, CAUSE_SYSTEM, -errno, "fork: %s", strerror(errno));
+	else if (beside && beside(shared) < 0)
+		rc = give_up(child, f);
+	else
+		rc = watch(child, report, patience, f);
 	if (rc == 0)
 		rc = wait_for_child(child, report, f);
 	tpm_child_free(report, sizeof(*report));
 	return rc;
+}
+
+int tpm_child_run(tpm_child_cb work, void *shared, struct failure *f)
+{
+	return run(&TPM_CHILD_PATIENCE, work, NULL, shared, f);
+}
+
+int tpm_child_run_beside(tpm_child_cb work, tpm_child_beside_cb beside, void *shared,
+			 struct failure *f)
+{
+	return run(&TPM_CHILD_PATIENCE, work, beside, shared, f);
+}
+
+int tpm_child_run_for(const struct tpm_child_patience *patience, tpm_child_cb work, void *shared,
+		      struct failure *f)
+{
+	return run(patience, work, NULL, shared, f);
 }

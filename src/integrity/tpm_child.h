@@ -29,6 +29,12 @@ typedef int (*tpm_child_cb)(void *shared, struct failure *f);
  * CAUSE_TPM_SILENT. */
 int tpm_child_run(tpm_child_cb work, void *shared, struct failure *f);
 
+/* The same; beside(shared) is called here while the child works. Where it returns a negative errno,
+ * the child gets a second to end by itself, and then is ended: -ECANCELED. */
+typedef int (*tpm_child_beside_cb)(void *shared);
+int tpm_child_run_beside(tpm_child_cb work, tpm_child_beside_cb beside, void *shared,
+			 struct failure *f);
+
 /* For one command. Making an RSA key takes some TPMs half a minute. */
 struct tpm_child_patience {
 	unsigned told_ms;

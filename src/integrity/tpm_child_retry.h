@@ -15,6 +15,15 @@
 /* Fills f and returns a negative errno where it fails; f->tpm_rc is filled for it. */
 typedef int (*tpm_child_work_cb)(struct tpm *t, void *shared, struct failure *f);
 
+struct tpm_child_job {
+	const char *tcti;
+	unsigned wait_ms; /* tpm_open() */
+	tpm_child_work_cb work;
+	tpm_child_beside_cb beside; /* tpm_child_run_beside(), in each try; NULL = nothing */
+	void *shared;               /* from tpm_child_alloc() */
+};
+int tpm_child_do(const struct tpm_child_job *job, struct failure *f);
+
 /* wait_ms: tpm_open(). shared: from tpm_child_alloc(). */
 int tpm_child_ask(const char *tcti, unsigned wait_ms, tpm_child_work_cb work, void *shared,
 		  struct failure *f);

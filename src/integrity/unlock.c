@@ -146,7 +146,7 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 		u->unsealed = open_without_tool;
 	rc = unseal(u, f);
 	/* It may have ended after it had opened some. */
-	if (rc < 0 && u->unsealed)
+	if (rc < 0 && u->unsealed && u->verdict != UNSEAL_REFUSED)
 		lock_again(u->record, were_open, u->record->n_directories);
 	if (rc == 0 && directories_rc == 0)
 		tidy_up(u);
@@ -171,16 +171,17 @@ static int unlock_with(struct unsealing *u, bool *ret_already, struct failure *f
 	return rc;
 }
 
-static int unlock_once(const struct config_integrity *config, const struct seal_record *record,
-		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
+static int unlock_once(const struct unlock_task *task, bool *ret_already, struct unlock_by *ret_by,
+		       struct failure *f)
 {
 	struct unsealing *u = tpm_child_alloc(sizeof(*u), f);
 	int rc;
 
 	if (!u)
 		return f->err.code;
-	u->config = config;
-	u->record = record;
+	u->config = task->config;
+	u->record = task->record;
+	u->check = task->check;
 	rc = unlock_with(u, ret_already, f);
 	if (rc == 0)
 		*ret_by = u->by;
@@ -199,15 +200,15 @@ static bool is_mounted(const struct seal_record *record)
 }
 
 /* The directories are looked at before the TPM is waited for: they may have come since. */
-int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
-		       bool *ret_already, struct unlock_by *ret_by, struct failure *f)
+int unlock_directories(const struct unlock_task *task, bool *ret_already, struct unlock_by *ret_by,
+		       struct failure *f)
 {
 	const struct failure none = *f;
-	int rc = unlock_once(config, record, ret_already, ret_by, f);
+	int rc = unlock_once(task, ret_already, ret_by, f);
 
-	if (rc < 0 && f->cause == CAUSE_NOT_MOUNTED && is_mounted(record)) {
+	if (rc < 0 && f->cause == CAUSE_NOT_MOUNTED && is_mounted(task->record)) {
 		*f = none;
-		rc = unlock_once(config, record, ret_already, ret_by, f);
+		rc = unlock_once(task, ret_already, ret_by, f);
 	}
 	return rc;
 }

@@ -14,6 +14,12 @@
 #include "base/settings.h"
 #include "integrity/unseal.h"
 
+struct unlock_task {
+	const struct config_integrity *config;
+	const struct seal_record *record;
+	const struct unlock_check *check; /* NULL = it has passed */
+};
+
 /* *ret_already: they were open before. f->step and f->cause say where and why it failed. */
-int unlock_directories(const struct config_integrity *config, const struct seal_record *record,
-		       bool *ret_already, struct unlock_by *ret_by, struct failure *f);
+int unlock_directories(const struct unlock_task *task, bool *ret_already, struct unlock_by *ret_by,
+		       struct failure *f);

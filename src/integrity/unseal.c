@@ -13,8 +13,31 @@
 #include "integrity/tpm_child.h"
 #include "integrity/tpm_child_retry.h"
 
-static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *session,
-		  struct failure *f)
+static int wait_for_verdict(struct unsealing *u, struct failure *f)
+{
+	if (!u->check)
+		return 0;
+	while (u->verdict == UNSEAL_UNDECIDED)
+		(void)sem_wait(&u->has_verdict);
+	return u->verdict == UNSEAL_PASSED ? 0
+					   : failure_set(f, CAUSE_SYSTEM, -ECANCELED,
+							 "what is to be unlocked by is refused");
+}
+
+/* Where the SRK is to be made again, the TPM is changed. */
+static int start_session(struct tpm *t, struct unsealing *u, struct tpm_object *session,
+			 struct failure *f)
+{
+	const struct span srk = span_of(u->record->srk, u->record->srk_size);
+	int rc;
+
+	if (u->check && srk_session_as_kept(t, srk, TPM2_SE_POLICY, session, NULL) == 0)
+		return 0;
+	rc = wait_for_verdict(u, f);
+	return rc == 0 ? srk_session(t, srk, TPM2_SE_POLICY, session, &f->err) : rc;
+}
+
+static int locate(struct tpm *t, struct unsealing *u, struct tpm_object *session, struct failure *f)
 {
 	uint8_t expected[PIN_SIZE];
 	struct pin pin = {0};
@@ -26,8 +49,9 @@ static int locate(struct tpm *t, const struct unsealing *u, struct tpm_object *s
 		return failure_because(f, CAUSE_RECORD_CHANGED);
 	}
 	(void)Esys_TR_Close(t->esys, &srk);
-	rc = srk_session(t, span_of(u->record->srk, u->record->srk_size), TPM2_SE_POLICY, session,
-			 &f->err);
+	rc = start_session(t, u, session, f);
+	if (rc == -ECANCELED)
+		return rc;
 	if (rc == 0)
 		rc = pin_read(t, pin_index(u->config->nv_index, u->record->pin_number), session,
 			      &pin, &f->err);
@@ -117,6 +141,18 @@ static void evict_left(struct tpm *t, struct unsealing *u, TPM2_HANDLE handle)
 		u->left_is_gone = u->evicted_left = true;
 }
 
+static int decide(void *shared)
+{
+	struct unsealing *u = shared;
+
+	if (u->verdict == UNSEAL_UNDECIDED) {
+		u->verdict =
+			u->check->passes(u->check->owner) == 0 ? UNSEAL_PASSED : UNSEAL_REFUSED;
+		(void)sem_post(&u->has_verdict);
+	}
+	return u->verdict == UNSEAL_PASSED ? 0 : -ECANCELED;
+}
+
 static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 {
 	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(t);
@@ -127,8 +163,12 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 	int rc = locate(t, u, &session, f);
 
 	stopwatch_step(&watch, "locate", t->spent_ns);
+	if (rc == 0)
+		rc = wait_for_verdict(u, f);
 	if (rc < 0)
 		return rc;
+	if (u->check)
+		stopwatch_step(&watch, "check", t->spent_ns);
 	left = find_left(t, u);
 	if (u->locate_only && (!left || boot_lock_check(t, &u->record->policy, &of_lock) < 0))
 		return 0;
@@ -148,6 +188,16 @@ static int locate_and_unseal(struct tpm *t, void *shared, struct failure *f)
 
 int unseal(struct unsealing *u, struct failure *f)
 {
+	const struct tpm_child_job job = {
+		.tcti = u->config->tcti,
+		.wait_ms = TPM_DEVICE_WAIT_MS,
+		.work = locate_and_unseal,
+		.beside = u->check ? decide : NULL,
+		.shared = u,
+	};
+
 	f->step = STEP_LOCATE;
-	return tpm_child_ask(u->config->tcti, TPM_DEVICE_WAIT_MS, locate_and_unseal, u, f);
+	if (u->check && sem_init(&u->has_verdict, 1, 0) < 0)
+		return failure_set(f, CAUSE_SYSTEM, -errno, "a semaphore: %s", strerror(errno));
+	return tpm_child_do(&job, f);
 }

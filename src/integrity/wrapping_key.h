@@ -47,6 +47,9 @@ struct srk {
 };
 int srk_open(struct tpm *t, struct span saved, struct srk *ret, struct err *err);
 void srk_release(struct srk *srk); /* takes a zeroed one */
+/* The same where it lies at its handle; nothing is made. */
+int srk_session_as_kept(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
+			struct err *err);
 int srk_session(struct tpm *t, struct span saved, TPM2_SE type, struct tpm_object *ret,
 		struct err *err);
 

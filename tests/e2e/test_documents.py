@@ -145,6 +145,16 @@ def test_architecture_names_what_is_there():
         assert os.path.relpath(folder, "src") in text, folder
 
 
+def test_what_an_unlock_begins_with_is_compared_as_a_whole():
+    """config_ahead.c has a row for each leaf of configuration-integrity, or it is one of the two lists."""
+    (container,) = re.findall(r"^    container configuration-integrity \{\n(.*?)^    \}", read(f"{ROOT}/packaging/yang/steward.yang"),
+                              re.M | re.S)
+    rows = re.findall(r'^\t\{"([a-z-]+)", (?:TEXT|HANDLE|BOOLEAN),', read(f"{ROOT}/src/integrity/config_ahead.c"), re.M)
+    leaves = re.findall(r"^      leaf ([a-z-]+)", container, re.M)
+    assert len(rows) > 10 and sorted(rows) == sorted(leaves)
+    assert sorted(re.findall(r"^      leaf-list ([a-z-]+)", container, re.M)) == ["directory", "pcr"]
+
+
 def test_a_configuration_leaf_is_read_in_one_file():
     """CONTRIBUTING's "Three changes, file by file": beside the model, settings.h has a member for a leaf,
     config_read.c reads it, and somebody uses it. No other file of src/config lists the members."""

@@ -258,6 +258,61 @@ static void test_unlock(void **state)
 	assert_opens(m);
 }
 
+static int refuse(void *owner)
+{
+	*(unsigned *)owner += 1;
+	return -EINVAL;
+}
+
+static int pass(void *owner)
+{
+	*(unsigned *)owner += 1;
+	return 0;
+}
+
+static bool was_sent(uint32_t command)
+{
+	for (unsigned i = 0; i < lies->n_commands; i++)
+		if (lies->commands[i] == command)
+			return true;
+	return false;
+}
+
+static int open_checked(struct machine *m, int (*passes)(void *owner), unsigned *asked)
+{
+	const struct unlock_check check = {.passes = passes, .owner = asked};
+	int rc;
+
+	m->unsealing->check = &check;
+	m->unsealing->verdict = UNSEAL_UNDECIDED;
+	lies_tell(0, 0, false);
+	rc = open_again(m);
+	m->unsealing->check = NULL;
+	return rc;
+}
+
+/* What is checked beside the TPM: nothing is decrypted before it has passed, and it is asked once,
+ * however often the TPM is. */
+static void test_unlock_checked(void **state)
+{
+	static const uint8_t nothing[FSCRYPT_FEK_SIZE];
+	struct machine *m = *state;
+	unsigned asked = 0;
+
+	assert_int_equal(open_checked(m, refuse, &asked), -ECANCELED);
+	assert_int_equal(asked, 1);
+	assert_true(lies->n_commands > 0);
+	assert_false(was_sent(TPM2_CC_RSA_Decrypt));
+	assert_memory_equal(m->unsealing->fek, nothing, sizeof(nothing));
+	(void)lies_end();
+	must(m, open_checked(m, pass, &asked), "unlock");
+	assert_int_equal(asked, 2);
+	assert_true(was_sent(TPM2_CC_RSA_Decrypt));
+	assert_memory_equal(m->unsealing->fek, m->enabling->fek, FSCRYPT_FEK_SIZE);
+	(void)lies_end();
+	assert_opens(m);
+}
+
 /* For ever: then it says so, in words. */
 static void test_unlock_never(void **state)
 {
@@ -413,9 +468,9 @@ static void test_zeroize(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unlock),  cmocka_unit_test(test_unlock_never),
-		cmocka_unit_test(test_reseal),  cmocka_unit_test(test_enable),
-		cmocka_unit_test(test_zeroize),
+		cmocka_unit_test(test_unlock),       cmocka_unit_test(test_unlock_checked),
+		cmocka_unit_test(test_unlock_never), cmocka_unit_test(test_reseal),
+		cmocka_unit_test(test_enable),       cmocka_unit_test(test_zeroize),
 	};
 
 	return cmocka_run_group_tests(tests, make_machine, end_machine);

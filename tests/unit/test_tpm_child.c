@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -394,12 +395,74 @@ static void test_silent(void **state)
 	tpm_child_free(s, sizeof(*s));
 }
 
+static int tell_child(void *shared)
+{
+	struct shared *s = shared;
+
+	s->pid = getpid();
+	*(volatile char *)s->text = '!';
+	return 0;
+}
+
+static int wait_to_be_told(void *shared, struct failure *f)
+{
+	const volatile struct shared *s = shared;
+
+	(void)f;
+	while (s->text[0] != '!')
+		(void)usleep(1000);
+	return 7;
+}
+
+/* The child waits for it: so it is done meanwhile, and by the parent. */
+static void test_beside(void **state)
+{
+	struct shared *s = make_shared();
+	struct failure f = {0};
+
+	(void)state;
+	assert_int_equal(tpm_child_run_beside(wait_to_be_told, tell_child, s, &f), 7);
+	assert_int_equal(s->pid, getpid());
+	tpm_child_free(s, sizeof(*s));
+}
+
+static int give_up(void *shared)
+{
+	(void)shared;
+	return -ENOENT;
+}
+
+static int succeed_soon(void *shared, struct failure *f)
+{
+	(void)usleep(100000);
+	return succeed(shared, f);
+}
+
+/* One that ends soon is let end, one that hangs is ended. */
+static void test_given_up_beside(void **state)
+{
+	struct shared *s = make_shared();
+	struct failure f = {0};
+
+	(void)state;
+	assert_int_equal(tpm_child_run_beside(succeed_soon, give_up, s, &f), -ECANCELED);
+	assert_string_equal(s->text, "from the child");
+	assert_int_equal(kill(s->pid, 0), -1);
+	s->channel = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(tpm_child_run_beside(hang, give_up, s, &f), -ECANCELED);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	(void)close(s->channel);
+	tpm_child_free(s, sizeof(*s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secrets_stay_in_memory),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_what_comes_back),
+		cmocka_unit_test(test_beside),
+		cmocka_unit_test(test_given_up_beside),
 		cmocka_unit_test(test_failure_comes_back),
 		cmocka_unit_test(test_again_and_again),
 		cmocka_unit_test(test_how_it_ends),
