@@ -60,10 +60,13 @@ static void on_connect_closed(void *owner)
 	free_if_closed(owner);
 }
 
+static bool connect_to(struct http_request *request, const struct http_reach_need *need);
+
 static void on_connect_done(struct http_connect *connect, const struct http_connect_result *result,
 			    void *owner)
 {
 	struct http_request *request = owner;
+	struct http_reach_need need;
 
 	(void)connect;
 	request->connect = NULL;
@@ -71,8 +74,28 @@ static void on_connect_done(struct http_connect *connect, const struct http_conn
 	if (result->fd >= 0)
 		http_reach_take(&request->reach, result->fd, &result->address, result->list,
 				result->took_ms);
+	if (result->fd >= 0 && http_reach_lacks(&request->reach, &need) &&
+	    connect_to(request, &need))
+		return;
 	request->start_wanted = true;
 	defer(request->client);
+}
+
+static bool connect_to(struct http_request *request, const struct http_reach_need *need)
+{
+	struct http_client *client = request->client;
+	const struct http_connect_callbacks callbacks = {
+		.done = on_connect_done,
+		.closed = on_connect_closed,
+		.owner = request,
+		.closed_owner = client,
+	};
+
+	if (http_connect_start(&request->connect, client->loop, &need->list, need->host,
+			       &client->failures, request->connect_timeout_ms, &callbacks) < 0)
+		return false;
+	client->handles++;
+	return true;
 }
 
 void http_client_connect_wanted(void *owner)
@@ -96,22 +119,14 @@ static bool connect_first(struct http_request *request, CURLcode code)
 {
 	struct http_client *client = request->client;
 	struct http_reach_need need;
-	const struct http_connect_callbacks callbacks = {
-		.done = on_connect_done,
-		.closed = on_connect_closed,
-		.owner = request,
-		.closed_owner = client,
-	};
 
 	request->connect_wanted = false;
 	if (request->cancel_wanted || request->unreached.code < 0 ||
 	    !http_reach_wants_more(&request->reach, code, request->headed, &client->failures,
 				   uv_now(client->loop), &need))
 		return false;
-	if (http_connect_start(&request->connect, client->loop, &need.list, need.host,
-			       &client->failures, request->connect_timeout_ms, &callbacks) < 0)
+	if (!connect_to(request, &need))
 		return false;
-	client->handles++;
 	(void)curl_multi_remove_handle(client->multi, request->easy);
 	request->added = false;
 	return true;

@@ -36,6 +36,23 @@ static void note_host(struct http_reach *reach)
 	curl_url_cleanup(parts);
 }
 
+static bool is_to(const struct ready_socket *socket, const struct http_reach *reach,
+		  const struct http_address *address)
+{
+	return strcmp(socket->host, reach->host) == 0 &&
+	       http_address_port(&socket->address) == http_address_port(address);
+}
+
+/* libcurl will begin again, and need all those to this host once more. */
+static unsigned count_lacking(const struct http_reach *reach, const struct http_address *address)
+{
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < reach->n_given; i++)
+		n += is_to(&reach->given[i], reach, address);
+	return MIN(n, READY_MAX);
+}
+
 static curl_socket_t give_socket(void *user, curlsocktype purpose, struct curl_sockaddr *from)
 {
 	struct http_reach *reach = user;
@@ -49,15 +66,17 @@ static curl_socket_t give_socket(void *user, curlsocktype purpose, struct curl_s
 		struct ready_socket *ready = &reach->ready[i];
 		int fd = ready->fd;
 
-		if (fd == 0 || strcmp(ready->host, reach->host) != 0 ||
-		    http_address_port(&ready->address) != http_address_port(&address))
+		if (fd == 0 || !is_to(ready, reach, &address))
 			continue;
+		if (reach->n_given < READY_MAX)
+			reach->given[reach->n_given++] = *ready;
 		ready->fd = 0;
 		reach->current = ready->address;
 		reach->named.n = 0;
 		return fd;
 	}
 	http_addresses_add(&reach->named, &address);
+	reach->n_lacking = count_lacking(reach, &address);
 	reach->wanted(reach->owner);
 	return CURL_SOCKET_BAD;
 }
@@ -110,6 +129,7 @@ void http_reach_begin(struct http_reach *reach, const struct http_failures *fail
 {
 	reach->named.n = 0;
 	reach->current.size = 0;
+	reach->n_given = 0;
 	for (unsigned i = 0; i < READY_MAX; i++) {
 		const struct ready_socket *ready = &reach->ready[i];
 		uint64_t patience_ms = MAX(TLS_PATIENCE_MS, 8 * ready->took_ms);
@@ -135,6 +155,14 @@ void http_reach_take(struct http_reach *reach, int fd, const struct http_address
 	ready->took_ms = took_ms;
 	memcpy(ready->host, reach->host, sizeof(ready->host));
 	reach->candidates = *list;
+	reach->n_lacking -= reach->n_lacking > 0;
+}
+
+bool http_reach_lacks(const struct http_reach *reach, struct http_reach_need *ret)
+{
+	ret->list = reach->candidates;
+	ret->host = NULL;
+	return reach->n_lacking > 0;
 }
 
 /* Did the request end before the address sent even the beginning of a reply? */
@@ -166,6 +194,7 @@ bool http_reach_wants_more(struct http_reach *reach, CURLcode code, bool replied
 	}
 	if (reach->current.size == 0)
 		return false;
+	reach->n_lacking = 1;
 	http_addresses_add(&reach->failed, &reach->current);
 	http_failures_add(failures, &reach->current, now_ms);
 	for (unsigned i = 0; i < reach->candidates.n; i++)

@@ -44,6 +44,13 @@ struct http_reach {
 	struct ready_socket ready[READY_MAX];
 	struct http_address current; /* whose socket libcurl has; size 0 = none of ours */
 	unsigned n_connections;
+
+	/* Whom libcurl was given sockets to since it began, and how many it lacks to the host that
+	 * it asked for last. A server that closes each connection needs one for each of its
+	 * redirects. */
+	struct ready_socket given[READY_MAX];
+	unsigned n_given;
+	unsigned n_lacking;
 };
 
 struct http_reach_need {
@@ -64,6 +71,9 @@ void http_reach_begin(struct http_reach *reach, const struct http_failures *fail
 /* One of list answered. */
 void http_reach_take(struct http_reach *reach, int fd, const struct http_address *address,
 		     const struct http_address_list *list, uint64_t took_ms);
+
+/* Are further connections needed before libcurl begins again? To ret. */
+bool http_reach_lacks(const struct http_reach *reach, struct http_reach_need *ret);
 
 /* Did libcurl end, or is it to be ended, only for want of a socket or of a better address? */
 bool http_reach_wants_more(struct http_reach *reach, CURLcode code, bool replied,

@@ -36,6 +36,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         mode = self.server.mode
+        if mode.endswith(" closing"):
+            self.protocol_version, self.close_connection = "HTTP/1.0", True
+        if mode.startswith("hops ") and self.path.endswith(".iso"):
+            hops, self.path = self.path.count("/hop"), self.path.replace("/hop", "")
+            if hops < 3:
+                self.redirect((hops + 1) * "/hop" + self.path)
+                return
         if self.path == "/login":
             self.reply_page(200)
             return
@@ -167,14 +174,23 @@ def test_version_that_a_cache_hides_is_asked_for_past_it(odd, daemons):
     ("page", "manifest.jws", "page of HTML instead of manifest"),
     ("page", ".iso", "page of HTML instead of the image"),
     ("to-page", "index.json", "captive portal"), ("to-page", ".iso", "captive portal"),
-    ("untyped", "index.json", "captive portal")])
+    ("untyped", "index.json", "captive portal"), ("to-page", "index.json closing", "captive portal"),
+    ("to-page", ".iso closing", "captive portal")])
 def test_captive_portal_is_told(mode, where, words, odd, daemons):
     server = odd(f"portal {mode} {where}")
     daemon = daemons(server, download={"attempts": 1})
     daemon.request("V1")
     error = daemon.wait_state("V1", "failed")["error"]
     assert words in error and "captive portal" in error
-    assert len([path for path, _ in server.heads if path.endswith(where)]) <= 2
+    assert len([path for path, _ in server.heads if path.endswith(where.split()[0])]) <= 2
+
+
+def test_redirects_of_a_server_that_closes_each_connection(odd, daemons, images):
+    """Each of them needs another connection to the same server."""
+    server = odd("hops closing")
+    daemon = daemons(server)
+    assert daemon.fetch("V1")["sources"][0]["failures"] == 0
+    assert sha256(daemon.image_path("V1", os.path.basename(images(16).path))) == images(16).sha256
 
 
 def test_redirect_loop_is_asked_once_an_attempt(odd, daemons):
