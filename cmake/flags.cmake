@@ -4,11 +4,20 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 # Assertions stay: a daemon that stops at our own mistake is restarted, one that goes on is not.
-set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+foreach(type RELWITHDEBINFO RELEASE MINSIZEREL)
+	string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
+endforeach()
+get_property(of_many GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(NOT CMAKE_BUILD_TYPE AND NOT of_many)
+	set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "What is optimised for" FORCE)
+endif()
 
-add_link_options(-Wl,--as-needed)
+# Every program is bound at its start: what the dynamic linker saves of the registers at the first call
+# of a function stays on the stack, secrets among it.
+add_link_options(-Wl,--as-needed -Wl,-z,now)
 add_compile_definitions(_GNU_SOURCE _FILE_OFFSET_BITS=64)
-add_compile_options(-Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes
+# Warnings are errors in the developers' presets alone: another compiler has warnings of its own.
+add_compile_options(-Wall -Wextra $<$<BOOL:${STEWARD_WERROR}>:-Werror> -Wconversion -Wshadow -Wstrict-prototypes
 	-Wmissing-prototypes -Wformat=2 -Wvla -Wundef -fno-common)
 # snprintf is used because it cuts: paths are checked where they are made, messages may be cut.
 add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
@@ -35,5 +44,5 @@ endif()
 if(STEWARD_HARDENED)
 	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 		-fstack-clash-protection -fcf-protection=full)
-	add_link_options(-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+	add_link_options(-pie -Wl,-z,relro -Wl,-z,noexecstack)
 endif()
