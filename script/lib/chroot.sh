@@ -3,6 +3,7 @@
 #
 #   chroot_make RELEASE                  bookworm or trixie; made by debootstrap at the first time, and
 #                                        kept in $STEWARD_CHROOT_CACHE/RELEASE (/var/cache/steward-chroot)
+#   chroot_copy RELEASE                  this source tree, for chroot_run
 #   chroot_run RELEASE FOLDER COMMAND... runs it there as root, in FOLDER, which is seen as /src/steward
 #
 # Both need root. The folder may be removed at any time when nothing runs in it. Packages come from
@@ -72,6 +73,17 @@ chroot_make() ( # release
 	mv "$root.new" "$root"
 )
 
+# A copy of this source tree for it, without what git ignores; its build folder stays for the next time.
+# Prints where it is.
+chroot_copy() { # release
+	local copy
+	copy=$(chroot_root "$1").source
+	mkdir -p "$copy"
+	find "$copy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} + || return
+	git ls-files -z | tar --create --null --files-from - | tar --extract --directory "$copy" || return
+	echo "$copy"
+}
+
 # All that is mounted, and all processes, go with the command.
 chroot_run() { # release folder command...
 	local root
@@ -82,7 +94,9 @@ chroot_run() { # release folder command...
 	unshare --mount --pid --fork --kill-child sh -c '
 		root=$1 folder=$2
 		shift 2
-		mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
+		# Else nothing in there could have mounts of its own.
+		mount --bind "$root" "$root" &&
+			mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
 			mount -t proc proc "$root/proc" && mount -t tmpfs run "$root/run" &&
 			mount --bind "$folder" "$root/src/steward" &&
 			exec chroot "$root" env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"

@@ -104,7 +104,7 @@ static int set_tls(struct http_request *request, const struct http_access *acces
 		rc = check_file(access->client_certificate, "client-certificate", err);
 	if (rc == 0)
 		rc = check_file(access->client_key, "client-key", err);
-	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	(void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (access->ca_certificate) {
 		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, access->ca_certificate);
 		(void)curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

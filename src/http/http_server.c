@@ -84,6 +84,16 @@ static size_t unescape(void *user, struct MHD_Connection *connection, char *text
 	return length;
 }
 
+/* All of it is called by the loop's thread. A libmicrohttpd that is not told so, from 0.9.77 on,
+ * only notes a connection that is added, and begins it at its next run. Which one runs is decided
+ * when it runs: an upgrade of the system keeps the library's name. */
+static unsigned one_thread(void)
+{
+	const unsigned no_thread_safety = 1u << 19; /* MHD_USE_NO_THREAD_SAFETY, new in 0.9.77 */
+
+	return strverscmp(MHD_get_version(), "0.9.77") >= 0 ? no_thread_safety : 0;
+}
+
 /* We hand over the connections (http_accept.c). libmicrohttpd's own accepting can end for good:
  * if as many connections as it allows close in the same round, nothing calls it again. */
 static int start_daemon(struct http_server *server, struct err *err)
@@ -94,7 +104,8 @@ static int start_daemon(struct http_server *server, struct err *err)
 	const union MHD_DaemonInfo *epoll;
 
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET |
+			one_thread(),
 		0, NULL, NULL, http_serve_access, server, MHD_OPTION_NOTIFY_COMPLETED,
 		http_serve_completed, server, MHD_OPTION_NOTIFY_CONNECTION, http_accept_notify,
 		server, MHD_OPTION_CONNECTION_LIMIT, connections_max + CLOSING_MAX,
