@@ -15,6 +15,7 @@
 #include "base/atomic_file.h"
 #include "base/kept_contents.h"
 #include "base/macros.h"
+#include "base/secret.h"
 
 #define KEPT_SIZE_MAX (4u << 20) /* more than any kept file may have */
 #define ADVICE                                                                                     \
@@ -301,7 +302,7 @@ int kept_files_take_in(const char *directory, const char *encrypted,
 	_cleanup_(leave) struct place p = {.fd = -1};
 	int rc = lock_place(&p, directory, LOCK_EX, err);
 
-	memcpy(p.key, key, KEPT_KEY_SIZE);
+	secret_copy(p.key, key, KEPT_KEY_SIZE);
 	for (size_t i = 0; rc == 0 && kept_file_names[i]; i++) {
 		struct kept_state now;
 		char path[PATH_MAX];

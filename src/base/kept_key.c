@@ -12,6 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/hex.h"
+#include "base/secret.h"
 
 #define FOLDER "/run/steward-integrity"
 #define LABEL  "steward kept files 1"
@@ -76,7 +77,7 @@ static int read_key(const char *path, uint8_t ret[KEPT_KEY_SIZE], struct err *er
 	if (rc < 0)
 		return err_set(err, rc, "%s", why.text);
 	if (size == KEPT_KEY_SIZE) {
-		memcpy(ret, bytes, KEPT_KEY_SIZE);
+		secret_copy(ret, (const uint8_t *)bytes, KEPT_KEY_SIZE);
 		rc = 1;
 	} else {
 		rc = err_set(err, -EBADMSG, "%s: expected %d bytes, found %zu", path, KEPT_KEY_SIZE,

@@ -48,6 +48,15 @@ void secret_release(struct secret *s)
 	*s = (struct secret){0};
 }
 
+void secret_copy(uint8_t *to, const uint8_t *from, size_t size)
+{
+	const volatile uint8_t *source = from; /* volatile: no compiler makes one wide move of it */
+	volatile uint8_t *target = to;
+
+	for (size_t i = 0; i < size; i++)
+		target[i] = source[i];
+}
+
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
 	return a->bytes && b->bytes && a->size == b->size &&

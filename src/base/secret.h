@@ -24,6 +24,11 @@ int secret_init(struct secret *s, size_t size, struct err *err);
 /* Takes NULL bytes. */
 void secret_release(struct secret *s);
 
+/* As memcpy(), but a byte at a time: memcpy() leaves a whole key behind in a vector register, and
+ * from there it comes onto the stack when the dynamic linker saves the registers at a first call.
+ */
+void secret_copy(uint8_t *to, const uint8_t *from, size_t size);
+
 /* In time that depends on the sizes alone. None equals nothing. */
 bool secret_equal(const struct secret *a, const struct secret *b);
 

@@ -7,6 +7,7 @@
 
 #include "base/log_events.h"
 #include "base/macros.h"
+#include "base/secret.h"
 #include "integrity/ability.h"
 #include "integrity/boot_lock.h"
 #include "integrity/contents.h"
@@ -294,7 +295,7 @@ int add_directories(const struct config_integrity *config, const struct seal_rec
 	a->config = config;
 	a->record = *record;
 	a->record.pin_number++;
-	memcpy(a->fek, fek->bytes, FSCRYPT_FEK_SIZE);
+	secret_copy(a->fek, fek->bytes, FSCRYPT_FEK_SIZE);
 	rc = add_all(a, record, f);
 	if (rc < 0)
 		undo(a, record);

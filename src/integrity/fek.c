@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "base/rsa_key.h"
+#include "base/secret.h"
 
 #define PCR_MOVED_TRIES 5
 
@@ -24,7 +25,8 @@ int fek_make(struct tpm *t, const struct tpm_object *session, uint8_t ret[FSCRYP
 		return tpm_fail(t, rc, err, "random bytes of the TPM");
 	whole = random->size == FSCRYPT_FEK_SIZE;
 	if (whole)
-		memcpy(ret, random->buffer, FSCRYPT_FEK_SIZE);
+		secret_copy(ret, random->buffer, FSCRYPT_FEK_SIZE);
+	explicit_bzero(random, sizeof(*random));
 	Esys_Free(random);
 	return whole ? 0 : err_set(err, -EBADMSG, "random bytes of the TPM: too few");
 }
@@ -108,7 +110,7 @@ static int decrypt(const struct opening *o, const uint8_t wrapped[WRAPPED_SIZE],
 		return refused(o->t, rc, err);
 	whole = plain->size == FSCRYPT_FEK_SIZE;
 	if (whole)
-		memcpy(ret, plain->buffer, FSCRYPT_FEK_SIZE);
+		secret_copy(ret, plain->buffer, FSCRYPT_FEK_SIZE);
 	explicit_bzero(plain, sizeof(*plain));
 	Esys_Free(plain);
 	/* The TPM decrypts whatever somebody has encrypted to the key, so the content is checked

@@ -9,6 +9,7 @@
 
 #include "base/hex.h"
 #include "base/macros.h"
+#include "base/secret.h"
 #include "integrity/fscrypt_metadata.h"
 #include "integrity/fscrypt_policy.h"
 #include "integrity/fscrypt_wrapped.h"
@@ -79,7 +80,7 @@ static int give_to_kernel(int fd, const char *path,
 			      .raw_size = FSCRYPT_DIRECTORY_KEY_SIZE}};
 	int rc;
 
-	memcpy(addition.arg.raw, key, FSCRYPT_DIRECTORY_KEY_SIZE);
+	secret_copy(addition.arg.raw, key, FSCRYPT_DIRECTORY_KEY_SIZE);
 	rc = ioctl(fd, FS_IOC_ADD_ENCRYPTION_KEY, &addition.arg) < 0 ? -errno : 0;
 	explicit_bzero(addition.arg.raw, FSCRYPT_DIRECTORY_KEY_SIZE);
 	if (rc < 0)

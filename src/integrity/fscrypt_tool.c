@@ -45,7 +45,7 @@ static int key_file_open(struct key_file *k, const struct secret *fek)
 	if (mlock2(pages, k->size, 0) < 0 || madvise(pages, k->size, MADV_DONTDUMP) < 0)
 		return -errno;
 	/* Through the mapping, whose pages are locked before there is anything in them. */
-	memcpy(k->bytes, fek->bytes, k->size);
+	secret_copy(k->bytes, fek->bytes, k->size);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/hex.h"
 #include "base/macros.h"
+#include "base/secret.h"
 
 #define KEY_SIZE  32 /* of each but the directory's */
 #define IV_SIZE   16
@@ -224,7 +225,7 @@ int fscrypt_unwrap(const struct fscrypt_wrapped *w, struct span protector,
 	if (source.value != RAW_KEY)
 		return -EOPNOTSUPP;
 	rc = read_wrapped(wrapped.bytes, KEY_SIZE, &of_protector);
-	memcpy(key, fek, KEY_SIZE);
+	secret_copy(key, fek, KEY_SIZE);
 	if (rc == 0)
 		rc = unwrap(&of_protector, key, key);
 	if (rc == 0)

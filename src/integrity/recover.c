@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/secret.h"
 #include "integrity/ability.h"
 #include "integrity/contents.h"
 #include "integrity/enable_keys.h"
@@ -235,7 +236,7 @@ int recover(const struct config_integrity *config, const struct seal_record *rec
 	r->old = record;
 	memcpy(r->new.directories, record->directories, sizeof(r->new.directories));
 	r->new.n_directories = record->n_directories;
-	memcpy(r->fek, fek->bytes, FSCRYPT_FEK_SIZE);
+	secret_copy(r->fek, fek->bytes, FSCRYPT_FEK_SIZE);
 	rc = tpm_child_ask(config->tcti, TPM_DEVICE_WAIT_MS, seal_anew, r, f);
 	if (rc < 0)
 		(void)err_wrap(&f->err, "opened, but not sealed to this TPM");

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/atomic_file.h"
@@ -179,12 +180,61 @@ static void test_protect_process(void **state)
 	assert_int_equal(in_child(is_protected, NULL), 0);
 }
 
+#ifdef __x86_64__
+/* x87, SSE, AVX and AVX-512, as XCR0 numbers them. */
+#define VECTOR_STATE 0xe7
+
+static _Alignas(64) uint8_t registers[4096];
+
+static bool in_registers(const uint8_t *bytes)
+{
+	__asm__ volatile("xsave64 %0" : "=m"(registers) : "a"(VECTOR_STATE), "d"(0));
+	return memmem(registers, sizeof(registers), bytes, 8) != NULL;
+}
+
+/* What memcpy() does, and proof that in_registers() sees it. */
+static bool in_registers_once_loaded(const uint8_t *bytes)
+{
+	__asm__ volatile("movdqu (%1), %%xmm5\n\txsave64 %0"
+			 : "=m"(registers)
+			 : "r"(bytes), "a"(VECTOR_STATE), "d"(0)
+			 : "xmm5", "memory");
+	return memmem(registers, sizeof(registers), bytes, 8) != NULL;
+}
+#else
+static bool in_registers(const uint8_t *bytes)
+{
+	(void)bytes;
+	return false;
+}
+static bool in_registers_once_loaded(const uint8_t *bytes)
+{
+	(void)bytes;
+	return true;
+}
+#endif
+
+static void test_copy(void **state)
+{
+	uint8_t from[32], to[33] = {0};
+
+	(void)state;
+	/* The kernel itself, not the vDSO: no register of ours has seen them yet. */
+	assert_int_equal(syscall(SYS_getrandom, from, sizeof(from), 0), sizeof(from));
+	secret_copy(to, from, sizeof(from));
+	assert_false(in_registers(from));
+	assert_memory_equal(to, from, sizeof(from));
+	assert_int_equal(to[32], 0);
+	assert_true(in_registers_once_loaded(from));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages),      cmocka_unit_test(test_release),
 		cmocka_unit_test(test_equal),      cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_lock_limit), cmocka_unit_test(test_protect_process),
+		cmocka_unit_test(test_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
