@@ -10,17 +10,29 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "stewardctl/harmless.h"
 
 #define ROUTER_SOCKET    "/run/steward/control.sock"
 #define CONDUCTOR_SOCKET "/run/steward/conductor.sock"
 #define REPLY_MAX        (64u << 20)
 
+/* The router's, unless there is none. Where neither daemon runs, the configuration says which one
+ * this machine should have. */
+static const char *default_socket(void)
+{
+	if (access(ROUTER_SOCKET, F_OK) == 0)
+		return ROUTER_SOCKET;
+	if (access(CONDUCTOR_SOCKET, F_OK) == 0)
+		return CONDUCTOR_SOCKET;
+	if (access(CONFIG_ROUTER_PATH, F_OK) < 0 && access(CONFIG_CONDUCTOR_PATH, F_OK) == 0)
+		return CONDUCTOR_SOCKET;
+	return ROUTER_SOCKET;
+}
+
 void client_init(struct client *client, const char *path)
 {
-	client->socket = path ? path : ROUTER_SOCKET;
-	if (!path && access(ROUTER_SOCKET, F_OK) < 0 && access(CONDUCTOR_SOCKET, F_OK) == 0)
-		client->socket = CONDUCTOR_SOCKET;
+	client->socket = path ? path : default_socket();
 }
 
 static size_t collect(char *bytes, size_t size, size_t n, void *user)
@@ -58,6 +70,16 @@ static CURL *prepare_request(const struct client *client, const char *method, co
 	return easy;
 }
 
+/* A socket of another name may be of either. */
+static const char *unit_of(const char *path)
+{
+	if (strcmp(path, CONDUCTOR_SOCKET) == 0)
+		return "conductord";
+	if (strcmp(path, ROUTER_SOCKET) == 0)
+		return "stewardd";
+	return "stewardd conductord";
+}
+
 /* libcurl's message would name localhost and port 80 instead of the socket. So we try to connect
  * ourselves, and report that error. */
 int client_say_no_daemon(const struct client *client)
@@ -72,8 +94,7 @@ int client_say_no_daemon(const struct client *client)
 	(void)fprintf(stderr,
 		      "stewardctl: no daemon answers on %s: %s\n"
 		      "Is it running? systemctl status %s\n",
-		      client->socket, reason,
-		      strcmp(client->socket, CONDUCTOR_SOCKET) == 0 ? "conductord" : "stewardd");
+		      client->socket, reason, unit_of(client->socket));
 	if (fd >= 0)
 		(void)close(fd);
 	return EXIT_NO_DAEMON;

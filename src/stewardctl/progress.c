@@ -9,6 +9,8 @@
 #include "stewardctl/member.h"
 
 #define BAR_MAX 40u
+#define BAR_MIN 10u
+#define PARTS   5u /* of what is said beside it */
 
 unsigned progress_percent(const cJSON *download)
 {
@@ -27,24 +29,50 @@ static void draw(char *at, unsigned width, unsigned percent, bool utf8)
 		at += sprintf(at, "%s", utf8 ? (i < filled ? "█" : "░") : (i < filled ? "#" : "."));
 }
 
-static void describe(const cJSON *download, char *ret, size_t size)
+static void append(char *text, size_t size, const char *part, const char *more)
 {
-	char done[FORMAT_SIZE];
-	char total[FORMAT_SIZE];
-	char rate[FORMAT_SIZE];
-	char left[FORMAT_SIZE];
-	const char *state = member_text(download, "state");
+	size_t used = strlen(text);
 
-	if (strcmp(state, "downloading") != 0) {
-		(void)snprintf(ret, size, "%s", state);
+	(void)snprintf(text + used, size - used, "  %s%s", part, more);
+}
+
+/* What matters less is named later: of the five parts the first n. Nothing is said of a rate that
+ * is not known yet, or is none. */
+static void describe(const cJSON *download, unsigned n, char *ret, size_t size)
+{
+	const double rate = member_number(download, "rate");
+	const char *source = member_text(download, "active-source");
+	char text[FORMAT_SIZE];
+	char total[FORMAT_SIZE];
+
+	(void)snprintf(ret, size, "%s of %s",
+		       format_bytes(text, member_number(download, "bytes-verified")),
+		       format_bytes(total, member_number(download, "bytes-total")));
+	if (n > 1 && rate > 0)
+		append(ret, size, format_rate(text, rate), "");
+	if (n > 2 && rate > 0)
+		append(ret, size, format_duration(text, (int64_t)member_number(download, "eta")),
+		       " left");
+	if (n > 3 && source[0])
+		append(ret, size, source, "");
+	if (n > 4) {
+		(void)snprintf(text, sizeof(text), "%.0f", member_number(download, "attempt"));
+		append(ret, size, "attempt ", text);
+	}
+}
+
+/* As many parts as leave the bar its place, of columns without it. */
+static void describe_within(const cJSON *download, size_t columns, char *ret, size_t size)
+{
+	unsigned n = PARTS;
+
+	if (strcmp(member_text(download, "state"), "downloading") != 0) {
+		(void)snprintf(ret, size, "%s", member_text(download, "state"));
 		return;
 	}
-	(void)snprintf(ret, size, "%s of %s  %s  %s left  %s  attempt %.0f",
-		       format_bytes(done, member_number(download, "bytes-verified")),
-		       format_bytes(total, member_number(download, "bytes-total")),
-		       format_rate(rate, member_number(download, "rate")),
-		       format_duration(left, (int64_t)member_number(download, "eta")),
-		       member_text(download, "active-source"), member_number(download, "attempt"));
+	do
+		describe(download, n, ret, size);
+	while (strlen(ret) + BAR_MIN > columns && --n > 0);
 }
 
 void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[PROGRESS_SIZE])
@@ -52,11 +80,12 @@ void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[P
 	char description[256];
 	char bar[BAR_MAX * 3 + 1] = "";
 	unsigned percent = progress_percent(download);
-	size_t fixed;
+	size_t fixed = strlen(member_text(download, "version")) + 10;
 
-	describe(download, description, sizeof(description));
-	fixed = strlen(member_text(download, "version")) + strlen(description) + 10;
-	if (columns > fixed + 5)
+	describe_within(download, columns > fixed ? columns - fixed : 0, description,
+			sizeof(description));
+	fixed += strlen(description);
+	if (columns >= fixed + BAR_MIN)
 		draw(bar, MIN(BAR_MAX, columns - (unsigned)fixed), percent, utf8);
 	(void)snprintf(ret, PROGRESS_SIZE, "%s %s %3u %%  %s", member_text(download, "version"),
 		       bar, percent, description);

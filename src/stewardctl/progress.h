@@ -7,7 +7,8 @@
 
 #define PROGRESS_SIZE 1024
 
-/* A bar with bytes, rate, time left, source and attempt, at most columns wide. */
+/* A bar with bytes, rate, time left, source and attempt, at most columns wide: where there is no
+ * room for all of them the last are left out, and at the end the bar. */
 void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[PROGRESS_SIZE]);
 
 /* One line for a log: state, percent, source, reason. */

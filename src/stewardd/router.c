@@ -17,6 +17,9 @@
 #define LINK_ROUTES_OF_OURS 2
 #define N_ROUTER_ROUTES     2
 #define LINK_SOCKET         "conductor.sock"
+/* With the default settings a conductor on this machine has the other name. */
+#define LINK_SOCKET_TAKEN   "/run/steward/conductor.sock"
+#define LINK_SOCKET_INSTEAD "/run/steward/conductor-link.sock"
 
 static struct router *router_of(const struct node *n)
 {
@@ -148,10 +151,23 @@ static bool is_ours(void *owner, const struct http_peer *peer, enum http_change 
 	return peer->is_local && peer->uid == geteuid();
 }
 
+/* Beside the control socket. The caller frees it; NULL = out of memory. */
+static char *link_path_beside(const char *socket)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%.*s" LINK_SOCKET, (int)(strrchr(socket, '/') + 1 - socket), socket) <
+	    0)
+		return NULL;
+	if (strcmp(path, LINK_SOCKET_TAKEN) != 0)
+		return path;
+	free(path);
+	return strdup(LINK_SOCKET_INSTEAD);
+}
+
 static int listen_link(struct router *r, struct err *err)
 {
 	static struct http_route routes[N_LINK_ROUTES + LINK_ROUTES_OF_OURS];
-	const char *socket = r->config->control.socket;
 	const struct http_listener listener = {
 		.routes = routes,
 		.n_routes = N_ELEMENTS(routes),
@@ -163,8 +179,8 @@ static int listen_link(struct router *r, struct err *err)
 
 	memcpy(routes, link_routes, sizeof(link_routes));
 	memcpy(routes + N_LINK_ROUTES, link_routes_of_ours, sizeof(link_routes_of_ours));
-	if (asprintf(&r->link_path, "%.*s" LINK_SOCKET, (int)(strrchr(socket, '/') + 1 - socket),
-		     socket) < 0)
+	r->link_path = link_path_beside(r->config->control.socket);
+	if (!r->link_path)
 		return err_set(err, -ENOMEM, "out of memory");
 	return http_server_listen_unix(&r->link, &r->node.loop, &listener, r->link_path, err);
 }

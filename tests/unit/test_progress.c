@@ -42,6 +42,37 @@ static void test_bar_fits(void **state)
 	cJSON_Delete(download);
 }
 
+/* The line of a terminal of 80 columns has a bar, and what fits beside it whole. */
+static void test_bar_of_eighty_columns(void **state)
+{
+	static const struct {
+		const char *rate_and_eta;
+		const char *line;
+	} rows[] = {
+		{"\"rate\":0,\"eta\":0", "SSR-7.1.3-1 ######......  50 %  128.0 MiB of 256.0 "
+					 "MiB  conductor-1  attempt 1"},
+		{"\"rate\":11848909,\"eta\":11",
+		 "SSR-7.1.3-1 #######.......  50 %  128.0 MiB of 256.0 MiB  11.3 MiB/s  11s left"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		char text[512];
+		char line[PROGRESS_SIZE];
+		cJSON *download;
+
+		(void)snprintf(text, sizeof(text),
+			       "{\"version\":\"SSR-7.1.3-1\",\"state\":\"downloading\","
+			       "\"bytes-verified\":134217728,\"bytes-total\":268435456,%s,"
+			       "\"active-source\":\"conductor-1\",\"attempt\":1}",
+			       rows[i].rate_and_eta);
+		download = cJSON_Parse(text);
+		progress_bar(download, 79, false, line);
+		assert_string_equal(line, rows[i].line);
+		cJSON_Delete(download);
+	}
+}
+
 static void test_states(void **state)
 {
 	static const struct {
@@ -100,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bar),
 		cmocka_unit_test(test_bar_fits),
+		cmocka_unit_test(test_bar_of_eighty_columns),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_numbers),
 	};

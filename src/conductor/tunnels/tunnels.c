@@ -10,6 +10,7 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/printable.h"
+#include "conductor/tunnels/tunnel_host.h"
 
 #define RETRY_MS           1000
 #define HELPER_PATIENCE_MS 3000
@@ -32,13 +33,15 @@ static void set_state(struct tunnels *t, enum tunnels_state state)
 }
 
 static void reach_helper(struct tunnels *t);
+static bool has_sshd(struct tunnels *t);
 
 static void on_retry(uv_timer_t *timer)
 {
 	struct tunnels *t = container_of(timer, struct tunnels, retry);
 
 	set_state(t, TUNNELS_STARTING);
-	reach_helper(t);
+	if (has_sshd(t))
+		reach_helper(t);
 }
 
 static bool is_empty(const struct tunnels *t)
@@ -270,6 +273,19 @@ static int start_helper(struct tunnels *t)
 	process_start(&t->helper, t->loop, &options);
 	(void)close(ends[1]);
 	return ends[0];
+}
+
+/* Without it each session would end as soon as it begins. */
+static bool has_sshd(struct tunnels *t)
+{
+	char reason[PROCESS_SAID_SIZE];
+
+	if (access(TUNNEL_HOST_SSHD, X_OK) == 0)
+		return true;
+	(void)snprintf(reason, sizeof(reason), "%s cannot be run: %s: install openssh-server",
+		       TUNNEL_HOST_SSHD, strerror(errno));
+	lose(t, reason);
+	return false;
 }
 
 static void reach_helper(struct tunnels *t)
