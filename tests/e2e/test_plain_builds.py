@@ -41,8 +41,9 @@ def test_build(words, optimised, tmp_path):
         assert re.search(rf" {optimised}\b", command), command
         # Assertions stay, and a warning of another compiler ends nothing.
         assert "-DNDEBUG" not in command and "-Werror" not in command, command
-    built = subprocess.run(["cmake", "--build", folder, "--target", "config", "stewardctl_parts"],
-                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    parts = [f"src/CMakeFiles/base.dir/base/{name}.c.o" for name in ("secret", "work", "crowd")]
+    built = subprocess.run(["cmake", "--build", folder, "--target", *parts], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert built.returncode == 0 and "warning:" not in built.stdout, built.stdout[-4000:]
 
 
