@@ -34,16 +34,16 @@ struct sim_source {
 	unsigned refuses;
 	unsigned says_later; /* 429, Retry-After */
 	uint64_t later_ms;
-	unsigned at_once;      /* requests of one client that it serves; 0 = any number */
-	bool shuts_out;        /* further ones cannot connect; else it says 503 */
-	uint64_t tpm_child_ms; /* between two that it serves; 0 = none */
-	unsigned late;         /* percent of its requests: packets are lost, and sent again later */
-	uint64_t late_ms;      /* so much later the first byte comes */
-	uint64_t connect_ms;   /* several addresses: until one that is not silent is found */
-	bool fetches_all;      /* a cache that has the whole file fetched first, for each request */
-	uint64_t ends_at;      /* each reply ends at that byte of the file; 0 = no */
-	uint64_t ends_later;   /* and the next so much later */
-	bool ignores_ranges;   /* answers 200 with the whole file */
+	unsigned at_once;    /* requests of one client that it serves; 0 = any number */
+	bool shuts_out;      /* further ones cannot connect; else it says 503 */
+	uint64_t apart_ms;   /* between two that it serves; 0 = none */
+	unsigned late;       /* percent of its requests: packets are lost, and sent again later */
+	uint64_t late_ms;    /* so much later the first byte comes */
+	uint64_t connect_ms; /* several addresses: until one that is not silent is found */
+	bool fetches_all;    /* a cache that has the whole file fetched first, for each request */
+	uint64_t ends_at;    /* each reply ends at that byte of the file; 0 = no */
+	uint64_t ends_later; /* and the next so much later */
+	bool ignores_ranges; /* answers 200 with the whole file */
 	bool other_image;
 	uint64_t bytes_per_ms;           /* of one request */
 	uint64_t bad_pieces;             /* of the first 64: it has them wrong */

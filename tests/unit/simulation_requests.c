@@ -69,8 +69,8 @@ static bool is_too_many(const struct sim *sim, unsigned source)
 	const struct sim_source *s = &sim->sources[source];
 
 	return (s->at_once > 0 && served_of(sim, source) >= s->at_once) ||
-	       (s->tpm_child_ms > 0 && sim->served_ms[source] > 0 &&
-		sim->now_ms < sim->served_ms[source] + s->tpm_child_ms);
+	       (s->apart_ms > 0 && sim->served_ms[source] > 0 &&
+		sim->now_ms < sim->served_ms[source] + s->apart_ms);
 }
 
 /* A cache without a lock has it all fetched anew by who asks while it is being fetched for another.

@@ -16,7 +16,7 @@ static void test_limits(void **state)
 {
 	static const struct {
 		unsigned at_once;
-		uint64_t tpm_child_ms;
+		uint64_t apart_ms;
 		unsigned busy; /* refused, at most */
 		bool shuts_out;
 	} rows[] = {
@@ -37,7 +37,7 @@ static void test_limits(void **state)
 
 		s.bytes_per_ms = 200; /* 21 s */
 		s.at_once = rows[i].at_once;
-		s.tpm_child_ms = rows[i].tpm_child_ms;
+		s.apart_ms = rows[i].apart_ms;
 		s.shuts_out = rows[i].shuts_out;
 		sim = sim_with(&s, NULL);
 		began_ms = sim->now_ms;
@@ -100,7 +100,7 @@ static void test_who_never_serves_is_left(void **state)
 	uint64_t began_ms;
 
 	(void)state;
-	s.tpm_child_ms = UINT64_C(1) << 40;
+	s.apart_ms = UINT64_C(1) << 40;
 	sim = sim_with(&s, &sim_good);
 	while (sim->n_busy[0] == 0)
 		assert_true(sim_next(sim, UINT64_MAX));

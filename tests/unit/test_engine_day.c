@@ -36,7 +36,7 @@ static struct sim_source random_source(struct sim *sim)
 		.bytes_per_ms = 1 + below(sim, 64),
 		.at_once = below(sim, 4) ? 0 : 1 + (unsigned)below(sim, 3),
 		.shuts_out = below(sim, 2),
-		.tpm_child_ms = below(sim, 6) ? 0 : below(sim, 2000),
+		.apart_ms = below(sim, 6) ? 0 : below(sim, 2000),
 		.connect_ms = below(sim, 3) ? 0 : below(sim, 1000),
 		.fetches_all = below(sim, 6) == 0,
 	};
