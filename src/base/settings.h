@@ -51,13 +51,18 @@ struct config_source {
 	char *client_key;
 	char *username;
 	char *password_file;
+	char *password; /* itself: of each secret a file or this */
 	char *bearer_token_file;
+	char *bearer_token;
 	char *s3_region; /* NULL = requests are not signed */
 	char *s3_access_key_file;
+	char *s3_access_key;
 	char *s3_secret_key_file;
+	char *s3_secret_key;
 	char *proxy;
 	char *proxy_username;
 	char *proxy_password_file;
+	char *proxy_password;
 	uint32_t concurrency; /* requests at once; 0 = no limit of its own */
 };
 

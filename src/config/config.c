@@ -257,6 +257,8 @@ static int load_tree(struct loading *l, const char *path, enum config_role role,
 	int rc = parse_file(l, path, role, tree, err);
 
 	if (rc == 0)
+		rc = config_check_no_secrets(*tree, path, err);
+	if (rc == 0)
 		rc = merge_secrets(l, tree, &merged, err);
 	if (rc == 0 && merged && asprintf(&both, "%s with %s", path, merged) < 0)
 		rc = err_set(err, -ENOMEM, "configuration: out of memory");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "config/config_secrets.h"
 
 /* All that a conductor may send, and what the router's own configuration has of sources. */
 #define SENT "/steward:router/software-update//* | /steward:router/high-availability//*"
@@ -20,7 +21,8 @@ static void free_set(struct ly_set **set)
 	ly_set_free(*set, NULL);
 }
 
-/* Does it name a file with a secret? No other value of the model begins with a slash. */
+/* Does it name a file with a secret? No other value of the model begins with a slash, but for a
+ * secret itself. */
 static bool is_secret(const struct lyd_node *node)
 {
 	const char *value =
@@ -29,6 +31,8 @@ static bool is_secret(const struct lyd_node *node)
 	for (size_t i = 0; i < N_ELEMENTS(public_leaves); i++)
 		if (strcmp(node->schema->name, public_leaves[i]) == 0)
 			return false;
+	if (config_is_secret(node->schema->name))
+		return false;
 	return value[0] == '/';
 }
 
@@ -99,6 +103,28 @@ int config_check_credentials(const struct lyd_node *sent, const struct lyd_node 
 			return err_set(err, -ENOMEM, "configuration: out of memory");
 		if (!allowed)
 			return refuse(set->dnodes[n], secrets_directory, err);
+	}
+	return 0;
+}
+
+int config_check_no_secrets(const struct lyd_node *tree, const char *path, struct err *err)
+{
+	const struct lyd_node *node;
+
+	LYD_TREE_DFS_BEGIN(tree, node)
+	{
+		if (node->schema->nodetype == LYS_LEAF && config_is_secret(node->schema->name)) {
+			char *at = lyd_path(node, LYD_PATH_STD, NULL, 0);
+
+			(void)err_set(err, -EINVAL,
+				      "%s: %s is for router.json in the encrypted "
+				      "secrets-directory alone: have the conductor send it, or "
+				      "name a file by %s-file",
+				      path, at ? at : "a secret", node->schema->name);
+			free(at);
+			return -EINVAL;
+		}
+		LYD_TREE_DFS_END(tree, node);
 	}
 	return 0;
 }

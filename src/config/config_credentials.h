@@ -22,3 +22,6 @@
  * -EINVAL, with path, value and constraint; -ENOMEM. */
 int config_check_credentials(const struct lyd_node *sent, const struct lyd_node *own,
 			     const char *secrets_directory, struct err *err);
+
+/* A secret itself (config_secrets.h) stands in no file that is not encrypted. -EINVAL. */
+int config_check_no_secrets(const struct lyd_node *tree, const char *path, struct err *err);

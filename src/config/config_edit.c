@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/macros.h"
 #include "config/config_context.h"
+#include "config/config_secrets.h"
 
 #define ROUTER        "steward:router"
 #define PATH_MAX_SIZE 1024
@@ -106,6 +107,14 @@ static int enter_list(struct edit *edit, const struct lysc_node *list, struct er
 	return rc;
 }
 
+/* On a terminal somebody may look over a shoulder. */
+static const char *shown_of(const char *path, const char *value)
+{
+	if (!value)
+		return "";
+	return config_is_secret(strrchr(path, '/') + 1) ? "..." : value;
+}
+
 /* value: NULL for containers and list entries. */
 static int make(struct edit *edit, const char *path, const char *value, struct err *err)
 {
@@ -114,7 +123,7 @@ static int make(struct edit *edit, const char *path, const char *value, struct e
 	if (lyd_new_path(edit->tree, edit->context, path, value, LYD_NEW_PATH_UPDATE, &made) !=
 	    LY_SUCCESS)
 		return err_set(err, -EINVAL, "%s: found '%s': %s", path + strlen("/" ROUTER "/"),
-			       value ? value : "", ly_errmsg(edit->context));
+			       shown_of(path, value), ly_errmsg(edit->context));
 	if (!edit->tree)
 		edit->tree = made;
 	return 0;

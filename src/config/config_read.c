@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/macros.h"
-#include "base/url_query.h"
 #include "config/config_memory.h"
+#include "config/config_secrets.h"
 
 /* libyang has checked types and ranges by the model, and has filled in the defaults. So a leaf that
  * is missing here has no default, and reading can only fail for want of memory. */
@@ -218,13 +219,18 @@ static void read_source(struct reader *r, struct config_source *source)
 	source->client_key = string(r, "client-key");
 	source->username = string(r, "username");
 	source->password_file = string(r, "password-file");
+	source->password = string(r, "password");
 	source->bearer_token_file = string(r, "bearer-token-file");
+	source->bearer_token = string(r, "bearer-token");
 	source->s3_region = string(r, "s3-region");
 	source->s3_access_key_file = string(r, "s3-access-key-file");
+	source->s3_access_key = string(r, "s3-access-key");
 	source->s3_secret_key_file = string(r, "s3-secret-key-file");
+	source->s3_secret_key = string(r, "s3-secret-key");
 	source->proxy = string(r, "proxy");
 	source->proxy_username = string(r, "proxy-username");
 	source->proxy_password_file = string(r, "proxy-password-file");
+	source->proxy_password = string(r, "proxy-password");
 	source->concurrency = (uint32_t)number(r, "concurrency");
 }
 
@@ -305,8 +311,26 @@ static void read_high_availability(struct reader *r, struct config_high_availabi
 	ha->peer_patience_s = (uint32_t)number(r, "high-availability/peer-patience");
 }
 
-/* A configuration names files with secrets and contains none itself, except the queries of URLs:
- * these are hidden. */
+static void free_text(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* As anybody may see it who may read. NULL = out of memory. */
+static char *hide_secrets(const char *text)
+{
+	cJSON *document = cJSON_Parse(text);
+	char *hidden = NULL;
+
+	/* Its only member is the container. */
+	if (document && config_secrets_hide(document->child, NULL) == 0)
+		hidden = cJSON_PrintUnformatted(document);
+	json_wipe_free(document);
+	return hidden;
+}
+
 static char *print(struct reader *r)
 {
 	char *text = NULL;
@@ -316,12 +340,12 @@ static char *print(struct reader *r)
 	if (lyd_print_mem(&text, r->parent, LYD_JSON, LYD_PRINT_WD_ALL | LYD_PRINT_SHRINK) !=
 	    LY_SUCCESS)
 		r->out_of_memory = true;
-	hidden = text ? url_queries_hide(text) : NULL;
+	hidden = text ? hide_secrets(text) : NULL;
 	if (hidden)
 		shown = copy(r, hidden);
 	r->out_of_memory |= !hidden;
 	free(hidden);
-	free(text);
+	free_text(text);
 	return shown;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/config_secrets.h"
+
 #define CONSTRAINT_SIZE CONFIG_CONSTRAINT_SIZE
 
 static void numbers(const struct lysc_type *type, char ret[CONSTRAINT_SIZE])
@@ -94,7 +96,7 @@ void config_refusal_constraint(const struct ly_ctx *context, const struct lysc_n
 }
 
 /* What is refused for a password in it, or for the lack of a scheme before one, is not to show it:
- * the refusal goes into the journal. */
+ * the refusal goes into the journal. Of a secret itself nothing is shown, whatever is wrong. */
 static void hide_credentials(char *value)
 {
 	char *scheme = value ? strstr(value, "://") : NULL;
@@ -104,9 +106,10 @@ static void hide_credentials(char *value)
 		(void)snprintf(rest, strlen(rest) + 1, scheme ? "...\"" : "\"...\"");
 }
 
-char *config_refusal_shown(const cJSON *value)
+char *config_refusal_shown(const struct lysc_node *schema, const cJSON *value)
 {
-	char *shown = cJSON_PrintUnformatted(value);
+	char *shown =
+		config_is_secret(schema->name) ? strdup("\"...\"") : cJSON_PrintUnformatted(value);
 
 	hide_credentials(shown);
 	return shown;

@@ -18,5 +18,5 @@ const char *config_refusal_words(const struct ly_ctx *context);
 void config_refusal_constraint(const struct ly_ctx *context, const struct lysc_node *schema,
 			       char ret[CONFIG_CONSTRAINT_SIZE]);
 
-/* A value as a refusal shows it: without what may be a password. The caller frees it. */
-char *config_refusal_shown(const cJSON *value);
+/* A value of schema as a refusal shows it: without what may be a password. The caller frees it. */
+char *config_refusal_shown(const struct lysc_node *schema, const cJSON *value);

@@ -29,7 +29,7 @@ static char *shown_value(const struct lyd_node *node)
 	value = type == LY_TYPE_STRING || type == LY_TYPE_ENUM
 			? cJSON_CreateString(lyd_get_value(node))
 			: cJSON_CreateRaw(lyd_get_value(node));
-	shown = config_refusal_shown(value);
+	shown = config_refusal_shown(node->schema, value);
 	cJSON_Delete(value);
 	return shown;
 }

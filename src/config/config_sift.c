@@ -61,7 +61,7 @@ static bool keep(struct sift *s, struct lyd_node *parent, const char *name, cJSO
 static void tell(struct sift *s, const char *shown_parent, const struct lysc_node *schema,
 		 cJSON *value, const char *why)
 {
-	char *shown = config_refusal_shown(value);
+	char *shown = config_refusal_shown(schema, value);
 
 	config_faults_add(s->faults, "%s/%s is %.*s: %s", shown_parent, schema->name,
 			  CONFIG_VALUE_SHOWN, shown ? shown : "?", why);

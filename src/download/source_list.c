@@ -21,6 +21,16 @@ static void release_string(const char *text)
 	free(owned);
 }
 
+static void release_secret(const char *text)
+{
+	char *owned;
+
+	memcpy(&owned, &text, sizeof(owned));
+	if (owned)
+		explicit_bzero(owned, strlen(owned));
+	free(owned);
+}
+
 static void place_release(struct source_place *place)
 {
 	free(place->name);
@@ -31,13 +41,18 @@ static void place_release(struct source_place *place)
 	release_string(place->access.client_key);
 	release_string(place->access.username);
 	release_string(place->access.password_file);
+	release_secret(place->access.password);
 	release_string(place->access.bearer_token_file);
+	release_secret(place->access.bearer_token);
 	release_string(place->access.s3_region);
 	release_string(place->access.s3_access_key_file);
+	release_secret(place->access.s3_access_key);
 	release_string(place->access.s3_secret_key_file);
+	release_secret(place->access.s3_secret_key);
 	release_string(place->access.proxy);
 	release_string(place->access.proxy_username);
 	release_string(place->access.proxy_password_file);
+	release_secret(place->access.proxy_password);
 	memset(place, 0, sizeof(*place));
 }
 
@@ -49,13 +64,18 @@ static int copy_access(struct http_access *ret, const struct config_source *sour
 	rc = rc < 0 ? rc : copy(&ret->client_key, source->client_key);
 	rc = rc < 0 ? rc : copy(&ret->username, source->username);
 	rc = rc < 0 ? rc : copy(&ret->password_file, source->password_file);
+	rc = rc < 0 ? rc : copy(&ret->password, source->password);
 	rc = rc < 0 ? rc : copy(&ret->bearer_token_file, source->bearer_token_file);
+	rc = rc < 0 ? rc : copy(&ret->bearer_token, source->bearer_token);
 	rc = rc < 0 ? rc : copy(&ret->s3_region, source->s3_region);
 	rc = rc < 0 ? rc : copy(&ret->s3_access_key_file, source->s3_access_key_file);
+	rc = rc < 0 ? rc : copy(&ret->s3_access_key, source->s3_access_key);
 	rc = rc < 0 ? rc : copy(&ret->s3_secret_key_file, source->s3_secret_key_file);
+	rc = rc < 0 ? rc : copy(&ret->s3_secret_key, source->s3_secret_key);
 	rc = rc < 0 ? rc : copy(&ret->proxy, source->proxy);
 	rc = rc < 0 ? rc : copy(&ret->proxy_username, source->proxy_username);
-	return rc < 0 ? rc : copy(&ret->proxy_password_file, source->proxy_password_file);
+	rc = rc < 0 ? rc : copy(&ret->proxy_password_file, source->proxy_password_file);
+	return rc < 0 ? rc : copy(&ret->proxy_password, source->proxy_password);
 }
 
 /* number: 1 = the source itself; a mirror's name is one that no source can have. */

@@ -34,14 +34,20 @@ struct http_access {
 	const char *client_certificate;
 	const char *client_key;
 	const char *username;
-	const char *password_file;      /* its first line; read at each request */
-	const char *bearer_token_file;  /* likewise */
-	const char *s3_region;          /* requests are signed for it */
-	const char *s3_access_key_file; /* their first lines */
+	/* Of each secret the file, of which the first line is read at each request; or itself. */
+	const char *password_file;
+	const char *password;
+	const char *bearer_token_file;
+	const char *bearer_token;
+	const char *s3_region; /* requests are signed for it */
+	const char *s3_access_key_file;
+	const char *s3_access_key;
 	const char *s3_secret_key_file;
+	const char *s3_secret_key;
 	const char *proxy;
-	const char *proxy_username;      /* told to the proxy alone */
-	const char *proxy_password_file; /* likewise; its first line */
+	const char *proxy_username; /* told to the proxy alone */
+	const char *proxy_password_file;
+	const char *proxy_password;
 	uint32_t connect_timeout_s;
 };
 

@@ -23,6 +23,15 @@ static int read_first_line(const char *path, char ret[SECRET_MAX], struct err *e
 	return 0;
 }
 
+/* itself: NULL = it is in the file. */
+static int read_secret(const char *itself, const char *path, char ret[SECRET_MAX], struct err *err)
+{
+	if (!itself)
+		return read_first_line(path, ret, err);
+	(void)snprintf(ret, SECRET_MAX, "%s", itself);
+	return 0;
+}
+
 static int set_password(CURL *easy, const struct http_access *access, struct err *err)
 {
 	char secret[SECRET_MAX] = "";
@@ -30,8 +39,8 @@ static int set_password(CURL *easy, const struct http_access *access, struct err
 
 	if (!access->username)
 		return 0;
-	if (access->password_file)
-		rc = read_first_line(access->password_file, secret, err);
+	if (access->password || access->password_file)
+		rc = read_secret(access->password, access->password_file, secret, err);
 	if (rc == 0) {
 		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 		(void)curl_easy_setopt(easy, CURLOPT_USERNAME, access->username);
@@ -46,9 +55,9 @@ static int set_token(CURL *easy, const struct http_access *access, struct err *e
 	char secret[SECRET_MAX] = "";
 	int rc;
 
-	if (!access->bearer_token_file)
+	if (!access->bearer_token && !access->bearer_token_file)
 		return 0;
-	rc = read_first_line(access->bearer_token_file, secret, err);
+	rc = read_secret(access->bearer_token, access->bearer_token_file, secret, err);
 	if (rc == 0) {
 		(void)curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
 		(void)curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, secret);
@@ -67,9 +76,9 @@ static int set_signature(CURL *easy, const struct http_access *access, struct er
 
 	if (!access->s3_region)
 		return 0;
-	rc = read_first_line(access->s3_access_key_file, id, err);
+	rc = read_secret(access->s3_access_key, access->s3_access_key_file, id, err);
 	if (rc == 0)
-		rc = read_first_line(access->s3_secret_key_file, secret, err);
+		rc = read_secret(access->s3_secret_key, access->s3_secret_key_file, secret, err);
 	if (rc == 0) {
 		(void)snprintf(scheme, sizeof(scheme), "aws:amz:%s:s3", access->s3_region);
 		(void)curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, scheme);
@@ -87,9 +96,10 @@ static int set_proxy_password(CURL *easy, const struct http_access *access, stru
 	char secret[SECRET_MAX] = "";
 	int rc;
 
-	if (!access->proxy || !access->proxy_username || !access->proxy_password_file)
+	if (!access->proxy || !access->proxy_username ||
+	    (!access->proxy_password && !access->proxy_password_file))
 		return 0;
-	rc = read_first_line(access->proxy_password_file, secret, err);
+	rc = read_secret(access->proxy_password, access->proxy_password_file, secret, err);
 	if (rc == 0) {
 		(void)curl_easy_setopt(easy, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
 		(void)curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, access->proxy_username);

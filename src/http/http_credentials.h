@@ -1,7 +1,7 @@
 /* http_credentials.h - the credentials of a request: for the server, and for the proxy.
  *
  * libcurl sends those for the server to the configured host only, and those for the proxy to the
- * proxy only. Secrets are read from their files for each request, so that a new one needs no
+ * proxy only. A secret that is in a file is read for each request, so that a new one needs no
  * reload.
  */
 #pragma once

@@ -86,6 +86,9 @@ REFUSED = {
                         "stands twice"),
     "username alone": ({"software-update": {"source": [{**SOURCE, "username": "u"}]}},
                        "username", '"u"', "needs a password-file"),
+    "a secret itself": (
+        {"software-update": {"source": [{**SOURCE, "username": "u", "password": "hunter2"}]}},
+        "source[name='a']/password", "", "is for router.json in the encrypted secrets-directory"),
     "proxy-username without a proxy": (
         {"software-update": {"source": [{**SOURCE, "proxy-username": "u",
                                          "proxy-password-file": "/p"}]}},
@@ -427,6 +430,17 @@ def test_router_json_is_merged_over(servers, daemons):
     update = daemon.get("/v1/configuration").json["steward:router"]["software-update"]
     assert update["download"]["concurrency"] == 2 and update["download"]["attempts"] == 2
     assert server.in_flight_max <= 2
+    # A secret itself may stand there, and is not shown: neither where it is taken nor where not.
+    source = {**daemon.source(7, server), "username": "u", "password": "hunter2"}
+    write({"software-update": {"source": [source]}})
+    assert daemon.post("/v1/reload").status == 200
+    shown = daemon.get("/v1/configuration")
+    assert shown.json["steward:router"]["software-update"]["source"][0]["password"] == "set"
+    write({"software-update": {"source": [{**source, "password": "hunter2\n"}]}})
+    refused = daemon.post("/v1/reload")
+    assert refused.status == 422 and "/password is \"...\": must be 1 to 1024" in refused.detail
+    assert not any("hunter2" in text for text in
+                   (shown.body.decode(), refused.body.decode(), daemon.log))
     write({"software-update": {"download": {"concurrency": 99}}})
     reply = daemon.post("/v1/reload")
     assert reply.status == 422
