@@ -24,8 +24,13 @@
 	"configuration-integrity reseal'"
 
 const char *const kept_file_names[] = {
-	KEPT_ROUTER_FILE, "onboarding.json",   "onboarding-next.json",
-	"conductor-key",  "conductor-key.pub", NULL,
+	KEPT_ROUTER_FILE,
+	"onboarding.json",
+	"onboarding-next.json",
+	"conductor-key",
+	"conductor-key.pub",
+	"sealing-keys",
+	NULL,
 };
 
 /* A directory in which we read or write kept files. */

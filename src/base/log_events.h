@@ -92,6 +92,7 @@
 	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")         \
 	X(ROUTER_INITIALIZED, "e842f90248f7445b8660d2b07c773469", LOG_NOTICE,                      \
 	  "router-initialized")                                                                    \
+	X(SECRETS_SEALED, "cca12e1d7c4b41eca072fe048297dd39", LOG_NOTICE, "secrets-sealed")        \
 	X(ROUTER_NOT_CONFIGURED, "3dd1f5a52ae048aeab5854830ad119dc", LOG_WARNING,                  \
 	  "router-not-configured")                                                                 \
 	X(OLD_PORTS_OPEN, "bab8a32565fa4739a83db94522ec94a6", LOG_WARNING, "old-ports-open")       \
@@ -163,6 +164,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_CLOCK_SET_BACK           (&log_event_CLOCK_SET_BACK)
 #define LOG_ROUTER_INITIALIZED       (&log_event_ROUTER_INITIALIZED)
 #define LOG_ROUTER_NOT_CONFIGURED    (&log_event_ROUTER_NOT_CONFIGURED)
+#define LOG_SECRETS_SEALED           (&log_event_SECRETS_SEALED)
 #define LOG_OLD_PORTS_OPEN           (&log_event_OLD_PORTS_OPEN)
 #define LOG_ONBOARDING_STATE         (&log_event_ONBOARDING_STATE)
 #define LOG_ONBOARDED                (&log_event_ONBOARDED)

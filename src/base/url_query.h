@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <cjson/cJSON.h>
-
 #include "base/err.h"
 
 /* A copy of text with the query of each http URL in it replaced; NULL = out of memory. */
@@ -15,8 +13,3 @@ char *url_queries_hide(const char *text);
 
 /* The same in a message. */
 void url_queries_hide_in(struct err *err);
-
-/* Somebody to whom old was shown sends back a configuration: each source's URL whose query is not
- * shown gets the query that it has in old. Both are the members of a router's or conductor's
- * configuration. -ENOMEM. */
-int url_queries_restore(cJSON *configuration, const cJSON *old);

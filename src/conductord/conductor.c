@@ -10,6 +10,7 @@
 #include "base/macros.h"
 #include "conductor/tunnels/tunnel_host.h"
 #include "conductord/check.h"
+#include "conductord/own_keys.h"
 #include "conductord/reload.h"
 #include "conductord/routes.h"
 #include "node/routes.h"
@@ -220,10 +221,24 @@ static void on_registry_asked(void *owner)
 	registry_watch_look(&c->registry_watch);
 }
 
+static int provide_own_keys(struct conductor *c, struct err *err)
+{
+	char *path;
+	int rc;
+
+	if (asprintf(&path, "%s/sealing-keys", c->node.config->state_directory) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = own_keys_provide(path, &c->own_keys, err);
+	free(path);
+	return rc;
+}
+
 static int open_registry(struct conductor *c, struct err *err)
 {
 	int rc = config_load(&c->config, c->node.config_path, CONFIG_CONDUCTOR, err);
 
+	if (rc == 0)
+		rc = provide_own_keys(c, err);
 	if (rc == 0)
 		rc = registry_open(&c->registry, c->config->conductor.registry, c->config->name,
 				   err);
@@ -264,6 +279,7 @@ static void init_waiting_parts(struct conductor *c)
 		.node = &c->node,
 		.pool = c->registry_pool,
 		.registry = c->registry,
+		.own_keys = &c->own_keys,
 		.config = c->config,
 		.was_late = on_registered_late,
 		.owner = c,
@@ -283,15 +299,16 @@ static void init_waiting_parts(struct conductor *c)
 
 static int start_provisioning(struct conductor *c, struct err *err)
 {
-	const struct provisioning_options options = {
+	const struct visit_parts parts = {
 		.loop = &c->node.loop,
 		.pool = c->registry_pool,
 		.registry = c->registry,
+		.own_keys = &c->own_keys,
 		.keys = &c->keys,
 		.calls = &c->calls,
 	};
 
-	c->provisioning = provisioning_new(&options);
+	c->provisioning = provisioning_new(&parts);
 	return c->provisioning ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 

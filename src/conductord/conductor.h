@@ -17,6 +17,7 @@
 #include "conductord/router_call.h"
 #include "conductord/summary_watch.h"
 #include "node/node.h"
+#include "onboarding/sealing_keys.h"
 
 #define REPOSITORY_PORT 8930 /* in the tunnels' network */
 
@@ -24,6 +25,7 @@ struct conductor {
 	struct node node;
 	struct config *config; /* as it was at the start: workers and port 930 use this one */
 	struct registry *registry;
+	struct sealing_keys own_keys;    /* to which waiting secrets are sealed */
 	struct work_pool *registry_pool; /* one thread: a registry that hangs delays nothing else */
 	struct registry_watch registry_watch;
 	struct tunnels tunnels;

@@ -42,6 +42,7 @@ static void on_tunnels_closed(struct tunnels *t)
 static void free_conductor(struct conductor *c)
 {
 	registry_close(c->registry);
+	sealing_keys_release(&c->own_keys);
 	config_free(c->config);
 	free(c->tunnels_directory);
 	free(c->keys_path);

@@ -10,6 +10,8 @@
 #include "base/macros.h"
 #include "base/work_pool.h"
 #include "conductor/registry/registry_conductors.h"
+#include "conductor/registry/registry_secrets_store.h"
+#include "conductord/router_secrets.h"
 #include "config/config.h"
 #include "node/node.h"
 
@@ -19,6 +21,19 @@ void registration_init(struct registration *r, const struct registration_options
 {
 	r->options = *options;
 	(void)uv_timer_init(&options->node->loop, &r->again);
+}
+
+static int ready_secrets(struct registration *r, struct err *err)
+{
+	const struct registration_options *options = &r->options;
+	const struct registry_origin origin = {.address = "upgrade", .time_s = time(NULL)};
+	int rc = registry_secrets_put_conductor(options->registry, options->own_keys, err);
+
+	r->n_sealed = 0;
+	if (rc < 0)
+		return rc;
+	return router_secrets_take_over(options->registry, NULL, options->own_keys, &origin,
+					&r->n_sealed, err);
 }
 
 static void write_registration(struct work *work)
@@ -33,7 +48,8 @@ static void write_registration(struct work *work)
 	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
 	free(key);
 	memset(&r->err, 0, sizeof(r->err));
-	(void)registry_conductor_register(r->options.registry, &self, &r->err);
+	if (ready_secrets(r, &r->err) == 0)
+		(void)registry_conductor_register(r->options.registry, &self, &r->err);
 }
 
 static void register_now(struct registration *r);
@@ -56,6 +72,10 @@ static void registered(struct registration *r)
 	const bool was_late = r->problem[0] != '\0';
 
 	r->problem[0] = '\0';
+	if (r->n_sealed > 0)
+		log_event(LOG_SECRETS_SEALED, NULL,
+			  "secrets of %zu routers that were readable in the registry are sealed",
+			  r->n_sealed);
 	if (was_late)
 		r->options.was_late(r->options.owner);
 }

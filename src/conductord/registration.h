@@ -1,5 +1,6 @@
 /* registration.h - registers the conductor in its own registry: from then on routers are told of
- * it.
+ * it, and secrets that wait are sealed to it too. Secrets that an older version has left readable
+ * in the registry are sealed.
  *
  * If the registry does not answer, it is asked again every two seconds, since no router can be
  * enrolled before the first registration. The reason is logged once, and again when it changes.
@@ -18,12 +19,14 @@
 struct config;
 struct node;
 struct registry;
+struct sealing_keys;
 struct work_pool;
 
 struct registration_options {
 	struct node *node; /* waits for a registration that is running */
 	struct work_pool *pool;
 	struct registry *registry;
+	const struct sealing_keys *own_keys;
 	const struct config *config;
 	void (*was_late)(void *owner); /* it has succeeded, after failures */
 	void *owner;
@@ -39,6 +42,7 @@ struct registration {
 	uv_timer_t again;
 	/* The worker's while it runs. */
 	uint8_t key[SSH_KEY_ED25519_SIZE];
+	size_t n_sealed; /* routers whose secrets were readable */
 	struct err err;
 	void (*closed)(void *owner);
 	void *owner;

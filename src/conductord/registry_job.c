@@ -49,7 +49,7 @@ static void reply(struct registry_job *job)
 
 static void job_free(struct registry_job *job)
 {
-	cJSON_Delete(job->body);
+	json_wipe_free(job->body); /* there may be a password in it */
 	cJSON_Delete(job->json);
 	free(job);
 }

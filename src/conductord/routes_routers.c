@@ -7,10 +7,11 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "base/url_query.h"
 #include "conductord/answer.h"
 #include "conductord/registry_job.h"
+#include "conductord/router_secrets.h"
 #include "conductord/routes_private.h"
+#include "config/config_secrets.h"
 
 static void free_rows(void *rows)
 {
@@ -189,46 +190,36 @@ static int reset_node(struct registry_job *job, struct err *err)
 
 static int show_configuration(struct registry_job *job, struct err *err)
 {
+	struct registry *registry = job->conductor->registry;
+	cJSON *secrets = NULL;
+	cJSON *configuration;
 	char *text = NULL;
-	char *shown;
 	int64_t revision;
-	int rc = registry_router_get_configuration(job->conductor->registry, job->router, &text,
-						   &revision, err);
+	int rc = registry_router_get_configuration(registry, job->router, &text, &revision, err);
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = router_secrets_show(registry, job->router, &secrets, err);
+	if (rc < 0) {
+		free(text);
 		return rc;
+	}
+	configuration = cJSON_Parse(text);
+	(void)config_secrets_hide(configuration,
+				  NULL); /* of an older version, until it is sealed */
 	job->json = cJSON_CreateObject();
 	(void)cJSON_AddNumberToObject(job->json, "revision", (double)revision);
-	shown = url_queries_hide(text);
-	(void)cJSON_AddItemToObject(job->json, "configuration", cJSON_Parse(shown));
+	(void)cJSON_AddItemToObject(job->json, "configuration", configuration);
+	(void)cJSON_AddItemToObject(job->json, "secrets", secrets);
 	free(text);
-	free(shown);
 	return 0;
 }
 
 /* Checks that a conductor may send this configuration to a router. */
-static int check_configuration(const cJSON *body, char **ret, struct err *err)
+static int check_members(const cJSON *body, struct err *err)
 {
 	static const char *const members[] = {"software-update", "high-availability", NULL};
-	int rc = json_refuse_others(body, members, err);
 
-	if (rc < 0)
-		return rc;
-	*ret = cJSON_PrintUnformatted(body);
-	if (!*ret)
-		return err_set(err, -ENOMEM, "out of memory");
-	return config_check_router(*ret, err);
-}
-
-/* A client that changes something else sends back the hidden queries as they were shown: so they
- * are put back. */
-static int restore_queries(struct registry_job *job, const char *old, struct err *err)
-{
-	_cleanup_(json_freep) cJSON *known = cJSON_Parse(old);
-
-	if (url_queries_restore(job->body, known) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	return 0;
+	return json_refuse_others(body, members, err);
 }
 
 /* Starts a visit to each node of the router. */
@@ -247,7 +238,6 @@ static int order_visits(struct registry_job *job, struct err *err)
 
 static int put_configuration(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) char *text = NULL;
 	_cleanup_(free_rows) char *old = NULL;
 	struct registry *registry = job->conductor->registry;
 	int64_t revision;
@@ -256,12 +246,10 @@ static int put_configuration(struct registry_job *job, struct err *err)
 	if (job->revision >= 0)
 		revision = job->revision;
 	if (rc == 0)
-		rc = restore_queries(job, old, err);
+		rc = check_members(job->body, err);
 	if (rc == 0)
-		rc = check_configuration(job->body, &text, err);
-	if (rc == 0)
-		rc = registry_router_set_configuration(registry, job->router, text, revision,
-						       &job->origin, err);
+		rc = router_secrets_write(registry, job->router, job->body,
+					  &job->conductor->own_keys, revision, &job->origin, err);
 	if (rc == 0)
 		rc = order_visits(job, err);
 	return rc == 0 ? show_configuration(job, err) : rc;

@@ -16,6 +16,7 @@
 
 #define EDIT_WORDS_MAX 32
 #define SECRET_MAX     256
+#define VALUE_MAX      4096
 
 /* Makes the path of the router or of its node, from the two values in the command. */
 static bool router_path(const struct invocation *invocation, const char *after,
@@ -138,13 +139,33 @@ static int read_configuration(const struct invocation *invocation, const char *p
 	return rc;
 }
 
+/* A value that is "-" comes from standard input, so that it stands in no list of processes. line
+ * keeps it; wiped by the caller. */
+static bool take_from_input(enum config_change change, const char **word, char line[VALUE_MAX])
+{
+	if (change != CONFIG_SET || strcmp(*word, "-") != 0)
+		return true;
+	if (!fgets(line, VALUE_MAX, stdin) || !strchr(line, '\n')) {
+		(void)fprintf(
+			stderr,
+			"stewardctl: standard input: expected a line of at most %d characters\n",
+			VALUE_MAX - 2);
+		return false;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	*word = line;
+	return true;
+}
+
 /* The words from the container's name on. */
 static int edit(const struct invocation *invocation, enum config_change change, const char *old,
 		char **ret)
 {
 	const char *words[EDIT_WORDS_MAX];
+	char line[VALUE_MAX] = "";
 	size_t n = 0;
 	struct err err;
+	int rc;
 
 	if (invocation->n_rest >= EDIT_WORDS_MAX) {
 		(void)fprintf(stderr, "stewardctl: more than %d words\n", EDIT_WORDS_MAX);
@@ -153,7 +174,11 @@ static int edit(const struct invocation *invocation, enum config_change change, 
 	words[n++] = invocation->command->words[5];
 	for (int i = 0; i < invocation->n_rest; i++)
 		words[n++] = invocation->rest[i];
-	if (config_edit_router(change, old, n, words, ret, &err) == 0)
+	if (!take_from_input(change, &words[n - 1], line))
+		return EXIT_REFUSED;
+	rc = config_edit_router(change, old, n, words, ret, &err);
+	explicit_bzero(line, sizeof(line));
+	if (rc == 0)
 		return EXIT_DONE;
 	harmless_complain(&err);
 	return EXIT_REFUSED;
@@ -180,6 +205,8 @@ static int change_router(const struct invocation *invocation, enum config_change
 		rc = command_ask(invocation, "PUT", over, new, NULL);
 	}
 	free(old);
+	if (new)
+		explicit_bzero(new, strlen(new));
 	free(new);
 	return rc;
 }

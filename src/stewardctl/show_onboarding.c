@@ -53,6 +53,20 @@ void show_router(const cJSON *router)
 			     member_text(item, "endorsement-key")[0] ? "configured" : "-");
 }
 
+static void show_secrets(const cJSON *secrets)
+{
+	const cJSON *item;
+	const cJSON *state;
+
+	if (cJSON_GetArraySize(secrets) > 0)
+		(void)printf("\n%-16s %-16s %s\n", "NODE", "STATE", "SECRET");
+	cJSON_ArrayForEach (item, secrets)
+		cJSON_ArrayForEach (state, cJSON_GetObjectItem(item, "nodes"))
+			(void)printf("%-16s %-16s %s\n", state->string,
+				     cJSON_IsString(state) ? state->valuestring : "",
+				     member_text(item, "path"));
+}
+
 void show_router_configuration(const cJSON *answer)
 {
 	char *text;
@@ -63,6 +77,7 @@ void show_router_configuration(const cJSON *answer)
 	(void)printf("\nConfiguration, revision %.0f\n%s\n", member_number(answer, "revision"),
 		     text ? text : "");
 	free(text);
+	show_secrets(cJSON_GetObjectItem(answer, "secrets"));
 }
 
 void show_tokens(const cJSON *answer)

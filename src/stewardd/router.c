@@ -10,16 +10,19 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "node/routes.h"
+#include "stewardd/unsealing.h"
 
 /* It serves only its HA peer, and has the 1,024 descriptors that any service has. */
 #define REPOSITORY_CONNECTIONS_MAX 256
 
-#define LINK_ROUTES_OF_OURS 2
+#define LINK_ROUTES_OF_OURS 3
 #define N_ROUTER_ROUTES     2
 #define LINK_SOCKET         "conductor.sock"
 /* With the default settings a conductor on this machine has the other name. */
 #define LINK_SOCKET_TAKEN   "/run/steward/conductor.sock"
 #define LINK_SOCKET_INSTEAD "/run/steward/conductor-link.sock"
+/* With as many sealed secrets as a configuration can have. */
+#define CONFIGURATION_MAX   ((size_t)512 << 10)
 
 static struct router *router_of(const struct node *n)
 {
@@ -87,19 +90,40 @@ static const struct http_route router_routes[N_ROUTER_ROUTES] = {
 
 /* On conductor.sock. */
 
-/* The body, as JSON text without surprises: two containers and no others. There may be passwords in
- * it: token_text_free() by the caller. */
+static const char *secrets_directory_of(const struct router *r)
+{
+	return r->config->onboarding.secrets_directory;
+}
+
+static void get_sealing_keys(struct http_exchange *x)
+{
+	struct err err;
+	cJSON *json = NULL;
+
+	if (unsealing_tell_keys(secrets_directory_of(router_of_exchange(x)), &json, &err) < 0)
+		http_reply_problem(x, 500, "%s", err.text);
+	else
+		http_reply_json(x, 200, json);
+}
+
+/* The body, as JSON text without surprises: two containers and no others, their secrets in place.
+ * token_text_free() by the caller. */
 static char *configuration_of(struct http_exchange *x, struct err *err)
 {
-	static const char *const members[] = {"software-update", "high-availability", NULL};
+	static const char *const members[] = {"software-update", "high-availability", "sealed",
+					      NULL};
+	const struct router *r = router_of_exchange(x);
 	cJSON *json = NULL;
 	char *text = NULL;
-	int rc = json_parse(&json, http_exchange_body(x), HTTP_BODY_MAX, err);
+	int rc = json_parse(&json, http_exchange_body(x), CONFIGURATION_MAX, err);
 
 	if (rc == 0 && !cJSON_IsObject(json))
 		rc = err_set(err, -EINVAL, "expected a JSON object");
 	if (rc == 0)
 		rc = json_refuse_others(json, members, err);
+	if (rc == 0)
+		rc = unsealing_open(secrets_directory_of(r), onboarding_name(r->onboarding), json,
+				    err);
 	if (rc == 0) {
 		text = cJSON_PrintUnformatted(json);
 		if (!text)
@@ -139,8 +163,9 @@ static void put_configuration(struct http_exchange *x)
 }
 
 static const struct http_route link_routes_of_ours[LINK_ROUTES_OF_OURS] = {
-	{"POST", "/v1/initialize", HTTP_CHANGES, post_initialize, NULL, 0},
-	{"PUT", "/v1/configuration", HTTP_CHANGES, put_configuration, NULL, 0},
+	{"GET", "/v1/sealing-keys", HTTP_READS, get_sealing_keys, NULL, 0},
+	{"POST", "/v1/initialize", HTTP_CHANGES, post_initialize, NULL, CONFIGURATION_MAX},
+	{"PUT", "/v1/configuration", HTTP_CHANGES, put_configuration, NULL, CONFIGURATION_MAX},
 };
 
 /* Only our own ssh process may make requests on this socket. */

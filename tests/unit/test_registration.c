@@ -46,10 +46,12 @@ static void test_key_that_comes_meanwhile(struct registry_world *w)
 	assert_non_null(c);
 	memcpy(second, first, sizeof(second));
 	second[40] ^= 1;
+	assert_int_equal(sealing_keys_make(&c->own_keys, NULL), 0);
 	assert_int_equal(uv_loop_init(&c->node.loop), 0);
 	registration_init(&c->registration, &(struct registration_options){
 						    .node = &c->node,
 						    .registry = w->r,
+						    .own_keys = &c->own_keys,
 						    .config = &config,
 					    });
 	registration_run(&c->registration, first);

@@ -14,6 +14,8 @@
 
 #define OTHER_JTI "ffffffffffffffffffffffffffffffff"
 
+static const struct registry_secret_values no_secrets;
+
 static void set_asset_id(struct registry *r, const char *router, const char *node, const char *id)
 {
 	struct err err;
@@ -244,17 +246,19 @@ static void test_configuration(struct registry_world *w)
 
 	assert_int_equal(registry_router_get_configuration(w->r, "r0", &got, &revision, &err),
 			 -ENOENT);
-	assert_ok(registry_router_set_configuration(w->r, "r0", text, 0, &world_origin, &err),
+	assert_ok(registry_router_set_configuration(w->r, "r0", text, &no_secrets, 0, &world_origin,
+						    &err),
 		  &err);
 	assert_ok(registry_router_get_configuration(w->r, "r0", &got, &revision, &err), &err);
 	assert_string_equal(got, text);
 	assert_int_equal(revision, 1);
 	free(got);
-	assert_int_equal(
-		registry_router_set_configuration(w->r, "r0", "{}", 0, &world_origin, &err),
-		-EBUSY);
+	assert_int_equal(registry_router_set_configuration(w->r, "r0", "{}", &no_secrets, 0,
+							   &world_origin, &err),
+			 -EBUSY);
 	assert_contains(err.text, "revision 0 was edited, and 1 is there");
-	assert_ok(registry_router_set_configuration(w->r, "r0", "{}", 1, &world_origin, &err),
+	assert_ok(registry_router_set_configuration(w->r, "r0", "{}", &no_secrets, 1, &world_origin,
+						    &err),
 		  &err);
 }
 

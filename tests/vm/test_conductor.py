@@ -138,7 +138,7 @@ def test_router_onboards(booted):
     assert console.run("ls /etc/steward/onboarding-config.json 2>/dev/null") == ""
     assert sorted(console.run(f"ls {onboarding.SECRETS}").split()) == [
         "conductor-key", "conductor-key.pub", "conductor.key", "contents.mac", "onboarding.json",
-        "router.json"]
+        "router.json", "sealing-keys"]
     assert console.run("ps -o user:32=,comm= --ppid $(systemctl show --value -p MainPID"
                        " steward-tunnels) | sort -u").split() == ["steward-tunnel", "sshd"]
     enrolments = ctl(booted, "show secure-conductor-onboarding enrolments")

@@ -65,6 +65,10 @@ bool registry_is_out(struct registry *r, struct registry_outage *ret);
 /* If it does not answer: ask it whether it does again. */
 void registry_look_again(struct registry *r);
 
+/* What was overwritten or deleted is to be nowhere in the database's files any more, as far as that
+ * is in our hands: in a file of SQLite it is not; what a PostgreSQL server still has is its own. */
+int registry_forget(struct registry *r, struct err *err);
+
 /* From any thread: calls that are under way, and all later ones, end at once with -ECANCELED. */
 void registry_stop(struct registry *r);
 

@@ -61,6 +61,10 @@ static int remove_row(struct registry_session *session, void *work, struct err *
 	if (rc == 0)
 		return err_set(err, -ENOENT, "there is no conductor %s", w->name);
 	query_close(&q);
+	rc = query_run(session, err, "DELETE FROM conductor_keys WHERE conductor = $1",
+		       value_text(w->name));
+	if (rc < 0)
+		return rc;
 	(void)snprintf(reason, sizeof(reason), "conductor %s", w->name);
 	event.reason = reason;
 	return registry_audit_add(session, w->origin, &event, err);

@@ -42,6 +42,7 @@ struct registry_driver {
 	const char *name;
 	const char *begin_read;  /* begins a transaction that sees one state of everything */
 	const char *begin_write; /* begins a serializable transaction */
+	const char *forget; /* run outside of transactions after secrets were deleted; or NULL */
 	/* An answer that came too late may still arrive: then the connection cannot be used any
 	 * more. */
 	bool answers_may_come_late;

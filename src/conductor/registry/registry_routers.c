@@ -17,6 +17,7 @@ struct router_work {
 	const char *router;
 	struct registry_router_changes changes;
 	const char *configuration;
+	const struct registry_secret_values *secrets;
 	int64_t revision;
 	char *copy; /* out */
 };
@@ -217,6 +218,8 @@ static int set_configuration(struct registry_session *session, void *work, struc
 		       "UPDATE routers SET configuration = $2, revision = $3 WHERE name = $1",
 		       value_text(w->router), value_text(w->configuration),
 		       value_integer(w->revision + 1));
+	if (rc == 0)
+		rc = registry_secrets_store(session, w->router, w->secrets, w->revision + 1, err);
 	if (rc < 0)
 		return rc;
 	(void)snprintf(reason, sizeof(reason), "configuration revision %lld",
@@ -225,12 +228,15 @@ static int set_configuration(struct registry_session *session, void *work, struc
 }
 
 int registry_router_set_configuration(struct registry *r, const char *router,
-				      const char *configuration, int64_t revision,
-				      const struct registry_origin *origin, struct err *err)
+				      const char *configuration,
+				      const struct registry_secret_values *secrets,
+				      int64_t revision, const struct registry_origin *origin,
+				      struct err *err)
 {
 	struct router_work w = {.origin = origin,
 				.router = router,
 				.configuration = configuration,
+				.secrets = secrets,
 				.revision = revision};
 
 	if (strlen(configuration) > REGISTRY_CONFIGURATION_MAX)

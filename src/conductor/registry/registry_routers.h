@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "conductor/registry/registry.h"
+#include "conductor/registry/registry_secrets_store.h"
 #include "onboarding/mode.h"
 #include "onboarding/token.h"
 
@@ -41,11 +42,14 @@ int registry_router_put(struct registry *r, const char *router,
 			const struct registry_router_changes *changes,
 			const struct registry_origin *origin, struct err *err);
 
-/* The router's own configuration: JSON text that the caller has validated. revision: the one that
- * was edited, so that no other change is lost (-EBUSY); 0 = there was none. */
+/* The router's own configuration: JSON text that the caller has validated, and its secrets, which
+ * are not in it. revision: the one that was edited, so that no other change is lost (-EBUSY); 0 =
+ * there was none. -EINVAL: too long; errors of registry_secrets_store(). */
 int registry_router_set_configuration(struct registry *r, const char *router,
-				      const char *configuration, int64_t revision,
-				      const struct registry_origin *origin, struct err *err);
+				      const char *configuration,
+				      const struct registry_secret_values *secrets,
+				      int64_t revision, const struct registry_origin *origin,
+				      struct err *err);
 
 /* *ret is freed with free(); "{}" and revision 0 if it has none. -ENOENT. */
 int registry_router_get_configuration(struct registry *r, const char *router, char **ret,

@@ -84,6 +84,39 @@ static const char *const steps[] = {
 	"  finished BIGINT,"
 	"  PRIMARY KEY (router, node),"
 	"  FOREIGN KEY (router, node) REFERENCES enrolments (router, node) ON DELETE CASCADE)",
+
+	/* 4: secrets of configurations, sealed; and to whose keys. id: the digest of the path */
+	"CREATE TABLE node_keys ("
+	"  router TEXT NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  keys BYTEA NOT NULL,"
+	"  PRIMARY KEY (router, node),"
+	"  FOREIGN KEY (router, node) REFERENCES enrolments (router, node) ON DELETE CASCADE);"
+	"CREATE TABLE conductor_keys ("
+	"  conductor TEXT PRIMARY KEY,"
+	"  keys BYTEA NOT NULL);"
+	"CREATE TABLE secrets ("
+	"  router TEXT NOT NULL REFERENCES routers (name) ON DELETE CASCADE,"
+	"  id BYTEA NOT NULL,"
+	"  path TEXT NOT NULL,"
+	"  version BIGINT NOT NULL,"
+	"  PRIMARY KEY (router, id));"
+	"CREATE TABLE sealed_to_nodes ("
+	"  router TEXT NOT NULL,"
+	"  id BYTEA NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  sealed BYTEA NOT NULL,"
+	"  PRIMARY KEY (router, id, node),"
+	"  FOREIGN KEY (router, id) REFERENCES secrets (router, id) ON DELETE CASCADE,"
+	"  FOREIGN KEY (router, node) REFERENCES nodes (router, name) ON DELETE CASCADE);"
+	"CREATE TABLE sealed_to_conductors ("
+	"  router TEXT NOT NULL,"
+	"  id BYTEA NOT NULL,"
+	"  conductor TEXT NOT NULL"
+	"    REFERENCES conductor_keys (conductor) ON DELETE CASCADE,"
+	"  sealed BYTEA NOT NULL,"
+	"  PRIMARY KEY (router, id, conductor),"
+	"  FOREIGN KEY (router, id) REFERENCES secrets (router, id) ON DELETE CASCADE)",
 };
 
 unsigned registry_schema_version(void)

@@ -15,6 +15,7 @@
 #define TRIES          20 /* how often a transaction is tried that conflicts with others */
 #define PAUSE_MAX_MS   64 /* the longest random pause between two tries */
 #define NANOSECONDS_MS 1000000
+#define FORGET_MS      2500
 
 struct registry {
 	char *uri;
@@ -270,6 +271,24 @@ bool registry_is_out(struct registry *r, struct registry_outage *ret)
 	enum registry_kind kind;
 
 	return registry_health_outage(&r->health, ret, &kind);
+}
+
+/* A reader of the same file, another process, may keep the log from being cut: then that is done
+ * when it has gone. */
+int registry_forget(struct registry *r, struct err *err)
+{
+	struct registry_session *session = &r->session;
+	struct err why = {0};
+	int rc = 0;
+
+	if (!session->driver->forget)
+		return 0;
+	uv_mutex_lock(&r->turn);
+	registry_patience_begin(&r->patience, FORGET_MS);
+	if (session->connection)
+		rc = session->driver->execute(session->connection, session->driver->forget, &why);
+	uv_mutex_unlock(&r->turn);
+	return rc < 0 ? err_set(err, rc, "registry: %s", why.text) : 0;
 }
 
 /* Checks that the database can be written: a standby, or a file that another process has locked,

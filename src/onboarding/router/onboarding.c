@@ -18,6 +18,11 @@
 #define KEY_FILE     "conductor-key"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
+const char *onboarding_name(const struct onboarding *o)
+{
+	return o->records.now.name;
+}
+
 enum onboarding_state onboarding_state(const struct onboarding *o)
 {
 	return o->records.now.state;

@@ -50,6 +50,8 @@ int onboarding_initialize(struct onboarding *o, const char *configuration, struc
 /* The same without the reboot, once onboarded. */
 int onboarding_configure(struct onboarding *o, const char *configuration, struct err *err);
 
+/* The router's name at its conductors; "" = none has enrolled it. */
+const char *onboarding_name(const struct onboarding *o);
 enum onboarding_state onboarding_state(const struct onboarding *o);
 /* The answer to GET /v1/onboarding; "next" is a newer token that is being tried or was refused. */
 cJSON *onboarding_to_json(const struct onboarding *o);

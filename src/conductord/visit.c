@@ -1,0 +1,390 @@
+#include "conductord/visit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log_events.h"
+#include "base/macros.h"
+#include "base/work_pool.h"
+#include "conductor/registry/registry_initialization.h"
+#include "conductor/tunnels/login_keys.h"
+#include "conductord/router_call.h"
+#include "conductord/visit_rules.h"
+
+#define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
+
+/*
+ *	    ┌─────────◀ keeping its keys (worker) ◀ asking for its keys ◀┐
+ *	    ▼                                                            │
+ *	finding what is due (worker) ────────────────────────────────────┤
+ *	    ◀▶ waiting ◀────────┐                                        ▼
+ *	                        └──────────────────────────────────── sending
+ *	                  telling that it is initialized (worker) ◀──────┘
+ *	                      ◀▶ waiting
+ */
+static void on_timer_closed(uv_handle_t *handle)
+{
+	struct visit *visit = container_of((uv_timer_t *)handle, struct visit, timer);
+
+	visit->ended(visit, visit->owner);
+	free(visit->due.body);
+	free(visit->keys);
+	free(visit);
+}
+
+static void end_visit(struct visit *visit)
+{
+	if (!uv_is_closing((uv_handle_t *)&visit->timer))
+		uv_close((uv_handle_t *)&visit->timer, on_timer_closed);
+}
+
+static void tell_problem(const struct visit *visit, const char *reason)
+{
+	log_event(LOG_ROUTER_NOT_CONFIGURED, &(struct log_fields){.reason = reason},
+		  "router %s, node %s could not be %s: %s", visit->router, visit->node,
+		  visit->due.initializes ? "initialized" : "configured", reason);
+}
+
+/* If the registry does not answer, it is asked again later. That is logged once. */
+
+static void on_asked(struct work *work);
+
+static void ask_registry(struct visit *visit, work_cb asks)
+{
+	const struct visit_parts *parts = &visit->parts;
+
+	visit->asks = asks;
+	memset(&visit->err, 0, sizeof(visit->err));
+	work_pool_submit(parts->pool, parts->loop, &visit->work, asks, on_asked);
+}
+
+static void on_ask_again(uv_timer_t *timer)
+{
+	struct visit *visit = container_of(timer, struct visit, timer);
+
+	ask_registry(visit, visit->asks);
+}
+
+static void ask_later(struct visit *visit)
+{
+	if (visit->err.code < 0 && visit->tries++ == 0)
+		tell_problem(visit, visit->err.text);
+	(void)uv_timer_start(&visit->timer, on_ask_again, REGISTRY_RETRY_MS, 0);
+}
+
+/* On a worker: finds out which node it is, and what must be sent to it. */
+
+/* The port says which node; the key says whether it is still enrolled with that. */
+static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
+{
+	const struct visit_parts *parts = &visit->parts;
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	uint16_t port = 0;
+	int rc = login_keys_find(parts->keys, visit->fingerprint, &port, err);
+
+	if (rc == -ENOENT) /* the registry's file is missing, which is no answer */
+		return err_set(err, -EIO, "%s", err->text);
+	if (rc == 0 && port == 0)
+		rc = err_set(err, -ENOENT, "nobody's key");
+	if (rc == 0)
+		rc = registry_enrolment_at(parts->registry, port, ret, err);
+	if (rc < 0)
+		return rc;
+	authorized_key_fingerprint(ret->ssh_key, fingerprint);
+	return strcmp(fingerprint, visit->fingerprint) == 0
+		       ? 0
+		       : err_set(err, -ENOENT, "enrolled by another key meanwhile");
+}
+
+/* -ENOENT: nobody is enrolled so. */
+static int find_node(struct visit *visit, struct err *err)
+{
+	struct registry_enrolment *row = &visit->who;
+	int rc = visit->router[0] ? registry_enrolment_of(visit->parts.registry, visit->router,
+							  visit->node, row, err)
+				  : find_by_key(visit, row, err);
+
+	if (rc < 0)
+		return rc;
+	memcpy(visit->router, row->router, sizeof(visit->router));
+	memcpy(visit->node, row->node, sizeof(visit->node));
+	return 0;
+}
+
+static struct router_due_question question_of(const struct visit *visit)
+{
+	const struct visit_parts *parts = &visit->parts;
+
+	return (struct router_due_question){
+		.registry = parts->registry,
+		.own_keys = parts->own_keys,
+		.who = &visit->who,
+		.has_asked = visit->has_asked_keys,
+		.has_no_keys = visit->has_no_keys,
+	};
+}
+
+static int find_what_is_due(struct visit *visit, struct err *err)
+{
+	struct router_due_question question;
+	int rc = find_node(visit, err);
+
+	free(visit->due.body);
+	visit->due = (struct router_due){0};
+	if (rc < 0)
+		return rc;
+	question = question_of(visit);
+	return router_due_find(&question, &visit->due, err);
+}
+
+static void run_find_due(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+
+	(void)find_what_is_due(visit, &visit->err);
+}
+
+static void run_keep_keys(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+	const struct router_due_question question = question_of(visit);
+
+	(void)router_due_take_keys(&question, visit->keys, &visit->err);
+}
+
+/* On the loop: calls the router, again and again until it answers. */
+
+static void run_tell_initialized(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
+
+	(void)registry_initialization_finish(visit->parts.registry, &visit->who, &origin,
+					     &visit->err);
+}
+
+static void end_initialized(struct visit *visit)
+{
+	if (visit->err.code == 0)
+		log_event(LOG_ROUTER_INITIALIZED, NULL, "router %s, node %s is initialized",
+			  visit->router, visit->node);
+	end_visit(visit);
+}
+
+static void tell_answer(struct visit *visit, const struct router_answer *answer)
+{
+	char reason[sizeof(visit->problem)];
+
+	(void)snprintf(reason, sizeof(reason), "HTTP %d: %.*s", answer->status,
+		       (int)MIN(answer->body.size, 480), (const char *)answer->body.bytes);
+	if (strcmp(reason, visit->problem) != 0)
+		tell_problem(visit, reason);
+	(void)snprintf(visit->problem, sizeof(visit->problem), "%s", reason);
+}
+
+/* The registry is asked once more what must be sent: the router may have been enrolled again in
+ * the meantime, or have another configuration. */
+static void call_again(struct visit *visit, const struct router_answer *answer)
+{
+	log_debug("router %s, node %s: %s", visit->router, visit->node,
+		  answer->status == 0 ? answer->err.text : "it is not ready");
+	if (answer->status >= 500)
+		tell_answer(visit, answer);
+	(void)uv_timer_start(&visit->timer, on_ask_again, visit_wait_ms(visit->calls), 0);
+}
+
+static void on_taken(struct visit *visit)
+{
+	if (visit->due.initializes) {
+		visit->tries = 0;
+		ask_registry(visit, run_tell_initialized);
+	} else {
+		end_visit(visit);
+	}
+}
+
+static void on_answered(void *owner, const struct router_answer *answer)
+{
+	struct visit *visit = owner;
+	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
+
+	if (next == VISIT_REFUSED)
+		tell_answer(visit, answer);
+	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->closing)
+		end_visit(visit);
+	else if (next == VISIT_AGAIN)
+		call_again(visit, answer);
+	else
+		on_taken(visit);
+}
+
+static void ask_again_what_is_due(struct visit *visit)
+{
+	visit->has_asked_keys = true;
+	ask_registry(visit, run_find_due);
+}
+
+/* 404: it does not know what that is. */
+static void take_keys(struct visit *visit, const struct router_answer *answer)
+{
+	free(visit->keys);
+	visit->keys = NULL;
+	visit->has_no_keys = answer->status == 404;
+	if (!visit->has_no_keys) {
+		visit->keys = strndup((const char *)answer->body.bytes, answer->body.size);
+		if (!visit->keys)
+			end_visit(visit);
+		else
+			ask_registry(visit, run_keep_keys);
+		return;
+	}
+	ask_again_what_is_due(visit);
+}
+
+static void on_keys_answered(void *owner, const struct router_answer *answer)
+{
+	struct visit *visit = owner;
+	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
+
+	if (visit->closing || next == VISIT_LET_GO)
+		end_visit(visit);
+	else if (next == VISIT_AGAIN)
+		call_again(visit, answer);
+	else
+		take_keys(visit, answer);
+}
+
+static void call_for_keys(struct visit *visit)
+{
+	const struct router_ask ask = {
+		.listen_port = visit->who.listen_port,
+		.method = "GET",
+		.path = "/v1/sealing-keys",
+		.timeout_ms = ROUTER_CALL_CHANGE_MS, /* it may have to make them first */
+	};
+
+	if (router_call_start(visit->parts.calls, &ask, on_keys_answered, visit) < 0)
+		end_visit(visit);
+}
+
+static void call_router(struct visit *visit)
+{
+	const struct router_ask ask = {
+		.listen_port = visit->who.listen_port,
+		.method = visit->due.initializes ? "POST" : "PUT",
+		.path = visit->due.initializes ? "/v1/initialize" : "/v1/configuration",
+		.body = visit->due.body,
+		.timeout_ms = ROUTER_CALL_CHANGE_MS,
+	};
+
+	if (router_call_start(visit->parts.calls, &ask, on_answered, visit) < 0)
+		end_visit(visit);
+}
+
+static void call_if_due(struct visit *visit)
+{
+	visit->tries = 0;
+	if (visit->due.asks_keys)
+		call_for_keys(visit);
+	else if (visit->due.body)
+		call_router(visit);
+	else
+		end_visit(visit);
+}
+
+/* What it said are no keys: it goes on as one that has none. */
+static void end_keeping(struct visit *visit)
+{
+	if (visit->err.code == -EBADMSG) {
+		tell_problem(visit, visit->err.text);
+		visit->has_no_keys = true;
+	}
+	ask_again_what_is_due(visit);
+}
+
+static void end_refused(struct visit *visit)
+{
+	tell_problem(visit, visit->err.text);
+	end_visit(visit);
+}
+
+static bool must_wait(const struct visit *visit)
+{
+	const int code = visit->err.code;
+
+	return visit->due.waits ||
+	       (code < 0 && code != -ENOENT && code != -ENOKEY && code != -EBADMSG);
+}
+
+/* -ENOENT: the node is not enrolled any more, so there is nothing to do. */
+static void on_asked(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+
+	if (visit->closing)
+		end_visit(visit);
+	else if (must_wait(visit))
+		ask_later(visit);
+	else if (visit->asks == run_keep_keys)
+		end_keeping(visit);
+	else if (visit->err.code == -ENOKEY)
+		end_refused(visit);
+	else if (visit->asks == run_find_due)
+		call_if_due(visit);
+	else
+		end_initialized(visit);
+}
+
+/* Does this visit wait on the loop? Otherwise a worker may be changing it. */
+static bool waits_to_find_due(const struct visit *visit)
+{
+	return visit->asks == run_find_due && uv_is_active((const uv_handle_t *)&visit->timer);
+}
+
+static bool is_of(const struct visit *visit, const char *fingerprint, const char *router,
+		  const char *node)
+{
+	if (fingerprint[0])
+		return strcmp(visit->fingerprint, fingerprint) == 0;
+	return strcmp(visit->router, router) == 0 && strcmp(visit->node, node) == 0;
+}
+
+bool visit_waits_for(const struct visit *visit, const char *fingerprint, const char *router,
+		     const char *node)
+{
+	return waits_to_find_due(visit) && is_of(visit, fingerprint, router, node);
+}
+
+void visit_go_on(struct visit *visit)
+{
+	visit->calls = 0;
+	(void)uv_timer_start(&visit->timer, on_ask_again, 0, 0);
+}
+
+void visit_stop(struct visit *visit)
+{
+	visit->closing = true;
+	if (uv_is_active((uv_handle_t *)&visit->timer))
+		end_visit(visit);
+}
+
+struct visit *visit_begin(const struct visit_parts *parts, const char *fingerprint,
+			  const char *router, const char *node,
+			  void (*ended)(struct visit *visit, void *owner), void *owner)
+{
+	struct visit *visit = calloc(1, sizeof(*visit));
+
+	if (!visit)
+		return NULL;
+	visit->parts = *parts;
+	visit->ended = ended;
+	visit->owner = owner;
+	(void)snprintf(visit->fingerprint, sizeof(visit->fingerprint), "%s", fingerprint);
+	(void)snprintf(visit->router, sizeof(visit->router), "%s", router);
+	(void)snprintf(visit->node, sizeof(visit->node), "%s", node);
+	(void)uv_timer_init(parts->loop, &visit->timer);
+	ask_registry(visit, run_find_due);
+	return visit;
+}
