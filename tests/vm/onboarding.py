@@ -46,21 +46,41 @@ def endorse(tpm):
 
 
 def install(root, scratch):
-    """The conductor's key waits in root's home until there is an encrypted place for it."""
+    """Without packages, and started by hand once they have their keys."""
     run("cmake", "--install", BUILD, env={**os.environ, "DESTDIR": root})
     check_libraries(root)
     run("systemd-sysusers", "--root", root)
     run("systemd-tmpfiles", "--root", root, "--create", "steward.conf", "steward-router.conf",
         "steward-conductor.conf")
-    authority = Authority(scratch, "authority")
-    certificate, key = authority.issue("conductor1")
-    for source, target in ((authority.path, "etc/steward/ca.pem"),
-                           (certificate, "etc/steward/conductor.pem"), (key, "root/conductor.key")):
-        shutil.copy(source, os.path.join(root, target))
-    write(os.path.join(root, "etc/steward/conductor.json"), json.dumps(CONDUCTOR))
-    write(os.path.join(root, "etc/steward/steward.json"), json.dumps(ROUTER))
-    write(os.path.join(root, "etc/systemd/system/stewardd.service.d/apart.conf"), DROP_IN)
+    configure(root, scratch)
     run("systemctl", "--root", root, "enable", "integrity-handler.service", "stewardd.service",
         "steward-tunnels.socket", "conductord.service")
     # Not before they have their keys; they start by hand then, and by themselves at the next boot.
     run("systemctl", "--root", root, "mask", "stewardd.service", "conductord.service")
+
+
+def configure(root, scratch):
+    """The conductor's key waits in root's home until there is an encrypted place for it."""
+    authority = Authority(scratch, "authority")
+    certificate, key = authority.issue("conductor1")
+    write(os.path.join(root, "etc/steward/conductor.json"), json.dumps(CONDUCTOR))
+    write(os.path.join(root, "etc/steward/steward.json"), json.dumps(ROUTER))
+    write(os.path.join(root, "etc/systemd/system/stewardd.service.d/apart.conf"), DROP_IN)
+    for source, target in ((authority.path, "etc/steward/ca.pem"),
+                           (certificate, "etc/steward/conductor.pem"), (key, "root/conductor.key")):
+        shutil.copy(source, os.path.join(root, target))
+
+
+def let_in(machine):
+    """The conductor knows the router by its TPM, and the router has a token."""
+    console = machine.console
+    console.run("stewardctl configure authority router router1 node node0 asset-id A0")
+    console.run("stewardctl configure authority router router1 node node0"
+                f" secure-conductor-onboarding endorsement-key {machine.endorsement_key}")
+    console.run("stewardctl configure authority router router1 system secure-conductor-onboarding"
+                " mode strong")
+    document = json.dumps({"mode": "conductor-managed", "name": "router1",
+                           "conductor-hosts": ["127.0.0.1"],
+                           "secure-conductor-onboarding-token": "%s"})
+    console.run(f"printf '{document}' $(stewardctl create secure-conductor-onboarding token router"
+                " router1) >/etc/steward/onboarding-config.json")

@@ -119,15 +119,7 @@ def test_first_start(booted):
 def test_router_onboards(booted):
     """By its TPM, from a file on its disk; it initializes, reboots by itself, and is there."""
     console = booted.console
-    ctl(booted, "configure authority router router1 node node0 asset-id A0")
-    ctl(booted, "configure authority router router1 node node0 secure-conductor-onboarding"
-                f" endorsement-key {booted.endorsement_key}")
-    ctl(booted, "configure authority router router1 system secure-conductor-onboarding mode strong")
-    document = json.dumps({"mode": "conductor-managed", "name": "router1",
-                           "conductor-hosts": ["127.0.0.1"],
-                           "secure-conductor-onboarding-token": "%s"})
-    console.run(f"printf '{document}' $(stewardctl create secure-conductor-onboarding token router"
-                " router1) >/etc/steward/onboarding-config.json")
+    onboarding.let_in(booted)
     console.run("systemctl start stewardd")
     with telling(booted):
         console.wait("reboot: Restarting system", 120)
