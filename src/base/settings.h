@@ -39,6 +39,13 @@ struct config_mirror {
 	char *query;
 };
 
+/* Against who records now and has a quantum computer later. */
+struct config_post_quantum {
+	bool required;       /* of handshakes */
+	char **key_exchange; /* of tunnels, best first; none = what the system has */
+	size_t n_key_exchange;
+};
+
 struct config_source {
 	char *name;
 	enum source_kind kind;
@@ -110,6 +117,7 @@ struct config_onboarding {
 	char *minimum_mode; /* psk-only, weak or strong */
 	char **reboot_command;
 	size_t n_reboot_command;
+	struct config_post_quantum post_quantum;
 };
 
 /* How much strangers may use of a conductor's open port. */
@@ -135,6 +143,7 @@ struct config_conductor {
 	char *device_id_crl; /* likewise */
 	char *registry;      /* URI */
 	struct config_limits limits;
+	struct config_post_quantum post_quantum;
 };
 
 struct config_high_availability {

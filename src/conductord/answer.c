@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "base/hex.h"
 #include "base/span.h"
+#include "conductor/tunnels/authorized_keys.h"
 
 static void add_text_or_null(cJSON *json, const char *member, const char *text)
 {
@@ -75,6 +76,7 @@ cJSON *answer_token(const struct registry_token *token, int64_t now_s)
 cJSON *answer_enrolment(const struct registry_enrolment *enrolment)
 {
 	char digest[2 * REGISTRY_DIGEST_SIZE + 1];
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 	cJSON *json = cJSON_CreateObject();
 	cJSON *pcrs;
 
@@ -88,6 +90,9 @@ cJSON *answer_enrolment(const struct registry_enrolment *enrolment)
 	(void)cJSON_AddNumberToObject(json, "time", (double)enrolment->enrolled_s);
 	(void)cJSON_AddStringToObject(json, "address", enrolment->address);
 	(void)cJSON_AddNumberToObject(json, "listen-port", enrolment->listen_port);
+	(void)cJSON_AddStringToObject(json, "key-exchange", enrolment->key_exchange);
+	authorized_key_fingerprint(enrolment->ssh_key, fingerprint);
+	(void)cJSON_AddStringToObject(json, "ssh-key", fingerprint);
 	if (!enrolment->has_pcrs) {
 		(void)cJSON_AddNullToObject(json, "pcrs");
 		return json;

@@ -74,6 +74,7 @@ static void on_tunnels_lost(void *owner, const char *reason)
 	struct conductor *c = owner;
 
 	(void)reason; /* tunnels.c has logged the reason */
+	tunnel_book_clear(&c->tunnel_book);
 	if (c->enrolment)
 		enrolment_ssh_lost(c->enrolment);
 	if (c->repository)
@@ -81,10 +82,11 @@ static void on_tunnels_lost(void *owner, const char *reason)
 	c->repository = NULL;
 }
 
-static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
+static void on_authenticated(void *owner, uint32_t id, const char *fingerprint, enum ssh_kex kex)
 {
 	struct conductor *c = owner;
 
+	tunnel_book_add(&c->tunnel_book, id, fingerprint, kex);
 	if (c->enrolment && enrolment_ssh_authenticated(c->enrolment, id))
 		known_routers_news(&c->known);
 	if (c->provisioning)
@@ -95,6 +97,7 @@ static void on_session_ended(void *owner, uint32_t id)
 {
 	struct conductor *c = owner;
 
+	tunnel_book_remove(&c->tunnel_book, id);
 	if (c->enrolment)
 		enrolment_ssh_finished(c->enrolment, id);
 }
@@ -109,6 +112,23 @@ static void on_key_gone(void *owner, const uint8_t blob[SSH_KEY_ED25519_SIZE])
 			  "of memory; end them by restarting steward-tunnels.service");
 }
 
+/* A conductor whose OpenSSH has none of the configured key exchanges does not start, since no
+ * router could connect to it. Without a configured list, sshd uses all that the system has.
+ */
+static int choose_kex(const struct config *config, struct ssh_kex_order *ret, struct err *err)
+{
+	const struct config_post_quantum *wanted = &config->conductor.post_quantum;
+	char kex[SSH_KEX_ALGORITHMS_SIZE];
+	ssh_kex_names names;
+	int rc;
+
+	*ret = ssh_kex_order_of(wanted->key_exchange, wanted->n_key_exchange);
+	if (wanted->n_key_exchange == 0)
+		return 0;
+	rc = ssh_kex_ask(&names, err);
+	return rc < 0 ? rc : ssh_kex_algorithms(ret, names, kex, err);
+}
+
 /* Uses the helper that systemd starts, if its socket exists; else starts one of our own, in our
  * state directory. */
 static int start_tunnels(struct conductor *c, struct err *err)
@@ -121,7 +141,10 @@ static int start_tunnels(struct conductor *c, struct err *err)
 		.ended = on_session_ended,
 		.owner = c,
 	};
+	int rc = choose_kex(c->node.config, &options.kex_order, err);
 
+	if (rc < 0)
+		return rc;
 	if (asprintf(&c->tunnels_directory, "%s/tunnels", c->node.config->state_directory) < 0 ||
 	    asprintf(&c->keys_path, "%s/authorized_keys", c->node.config->state_directory) < 0 ||
 	    asprintf(&c->known_path, "%s/known_routers", c->node.config->state_directory) < 0)

@@ -16,6 +16,7 @@
 #include "conductord/registry_watch.h"
 #include "conductord/router_call.h"
 #include "conductord/summary_watch.h"
+#include "conductord/tunnel_book.h"
 #include "node/node.h"
 #include "onboarding/sealing_keys.h"
 
@@ -30,6 +31,7 @@ struct conductor {
 	struct registry_watch registry_watch;
 	struct tunnels tunnels;
 	bool has_tunnels;
+	struct tunnel_book tunnel_book; /* those that stand */
 	struct login_keys keys;
 	bool has_keys;
 	struct known_routers known;

@@ -137,6 +137,22 @@ static int revoke_token(struct registry_job *job, struct err *err)
 	return registry_token_revoke(job->conductor->registry, job->jti, &job->origin, err);
 }
 
+/* Which of them have a tunnel on this conductor, the loop knows. */
+static void add_tunnels(struct registry_job *job)
+{
+	cJSON *item;
+
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(job->json, "enrolments")) {
+		const char *key = cJSON_GetStringValue(cJSON_GetObjectItem(item, "ssh-key"));
+		const char *kex = key ? tunnel_book_find(&job->conductor->tunnel_book, key) : NULL;
+
+		if (kex)
+			(void)cJSON_AddStringToObject(item, "tunnel-key-exchange", kex);
+		else
+			(void)cJSON_AddNullToObject(item, "tunnel-key-exchange");
+	}
+}
+
 static int list_enrolments(struct registry_job *job, struct err *err)
 {
 	_cleanup_(free_rows) struct registry_enrolment *enrolments = NULL;
@@ -148,6 +164,7 @@ static int list_enrolments(struct registry_job *job, struct err *err)
 	if (rc < 0)
 		return rc;
 	job->json = cJSON_CreateObject();
+	job->finish = add_tunnels;
 	array = cJSON_AddArrayToObject(job->json, "enrolments");
 	for (size_t i = 0; i < n; i++)
 		(void)cJSON_AddItemToArray(array, answer_enrolment(&enrolments[i]));

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "base/kem.h"
 #include "base/macros.h"
 #include "conductord/conductor.h"
 #include "conductord/old_ports.h"
@@ -64,14 +65,18 @@ static void add_algorithms(cJSON *json)
 
 	(void)cJSON_AddStringToObject(
 		algorithms, "handshake",
-		"TLS 1.3, key exchange P-256 or X25519; it carries no secret");
+		kem_is_there() ? "TLS 1.3, key exchange P-256 or X25519, and " KEM_NAME
+				 " beside it where the router has that (hybrid post-quantum); it "
+				 "carries no secret"
+			       : "TLS 1.3, key exchange P-256 or X25519, and not " KEM_NAME
+				 ", which this system's libcrypto has not; it carries no secret");
 	(void)cJSON_AddStringToObject(algorithms, "handshake-proof",
 				      "HMAC-SHA256, keys by HKDF-SHA256 from the TLS exporter");
 	(void)cJSON_AddStringToObject(algorithms, "token", "RS256");
 	(void)cJSON_AddStringToObject(algorithms, "tpm", "EK activation, RSASSA-SHA256 quote");
 	(void)cJSON_AddStringToObject(
 		algorithms, "tunnel",
-		"SSH, ssh-ed25519, key exchange sntrup761x25519-sha512@openssh.com"
+		"SSH, ssh-ed25519, key exchange mlkem768x25519-sha256 or sntrup761x25519-sha512"
 		" (hybrid post-quantum)");
 }
 
@@ -89,7 +94,7 @@ static void add_warning(cJSON *warnings, const char *format, ...)
 	(void)cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
 }
 
-static void add_warnings(cJSON *json, const struct summary *s)
+static void add_warnings(cJSON *json, const struct summary *s, bool requires_post_quantum)
 {
 	cJSON *warnings = cJSON_AddArrayToObject(json, "warnings");
 
@@ -98,6 +103,10 @@ static void add_warnings(cJSON *json, const struct summary *s)
 	if (s->clock_problem[0])
 		add_warning(warnings, "%s: nobody is enrolled, and no token issued",
 			    s->clock_problem);
+	if (requires_post_quantum && !kem_is_there())
+		add_warning(warnings,
+			    "post-quantum required: nobody is enrolled, as this system's libcrypto "
+			    "has no " KEM_NAME " (OpenSSL 3.5 and Debian 13 have)");
 	if (summary_warns_of_old_ports(s))
 		add_warning(warnings,
 			    "something listens on port 4505 or 4506, which no router needs any "
@@ -123,7 +132,7 @@ cJSON *summary_to_json(const struct summary *s, const struct conductor *c)
 		(void)cJSON_AddNullToObject(certificate, "expires");
 	add_text_or_null(certificate, "problem", s->certificate_problem);
 	add_algorithms(json);
-	add_warnings(json, s);
+	add_warnings(json, s, config->conductor.post_quantum.required);
 	return json;
 }
 

@@ -129,6 +129,13 @@ static uint32_t read_pcrs(struct reader *r)
 	return pcrs;
 }
 
+static void read_post_quantum(struct reader *r, struct config_post_quantum *post_quantum)
+{
+	post_quantum->required = boolean(r, "post-quantum/required");
+	read_strings(r, "post-quantum/key-exchange", &post_quantum->key_exchange,
+		     &post_quantum->n_key_exchange);
+}
+
 static void read_onboarding(struct reader *r, struct config_onboarding *onboarding)
 {
 	const char *const container = "secure-conductor-onboarding";
@@ -149,6 +156,7 @@ static void read_onboarding(struct reader *r, struct config_onboarding *onboardi
 	read_strings(r, "reboot-command", &onboarding->reboot_command,
 		     &onboarding->n_reboot_command);
 	r->parent = whole;
+	read_post_quantum(r, &onboarding->post_quantum);
 }
 
 static void read_conductor(struct reader *r, struct config_conductor *conductor)
@@ -171,6 +179,7 @@ static void read_conductor(struct reader *r, struct config_conductor *conductor)
 	limits->first_byte_timeout_s = (uint32_t)number(r, "limits/first-byte-timeout");
 	limits->ssh_sessions = (uint32_t)number(r, "limits/ssh-sessions");
 	limits->ssh_timeout_s = (uint32_t)number(r, "limits/ssh-timeout");
+	read_post_quantum(r, &conductor->post_quantum);
 }
 
 static void read_integrity(struct reader *r, struct config_integrity *integrity)

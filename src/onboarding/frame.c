@@ -116,7 +116,11 @@ static int accept_frame(struct transcript *t, struct span json, struct span mac,
 	if (rc == 0 && mac.size > 0)
 		rc = transcript_check_mac(t, which, mac);
 	if (rc == -EKEYREJECTED)
-		return err_set(err, rc, "wrong MAC %s", transcript_mac_name(which));
+		return err_set(
+			err, rc,
+			"wrong MAC %s: the peer has another secret, or something was changed on "
+			"its way",
+			transcript_mac_name(which));
 	return rc < 0 ? err_set(err, rc, "out of memory") : 0;
 }
 

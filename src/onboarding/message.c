@@ -30,6 +30,7 @@ static const char *const identities[] = {
 static const char *const reasons[] = {
 	[REASON_REFUSED] = "refused",
 	[REASON_RETRY_LATER] = "retry-later",
+	[REASON_POST_QUANTUM] = "post-quantum-required",
 };
 
 const char *message_type_name(enum message_type type)
@@ -131,7 +132,7 @@ static bool write_hello(cJSON *json, const struct message *m)
 {
 	const struct message_hello *hello = &m->hello;
 
-	return cJSON_AddNumberToObject(json, "version", MESSAGE_VERSION) &&
+	return cJSON_AddNumberToObject(json, "version", hello->version) &&
 	       cJSON_AddStringToObject(json, "router", hello->router) &&
 	       cJSON_AddStringToObject(json, "asset-id", hello->asset_id) &&
 	       add_bytes(json, "nonce", hello->nonce, sizeof(hello->nonce)) &&
@@ -139,7 +140,9 @@ static bool write_hello(cJSON *json, const struct message *m)
 	       cJSON_AddStringToObject(json, "jti", hello->jti) &&
 	       cJSON_AddNumberToObject(json, "iat", (double)hello->iat) &&
 	       cJSON_AddNumberToObject(json, "exp", (double)hello->exp) &&
-	       cJSON_AddStringToObject(json, "signature", hello->signature);
+	       cJSON_AddStringToObject(json, "signature", hello->signature) &&
+	       (!hello->has_kem_key ||
+		add_bytes(json, MESSAGE_KEM_MEMBER, hello->kem_key, sizeof(hello->kem_key)));
 }
 
 static bool write_challenge(cJSON *json, const struct message *m)
@@ -149,7 +152,10 @@ static bool write_challenge(cJSON *json, const struct message *m)
 	return add_bytes(json, "nonce", challenge->nonce, sizeof(challenge->nonce)) &&
 	       cJSON_AddStringToObject(json, "mode", onboarding_mode_name(challenge->mode)) &&
 	       cJSON_AddStringToObject(json, "identity",
-				       message_identity_name(challenge->identity));
+				       message_identity_name(challenge->identity)) &&
+	       (!challenge->has_kem_ciphertext ||
+		add_bytes(json, MESSAGE_KEM_MEMBER, challenge->kem_ciphertext,
+			  sizeof(challenge->kem_ciphertext)));
 }
 
 static bool write_proof(cJSON *json, const struct message *m)

@@ -11,14 +11,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/kem.h"
 #include "base/span.h"
 #include "onboarding/mode.h"
 #include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
 
 #define MESSAGE_JSON_MAX       16384u /* bytes of JSON */
-#define MESSAGE_VERSION        1u
+#define MESSAGE_VERSION        2u     /* of what we say to each other; 1 had no ML-KEM */
+#define MESSAGE_VERSION_MIN    1u
 #define MESSAGE_NONCE_SIZE     32
+#define MESSAGE_KEM_MEMBER     "ml-kem-768"
 #define MESSAGE_BYTES_MAX      ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
 #define MESSAGE_HEADER_SIZE    128
 #define MESSAGE_SIGNATURE_SIZE 1367 /* RSA-8192, base64url, and a zero */
@@ -46,6 +49,8 @@ enum message_identity { IDENTITY_NONE, IDENTITY_CERTIFICATE, IDENTITY_EK };
 enum message_reason {
 	REASON_REFUSED,     /* the reason is only in the conductor's journal and audit */
 	REASON_RETRY_LATER, /* it could not decide */
+	/* Since version 2: it asks for ML-KEM, which the router does not offer. */
+	REASON_POST_QUANTUM,
 };
 
 struct message_bytes {
@@ -54,6 +59,7 @@ struct message_bytes {
 };
 
 struct message_hello {
+	unsigned version; /* MESSAGE_VERSION_MIN to MESSAGE_VERSION */
 	char router[TOKEN_NAME_SIZE];
 	char asset_id[TOKEN_NAME_SIZE];
 	uint8_t nonce[MESSAGE_NONCE_SIZE];
@@ -62,12 +68,16 @@ struct message_hello {
 	uint64_t iat;
 	uint64_t exp;
 	char signature[MESSAGE_SIGNATURE_SIZE]; /* likewise */
+	bool has_kem_key;                       /* since version 2 */
+	uint8_t kem_key[KEM_PUBLIC_SIZE];       /* made for this handshake */
 };
 
 struct message_challenge {
 	uint8_t nonce[MESSAGE_NONCE_SIZE];
 	enum onboarding_mode mode; /* not disabled */
 	enum message_identity identity;
+	bool has_kem_ciphertext; /* only for who has shown a kem_key */
+	uint8_t kem_ciphertext[KEM_CIPHERTEXT_SIZE];
 };
 
 struct message_proof {

@@ -68,6 +68,33 @@ static int read_fixed(const cJSON *json, const char *member, uint8_t *ret, size_
 	return rc < 0 ? rc : read_base64(text, member, ret, size, size, &found, err);
 }
 
+/* What a side that has no ML-KEM leaves out. */
+static int read_kem(const cJSON *json, uint8_t *ret, size_t size, bool *ret_is_there,
+		    struct err *err)
+{
+	*ret_is_there = cJSON_HasObjectItem(json, MESSAGE_KEM_MEMBER);
+	return *ret_is_there ? read_fixed(json, MESSAGE_KEM_MEMBER, ret, size, err) : 0;
+}
+
+/* A message of version 1 has no ML-KEM: who says that it is of 1 must not show it. */
+static int read_version(struct message_hello *hello, const cJSON *json, struct err *err)
+{
+	uint64_t version = 0;
+	int rc = json_get_uint(json, "version", JSON_INT_MAX, &version, err);
+
+	if (rc == 0 && (version < MESSAGE_VERSION_MIN || version > MESSAGE_VERSION))
+		rc = err_set(err, -EBADMSG, "\"version\" is %llu, expected %u or %u",
+			     (unsigned long long)version, MESSAGE_VERSION_MIN, MESSAGE_VERSION);
+	if (rc == 0)
+		rc = read_kem(json, hello->kem_key, sizeof(hello->kem_key), &hello->has_kem_key,
+			      err);
+	if (rc == 0 && hello->has_kem_key && version < 2)
+		rc = err_set(err, -EBADMSG, "\"%s\": version %llu has none", MESSAGE_KEM_MEMBER,
+			     (unsigned long long)version);
+	hello->version = (unsigned)version;
+	return rc;
+}
+
 static int read_bytes(const cJSON *json, const char *member, struct message_bytes *ret,
 		      struct err *err)
 {
@@ -82,12 +109,8 @@ static int read_bytes(const cJSON *json, const char *member, struct message_byte
 static int read_hello(struct message *m, const cJSON *json, struct err *err)
 {
 	struct message_hello *hello = &m->hello;
-	uint64_t version = 0;
-	int rc = json_get_uint(json, "version", JSON_INT_MAX, &version, err);
+	int rc = read_version(hello, json, err);
 
-	if (rc == 0 && version != MESSAGE_VERSION)
-		rc = err_set(err, -EBADMSG, "\"version\" is %llu, expected %u",
-			     (unsigned long long)version, MESSAGE_VERSION);
 	if (rc == 0)
 		rc = read_name(json, "router", hello->router, err);
 	if (rc == 0)
@@ -125,6 +148,9 @@ static int read_challenge(struct message *m, const cJSON *json, struct err *err)
 		rc = json_get_string(json, "identity", 64, &identity, err);
 	if (rc == 0 && !message_identity_from_name(identity, &challenge->identity))
 		rc = unknown_name("identity", identity, err);
+	if (rc == 0)
+		rc = read_kem(json, challenge->kem_ciphertext, sizeof(challenge->kem_ciphertext),
+			      &challenge->has_kem_ciphertext, err);
 	return rc;
 }
 
@@ -303,7 +329,7 @@ static int read_error(struct message *m, const cJSON *json, struct err *err)
 	return rc;
 }
 
-#define MEMBERS_MAX 11
+#define MEMBERS_MAX 12
 
 static const struct {
 	int (*read)(struct message *m, const cJSON *json, struct err *err);
@@ -311,8 +337,9 @@ static const struct {
 } readers[] = {
 	[MESSAGE_HELLO] = {read_hello,
 			   {"type", "version", "router", "asset-id", "nonce", "header", "jti",
-			    "iat", "exp", "signature"}},
-	[MESSAGE_CHALLENGE] = {read_challenge, {"type", "nonce", "mode", "identity"}},
+			    "iat", "exp", "signature", MESSAGE_KEM_MEMBER}},
+	[MESSAGE_CHALLENGE] = {read_challenge,
+			       {"type", "nonce", "mode", "identity", MESSAGE_KEM_MEMBER}},
 	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak"}},
 	[MESSAGE_CREDENTIAL] = {read_credential, {"type", "credential-blob", "secret"}},
 	[MESSAGE_ATTESTATION] = {read_attestation, {"type", "quote", "signature", "pcrs"}},

@@ -67,7 +67,7 @@ static bool use_own_store(WOLFSSL *wolfssl)
 
 static bool set_up_wolfssl(struct tls_channel *c, const struct tls_context *context)
 {
-	char alpn[] = TLS_ALPN;
+	char alpn[] = TLS_ALPN "," TLS_ALPN_1; /* the first that both know */
 
 	c->wolfssl = wolfSSL_new(context->wolfssl);
 	if (!c->wolfssl || !use_own_store(c->wolfssl))
@@ -140,16 +140,26 @@ static int explain(struct tls_channel *c, int result, const char *what, struct e
 		       wolfSSL_ERR_reason_error_string((unsigned long)code));
 }
 
+static bool is_alpn(const char *expected, const char *name, size_t size)
+{
+	return size == strlen(expected) && memcmp(name, expected, size) == 0;
+}
+
 /* wolfSSL lets a peer through that offers no ALPN, so this checks it. */
 static int check_alpn(struct tls_channel *c, struct err *err)
 {
 	char *name = NULL;
 	unsigned short size = 0;
 
-	if (wolfSSL_ALPN_GetProtocol(c->wolfssl, &name, &size) != WOLFSSL_SUCCESS ||
-	    size != sizeof(TLS_ALPN) - 1 || memcmp(name, TLS_ALPN, size) != 0)
-		return err_set(err, -EPROTO, "TLS handshake: no ALPN, expected " TLS_ALPN);
-	return 0;
+	if (wolfSSL_ALPN_GetProtocol(c->wolfssl, &name, &size) == WOLFSSL_SUCCESS) {
+		if (is_alpn(TLS_ALPN, name, size))
+			c->version = 2;
+		if (is_alpn(TLS_ALPN_1, name, size))
+			c->version = 1;
+	}
+	return c->version ? 0
+			  : err_set(err, -EPROTO,
+				    "TLS handshake: no ALPN, expected " TLS_ALPN " or " TLS_ALPN_1);
 }
 
 /* Compares the chain that wolfSSL has kept with the one that we have kept. wolfSSL has checked
@@ -233,6 +243,19 @@ int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], st
 		return err_set(err, -EPROTO, "TLS: no channel binding");
 	wolfSSL_FreeArrays(c->wolfssl);
 	return 0;
+}
+
+unsigned tls_channel_version(const struct tls_channel *c)
+{
+	return c->version;
+}
+
+/* Others than these two are not allowed: tls_context. */
+const char *tls_channel_group(const struct tls_channel *c)
+{
+	const char *name = wolfSSL_get_curve_name(c->wolfssl);
+
+	return name && strcmp(name, "X25519") == 0 ? "x25519" : "p-256";
 }
 
 size_t tls_channel_peer_chain(struct tls_channel *c, struct span ret[TLS_CHAIN_MAX])

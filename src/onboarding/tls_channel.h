@@ -1,7 +1,8 @@
 /* tls_channel.h - TLS 1.3 for onboarding, in memory: the caller moves bytes to and from the peer.
  *
  * Only this file, tls_context and tls_crypto know wolfSSL. TLS 1.3 only, without tickets,
- * resumption, early data or renegotiation; ALPN "steward-sco/1" is required on both sides. The
+ * resumption, early data or renegotiation. ALPN is required on both sides: "steward-sco/2", or
+ * "steward-sco/1" with a peer that knows nothing else; the name says which messages follow. The
  * server asks for a client certificate. TLS accepts any certificate whose key the peer has proved
  * to hold: the two sides of the handshake decide whether it is the right one, by rules that TLS
  * does not know (docs/onboarding.md, "The handshake, on port 930").
@@ -26,7 +27,8 @@
 #include "onboarding/peer_chain.h"
 #include "onboarding/tls_context.h"
 
-#define TLS_ALPN          "steward-sco/1"
+#define TLS_ALPN          "steward-sco/2"
+#define TLS_ALPN_1        "steward-sco/1"
 #define TLS_CHAIN_MAX     PEER_CHAIN_MAX
 #define TLS_WAITING_MAX   ((size_t)64 << 10) /* bytes that may wait in each direction */
 #define TLS_EXPORTER_SIZE 32
@@ -58,6 +60,11 @@ void tls_channel_shut(struct tls_channel *c);
 /* The exporter to which the transcript is bound (RFC 9266). To be called once, when the channel
  * is established: the material for it is freed then, since 1,000 channels may wait. -EPROTO. */
 int tls_channel_export(struct tls_channel *c, uint8_t ret[TLS_EXPORTER_SIZE], struct err *err);
+
+/* Once established: the version of the messages that both sides know, 1 or 2; and the group by
+ * which TLS exchanged keys, "p-256" or "x25519". */
+unsigned tls_channel_version(const struct tls_channel *c);
+const char *tls_channel_group(const struct tls_channel *c);
 
 /* The certificates that the peer showed, DER, valid as long as the channel: first the leaf, with
  * whose key CertificateVerify was checked, then the others. Returns how many; 0 = it showed none.

@@ -22,6 +22,7 @@ struct tls_context {
 struct tls_channel {
 	WOLFSSL *wolfssl;
 	bool is_server;
+	unsigned version;   /* of the messages; 0 = not agreed on yet */
 	bool chain_is_told; /* the peer has shown all, or nothing, and shows no more */
 	struct byte_queue received;
 	struct byte_queue pending;

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <string.h>
 
 #include "base/hkdf.h"
 #include "base/macros.h"
@@ -64,12 +65,39 @@ int transcript_add(struct transcript *t, struct span json)
 	return sha256(parts, N_ELEMENTS(parts), t->hash);
 }
 
+void transcript_set_kem_secret(struct transcript *t, const uint8_t secret[KEM_SECRET_SIZE])
+{
+	assert(!t->has_keys && !t->has_tpm_key);
+	memcpy(t->kem_secret, secret, sizeof(t->kem_secret));
+	t->has_kem_secret = true;
+}
+
+/* A key from a secret, the channel, and what was exchanged by ML-KEM, which stands behind the
+ * secret: that has one length wherever it stands before it. */
+static int derive(const struct transcript *t, enum hkdf_step step, struct span secret,
+		  const char *label, uint8_t ret[TRANSCRIPT_SIZE])
+{
+	uint8_t both[TRANSCRIPT_SECRET_MAX + KEM_SECRET_SIZE];
+	size_t size = secret.size;
+	int rc;
+
+	assert(size <= TRANSCRIPT_SECRET_MAX);
+	memcpy(both, secret.bytes, size);
+	if (t->has_kem_secret) {
+		memcpy(both + size, t->kem_secret, sizeof(t->kem_secret));
+		size += sizeof(t->kem_secret);
+	}
+	rc = hkdf_sha256(step, span_of(both, size), span_of(t->exporter, sizeof(t->exporter)),
+			 label, ret);
+	OPENSSL_cleanse(both, sizeof(both));
+	return rc;
+}
+
 int transcript_set_secret(struct transcript *t, struct span secret)
 {
 	uint8_t extracted[TRANSCRIPT_SIZE] = {0};
 	struct span k = span_of(extracted, sizeof(extracted));
-	int rc = hkdf_sha256(HKDF_EXTRACT, secret, span_of(t->exporter, sizeof(t->exporter)), "",
-			     extracted);
+	int rc = derive(t, HKDF_EXTRACT, secret, "", extracted);
 
 	if (rc == 0)
 		rc = hkdf_sha256(HKDF_EXPAND, k, span_of(NULL, 0), "router", t->router_key);
@@ -82,8 +110,7 @@ int transcript_set_secret(struct transcript *t, struct span secret)
 
 int transcript_set_tpm_secret(struct transcript *t, struct span secret)
 {
-	int rc = hkdf_sha256(HKDF_EXTRACT_AND_EXPAND, secret,
-			     span_of(t->exporter, sizeof(t->exporter)), "tpm", t->tpm_key);
+	int rc = derive(t, HKDF_EXTRACT_AND_EXPAND, secret, "tpm", t->tpm_key);
 
 	t->has_tpm_key = rc == 0;
 	return rc;

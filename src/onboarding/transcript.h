@@ -6,8 +6,11 @@
  * or replays an old message, has another hash and cannot make the MAC. The formulas:
  * docs/onboarding.md, "Channel binding and keys".
  *
- * Calling sequence: transcript_begin -> transcript_add for each message, and a key before the
- * first MAC under it -> transcript_release.
+ * Where both sides have exchanged a secret by ML-KEM too, every key depends on it and on what the
+ * keys depend on without it: who has one of the two alone makes no MAC.
+ *
+ * Calling sequence: transcript_begin -> transcript_add for each message, transcript_set_kem_secret
+ * if there is one, and then a key before the first MAC under it -> transcript_release.
  *
  * The only errors are those of libcrypto for lack of memory: -ENOMEM.
  */
@@ -17,10 +20,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/kem.h"
 #include "base/span.h"
 
 #define TRANSCRIPT_EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266; empty context */
 #define TRANSCRIPT_SIZE           32                         /* of a hash, a key, a MAC */
+#define TRANSCRIPT_SECRET_MAX     64
 
 /* In the order in which they are sent. */
 enum transcript_mac {
@@ -37,6 +42,8 @@ struct transcript {
 	uint8_t router_key[TRANSCRIPT_SIZE];    /* K_R */
 	uint8_t conductor_key[TRANSCRIPT_SIZE]; /* K_C */
 	uint8_t tpm_key[TRANSCRIPT_SIZE];       /* K_T */
+	uint8_t kem_secret[KEM_SECRET_SIZE];    /* SS */
+	bool has_kem_secret;
 	bool has_keys;
 	bool has_tpm_key;
 };
@@ -49,7 +56,10 @@ void transcript_release(struct transcript *t); /* wipes */
 /* A message was sent or received. */
 int transcript_add(struct transcript *t, struct span json);
 
-/* The pre-shared secret; S of the activated credential. */
+/* What was exchanged by ML-KEM: before the keys. */
+void transcript_set_kem_secret(struct transcript *t, const uint8_t secret[KEM_SECRET_SIZE]);
+
+/* The pre-shared secret; S of the activated credential. At most TRANSCRIPT_SECRET_MAX bytes. */
 int transcript_set_secret(struct transcript *t, struct span secret);
 int transcript_set_tpm_secret(struct transcript *t, struct span secret);
 

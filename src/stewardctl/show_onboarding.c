@@ -97,21 +97,30 @@ void show_tokens(const cJSON *answer)
 	}
 }
 
+static const char *text_or(const cJSON *item, const char *member, const char *otherwise)
+{
+	const char *text = member_text(item, member);
+
+	return text[0] ? text : otherwise;
+}
+
 void show_enrolments(const cJSON *answer)
 {
 	const cJSON *item;
 
-	(void)printf("%-24s %-12s %-16s %-20s %6s  %-18s %s\n", "ROUTER", "NODE", "ADDRESS",
-		     "ENROLLED", "PORT", "PINNED BY", "DIGEST");
+	(void)printf("%-24s %-12s %-16s %-20s %6s  %-18s %-16s  %-18s %s\n", "ROUTER", "NODE",
+		     "ADDRESS", "ENROLLED", "PORT", "PINNED BY", "DIGEST", "HANDSHAKE BY",
+		     "TUNNEL BY");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "enrolments")) {
 		char date[FORMAT_SIZE];
 
-		(void)printf("%-24s %-12s %-16s %-20s %6.0f  %-18s %.16s\n",
+		(void)printf("%-24s %-12s %-16s %-20s %6.0f  %-18s %-16.16s  %-18s %s\n",
 			     member_text(item, "router"), member_text(item, "node"),
 			     member_text(item, "address"),
 			     format_date(date, (int64_t)member_number(item, "time")),
 			     member_number(item, "listen-port"), member_text(item, "pinned-by"),
-			     member_text(item, "pin"));
+			     member_text(item, "pin"), member_text(item, "key-exchange"),
+			     text_or(item, "tunnel-key-exchange", "-"));
 	}
 }
 
@@ -125,8 +134,9 @@ static void show_tunnel(const cJSON *conductor)
 
 	if (since > 0)
 		(void)format_date(date, (int64_t)since);
-	(void)printf("%-32s %6.0f  %-10s  %s\n", member_text(conductor, "host"),
-		     member_number(conductor, "port"), member_text(conductor, "tunnel"), date);
+	(void)printf("%-32s %6.0f  %-10s  %-20s  %s\n", member_text(conductor, "host"),
+		     member_number(conductor, "port"), member_text(conductor, "tunnel"), date,
+		     text_or(conductor, "key-exchange", "-"));
 	if (!problem[0])
 		return;
 	(void)printf("  %s\n", problem);
@@ -163,9 +173,12 @@ static void show_router_story(const cJSON *answer)
 		if (!item->next)
 			(void)printf("\n");
 	}
+	if (member_text(answer, "handshake-key-exchange")[0])
+		(void)printf("Handshake  %s\n", member_text(answer, "handshake-key-exchange"));
 	(void)printf("Tunnels    SSH, %s\n", member_text(answer, "key-exchange"));
 	if (cJSON_GetArraySize(cJSON_GetObjectItem(answer, "conductors")) > 0)
-		(void)printf("\n%-32s %6s  %-10s  %s\n", "CONDUCTOR", "PORT", "TUNNEL", "SINCE");
+		(void)printf("\n%-32s %6s  %-10s  %-20s  %s\n", "CONDUCTOR", "PORT", "TUNNEL",
+			     "SINCE", "KEY EXCHANGE");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "conductors"))
 		show_tunnel(item);
 	show_next(cJSON_GetObjectItem(answer, "next"));

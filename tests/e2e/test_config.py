@@ -134,6 +134,10 @@ REFUSED = {
                   '"0x80000001"', "persistent handle"),
     "minimum-mode": ({"secure-conductor-onboarding": {"minimum-mode": "disabled"}},
                      "minimum-mode", '"disabled"', "psk-only, weak, strong"),
+    "post-quantum required": ({"post-quantum": {"required": "yes"}}, "post-quantum/required",
+                              '"yes"', "true or false"),
+    "key-exchange": ({"post-quantum": {"key-exchange": ["curve25519-sha256"]}}, "key-exchange",
+                     '"curve25519-sha256"', "mlkem768x25519-sha256, sntrup761x25519-sha512"),
     "device-id without its key": (
         {"secure-conductor-onboarding": {"device-id": {"certificate": "/c"}}}, "device-id", "",
         "certificate and key-handle come together"),

@@ -144,12 +144,12 @@ def test_our_server_refuses_a_client_without_alpn(processes, server):
                    capture_output=True, timeout=30 * SLOW)
     _, err = process.communicate(timeout=30 * SLOW)
     assert process.returncode == 1
-    assert "no ALPN, expected steward-sco/1" in err
+    assert "no ALPN, expected steward-sco/2 or steward-sco/1" in err
 
 
 @pytest.mark.parametrize("options, reason", [
     (["-tls1_2", "-alpn", "steward-sco/1"], "TLS handshake: "),
-    (["-tls1_3"], "no ALPN, expected steward-sco/1"),
+    (["-tls1_3"], "no ALPN, expected steward-sco/2 or steward-sco/1"),
     (["-tls1_3", "-alpn", "http/1.1"], "TLS handshake: "),
 ])
 def test_our_client_refuses(processes, server, options, reason):

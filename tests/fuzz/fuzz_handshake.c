@@ -1,7 +1,8 @@
 /* A router's and a conductor's state machine with real TLS between them, in memory; the input says
  * who they are, what the registry holds, and what somebody between them does to a message.
  *
- *	byte 0     mode and identity; 8: the router shows the other device's certificate
+ *	byte 0     mode and identity; 8: the router shows the other device's certificate; 16: it has
+ *	           ML-KEM; 32: the conductor has it
  *	byte 1     what the registry holds, and says at the commit: see set_registry()
  *	byte 2     which effect of the router's fails; 8: who answers has not the conductor's key
  *	each       a message's number (1 to 8), what is done to it, two bytes for where, one for
@@ -17,6 +18,7 @@
 
 #include "base/macros.h"
 #include "handshake_world.h"
+#include "kem_toy.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/tls_channel.h"
@@ -287,6 +289,14 @@ static void check(const struct world *w, bool is_impostor, bool is_good)
 		HOLDS(w->conductor_setup.n_client_chain == 1);
 }
 
+static void offer_kem(struct world *w, uint8_t flags)
+{
+	kem_toy_set(KEM_THERE);
+	w->router_setup.has_kem = flags & 16;
+	HOLDS(kem_generate(w->router_setup.kem_seed, w->router_setup.kem_key, NULL) == 0);
+	kem_toy_set(flags & 32 ? KEM_THERE : KEM_MISSING);
+}
+
 static void shake_hands(struct world *w, const uint8_t *bytes)
 {
 	bool is_impostor = bytes[2] & 8;
@@ -301,6 +311,11 @@ static void shake_hands(struct world *w, const uint8_t *bytes)
 			       NULL) == 0);
 	HOLDS(tls_channel_open(&wire.router, contexts[party], NULL) == 0);
 	establish();
+	w->router_setup.version = tls_channel_version(wire.router);
+	w->conductor_setup.version = tls_channel_version(wire.conductor);
+	w->router_setup.group = tls_channel_group(wire.router);
+	w->conductor_setup.group = tls_channel_group(wire.conductor);
+	offer_kem(w, bytes[0]);
 	is_good = is_good && !w->failed && !is_impostor && !(bytes[0] & 8);
 	bind_to_tls(w, shown, proved, party);
 	w->tamper = tamper;

@@ -262,9 +262,10 @@ static void on_lost(void *owner, const char *reason)
 	HOLDS(*reason);
 }
 
-static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
+static void on_authenticated(void *owner, uint32_t id, const char *fingerprint, enum ssh_kex kex)
 {
 	(void)owner;
+	HOLDS(kex < SSH_KEX_END);
 	(void)id;
 	HOLDS(strlen(fingerprint) == AUTHORIZED_KEY_FINGERPRINT_SIZE - 1);
 }

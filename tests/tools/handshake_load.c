@@ -297,6 +297,9 @@ static void begin(struct attempt *a)
 		.token = &a->router->token,
 		.asset_id = a->router->asset_id,
 		.minimum_mode = ONBOARDING_PSK_ONLY,
+		.version = tls_channel_version(a->channel),
+		.group = tls_channel_group(a->channel),
+		.has_kem = kem_is_there(),
 		.client_certificate = a->router->certificate,
 	};
 	struct handshake_router_effect effect = {0};
@@ -305,7 +308,8 @@ static void begin(struct attempt *a)
 	(void)tls_channel_peer_chain(a->channel, chain);
 	setup.conductor_certificate = chain[0];
 	(void)RAND_bytes(setup.nonce, sizeof(setup.nonce));
-	if (tls_channel_export(a->channel, setup.exporter, &err) < 0 ||
+	if ((setup.has_kem && kem_generate(setup.kem_seed, setup.kem_key, &err) < 0) ||
+	    tls_channel_export(a->channel, setup.exporter, &err) < 0 ||
 	    handshake_router_init(&a->handshake, &setup, &err) < 0)
 		die(err.text);
 	a->established = true;

@@ -125,9 +125,10 @@ static void on_lost(void *owner, const char *reason)
 	(void)printf("lost %s\n", reason);
 }
 
-static void on_authenticated(void *owner, uint32_t id, const char *fingerprint)
+static void on_authenticated(void *owner, uint32_t id, const char *fingerprint, enum ssh_kex kex)
 {
 	(void)owner;
+	(void)kex;
 	(void)port_mux_through(conductor.mux, PORT_SSH, id);
 	(void)printf("authenticated %u %s\n", id, fingerprint);
 }
@@ -386,6 +387,7 @@ static int run_router(char **argument)
 		.known_hosts = argument[4],
 		.host_keys = &host_key,
 		.n_host_keys = 1,
+		.kex = "sntrup761x25519-sha512@openssh.com",
 		.listen_port = (uint16_t)strtoul(argument[5], NULL, 10),
 		.socket = argument[6],
 		.local_port = (uint16_t)strtoul(argument[7], NULL, 10),

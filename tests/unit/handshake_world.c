@@ -133,6 +133,8 @@ void world_init(struct world *w, const struct world_keys *keys, enum onboarding_
 		.minimum_mode = mode,
 		.nonce = {1},
 		.exporter = {2},
+		.version = 2,
+		.group = "p-256",
 		.conductor_certificate = keys->pki->der,
 		.client_certificate = w->client_chain[0],
 	};
@@ -142,6 +144,8 @@ void world_init(struct world *w, const struct world_keys *keys, enum onboarding_
 		.ca_certificate = keys->pki->ca_der,
 		.key = &keys->key,
 		.device_ca = &keys->device_ca,
+		.version = 2,
+		.group = "p-256",
 		.client_chain = w->client_chain,
 		.n_client_chain = identity == IDENTITY_CERTIFICATE,
 	};
@@ -257,8 +261,10 @@ static void perform_router(struct world *w, struct handshake_router *router,
 	w->router_end = effect->type;
 	if (effect->type == ROUTER_RETRY || effect->type == ROUTER_REFUSE)
 		w->router_err = effect->err;
-	if (effect->type == ROUTER_ENROL)
+	if (effect->type == ROUTER_ENROL) {
 		w->n_conductors = effect->accept->n_conductors;
+		memcpy(w->router_key_exchange, router->key_exchange, KEY_EXCHANGE_SIZE);
+	}
 }
 
 static void answer_look_up(const struct world *w, const struct message_accept *conductors,
@@ -362,7 +368,7 @@ void world_run(struct world *w)
 	if (handshake_router_init(&router, &w->router_setup, &err) < 0)
 		fail_msg("%s", err.text);
 	if (w->lies_about_certificate)
-		router.has_certificate = true;
+		router.offer.has_certificate = true;
 	assert_int_equal(handshake_conductor_init(&conductor, &w->conductor_setup, &err), 0);
 	handshake_router_begin(&router, &said);
 	perform_router(w, &router, &said);

@@ -69,6 +69,7 @@ struct world {
 	unsigned n_enrolled;
 	struct handshake_enrolment enrolment;
 	unsigned n_conductors; /* that the router was told */
+	char router_key_exchange[KEY_EXCHANGE_SIZE];
 };
 
 int world_keys_make(void **state);

@@ -105,6 +105,7 @@ void world_configure(struct registry *r, enum onboarding_mode mode)
 struct registry_proof world_proof(enum onboarding_mode mode, unsigned number)
 {
 	struct registry_proof proof = {
+		.key_exchange = "p-256",
 		.router = "r0",
 		.asset_id = "A0",
 		.jti = WORLD_JTI,

@@ -17,6 +17,7 @@ void sample_ssh_key(uint8_t ret[SSH_KEY_ED25519_SIZE], uint8_t byte)
 
 static void fill_hello(struct message_hello *hello)
 {
+	hello->version = 1;
 	(void)strcpy(hello->router, "router1");
 	(void)strcpy(hello->asset_id, "A0");
 	memset(hello->nonce, 1, sizeof(hello->nonce));

@@ -163,6 +163,7 @@ static void test_sshd_config_takes_plain_words_alone(void **state)
 		.host_key = "/a/key",
 		.authorized_keys = "/a/keys",
 		.login_grace_s = 10,
+		.kex = "a-kex,another@b",
 	};
 	char *text;
 
@@ -170,6 +171,7 @@ static void test_sshd_config_takes_plain_words_alone(void **state)
 	assert_int_equal(sshd_config_write(path, &config, NULL), 0);
 	text = test_read(path, NULL);
 	assert_contains(text, "\nAllowUsers steward-tunnel\nLoginGraceTime 10\n");
+	assert_contains(text, "\nKexAlgorithms a-kex,another@b\n");
 	free(text);
 	for (unsigned i = 0; i < N_ELEMENTS(bad); i++) {
 		struct sshd_config other = config;

@@ -69,7 +69,7 @@ static void test_certificate_nobody_asked_for(void **state)
 		init(&w, state, rows[i]);
 		w.router_setup.client_certificate = w.keys->self_signed; /* but not seen there */
 		world_run(&w);
-		assert_string_equal(w.conductor_err.text, "wrong MAC r1");
+		assert_contains(w.conductor_err.text, "wrong MAC r1");
 		world_release(&w);
 	}
 }
@@ -105,7 +105,7 @@ static void test_relay(void **state)
 		w.conductor_setup.exporter[31] ^= 1;
 		world_run(&w);
 		assert_int_equal(w.conductor_end, CONDUCTOR_REFUSED);
-		assert_string_equal(w.conductor_err.text, "wrong MAC r1");
+		assert_contains(w.conductor_err.text, "wrong MAC r1");
 		assert_int_equal(w.router_end, ROUTER_REFUSE);
 		assert_contains(w.router_err.text, "the conductor refused while the router was");
 		assert_int_equal(w.n_enrolled, 0);
@@ -141,7 +141,7 @@ static void test_replay(void **state)
 		later.tamper = play_recorded;
 		world_run(&later);
 		assert_int_equal(later.conductor_end, CONDUCTOR_REFUSED);
-		assert_string_equal(later.conductor_err.text, "wrong MAC r1");
+		assert_contains(later.conductor_err.text, "wrong MAC r1");
 		assert_int_equal(later.n_sent, 4); /* the token alone is nothing new */
 		assert_int_equal(later.n_enrolled, 0);
 		world_release(&later);
@@ -245,8 +245,8 @@ static void test_macs_of_other_messages(void **state)
 		w.tamper = reflect;
 		w.tamper_at = rows[i].number * 10 + rows[i].from;
 		world_run(&w);
-		assert_string_equal(rows[i].number % 2 ? w.conductor_err.text : w.router_err.text,
-				    rows[i].reason);
+		assert_contains(rows[i].number % 2 ? w.conductor_err.text : w.router_err.text,
+				rows[i].reason);
 		assert_int_equal(w.n_enrolled, rows[i].number == 8);
 		world_release(&w);
 	}

@@ -170,7 +170,7 @@ static void test_downgrade(void **state)
 	challenge = "\"mode\":\"psk-only\",\"identity\":\"none\"";
 	w.tamper = replace_challenge;
 	world_run(&w);
-	assert_string_equal(w.conductor_err.text, "wrong MAC r1");
+	assert_contains(w.conductor_err.text, "wrong MAC r1");
 	assert_int_equal(w.router_end, ROUTER_REFUSE);
 	world_release(&w);
 }
@@ -233,7 +233,7 @@ static void test_conductor_without_secret(void **state)
 		w.tamper_at = rows[i].number;
 		world_run(&w);
 		assert_int_equal(w.router_end, ROUTER_REFUSE);
-		assert_string_equal(w.router_err.text, rows[i].reason);
+		assert_contains(w.router_err.text, rows[i].reason);
 		assert_int_equal(w.n_conductors, 0);
 		assert_int_equal(w.n_sent, rows[i].number);
 		world_release(&w);

@@ -89,6 +89,43 @@ static void assert_refused(const char *json, size_t size, const char *reason)
 	assert_int_equal(m.type, MESSAGE_DONE);
 }
 
+/* What came with version 2 goes both ways, and does not go under the name of version 1. */
+static void test_kem(void **state)
+{
+	struct message hello = sample_message(MESSAGE_HELLO);
+	struct message challenge = sample_message(MESSAGE_CHALLENGE);
+	struct message got = {0};
+	struct err err = {0};
+	char *json = NULL;
+
+	(void)state;
+	hello.hello.version = 2;
+	hello.hello.has_kem_key = true;
+	memset(hello.hello.kem_key, 11, sizeof(hello.hello.kem_key));
+	assert_int_equal(message_encode(&hello, &json, &err), 0);
+	/* What an operator may set limits/message-size to is enough for it. */
+	assert_true(strlen(json) < 4096 - 4 * (size_t)TOKEN_NAME_SIZE - MESSAGE_SIGNATURE_SIZE);
+	assert_int_equal(message_decode(&got, span_of_string(json), &err), 0);
+	assert_int_equal(got.hello.version, 2);
+	assert_true(got.hello.has_kem_key);
+	assert_memory_equal(got.hello.kem_key, hello.hello.kem_key, sizeof(got.hello.kem_key));
+	free(json);
+
+	hello.hello.version = 1;
+	assert_int_equal(message_encode(&hello, &json, &err), 0);
+	assert_refused(json, strlen(json), "\"ml-kem-768\": version 1 has none");
+	free(json);
+
+	challenge.challenge.has_kem_ciphertext = true;
+	memset(challenge.challenge.kem_ciphertext, 12, KEM_CIPHERTEXT_SIZE);
+	assert_int_equal(message_encode(&challenge, &json, &err), 0);
+	assert_int_equal(message_decode(&got, span_of_string(json), &err), 0);
+	assert_true(got.challenge.has_kem_ciphertext);
+	assert_memory_equal(got.challenge.kem_ciphertext, challenge.challenge.kem_ciphertext,
+			    KEM_CIPHERTEXT_SIZE);
+	free(json);
+}
+
 /* A good message with one thing in it changed. */
 static void test_changed(void **state)
 {
@@ -103,7 +140,18 @@ static void test_changed(void **state)
 		 "message: expected an object that begins with \"type\""},
 		{MESSAGE_HELLO, "\"hello\"", "\"hallo\"", "\"type\": 'hallo' is none"},
 		{MESSAGE_HELLO, "\"hello\"", "1", "\"type\": expected a string"},
-		{MESSAGE_HELLO, "\"version\":1", "\"version\":2", "\"version\" is 2, expected 1"},
+		{MESSAGE_HELLO, "\"version\":1", "\"version\":3",
+		 "\"version\" is 3, expected 1 or 2"},
+		{MESSAGE_HELLO, "\"version\":1", "\"version\":0",
+		 "\"version\" is 0, expected 1 or 2"},
+		{MESSAGE_HELLO, "\"version\":1", "\"version\":2,\"ml-kem-768\":\"AAAA\"",
+		 "\"ml-kem-768\": 3 bytes, expected 1184 to 1184"},
+		{MESSAGE_HELLO, "\"version\":1", "\"version\":2,\"ml-kem-768\":null",
+		 "\"ml-kem-768\": expected a string"},
+		{MESSAGE_CHALLENGE, "\"mode\"", "\"ml-kem-768\":\"AAAA\",\"mode\"",
+		 "\"ml-kem-768\": 3 bytes, expected 1088 to 1088"},
+		{MESSAGE_PROOF, "\"ek\"", "\"ml-kem-768\":\"AAAA\",\"ek\"",
+		 "unknown member \"ml-kem-768\""},
 		{MESSAGE_HELLO, "\"version\":1", "\"version\":1,\"version\":1", "stands twice"},
 		{MESSAGE_HELLO, "\"version\":1,", "", "hello: \"version\": expected"},
 		{MESSAGE_HELLO, "\"version\":1", "\"version\":1,\"x\":0",
@@ -300,10 +348,15 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trips),     cmocka_unit_test(test_as_written),
-		cmocka_unit_test(test_changed),         cmocka_unit_test(test_proof_without_ek),
-		cmocka_unit_test(test_counts),          cmocka_unit_test(test_cut_at_every_byte),
-		cmocka_unit_test(test_oversized),       cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_round_trips),
+		cmocka_unit_test(test_as_written),
+		cmocka_unit_test(test_kem),
+		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_proof_without_ek),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_cut_at_every_byte),
+		cmocka_unit_test(test_oversized),
+		cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_memory_runs_out),
 	};
 

@@ -64,6 +64,7 @@ static void enrol_own_device(void *argument)
 		.secret = span_of_string(WORLD_SECRET),
 		.pin.kind = REGISTRY_PIN_SSH_KEY,
 		.ssh_key = span_of(c->ssh_key, sizeof(c->ssh_key)),
+		.key_exchange = "p-256",
 	};
 	struct registry_decision decision;
 
@@ -413,7 +414,7 @@ static void test_newer_schema_is_refused(struct registry_world *w)
 	w->r = registry_world_open(w, "c0");
 	assert_int_equal(registry_check(w->r, &err), -ENOTSUP);
 	assert_contains(err.text, "its schema is version 99, and this program knows versions up to "
-				  "4: upgrade this conductor");
+				  "5: upgrade this conductor");
 	assert_int_equal(registry_router_add(w->r, "r0", &world_origin, &err), -ENOTSUP);
 	assert_ok(w->driver->execute(session.connection,
 				     "DELETE FROM schema_versions WHERE version = 99", &err),

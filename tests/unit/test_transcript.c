@@ -103,6 +103,76 @@ static void test_macs(void **state)
 	}
 }
 
+/* The same with a secret by ML-KEM: none of the keys is what it was. */
+static void test_macs_with_kem(void **state)
+{
+	static const struct {
+		enum transcript_mac which;
+		unsigned n_messages;
+		const char *mac;
+	} rows[] = {
+		{TRANSCRIPT_R1, 3,
+		 "ea5fbfaa94ef3339d77cb8107668963f66c7835e6a999181ff6c0f42f574e3e8"},
+		{TRANSCRIPT_T1, 5,
+		 "50319fe38c08329d479b3e7abe7e51d27c629f5babe7bfda8cff453324cb6c82"},
+		{TRANSCRIPT_C1, 6,
+		 "78a096b0b55d571b77f6bd857f5bc244332ace0a45ebec1a1132bd57ec70e3cc"},
+		{TRANSCRIPT_R2, 7,
+		 "42bd47777e4c9e5d976279ccc419f44dd34d93c2cf922497331cb29a69feea38"},
+		{TRANSCRIPT_C2, 8,
+		 "dc3fbc436089bdf6a838d6d2beba8ac869bb2fc2179e7d462f2acd7e8eefdbe7"},
+	};
+	uint8_t shared[KEM_SECRET_SIZE];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(shared); i++)
+		shared[i] = (uint8_t)(200 + i);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct transcript t = begin("client");
+		uint8_t mac[32];
+
+		transcript_set_kem_secret(&t, shared);
+		set_keys(&t);
+		add(&t, 0, rows[i].n_messages);
+		assert_int_equal(transcript_make_mac(&t, rows[i].which, mac), 0);
+		assert_hex(mac, rows[i].mac);
+	}
+}
+
+/* Who has one of the two secrets, and guesses the other, has no MAC. */
+static void test_keys_need_both_secrets(void **state)
+{
+	static const uint8_t shared[KEM_SECRET_SIZE] = {5};
+	static const uint8_t guessed[KEM_SECRET_SIZE] = {6};
+	static const uint8_t s[32] = {7};
+	static const uint8_t other[32] = {8};
+
+	(void)state;
+	for (unsigned mac = TRANSCRIPT_R1; mac <= TRANSCRIPT_C2; mac++) {
+		for (unsigned i = 0; i < 4; i++) {
+			struct transcript good = begin("client");
+			struct transcript thief = begin("client");
+			uint8_t made[32];
+
+			transcript_set_kem_secret(&good, shared);
+			if (i != 2) /* without any */
+				transcript_set_kem_secret(&thief, i == 1 ? guessed : shared);
+			assert_int_equal(transcript_set_secret(&good, span_of_string(SECRET)), 0);
+			assert_int_equal(transcript_set_tpm_secret(&good, span_of(s, 32)), 0);
+			assert_int_equal(
+				transcript_set_secret(&thief,
+						      span_of_string(i == 3 ? "guessed" : SECRET)),
+				0);
+			assert_int_equal(
+				transcript_set_tpm_secret(&thief, span_of(i == 3 ? other : s, 32)),
+				0);
+			assert_int_equal(transcript_make_mac(&thief, mac, made), 0);
+			assert_int_equal(transcript_check_mac(&good, mac, span_of(made, 32)),
+					 i == 0 ? 0 : -EKEYREJECTED);
+		}
+	}
+}
+
 static void test_quote_data(void **state)
 {
 	struct transcript t = begin("client");
@@ -169,10 +239,9 @@ static void test_macs_that_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_login_keys),
-		cmocka_unit_test(test_macs),
-		cmocka_unit_test(test_quote_data),
-		cmocka_unit_test(test_macs_that_differ),
+		cmocka_unit_test(test_login_keys),    cmocka_unit_test(test_macs),
+		cmocka_unit_test(test_macs_with_kem), cmocka_unit_test(test_keys_need_both_secrets),
+		cmocka_unit_test(test_quote_data),    cmocka_unit_test(test_macs_that_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ static void on_connected(struct tunnel *t)
 {
 	struct world *w = container_of(t, struct world, tunnel);
 
+	/* What ssh has said before. */
+	assert_int_equal(t->kex, SSH_KEX_SNTRUP761);
 	w->connections++;
 	w->is_connected = true;
 }
@@ -62,6 +64,7 @@ static void make(struct world *w)
 		       "#!/bin/sh\n"
 		       "echo \"$@\" >%1$s/words\n"
 		       "[ -e %1$s/up ] || { echo 'not yet' >&2; exit 255; }\n"
+		       "echo 'debug1: kex: algorithm: sntrup761x25519-sha512@openssh.com' >&2\n"
 		       "echo 'debug1: remote forward success for: x' >&2\n"
 		       "while [ -e %1$s/up ]; do sleep 0.02; done\n",
 		       w->folder);
@@ -89,6 +92,7 @@ static int start(struct world *w, const char *host, struct err *err)
 		.known_hosts = w->known_hosts,
 		.host_keys = &w->host_key,
 		.n_host_keys = 1,
+		.kex = "sntrup761x25519-sha512@openssh.com",
 		.listen_port = 10000,
 		.socket = "/nowhere",
 		.repository_port = 8930,
@@ -175,6 +179,7 @@ static void expect_port_in_words(const struct world *w)
 
 	(void)snprintf(part, sizeof(part), "-L 127.0.0.1:%u:localhost:8930", w->tunnel.local_port);
 	assert_contains(words, part);
+	assert_contains(words, "-o KexAlgorithms=sntrup761x25519-sha512@openssh.com ");
 	free(words);
 }
 

@@ -13,6 +13,8 @@
 #define ACCEPTED(user, type, print)                                                                \
 	"Accepted publickey for " user " from 192.0.2.1 port 4711 ssh2: " type " SHA256:" print
 
+static const struct ssh_kex_order any_kex;
+
 static void test_read_key(void **state)
 {
 	static const struct {
@@ -44,6 +46,32 @@ static void test_read_key(void **state)
 	}
 }
 
+/* As sshd of OpenSSH 9.2 and 10.0 writes it, and what a stranger may make it write. */
+static void test_read_kex(void **state)
+{
+	static const struct {
+		const char *message;
+		enum ssh_kex kex;
+	} rows[] = {
+		{"debug1: kex.c:choose_kex():929 (pid=9530): kex: algorithm: "
+		 "sntrup761x25519-sha512@openssh.com [preauth]",
+		 SSH_KEX_SNTRUP761},
+		{"debug1: kex.c:choose_kex():867 (bin=sshd-auth, pid=8631): kex: algorithm: "
+		 "mlkem768x25519-sha256 [preauth]",
+		 SSH_KEX_MLKEM768},
+		{"debug1: kex.c:choose_kex():929 (pid=9530): kex: algorithm: curve25519-sha256",
+		 SSH_KEX_NONE},
+		{"Invalid user debug1: kex.c:choose_kex(): kex: algorithm: mlkem768x25519-sha256",
+		 SSH_KEX_NONE},
+		{"kex: algorithm: mlkem768x25519-sha256", SSH_KEX_NONE},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		if (tunnel_session_read_kex(rows[i].message) != rows[i].kex)
+			fail_msg("row %u", i);
+}
+
 struct world {
 	char *folder;
 	uv_loop_t loop;
@@ -52,16 +80,19 @@ struct world {
 	unsigned n_ended;
 	uint32_t last_authenticated;
 	uint32_t last_ended;
+	enum ssh_kex last_kex;
 	bool changed;
 	char sshd[128];
 };
 
-static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint)
+static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint,
+			     enum ssh_kex kex)
 {
 	struct world *w = container_of(all, struct world, sessions);
 
 	assert_int_equal(strlen(fingerprint), AUTHORIZED_KEY_FINGERPRINT_SIZE - 1);
 	w->n_authenticated++;
+	w->last_kex = kex;
 	w->last_authenticated = id;
 	w->changed = true;
 }
@@ -89,6 +120,7 @@ static void world_init(struct world *w, const char *script)
 		.sshd = w->sshd,
 		.config = "/nowhere",
 		.user = "tunnel",
+		.kex_names = ssh_kex_read("sntrup761x25519-sha512"),
 		.authenticated = on_authenticated,
 		.ended = on_ended,
 	};
@@ -107,7 +139,7 @@ static int start(struct world *w, uint32_t id)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	tunnel_session_start(&w->sessions, id, ends[1], 10);
+	tunnel_session_start(&w->sessions, id, ends[1], 10, &any_kex);
 	return ends[0];
 }
 
@@ -122,18 +154,21 @@ static void wait_for(struct world *w, unsigned n_authenticated, unsigned n_ended
 	assert_int_equal(w->n_ended, n_ended);
 }
 
+#define KEX                                                                                        \
+	"debug1: kex.c:choose_kex():929 (pid=7): kex: algorithm: mlkem768x25519-sha256 [preauth]"
 #define ONE    ACCEPTED("tunnel", "ED25519", PRINT)
 #define TWO    ACCEPTED("tunnel", "ED25519", OTHER)
 #define FORGED "Invalid user x\\r\\n" ONE "\\r\\n from y"
 
 /* The client's words choose what the script says: it writes each at once, as sshd does. */
-static const char script[] = "#!/bin/sh\n"
-			     "one() { printf '" ONE "\\r\\n'; }\n"
-			     "two() { printf '" TWO "\\r\\n'; }\n"
-			     "forged() { printf '" FORGED "\\r\\n'; exit 1; }\n"
-			     "read word\n"
-			     "$word >&2\n"
-			     "exec sleep 3600\n";
+static const char script[] =
+	"#!/bin/sh\n"
+	"one() { printf '" KEX "\\r\\n'; sleep 0.05; printf '" ONE "\\r\\n'; }\n"
+	"two() { printf '" TWO "\\r\\n'; }\n"
+	"forged() { printf '" FORGED "\\r\\n'; exit 1; }\n"
+	"read word\n"
+	"$word >&2\n"
+	"exec sleep 3600\n";
 
 static void say(int client, const char *word)
 {
@@ -152,9 +187,11 @@ static void test_sessions(void **state)
 	say(clients[0], "one\n");
 	wait_for(&w, 1, 0);
 	assert_int_equal(w.last_authenticated, 100);
+	assert_int_equal(w.last_kex, SSH_KEX_MLKEM768);
 	say(clients[1], "two\n");
 	wait_for(&w, 2, 0);
 	assert_int_equal(w.last_authenticated, 101);
+	assert_int_equal(w.last_kex, SSH_KEX_NONE);
 	/* A stranger who is called like a line of the log is nobody, and harms nobody. */
 	say(clients[2], "forged\n");
 	wait_for(&w, 2, 1);
@@ -199,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read_key),
+		cmocka_unit_test(test_read_kex),
 		cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_no_sshd),
 	};

@@ -15,6 +15,7 @@ int enrolment_context_init(struct enrolment_context *ret, struct registry *regis
 	ret->registry = registry;
 	ret->repository_port = repository_port;
 	ret->message_max = config->limits.message_size_bytes;
+	ret->requires_post_quantum = config->post_quantum.required;
 	rc = conductor_identity_load(&ret->identity, config, err);
 	if (rc == 0 && config->device_id_ca) {
 		rc = device_ca_load(&ret->device_ca, config->device_id_ca, config->device_id_crl,

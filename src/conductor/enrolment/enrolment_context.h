@@ -24,6 +24,7 @@ struct enrolment_context {
 	struct tls_context *tls;
 	uint16_t repository_port;
 	size_t message_max; /* bytes of JSON */
+	bool requires_post_quantum;
 	/* The keys that may log in have changed: make sshd know them. On a worker. */
 	int (*sync_keys)(void *owner, struct err *err);
 	void *owner;

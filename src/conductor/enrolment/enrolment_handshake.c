@@ -80,6 +80,9 @@ static int begin_steps(struct enrolment_handshake *h)
 		.device_ca = context->has_device_ca ? &context->device_ca : NULL,
 		.client_chain = h->chain,
 		.n_client_chain = tls_channel_peer_chain(h->tls.channel, h->chain),
+		.version = tls_channel_version(h->tls.channel),
+		.group = tls_channel_group(h->tls.channel),
+		.requires_post_quantum = context->requires_post_quantum,
 	};
 	int rc = tls_channel_export(h->tls.channel, setup.exporter, &h->err);
 

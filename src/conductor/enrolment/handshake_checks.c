@@ -57,8 +57,12 @@ static int check_token(const struct handshake_facts *facts, struct err *err)
 int handshake_check_hello(const struct handshake_facts *facts, struct err *err)
 {
 	const struct message_hello *hello = facts->hello;
-	int rc = check_node(facts, err);
+	int rc;
 
+	if (hello->version != facts->setup->version)
+		return err_set(err, -EACCES, "hello of version %u, TLS has agreed on version %u",
+			       hello->version, facts->setup->version);
+	rc = check_node(facts, err);
 	if (rc == 0)
 		rc = check_token(facts, err);
 	if (rc < 0)

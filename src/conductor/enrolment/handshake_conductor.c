@@ -8,6 +8,7 @@
 
 #include "base/macros.h"
 #include "conductor/enrolment/handshake_checks.h"
+#include "conductor/enrolment/handshake_exchange.h"
 
 static void set_state(struct handshake_conductor *h, enum handshake_conductor_state state)
 {
@@ -46,7 +47,7 @@ void handshake_conductor_effect_release(struct handshake_conductor_effect *effec
 	frame_release(&effect->frame);
 }
 
-/* The peer is only told "refused" or "retry-later"; out->err is for the audit. */
+/* The peer is only told the word of the reason; out->err is for the audit. */
 static void end_handshake(struct handshake_conductor *h, enum message_reason reason,
 			  struct handshake_conductor_effect *out)
 {
@@ -55,7 +56,7 @@ static void end_handshake(struct handshake_conductor *h, enum message_reason rea
 	set_state(h, HANDSHAKE_CONDUCTOR_ENDED);
 	frame_release(&out->frame);
 	(void)frame_write(&out->frame, &h->transcript, &m, NULL);
-	out->type = reason == REASON_REFUSED ? CONDUCTOR_REFUSED : CONDUCTOR_RETRY_LATER;
+	out->type = reason == REASON_RETRY_LATER ? CONDUCTOR_RETRY_LATER : CONDUCTOR_REFUSED;
 }
 
 /* If our own memory ran out, it is not the router's fault: it may try again. */
@@ -130,12 +131,21 @@ static int check_hello(struct handshake_conductor *h, const struct handshake_con
 		return rc;
 	h->verified = true;
 	rc = handshake_choose_identity(&facts, &h->identity, err);
-	if (rc == 0)
-		rc = copy_conductors(h, event->conductors, err);
-	if (rc == 0 && transcript_set_secret(&h->transcript, span_of(h->candidate.claims.secret,
-								     TOKEN_SECRET_SIZE)) < 0)
-		rc = err_set(err, -ENOMEM, "out of memory");
-	return rc;
+	return rc == 0 ? copy_conductors(h, event->conductors, err) : rc;
+}
+
+static bool exchange_keys(struct handshake_conductor *h, struct message_challenge *challenge,
+			  struct handshake_conductor_effect *out)
+{
+	const struct handshake_facts facts = facts_of(h);
+	int rc = handshake_exchange_keys(&facts, &h->transcript, challenge,
+					 h->enrolment.key_exchange, &out->err);
+
+	if (rc == -EACCES && handshake_exchange_may_tell(&facts))
+		end_handshake(h, REASON_POST_QUANTUM, out);
+	else if (rc < 0)
+		end_failed(h, rc, out);
+	return rc == 0;
 }
 
 /* looked up -> challenge(2) */
@@ -149,6 +159,8 @@ static void looked_up(struct handshake_conductor *h, const struct handshake_cond
 		end_failed(h, rc, out);
 		return;
 	}
+	if (!exchange_keys(h, &m.challenge, out))
+		return;
 	memcpy(m.challenge.nonce, event->nonce, sizeof(m.challenge.nonce));
 	m.challenge.mode = h->candidate.claims.mode;
 	m.challenge.identity = h->identity;

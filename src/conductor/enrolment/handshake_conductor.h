@@ -35,6 +35,7 @@
 #include "conductor/enrolment/handshake_setup.h"
 #include "conductor/registry/registry_lookup.h"
 #include "onboarding/frame.h"
+#include "onboarding/key_exchange.h"
 #include "onboarding/message.h"
 #include "onboarding/transcript.h"
 
@@ -83,6 +84,7 @@ struct handshake_enrolment {
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	bool has_pcrs;
 	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];
+	char key_exchange[KEY_EXCHANGE_SIZE];
 };
 
 struct handshake_conductor {

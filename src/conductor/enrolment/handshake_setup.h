@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/jws.h"
@@ -19,4 +20,7 @@ struct handshake_conductor_setup {
 	const struct device_ca *device_ca; /* NULL = none is configured */
 	const struct span *client_chain;   /* DER, the leaf first */
 	size_t n_client_chain;             /* 0 = it showed none */
+	unsigned version;                  /* of the messages: tls_channel_version() */
+	const char *group;                 /* tls_channel_group() */
+	bool requires_post_quantum;
 };

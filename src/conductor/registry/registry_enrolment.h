@@ -17,6 +17,7 @@
 #include "conductor/registry/registry.h"
 #include "conductor/registry/registry_audit.h"
 #include "conductor/registry/registry_pin.h"
+#include "onboarding/key_exchange.h"
 #include "onboarding/mode.h"
 #include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
@@ -31,8 +32,9 @@ struct registry_proof {
 	enum onboarding_mode mode;
 	struct span secret; /* the pre-shared secret, as the registry had it at message 1 */
 	struct registry_pin pin;
-	struct span ssh_key; /* the 51-byte blob */
-	struct span pcrs;    /* REGISTRY_N_PCRS digests one after another, or none */
+	struct span ssh_key;      /* the 51-byte blob */
+	struct span pcrs;         /* REGISTRY_N_PCRS digests one after another, or none */
+	const char *key_exchange; /* key_exchange_name() */
 };
 
 enum registry_verdict {
@@ -93,6 +95,7 @@ struct registry_enrolment {
 	char jti[TOKEN_JTI_SIZE];
 	int64_t enrolled_s;
 	char address[REGISTRY_ADDRESS_SIZE];
+	char key_exchange[KEY_EXCHANGE_SIZE]; /* "classical": before it was noted */
 	uint16_t listen_port;
 };
 

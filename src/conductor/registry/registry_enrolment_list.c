@@ -20,7 +20,7 @@ static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
 
 #define ENROLMENTS                                                                                 \
 	"SELECT e.router, e.node, e.pin, e.pin_digest, e.ssh_key, e.pcrs, e.jti,"                  \
-	" e.enrolled, e.address, n.listen_port"                                                    \
+	" e.enrolled, e.address, n.listen_port, e.key_exchange"                                    \
 	" FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
 
 static void read_enrolment(struct query *q, void *row)
@@ -39,6 +39,7 @@ static void read_enrolment(struct query *q, void *row)
 	enrolment->enrolled_s = query_integer(q, 7);
 	query_text(q, 8, enrolment->address, sizeof(enrolment->address));
 	enrolment->listen_port = (uint16_t)query_integer(q, 9);
+	query_text(q, 10, enrolment->key_exchange, sizeof(enrolment->key_exchange));
 }
 
 /* Sorts by bytes, whatever the database's collation is. */

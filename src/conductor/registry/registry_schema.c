@@ -117,6 +117,10 @@ static const char *const steps[] = {
 	"  sealed BYTEA NOT NULL,"
 	"  PRIMARY KEY (router, id, conductor),"
 	"  FOREIGN KEY (router, id) REFERENCES secrets (router, id) ON DELETE CASCADE)",
+
+	/* 5: by what a handshake exchanged its keys. Of rows that were there before nobody noted
+	   it: P-256 or X25519, and nothing beside it. */
+	"ALTER TABLE enrolments ADD COLUMN key_exchange TEXT NOT NULL DEFAULT 'classical'",
 };
 
 unsigned registry_schema_version(void)

@@ -15,7 +15,7 @@ static const char format[] = "# Written by conductord at each start.\n"
 			     "AllowUsers %s\n"
 			     "LoginGraceTime %u\n"
 			     "HostKeyAlgorithms ssh-ed25519\n"
-			     "KexAlgorithms sntrup761x25519-sha512@openssh.com\n"
+			     "KexAlgorithms %s\n"
 			     "PubkeyAcceptedAlgorithms ssh-ed25519\n"
 			     "AuthenticationMethods publickey\n"
 			     "PasswordAuthentication no\n"
@@ -45,7 +45,9 @@ static const char format[] = "# Written by conductord at each start.\n"
 			     "Compression no\n"
 			     "UseDNS no\n"
 			     "PidFile none\n"
-			     "LogLevel INFO\n";
+			     "LogLevel INFO\n"
+			     /* With this, sshd also logs which key exchange it has agreed on. */
+			     "LogVerbose kex.c:choose_kex():*\n";
 
 static void freep(char **text)
 {
@@ -69,7 +71,7 @@ int sshd_config_write(const char *path, const struct sshd_config *config, struct
 			return err_set(err, -EINVAL, "'%s' cannot stand in sshd's configuration",
 				       words[i]);
 	if (asprintf(&text, format, config->host_key, config->authorized_keys, config->user,
-		     config->login_grace_s) < 0) {
+		     config->login_grace_s, config->kex) < 0) {
 		text = NULL;
 		return err_set_errno(err, -ENOMEM, "configuration of sshd");
 	}

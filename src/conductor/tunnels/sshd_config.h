@@ -9,6 +9,7 @@ struct sshd_config {
 	const char *user;     /* the only one, and whom sshd runs as */
 	const char *host_key; /* paths, absolute */
 	const char *authorized_keys;
+	const char *kex; /* ssh_kex_algorithms() */
 	unsigned login_grace_s;
 };
 

@@ -27,10 +27,12 @@ static void let_go_of_reserve(struct tunnel_desk *d, size_t n)
 		tunnel_channel_unreserve(&d->channel, n);
 }
 
-static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint)
+static void on_authenticated(struct tunnel_sessions *all, uint32_t id, const char *fingerprint,
+			     enum ssh_kex kex)
 {
 	struct tunnel_desk *d = container_of(all, struct tunnel_desk, sessions);
-	struct tunnel_message message = {.type = TUNNEL_AUTHENTICATED, .id = id};
+	struct tunnel_message message = {
+		.type = TUNNEL_AUTHENTICATED, .id = id, .kex = (uint8_t)kex};
 
 	(void)snprintf(message.fingerprint, sizeof(message.fingerprint), "%s", fingerprint);
 	let_go_of_reserve(d, 1);
@@ -67,7 +69,7 @@ static void reply(struct tunnel_desk *d, uint32_t id, int fd_or_code)
 static void start_session(struct tunnel_desk *d, const struct tunnel_message *m, int fd)
 {
 	if (fd >= 0 && tunnel_channel_reserve(&d->channel, WORDS_OF_SESSION) == 0) {
-		tunnel_session_start(&d->sessions, m->id, fd, m->seconds);
+		tunnel_session_start(&d->sessions, m->id, fd, m->seconds, &m->kex_order);
 		return;
 	}
 	if (fd >= 0)

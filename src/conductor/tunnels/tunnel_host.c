@@ -212,7 +212,10 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 		.config = config,
 		.user = options->user,
 	};
+	char kex[SSH_KEX_ALGORITHMS_SIZE] = "";
+	const struct ssh_kex_order all = {{0}};
 	const struct sshd_config sshd = {
+		.kex = kex,
 		.user = options->user,
 		.host_key = host_key,
 		.authorized_keys = options->authorized_keys,
@@ -231,6 +234,10 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 		rc = move_in(options, h.listener >= 0, err);
 	if (rc == 0)
 		rc = host_key_ensure(host_key, h.host_key, err);
+	if (rc == 0)
+		rc = ssh_kex_ask(&h.desk.sessions.kex_names, err);
+	if (rc == 0)
+		rc = ssh_kex_algorithms(&all, h.desk.sessions.kex_names, kex, err);
 	if (rc == 0)
 		rc = sshd_config_write(config, &sshd, err);
 	if (rc == 0)

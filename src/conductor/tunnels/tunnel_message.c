@@ -19,11 +19,19 @@ static bool is_fingerprint(const char text[AUTHORIZED_KEY_FINGERPRINT_SIZE])
 	       strspn(text, alphabet) == AUTHORIZED_KEY_FINGERPRINT_SIZE - 1;
 }
 
+static bool is_order(const struct ssh_kex_order *order)
+{
+	for (size_t i = 0; i < sizeof(order->wanted); i++)
+		if (order->wanted[i] >= SSH_KEX_END)
+			return false;
+	return true;
+}
+
 bool tunnel_message_is_to_helper(const struct tunnel_message *message)
 {
 	switch (message->type) {
 	case TUNNEL_SESSION:
-		return message->seconds > 0;
+		return message->seconds > 0 && is_order(&message->kex_order);
 	case TUNNEL_END_SESSION:
 		return true;
 	case TUNNEL_END_KEY:
@@ -43,7 +51,7 @@ bool tunnel_message_is_from_helper(const struct tunnel_message *message)
 	case TUNNEL_ENDED:
 		return true;
 	case TUNNEL_AUTHENTICATED:
-		return is_fingerprint(message->fingerprint);
+		return is_fingerprint(message->fingerprint) && message->kex < SSH_KEX_END;
 	case TUNNEL_REPLY:
 		return message->code <= 0 && message->code >= -ERRNO_MAX;
 	default:

@@ -10,17 +10,18 @@
 #include <stdint.h>
 
 #include "conductor/tunnels/authorized_keys.h"
+#include "onboarding/ssh_kex.h"
 
 enum tunnel_message_type {
 	/* to the helper */
-	TUNNEL_SESSION,     /* id, descriptor, seconds to authenticate in: run sshd on it */
+	TUNNEL_SESSION, /* id, descriptor, seconds to authenticate in, kex_order: run sshd on it */
 	TUNNEL_END_SESSION, /* id */
 	TUNNEL_END_KEY,     /* fingerprint: all sessions of this key */
 	TUNNEL_CONNECT,     /* id, port: a connection to localhost in the helper's network */
 	TUNNEL_LISTEN,      /* id, port: a listener there */
 	/* from it */
 	TUNNEL_READY,         /* host_key; the first message */
-	TUNNEL_AUTHENTICATED, /* id of the session, fingerprint of its key */
+	TUNNEL_AUTHENTICATED, /* id of the session, fingerprint of its key, kex it agreed on */
 	TUNNEL_ENDED,         /* id of the session */
 	TUNNEL_REPLY,         /* id of connect or listen: descriptor, or code < 0 */
 };
@@ -31,6 +32,8 @@ struct tunnel_message {
 	int32_t code; /* 0 or a negative errno */
 	uint16_t port;
 	uint16_t seconds;
+	struct ssh_kex_order kex_order;
+	uint8_t kex; /* enum ssh_kex */
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 	uint8_t host_key[SSH_KEY_ED25519_SIZE];
 };

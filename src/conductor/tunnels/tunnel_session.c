@@ -20,6 +20,7 @@
 struct tunnel_session {
 	struct process process;
 	uint32_t id;
+	enum ssh_kex kex;                                  /* SSH_KEX_NONE = not told yet */
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE]; /* "" = not authenticated */
 	struct tunnel_sessions *all;
 	struct tunnel_session *next;
@@ -42,6 +43,20 @@ const char *tunnel_session_read_key(const char *message, const char *user,
 	return ret;
 }
 
+/* Only what begins so is of sshd's own function: what a stranger's text makes it say does not. It
+ * says so at each exchange of a long session, too, which nobody is told of. */
+static bool is_about_kex(const char *message)
+{
+	static const char begin[] = "debug1: kex.c:choose_kex():";
+
+	return strncmp(message, begin, sizeof(begin) - 1) == 0;
+}
+
+enum ssh_kex tunnel_session_read_kex(const char *message)
+{
+	return is_about_kex(message) ? ssh_kex_of_line(message) : SSH_KEX_NONE;
+}
+
 static void end_sshd(struct tunnel_session *s)
 {
 	process_end(&s->process, PATIENCE_MS);
@@ -53,7 +68,7 @@ static void become_authenticated(struct tunnel_session *s, const char *fingerpri
 		if (strcmp(other->fingerprint, fingerprint) == 0)
 			end_sshd(other);
 	memcpy(s->fingerprint, fingerprint, sizeof(s->fingerprint));
-	s->all->authenticated(s->all, s->id, fingerprint);
+	s->all->authenticated(s->all, s->id, fingerprint, s->kex);
 }
 
 static void on_said(struct process *process, const char *message)
@@ -61,6 +76,11 @@ static void on_said(struct process *process, const char *message)
 	struct tunnel_session *s = container_of(process, struct tunnel_session, process);
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 
+	if (is_about_kex(message)) {
+		if (s->fingerprint[0] == '\0')
+			s->kex = tunnel_session_read_kex(message);
+		return;
+	}
 	if (*message)
 		log_event(LOG_SSHD, NULL, "sshd %d: %s", process_pid(process), message);
 	if (s->fingerprint[0] == '\0' &&
@@ -97,11 +117,36 @@ static void bound_descriptors(pid_t pid)
 		(void)prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
 }
 
-void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds)
+/* sshd takes what it is told here before its file; there all that the system has stands. What is
+ * wanted and not there ends the session with sshd's own words. */
+static void name_kex(const struct tunnel_sessions *all, const struct ssh_kex_order *order,
+		     char ret[SSH_KEX_ALGORITHMS_SIZE + 16])
 {
+	char kex[SSH_KEX_ALGORITHMS_SIZE] = "none";
+	struct err err;
+
+	if (ssh_kex_algorithms(order, all->kex_names, kex, &err) < 0)
+		log_event(LOG_SSHD, NULL, "%s", err.text);
+	(void)snprintf(ret, SSH_KEX_ALGORITHMS_SIZE + 16, "KexAlgorithms=%s", kex);
+}
+
+void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint16_t seconds,
+			  const struct ssh_kex_order *order)
+{
+	char kex[SSH_KEX_ALGORITHMS_SIZE + 16];
 	char grace[8];
 	const char *const argv[] = {
-		PROCESS_DIES_WITH_US, all->sshd, "-i", "-e", "-f", all->config, "-g", grace, NULL,
+		PROCESS_DIES_WITH_US,
+		all->sshd,
+		"-i",
+		"-e",
+		"-f",
+		all->config,
+		"-g",
+		grace,
+		"-o",
+		kex,
+		NULL,
 	};
 	const struct process_options options = {
 		.argv = argv,
@@ -119,6 +164,7 @@ void tunnel_session_start(struct tunnel_sessions *all, uint32_t id, int fd, uint
 		all->ended(all, id, false);
 		return;
 	}
+	name_kex(all, order, kex);
 	(void)snprintf(grace, sizeof(grace), "%u", seconds);
 	s->id = id;
 	s->all = all;

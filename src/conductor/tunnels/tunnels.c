@@ -189,7 +189,8 @@ static void take_word(struct tunnels *t, const struct tunnel_message *m)
 	if (m->type == TUNNEL_READY && t->state == TUNNELS_STARTING)
 		become_ready(t, m);
 	else if (m->type == TUNNEL_AUTHENTICATED && t->state == TUNNELS_READY)
-		t->options.authenticated(t->options.owner, m->id, m->fingerprint);
+		t->options.authenticated(t->options.owner, m->id, m->fingerprint,
+					 (enum ssh_kex)m->kex);
 	else if (m->type == TUNNEL_ENDED && t->state == TUNNELS_READY)
 		t->options.ended(t->options.owner, m->id);
 }
@@ -341,6 +342,7 @@ int tunnels_session(struct tunnels *t, uint32_t id, int fd, uint16_t seconds)
 		.type = TUNNEL_SESSION,
 		.id = id,
 		.seconds = seconds,
+		.kex_order = t->options.kex_order,
 	};
 
 	if (t->state == TUNNELS_READY)

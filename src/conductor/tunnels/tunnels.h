@@ -35,11 +35,12 @@ struct tunnels_options {
 	 * socket, where systemd starts it. */
 	const char *const *argv;
 	const char *socket;
+	struct ssh_kex_order kex_order; /* of all sessions */
 	void (*ready)(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
 	void (*lost)(void *owner, const char *reason);
 	/* A session, by its id: authenticated may come once; ended comes once, unless the helper
 	 * is lost. */
-	void (*authenticated)(void *owner, uint32_t id, const char *fingerprint);
+	void (*authenticated)(void *owner, uint32_t id, const char *fingerprint, enum ssh_kex kex);
 	void (*ended)(void *owner, uint32_t id);
 	void *owner;
 };

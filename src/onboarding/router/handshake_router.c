@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,18 @@ static bool is_of_token(const struct token *token, const char *asset_id)
 	return false;
 }
 
+static void set_offer(struct handshake_offer *offer, const struct handshake_router_setup *setup)
+{
+	offer->minimum_mode = setup->minimum_mode;
+	offer->has_certificate = setup->client_certificate.size > 0;
+	offer->version = setup->version;
+	offer->group = setup->group;
+	offer->requires_post_quantum = setup->requires_post_quantum;
+	offer->has_kem = setup->has_kem;
+	memcpy(offer->kem_seed, setup->kem_seed, sizeof(offer->kem_seed));
+	memcpy(offer->kem_key, setup->kem_key, sizeof(offer->kem_key));
+}
+
 int handshake_router_init(struct handshake_router *h, const struct handshake_router_setup *setup,
 			  struct err *err)
 {
@@ -78,17 +91,13 @@ int handshake_router_init(struct handshake_router *h, const struct handshake_rou
 			       setup->asset_id, token->router);
 	rc = transcript_begin(&h->transcript, setup->exporter, setup->conductor_certificate,
 			      setup->client_certificate);
-	if (rc == 0)
-		rc = transcript_set_secret(&h->transcript,
-					   span_of(token->secret, sizeof(token->secret)));
 	if (rc < 0)
 		return err_set(err, rc, "out of memory");
 	(void)snprintf(h->asset_id, sizeof(h->asset_id), "%s", setup->asset_id);
 	memcpy(h->nonce, setup->nonce, sizeof(h->nonce));
 	h->state = HANDSHAKE_ROUTER_VERIFYING;
 	h->token = token;
-	h->minimum_mode = setup->minimum_mode;
-	h->has_certificate = setup->client_certificate.size > 0;
+	set_offer(&h->offer, setup);
 	h->is_tokens_certificate =
 		setup->conductor_certificate.size == token->conductor_certificate_size &&
 		memcmp(setup->conductor_certificate.bytes, token->conductor_certificate,
@@ -101,7 +110,7 @@ void handshake_router_release(struct handshake_router *h)
 	transcript_release(&h->transcript);
 	message_release(&h->message);
 	free(h->accept.conductors);
-	memset(h, 0, sizeof(*h));
+	OPENSSL_cleanse(h, sizeof(*h));
 }
 
 void handshake_router_effect_release(struct handshake_router_effect *effect)
@@ -140,6 +149,7 @@ static void send_hello(struct handshake_router *h, struct handshake_router_effec
 	struct message m = {.type = MESSAGE_HELLO};
 	struct message_hello *hello = &m.hello;
 
+	hello->version = h->offer.version;
 	(void)snprintf(hello->router, sizeof(hello->router), "%s", token->router);
 	(void)snprintf(hello->asset_id, sizeof(hello->asset_id), "%s", h->asset_id);
 	memcpy(hello->nonce, h->nonce, sizeof(hello->nonce));
@@ -148,42 +158,9 @@ static void send_hello(struct handshake_router *h, struct handshake_router_effec
 	hello->iat = token->iat;
 	hello->exp = token->exp;
 	(void)snprintf(hello->signature, sizeof(hello->signature), "%s", token->signature);
+	hello->has_kem_key = handshake_offer_has_kem(&h->offer);
+	memcpy(hello->kem_key, h->offer.kem_key, sizeof(hello->kem_key));
 	send_message(h, &m, HANDSHAKE_ROUTER_GREETED, out);
-}
-
-/* What each mode may ask for. */
-static bool is_identity_of(enum onboarding_mode mode, enum message_identity identity)
-{
-	switch (mode) {
-	case ONBOARDING_PSK_ONLY:
-		return identity == IDENTITY_NONE;
-	case ONBOARDING_WEAK:
-		return identity == IDENTITY_CERTIFICATE;
-	case ONBOARDING_STRONG:
-		return identity != IDENTITY_NONE;
-	case ONBOARDING_DISABLED:
-		break;
-	}
-	return false;
-}
-
-static int check_challenge(const struct handshake_router *h,
-			   const struct message_challenge *challenge, struct err *err)
-{
-	const char *mode = onboarding_mode_name(challenge->mode);
-
-	if (challenge->mode < h->minimum_mode)
-		return err_set(err, -EACCES, "the conductor asks for mode %s, minimum-mode is %s",
-			       mode, onboarding_mode_name(h->minimum_mode));
-	if (!is_identity_of(challenge->mode, challenge->identity))
-		return err_set(err, -EACCES, "the conductor asks for identity %s in mode %s",
-			       message_identity_name(challenge->identity), mode);
-	if (challenge->identity == IDENTITY_CERTIFICATE && !h->has_certificate)
-		return err_set(
-			err, -EACCES,
-			"the conductor asks for a certificate in mode %s, none is configured",
-			mode);
-	return 0;
 }
 
 /* challenge(2) -> proof(3), or, for an EK, ask the TPM first */
@@ -191,9 +168,18 @@ static void challenged(struct handshake_router *h, const struct message *m,
 		       struct handshake_router_effect *out)
 {
 	const struct message proof = {.type = MESSAGE_PROOF};
+	int rc;
 
-	if (check_challenge(h, &m->challenge, &out->err) < 0) {
-		end_handshake(h, ROUTER_REFUSE, out);
+	rc = handshake_offer_check(&h->offer, &m->challenge, &out->err);
+	if (rc < 0) {
+		end_handshake(h, rc == -EPROTO ? ROUTER_RETRY : ROUTER_REFUSE, out);
+		return;
+	}
+	rc = handshake_offer_set_keys(&h->offer, &h->transcript,
+				      span_of(h->token->secret, sizeof(h->token->secret)),
+				      &m->challenge, h->key_exchange, &out->err);
+	if (rc < 0) {
+		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
 	if (m->challenge.identity != IDENTITY_EK) {
@@ -295,9 +281,17 @@ static void told_error(struct handshake_router *h, enum message_reason reason,
 		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
-	(void)err_set(&out->err, -EACCES,
-		      "the conductor refused while the router was %s; its audit says why",
-		      names[h->state]);
+	if (reason == REASON_POST_QUANTUM)
+		(void)err_set(&out->err, -EACCES,
+			      "the conductor requires a post-quantum key exchange; this router "
+			      "offers only %s: its libcrypto has no " KEM_NAME
+			      " (OpenSSL 3.5 and Debian 13 have); upgrade it, then give it a new "
+			      "token",
+			      h->offer.group);
+	else
+		(void)err_set(&out->err, -EACCES,
+			      "the conductor refused while the router was %s; its audit says why",
+			      names[h->state]);
 	end_handshake(h, ROUTER_REFUSE, out);
 }
 

@@ -30,6 +30,7 @@
 #include "onboarding/frame.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"
+#include "onboarding/router/handshake_offer.h"
 #include "onboarding/token.h"
 #include "onboarding/transcript.h"
 
@@ -64,6 +65,12 @@ struct handshake_router_setup {
 	uint8_t exporter[TRANSCRIPT_SIZE];
 	struct span conductor_certificate; /* the leaf it showed, DER */
 	struct span client_certificate;    /* the leaf that was shown to it; size 0 = none */
+	unsigned version;                  /* of the messages: tls_channel_version() */
+	const char *group;                 /* tls_channel_group() */
+	bool requires_post_quantum;
+	bool has_kem; /* then a key that was made for this handshake: */
+	uint8_t kem_seed[KEM_SEED_SIZE];
+	uint8_t kem_key[KEM_PUBLIC_SIZE];
 };
 
 enum handshake_router_event_type {
@@ -114,10 +121,11 @@ struct handshake_router {
 	enum handshake_router_state state;
 	const struct token *token;
 	char asset_id[TOKEN_NAME_SIZE];
-	enum onboarding_mode minimum_mode;
 	uint8_t nonce[MESSAGE_NONCE_SIZE];
 	bool is_tokens_certificate;
-	bool has_certificate; /* of its own */
+	struct handshake_offer offer;
+	/* How keys were exchanged, once a challenge has come: for ROUTER_ENROL. */
+	char key_exchange[KEY_EXCHANGE_SIZE];
 	struct transcript transcript;
 	struct message message;       /* the last one received */
 	struct message_accept accept; /* of it: owned */

@@ -168,7 +168,10 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 
 	cJSON_ArrayForEach (item, conductors)
 		tunnel_set_describe(&o->tunnels, i++, item);
-	(void)cJSON_AddStringToObject(json, "key-exchange", "sntrup761x25519-sha512@openssh.com");
+	if (o->kex[0])
+		(void)cJSON_AddStringToObject(json, "key-exchange", o->kex);
+	else
+		(void)cJSON_AddNullToObject(json, "key-exchange");
 	if (o->records.next.state != ONBOARDING_UNCONFIGURED)
 		(void)cJSON_AddItemToObject(json, "next",
 					    onboarding_record_to_json(&o->records.next));
@@ -259,11 +262,25 @@ static void on_tunnel_changed(void *owner)
 	o->options.changed(o->options.owner);
 }
 
+/* Without one there is no tunnel: each says why. The router goes on: it downloads without one. */
+static void choose_kex(struct onboarding *o)
+{
+	const struct config_post_quantum *config = &o->options.config->post_quantum;
+	struct ssh_kex_order order = ssh_kex_order_of(config->key_exchange, config->n_key_exchange);
+	ssh_kex_names names;
+	int rc = ssh_kex_ask(&names, &o->kex_problem);
+
+	if (rc == 0)
+		(void)ssh_kex_algorithms(&order, names, o->kex, &o->kex_problem);
+}
+
 static void init_tunnels(struct onboarding *o)
 {
 	const struct tunnel_set_options options = {
 		.loop = o->options.loop,
 		.key_file = o->key_file,
+		.kex = o->kex,
+		.kex_problem = o->kex_problem.text,
 		.socket = o->options.socket,
 		.directory = o->options.directory,
 		.connected = on_connected,
@@ -314,6 +331,7 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 		free(o);
 		return rc;
 	}
+	choose_kex(o);
 	init_tunnels(o);
 	onboarding_init_reboot(o);
 	(void)uv_timer_init(options->loop, &o->again);

@@ -8,6 +8,7 @@
 #include "onboarding/router/reboot.h"
 #include "onboarding/router/token_attempt.h"
 #include "onboarding/router/tunnel_set.h"
+#include "onboarding/ssh_kex.h"
 
 struct onboarding {
 	struct onboarding_options options;
@@ -18,6 +19,8 @@ struct onboarding {
 	struct reboot reboot;
 	struct tunnel_set tunnels;
 	char key_file[PATH_MAX];
+	char kex[SSH_KEX_ALGORITHMS_SIZE]; /* of the tunnels; "" = there is none: */
+	struct err kex_problem;            /* why */
 	char boot_id[ONBOARDING_BOOT_SIZE];
 	unsigned closing; /* parts that are not closed yet; 0 = not closing */
 	void (*closed)(void *owner);

@@ -206,6 +206,7 @@ static int read_optional(const cJSON *json, struct onboarding_record *ret, struc
 		return rc;
 	copy_member(json, "reason", ret->reason, sizeof(ret->reason));
 	copy_member(json, "jti", ret->jti, sizeof(ret->jti));
+	copy_member(json, "handshake-key-exchange", ret->key_exchange, sizeof(ret->key_exchange));
 	copy_member(json, "boot-id", ret->boot_id, sizeof(ret->boot_id));
 	return token ? onboarding_token_new(&ret->token, token, err) : 0;
 }
@@ -265,7 +266,10 @@ static bool add_names(cJSON *json, const struct onboarding_record *record)
 				  : cJSON_AddNullToObject(json, "reason")) &&
 	       (!record->jti[0] || cJSON_AddStringToObject(json, "jti", record->jti)) &&
 	       cJSON_AddStringToObject(json, "minimum-mode",
-				       onboarding_mode_name(record->minimum_mode));
+				       onboarding_mode_name(record->minimum_mode)) &&
+	       (record->key_exchange[0] ? cJSON_AddStringToObject(json, "handshake-key-exchange",
+								  record->key_exchange)
+					: cJSON_AddNullToObject(json, "handshake-key-exchange"));
 }
 
 static bool add_shown(cJSON *json, const struct onboarding_record *record)

@@ -13,6 +13,7 @@
 #include <cjson/cJSON.h>
 
 #include "base/err.h"
+#include "onboarding/key_exchange.h"
 #include "onboarding/message.h"
 #include "onboarding/mode.h"
 #include "onboarding/router/onboarding_token.h"
@@ -53,6 +54,8 @@ struct onboarding_record {
 	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying; of a reboot that failed */
 	struct message_conductor conductors[MESSAGE_CONDUCTORS_MAX];
 	size_t n_conductors;
+	char key_exchange[KEY_EXCHANGE_SIZE]; /* of the handshake that enrolled us; "" = none yet,
+						 or it was not noted */
 	/* For initializing: the boot in which the configuration came, and whether the reboot
 	 * command was run since. */
 	char boot_id[ONBOARDING_BOOT_SIZE];

@@ -51,13 +51,15 @@ static void remove_next(struct onboarding *o)
  * On disk onboarding.json is written first, and onboarding-next.json removed only after that. So
  * a power cut between them, or a disk that takes no write, leaves at least one file that has the
  * token: with both, the next start finds the same token in them and changes nothing. */
-static void enrol(struct onboarding *o, const struct message_accept *accept)
+static void enrol(struct onboarding *o, const struct message_accept *accept,
+		  const char *key_exchange)
 {
 	struct onboarding_record *in_force = &o->records.now;
 	bool is_on_disk;
 
 	onboarding_records_promote(&o->records);
 	take_conductors(in_force, accept);
+	(void)snprintf(in_force->key_exchange, sizeof(in_force->key_exchange), "%s", key_exchange);
 	is_on_disk = onboarding_enter(o, in_force, ONBOARDING_ENROLLED, "");
 	tunnel_set_start(&o->tunnels, in_force->conductors, in_force->n_conductors);
 	onboarding_tell_state(o, in_force);
@@ -88,7 +90,7 @@ static void retry(struct onboarding *o, const char *reason)
 }
 
 static void on_told(void *owner, enum sco_result result, const struct message_accept *accept,
-		    const char *reason)
+		    const char *key_exchange, const char *reason)
 {
 	struct onboarding *o = owner;
 
@@ -98,7 +100,7 @@ static void on_told(void *owner, enum sco_result result, const struct message_ac
 	}
 	onboarding_end_attempt(o);
 	if (result == SCO_RESULT_ENROLLED)
-		enrol(o, accept);
+		enrol(o, accept, key_exchange);
 	else
 		refuse(o, reason);
 }

@@ -79,7 +79,8 @@ static void settle(struct sco_client *c, enum sco_result result)
 	if (c->closing)
 		close_timer(c);
 	else
-		c->done(c->owner, result, &c->steps.handshake.accept, &c->err);
+		c->done(c->owner, result, &c->steps.handshake.accept,
+			c->steps.handshake.key_exchange, &c->err);
 }
 
 /* Talking. */

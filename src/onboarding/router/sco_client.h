@@ -19,9 +19,11 @@ struct sco_client_options {
 };
 
 struct sco_client;
-/* accept, with ENROLLED: the conductors to connect to; borrowed. err, with the others: why. */
+/* accept, with ENROLLED: the conductors to connect to; key_exchange, likewise: key_exchange_name();
+ * borrowed. err, with the others: why. */
 typedef void (*sco_client_cb)(void *owner, enum sco_result result,
-			      const struct message_accept *accept, const struct err *err);
+			      const struct message_accept *accept, const char *key_exchange,
+			      const struct err *err);
 
 int sco_client_start(struct sco_client **ret, const struct sco_client_options *options,
 		     sco_client_cb done, void *owner, struct err *err);

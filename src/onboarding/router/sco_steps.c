@@ -1,6 +1,7 @@
 #include "onboarding/router/sco_steps.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
@@ -119,6 +120,9 @@ static int begin_handshake(struct sco_steps *s, struct err *err)
 		.token = s->options->token,
 		.asset_id = s->options->asset_id,
 		.minimum_mode = s->options->minimum_mode,
+		.requires_post_quantum = s->options->requires_post_quantum,
+		.version = tls_channel_version(s->channel),
+		.group = tls_channel_group(s->channel),
 		.client_certificate = span_of(s->certificate, s->certificate_size),
 	};
 	int rc = tls_channel_export(s->channel, setup.exporter, err);
@@ -128,11 +132,16 @@ static int begin_handshake(struct sco_steps *s, struct err *err)
 		rc = err_set(err, -EPROTO, "the conductor showed no certificate");
 	if (rc == 0 && RAND_bytes(setup.nonce, sizeof(setup.nonce)) != 1)
 		rc = err_set(err, -EIO, "OpenSSL gives no random bytes");
-	if (rc < 0)
-		return rc;
-	setup.conductor_certificate = s->chain[0];
-	rc = handshake_router_init(&s->handshake, &setup, err);
-	s->has_handshake = rc == 0;
+	if (rc == 0 && kem_is_there()) {
+		setup.has_kem = true;
+		rc = kem_generate(setup.kem_seed, setup.kem_key, err);
+	}
+	if (rc == 0) {
+		setup.conductor_certificate = s->chain[0];
+		rc = handshake_router_init(&s->handshake, &setup, err);
+		s->has_handshake = rc == 0;
+	}
+	OPENSSL_cleanse(&setup, sizeof(setup));
 	return rc;
 }
 

@@ -18,6 +18,7 @@ struct sco_steps_options {
 	const struct token *token;
 	const char *asset_id;
 	enum onboarding_mode minimum_mode;
+	bool requires_post_quantum;
 	const char *tcti;
 	uint32_t ek_handle;
 	const char *device_id_certificate; /* PEM file; NULL = none */

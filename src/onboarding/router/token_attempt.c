@@ -44,7 +44,7 @@ static void retry_later(struct token_attempt *a, const char *reason)
 	(void)uv_timer_start(&a->timer, on_timer,
 			     a->host > 0 ? 0 : backoff_next_ms(&a->backoff, random), 0);
 	if (is_news)
-		a->options.told(a->options.owner, SCO_RESULT_RETRY, NULL, reason);
+		a->options.told(a->options.owner, SCO_RESULT_RETRY, NULL, NULL, reason);
 }
 
 static void release(struct token_attempt *a)
@@ -77,14 +77,14 @@ static void end_client(struct token_attempt *a)
 }
 
 static void on_handshake(void *owner, enum sco_result result, const struct message_accept *accept,
-			 const struct err *err)
+			 const char *key_exchange, const struct err *err)
 {
 	struct token_attempt *a = owner;
 
 	if (result == SCO_RESULT_RETRY)
 		retry_later(a, err->text);
 	else
-		a->options.told(a->options.owner, result, accept, err->text);
+		a->options.told(a->options.owner, result, accept, key_exchange, err->text);
 	end_client(a);
 }
 
@@ -100,6 +100,7 @@ static void handshake(struct token_attempt *a)
 				.token = &a->token->says,
 				.asset_id = a->asset_id,
 				.minimum_mode = a->minimum_mode,
+				.requires_post_quantum = config->post_quantum.required,
 				.tcti = config->tcti,
 				.ek_handle = config->ek_handle,
 				.device_id_certificate = config->device_id_certificate,

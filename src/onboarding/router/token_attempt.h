@@ -19,7 +19,8 @@ struct token_attempt;
  * goes on by itself. After ENROLLED and REFUSED it does nothing until it is closed, which may be
  * done inside told. */
 typedef void (*token_attempt_told_cb)(void *owner, enum sco_result result,
-				      const struct message_accept *accept, const char *reason);
+				      const struct message_accept *accept, const char *key_exchange,
+				      const char *reason);
 
 /* Strings are borrowed until closed. */
 struct token_attempt_options {

@@ -98,6 +98,8 @@ static void on_said(struct process *process, const char *said)
 	char line[PROCESS_SAID_SIZE];
 
 	(void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(said, "\r"), said);
+	if (ssh_kex_of_line(line) != SSH_KEX_NONE && is_chatter(line))
+		t->kex = ssh_kex_of_line(line);
 	if (t->state == TUNNEL_CONNECTING && strncmp(line, granted, strlen(granted)) == 0)
 		become_connected(t);
 	else if (!is_chatter(line))
@@ -144,6 +146,7 @@ static void tell_problem(struct tunnel *t)
 static void become_disconnected(struct tunnel *t)
 {
 	set_state(t, TUNNEL_WAITING);
+	t->kex = SSH_KEX_NONE;
 	wait_for_next_try(t);
 	tell_problem(t);
 }
@@ -180,7 +183,6 @@ static const char *const ssh_options[] = {
 	"-o", "CheckHostIP=no",
 	"-o", "BatchMode=yes",
 	"-o", "PreferredAuthentications=publickey",
-	"-o", "KexAlgorithms=sntrup761x25519-sha512@openssh.com",
 	"-o", "ExitOnForwardFailure=yes",
 	"-o", "ConnectTimeout=15",
 	"-o", "ServerAliveInterval=15",
@@ -211,12 +213,15 @@ static void run_ssh(struct tunnel *t)
 	char remote[PATH_SIZE + 32];
 	char local[64];
 	char port[8];
+	char kex[SSH_KEX_ALGORITHMS_SIZE + 16];
 	const char *const who_runs[] = {PROCESS_TIED, us, o->ssh};
-	const char *const whereto[] = {"-o", key,  "-o", known_hosts, "-R", remote,  "-L", local,
-				       "-p", port, "-l", o->user,     "--", o->host, NULL};
+	const char *const whereto[] = {"-o", kex,     "-o", key,     "-o", known_hosts,
+				       "-R", remote,  "-L", local,   "-p", port,
+				       "-l", o->user, "--", o->host, NULL};
 	const char *argv[N_ELEMENTS(who_runs) + N_ELEMENTS(ssh_options) + N_ELEMENTS(whereto)];
 
 	(void)snprintf(us, sizeof(us), "%d", getpid());
+	(void)snprintf(kex, sizeof(kex), "KexAlgorithms=%s", o->kex);
 	(void)snprintf(key, sizeof(key), "IdentityFile=%s", o->key);
 	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
 	(void)snprintf(remote, sizeof(remote), "localhost:%u:%s", o->listen_port, o->socket);
@@ -286,6 +291,9 @@ static bool is_plain_path(const char *path)
 static int check_paths(const struct tunnel_options *o, struct err *err)
 {
 	const char *const paths[] = {o->key, o->known_hosts, o->socket};
+
+	if (!o->kex[0])
+		return err_set(err, -EINVAL, "%s", o->kex_problem);
 
 	for (unsigned i = 0; i < N_ELEMENTS(paths); i++)
 		if (!is_plain_path(paths[i]))

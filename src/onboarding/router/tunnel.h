@@ -23,6 +23,7 @@
 #include "base/process.h"
 #include "base/span.h"
 #include "onboarding/router/backoff.h"
+#include "onboarding/ssh_kex.h"
 
 struct tunnel_options {
 	const char *ssh;  /* the program */
@@ -33,6 +34,8 @@ struct tunnel_options {
 	const char *known_hosts;      /* file of this tunnel alone: written where it is another */
 	const struct span *host_keys; /* blobs */
 	size_t n_host_keys;
+	const char *kex;          /* ssh_kex_algorithms(); "" = there is none: */
+	const char *kex_problem;  /* why; NULL with the others */
 	uint16_t listen_port;     /* on the conductor, for this router alone */
 	const char *socket;       /* where it leads to: a unix socket, absolute */
 	uint16_t local_port;      /* on 127.0.0.1, where it is free; 0 = any */
@@ -73,6 +76,7 @@ struct tunnel {
 	uint16_t local_port; /* on 127.0.0.1, in this try or the next; 0 = none could be had yet */
 	char reason[PROCESS_SAID_SIZE];  /* ssh's last word in this try; "" = none yet */
 	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
+	enum ssh_kex kex;                /* what ssh has agreed on, while it is connected */
 	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
 	void (*closed)(struct tunnel *t);
 };
@@ -83,7 +87,8 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 
 /* Pin the host keys, choose a port, and try from now on; what could not be done now is done at
  * the next try. -EINVAL: a host or a key that cannot be in known_hosts, no key at all, or a path
- * that ssh would misread. Then the tunnel stays STOPPED, since no try would help. */
+ * that ssh would misread, no key exchange. Then the tunnel stays STOPPED, since no try would help.
+ */
 int tunnel_start(struct tunnel *t, struct err *err);
 
 /* Ends ssh. The callbacks do not come any more. */

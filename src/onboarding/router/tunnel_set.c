@@ -53,6 +53,8 @@ static void start_link(struct tunnel_set *set, size_t i)
 		.port = c->port,
 		.user = SSH_USER,
 		.key = o->key_file,
+		.kex = o->kex,
+		.kex_problem = o->kex_problem,
 		.known_hosts = link->known_hosts,
 		.host_keys = link->host_keys,
 		.n_host_keys = c->n_ssh_host_keys,
@@ -135,6 +137,10 @@ void tunnel_set_describe(const struct tunnel_set *set, size_t i, cJSON *item)
 
 	(void)cJSON_AddStringToObject(item, "tunnel",
 				      is_open ? tunnel_state_name(t->state) : "none");
+	if (t->state == TUNNEL_CONNECTED && t->kex != SSH_KEX_NONE)
+		(void)cJSON_AddStringToObject(item, "key-exchange", ssh_kex_name(t->kex));
+	else
+		(void)cJSON_AddNullToObject(item, "key-exchange");
 	add_time(item, "since", t->since_s);
 	if (t->problem[0])
 		(void)cJSON_AddStringToObject(item, "problem", t->problem);

@@ -13,6 +13,8 @@
 /* Strings are borrowed until closed. */
 struct tunnel_set_options {
 	uv_loop_t *loop;
+	const char *kex;                /* see tunnel_options */
+	const char *kex_problem;        /* likewise */
 	const char *key_file;           /* of our private key */
 	const char *socket;             /* where the tunnels lead to */
 	const char *directory;          /* for known_hosts */
