@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # steward_need(PREFIX package modules...): PkgConfig::PREFIX, or one more line of what is missing. All
 # that is missing is named at once, by the Debian packages that have it (script/setup has them too).
 function(steward_need prefix package)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 # steward_library(NAME folder [libraries...])
 #
 # One folder of src/ becomes one static library. Others see its headers as "folder/x.h" only

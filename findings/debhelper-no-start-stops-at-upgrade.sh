@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # debhelper's dh_installsystemd --no-start stops a unit at each upgrade, and nothing starts it again.
 #
 # Debian 12's debhelper 13.11.4, compat 13. Its manual says that --restart-after-upgrade is the default

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # nginx proxy_cache (Debian nginx 1.22.1-9+deb12u11): a range of a file that is not cached yet is answered
 # at once, but the client's connection then answers nothing more until the whole file is in the cache. A
 # second range on the kept connection is silent for as long as the origin needs for all of it; on a new

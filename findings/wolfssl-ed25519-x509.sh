@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # wolfSSL's WOLFSSL_X509 knows no Ed25519 certificate that its TLS and its CertManager take.
 #
 # Debian 12's libwolfssl 5.5.4: wolfSSL_CertManagerLoadCA() reads an Ed25519 certificate, and a TLS 1.3

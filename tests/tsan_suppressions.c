@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What ThreadSanitizer is told to overlook, and why. Part of each program that is built with it, so
  * that it holds wherever and as whoever a test runs one. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* atomic_file.h - a file that is either the old one or the new one, also after a power cut.
  *
  * Written beside its target as "<path>.new", fsynced, renamed over it, and the directory

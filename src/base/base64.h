@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base64.h - base64 with padding (RFC 4648, 4). Strict: there is one text for any bytes, and no
  * other is taken: no white space, no missing padding, no bits left over.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base64url.h - base64url without padding (RFC 4648, 5; RFC 7515, 2). Strict: no white space,
  * no padding, no bits left over.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* crowd.h - the connections of a listener: which are served, which wait, and which must go.
  *
  * Connections are counted for each origin (a user, an address, a process: the owner makes a key

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* err.h - a failure, told so that an operator can act on it.
  *
  * A function that an operator will read about returns 0 or a negative errno and fills a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hex.h - bytes as lower-case hex digits.
  */
 #pragma once

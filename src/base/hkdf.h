@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hkdf.h - keys from a secret, each for one purpose (RFC 5869, with SHA-256).
  */
 #pragma once

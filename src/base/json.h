@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* json.h - parses JSON that somebody else wrote, and checks it before it is used.
  *
  * cJSON recurses while it parses, reads any number as a double, and takes the first of two

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* jws.h - RS256 signatures in JWS compact serialization (RFC 7515), and nothing else of JOSE.
  *
  * The algorithm is pinned to RS256 and the header's typ is required: what a token says about

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kem.h - ML-KEM-768 (FIPS 203): a secret for whoever holds a key, which a quantum computer
  * does not find either.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kept_contents.h - the text of contents.mac (kept_file.h), and which files it allows. Pure. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kept_file.h - the files that Steward keeps in an encrypted directory: they are read only as
  * they were written, under the name under which they were written.
  *

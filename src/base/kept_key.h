@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kept_key.h - the key that authenticates kept files (kept_file.h): handed over by the process
  * that opens an encrypted directory to those that keep files in it.
  *

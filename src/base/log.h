@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* log.h - structured entries in the journal; readable lines on stderr where there is none.
  *
  * An event is something an operator may act on: it has a MESSAGE_ID (base/log_events.h) and an

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/log_events.h"
 
 #define LOG_DEFINE(event, message_id, event_priority, event_name)                                  \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* log_events.h - every event an operator can see, by its MESSAGE_ID.
  *
  * The same ids stand in packaging/steward.catalog, with what each means and what to do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* macros.h - the few things C11 should have had.
  *
  * _cleanup_(f) calls f with the variable's address when it goes out of scope. Destructors

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* notify.h - what systemd is told: ready, reloading, stopping, a status line, and life.
  *
  * Without NOTIFY_SOCKET in the environment nothing is said. The watchdog is fed at half of its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* options.h - the command line of a daemon, as stewardd(8) and conductord(8) show it.
  *
  * All have --config FILE, --foreground, --check, --version and --help; a program may have more.

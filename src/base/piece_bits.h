@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* piece_bits.h - a bit for each piece of an image: the most significant one of byte 0 is piece 0.
  */
 #pragma once

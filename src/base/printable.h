@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* printable.h - makes text from a stranger safe for a log line, a label or a terminal.
  *
  * Not shown are characters that a terminal obeys (C0, delete, C1), that change the order or the

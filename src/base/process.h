@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* process.h - a child: spawned, fed, watched, and ended.
  *
  * A child has our environment, but LC_ALL=C, no signal blocked or ignored, and of our descriptors

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A child that is waited for, in a loop of its own. */
 #include <assert.h>
 #include <errno.h>

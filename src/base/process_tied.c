@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* libuv runs no code of ours between fork and exec. So it starts our own program again, which
  * does what must be done there, and then becomes the program that was asked for. */
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* rsa_key.h - an RSA public key out of its numbers, as a TPM tells them.
  */
 #pragma once

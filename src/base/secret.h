@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* secret.h - bytes that nobody else may see: locked, left out of core dumps, wiped.
  *
  * Each secret has pages of its own (mlock2(2), MADV_DONTDUMP, MADV_WIPEONFORK), so that nothing

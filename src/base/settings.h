@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* settings.h - the configuration as plain data. config/config.h reads it from a file.
  *
  * A struct config is read-only and complete: a reload loads a second one and exchanges the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* span.h - bytes that belong to somebody else: where they begin and how many. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* url_query.h - hides the query of a repository's URL, which an object store may have signed.
  *
  * Whoever knows the query gets the images. So it is a secret, although it is in the configuration

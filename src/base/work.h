@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* work.h - a job on libuv's thread pool, with its result back on the loop.
  *
  * The struct is embedded in what the job is about; container_of() finds the owner. run() is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* work_pool.h - jobs of work.h on a thread of their own, one after the other.
  *
  * For what may hang: on libuv's pool four of those would hold up everybody's. Jobs are run in the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* answer.h - makes the JSON by which the control socket shows rows of the registry, without
  * secrets.
  */

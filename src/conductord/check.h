@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* check.h - what a start would refuse in a configuration (conductord --check). */
 #pragma once
 

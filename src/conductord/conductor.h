@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conductor.h - what makes a node a conductord: the registry of routers, onboarding on port 930,
  * and the tunnels.
  *

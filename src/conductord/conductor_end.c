@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The end of a conductor, in steps: first who asks others, then who was asked.
  *
  *	1. port 930 and its handshakes, provisioning, which calls routers, the repository, the

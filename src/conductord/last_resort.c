@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductord/last_resort.h"
 
 #include <pthread.h>

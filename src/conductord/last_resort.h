@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* last_resort.h - ends conductord in time if something hangs: a resolver, a disk, a library.
  *
  * What is on disk is valid at any moment, as after a power cut. Only an orderly end is lost.

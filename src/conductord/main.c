@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conductord - the conductor's daemon; and, with --tunnels, its helper in a private network. */
 #include <stdio.h>
 #include <sysexits.h>

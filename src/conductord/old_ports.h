@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* old_ports.h - does a program on this machine listen on port 4505 or 4506?
  *
  * Routers that onboard do not use these ports; open ports that nobody needs are a risk. The

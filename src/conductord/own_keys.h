@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* own_keys.h - the keys of this conductor, to which secrets are sealed that wait for a node
  * (registry_secrets_store.h). They are in a file of its own, and never in the registry.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* provisioning.h - calls routers that have connected, through their tunnels: one conductor
  * initializes a router the first time, and sends its configuration whenever that has changed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registration.h - registers the conductor in its own registry: from then on routers are told of
  * it, and secrets that wait are sealed to it too. Secrets that an older version has left readable
  * in the registry are sealed.

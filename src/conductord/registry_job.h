@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_job.h - a request of the control socket that asks the registry: on a worker, with the
  * answer back on the loop.
  *

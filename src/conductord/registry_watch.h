@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_watch.h - logs when the registry stops answering and when it answers again; in between
  * it is asked every second.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reload.h - what of a conductor's configuration cannot change while it runs: port 930, the
  * registry and the routers depend on it.
  */

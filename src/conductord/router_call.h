@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* router_call.h - asks a router something through its tunnel: HTTP to the control socket that the
  * router has for its conductors.
  *

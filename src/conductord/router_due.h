@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* router_due.h - what a node of a router is to be sent, as the registry has it: whether it is to be
  * initialized, its configuration with the secrets sealed to it, or first the question which keys it
  * has. Asks the registry: on a worker.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* router_nodes.h - the nodes of a router, or one of them, and the JSON of each node's answer to a
  * question through its tunnel.
  */

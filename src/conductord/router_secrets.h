@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* router_secrets.h - the secrets of the configuration that is sent to a router: taken out of it
  * before it is written into the registry, and put beside it, sealed, before it is sent.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* routes.h - the routes of conductord's control socket besides those that every node has
  * (docs/onboarding.md, "Conductor's socket").
  */

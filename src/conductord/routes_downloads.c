@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Downloads of a router's nodes, and their signed PCR policies, asked and ordered through their
  * tunnels: of all, or of ?node=. A node that is not connected is told as such, and holds up nobody.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* routes_private.h - the handlers of conductord's routes. For routes.c only. */
 #pragma once
 

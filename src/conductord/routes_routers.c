@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Routes of the authority: its routers, their nodes, and the configuration that is sent to them. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Routes of tokens, enrolments, the audit, the clock, and the summary. */
 #include <errno.h>
 #include <openssl/rand.h>

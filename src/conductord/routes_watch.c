@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A download on a router's nodes, as it goes on: each is asked once a second through its tunnel,
  * and what it says is passed on as it comes. A node that hangs is told as such, and holds up
  * nobody. The registry is asked each time before: where a node was deleted, or is another's now,

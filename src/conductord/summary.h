@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* summary.h - how onboarding stands on this conductor: counts of the registry and of port 930,
  * and what an operator should be told.
  *

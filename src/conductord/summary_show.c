@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The summary, as the control socket and the metrics show it. */
 #include <inttypes.h>
 #include <stdarg.h>

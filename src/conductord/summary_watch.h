@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* summary_watch.h - takes the summary once a minute, or when it is asked to, and logs what an
  * operator must do something about.
  *

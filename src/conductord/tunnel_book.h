@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_book.h - the tunnels that stand on this conductor, by their keys: what each has agreed on.
  *
  * It belongs to the loop. A key has one tunnel; a newer one takes the older one's place.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* visit.h - one visit of a conductor to a node of a router: what is due to it is found in the
  * registry, and sent through its tunnel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductord/visit_rules.h"
 
 enum visit_next visit_judge(int status, unsigned calls)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* visit_rules.h - what to do after a visit, by the answer of the router that was called. Pure.
  *
  * Right after its session begins a router is not reachable yet: its port is forwarded a moment

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config.h - the configuration: modelled in YANG, checked by libyang, read here as a struct.
  *
  * Types, ranges, defaults and the words of a refusal come from packaging/yang/steward.yang,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_context.h - libyang with our model loaded; for config*.c alone.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_credentials.h - which files with secrets a conductor may name in a configuration that it
  * sends to a router; for config.c only.
  *

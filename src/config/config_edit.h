@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_edit.h - sets and deletes values of a router's configuration, by the names of the YANG
  * model.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_faults.h - all that is wrong with a configuration, so that it is told at once; for
  * config.c and what it is made of.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_memory.h - the memory of a configuration. Every string and array of a struct config is
  * taken here, and config_free() gives all of it back: nobody lists them once more in order to free
  * them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_read.h - from libyang's tree to struct config; for config.c alone. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_refusal.h - a value that libyang refused, told with its constraint; for config.c and what
  * it is made of.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_rules.h - what does not fit together in a configuration; for config.c alone.
  *
  * libyang stops at the first rule between leaves that does not hold. Here are all: must, leaves

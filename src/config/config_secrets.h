@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_secrets.h - the values in a configuration that are secrets themselves: passwords, tokens
  * and keys of sources, and the queries of their URLs (base/url_query.h). Takes them out of a
  * configuration, and puts them back.

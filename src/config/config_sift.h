@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_sift.h - what of a refused configuration can be kept; for config.c alone.
  *
  * libyang stops at the first value that it refuses, and keeps nothing. So it is asked of each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* packaging/yang/steward.yang, as it stands, zero-terminated. */
 #include "config/yang_model.h"
 

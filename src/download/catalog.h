@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* catalog.h - asks all sources at the same time which versions they have.
  *
  * If a version is given, a source that has it is also asked for its manifest. Each source answers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The loop's side of the disk tasks: which is next, what it works with, and its result. */
 #include <assert.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The disk jobs of a download, one at a time on the thread pool.
  *
  *	open     what is there: manifest, journal, .part

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download.h - one download: carries out what its engine decides, and keeps its state on disk.
  *
  * <state-directory>/downloads/<version>/ has manifest.jws, request.json, the journal `pieces` and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Carries out what the engine decides, and tells it the results. */
 #include "base/log.h"
 #include "base/log_events.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who has the version: asks all sources, and keeps the manifest of the one that the engine takes.
  */
 #include <errno.h>

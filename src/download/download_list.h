@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download_list.h - all downloads of this node: which run, which wait, which have ended.
  *
  * At most two run (docs/download.md, "States"), the rest are queued in the order of their requests;

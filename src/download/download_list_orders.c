@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an operator orders: a download, its pause, its end. */
 #include <errno.h>
 

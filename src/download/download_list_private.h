@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download_list_private.h - what download_list.c, which runs the downloads, and
  * download_list_orders.c, which takes an operator's orders, share; nobody else.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Asks the HA peer, once a second, how its download of the same version stands, and which pieces
  * it has. The engine decides what follows from the answers. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download_private.h - what the files of a download share.
  *
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine

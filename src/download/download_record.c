@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* request.json: the part of a download that must survive the daemon. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Starts a transfer for each request of the engine, and tells the engine what comes of it. */
 #include <errno.h>
 #include <stdlib.h>

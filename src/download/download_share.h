@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download_share.h - what others may have of a download while it is unfinished.
  *
  * Its manifest, and of its image the pieces that are verified and written: never a byte else. A

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A download as the control socket and the journal show it. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a download does because time has passed. */
 #include "base/macros.h"
 #include "download/download_private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ha_status.h - reads the peer's answer to GET /v1/downloads/{version}: how its download stands.
  *
  * Pure. An answer that cannot be right is -EBADMSG and says nothing about the peer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_pieces.h - asks the HA peer which pieces of an image it has, while both nodes download it.
  *
  * The peer may have nothing yet and begin later. So first its manifest is asked for, again and

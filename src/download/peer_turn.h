@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_turn.h - asks the HA peer how its download of the same version stands, for the node whose
  * turn comes second.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* range_reply.h - is a reply what was asked for? Its head, and its end.
  *
  * Pure. The head is judged when the headers arrive, before any byte of body is taken: libcurl

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* receive_buffers.h - what all transfers share: blocks of memory and the bandwidth budget.
  *
  * Received bytes wait in 256 KiB blocks, of which there are 28 (7 MiB) whatever the number of

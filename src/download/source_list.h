@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* source_list.h - the sources the configuration allows, in order of preference.
  *
  * A copy of its own: a running download keeps using it when the configuration is exchanged,

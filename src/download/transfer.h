@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* transfer.h - carries out one request of the engine, from the first byte asked for to the last
  * byte written.
  *

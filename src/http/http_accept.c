@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who is connected: accepted here, counted by crowd.c, and given to libmicrohttpd; shown out by
  * shutdown(2), upon which libmicrohttpd closes it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_addresses.h - in which order the addresses of a server are tried.
  *
  * Pure. The order is RFC 8305's, section 4: as the resolver sorted them (RFC 6724), the families

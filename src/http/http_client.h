@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_client.h - HTTP(S) requests on the loop. The only file that knows libcurl.
  *
  * Calling sequence: http_client_init -> http_client_get ... -> http_client_close.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_client_private.h - one request as libcurl sees it: its options, its head, its end.
  *
  * Shared by http_client.c, which runs them on the loop, http_request.c and http_outcome.c; nobody

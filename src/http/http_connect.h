@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_connect.h - a connection to the first of a server's addresses that answers.
  *
  * RFC 8305, section 5: the next address is tried 250 ms after the one before, or at once when that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_credentials.h - the credentials of a request: for the server, and for the proxy.
  *
  * libcurl sends those for the server to the configured host only, and those for the proxy to the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_fetch.h - ask for a whole small document, within a size and a time.
  *
  * Calling sequence: http_fetch_start -> done, once; or http_fetch_cancel before it, and then no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_head.h - what the head of an HTTP reply says about the things that we use. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The sockets that servers listen on: a unix one with a path, or TCP. */
 #include <arpa/inet.h>
 #include <errno.h>

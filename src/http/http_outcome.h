@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_outcome.h - translates libcurl's result into an outcome for the caller, with a message for
  * an operator.
  */

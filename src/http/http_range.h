@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_range.h - the Range header of a request (RFC 9110, 14.2), one range of bytes at the most.
  *
  * Several ranges, other units and what cannot be read are answered with the whole file, as the

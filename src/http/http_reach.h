@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_reach.h - how libcurl gets its connections: it names the server, we connect.
  *
  * libcurl resolves the name and asks for a socket to the first address. It gets none, and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Replies: JSON, problems, text, files, and streams without end. */
 #include <assert.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "http/http_client_private.h"
 
 #include <errno.h>

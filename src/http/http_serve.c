@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A request as it comes in: judged by its head, its body taken or passed over, handled, answered.
  */
 #include <stdlib.h>

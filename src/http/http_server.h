@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_server.h - HTTP/1.1 on the loop: routes, JSON, files, event streams. Only this module
  * knows libmicrohttpd.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_server_private.h - what http_server.c, http_accept.c, http_serve.c, http_listen.c,
  * http_exchange.c and http_reply.c share; nobody else. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_access.h - who may read and who may change, by the user and groups of the process at
  * the other end of a unix socket.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ahead.h - unlocks by a configuration that is checked while the TPM is asked.
  *
  * Either takes milliseconds, and neither needs the other: config_ahead.h says what the TPM is

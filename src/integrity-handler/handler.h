@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handler.h - Configuration Integrity in early boot, and by hand.
  *
  * In its unit (NOTIFY_SOCKET is set) the handler stays `activating` until the directories are

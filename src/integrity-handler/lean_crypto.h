@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lean_crypto.h - libcrypto as this program needs it, and no more.
  *
  * tss2 makes a library context of libcrypto's for each hash, HMAC and random number. Each takes in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* integrity-handler - opens the encrypted directories before anything networks. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ability.h - can this system take part in Configuration Integrity? Each finding is logged.
  *
  * Errors: -EOPNOTSUPP: it cannot, f->err has the reason, and the boot goes on without encryption.

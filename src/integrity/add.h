@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* add.h - encrypts directories that were added to the configuration and are not in the record
  * yet.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "integrity/boot.h"
 
 static bool is_pinned(const struct boot_findings *found)

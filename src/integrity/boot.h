@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* boot.h - what a boot does with what it finds: the recovery table of docs/integrity.md.
  *
  * A pin that is written may belong to directories that cannot be seen now. If that cannot be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* boot_lock.h - makes the key of the directories unusable after the boot (seal-after-boot).
  *
  * The wrapping key's policy then also requires that a counter in NV memory (seal-nv-index) has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* config_ahead.h - what an unlock begins with, read before the file is checked.
  *
  * libyang builds the whole model before it looks at the first value, and a TPM needs as long to

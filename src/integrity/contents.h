@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* contents.h - the encrypted directories whose files of Steward are authenticated, and the key
  * for that, which is handed over to base/kept_file.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* diagnose_event.h - which cause an integrity event has (docs/integrity.md, "Causes"): what a
  * technician does next depends on it.
  */

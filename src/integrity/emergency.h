@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* emergency.h - the message that no operator can miss.
  *
  * It is one journal entry of priority EMERG, with STEWARD_STEP, STEWARD_REASON and

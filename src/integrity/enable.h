@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enable.h - the first boot, or `request configuration-integrity enable`.
  *
  *	can this system take part?

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enable_keys.h - the TPM's part of an enablement, and of a reseal. All of it in children:
  * tpm_child.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* failure.h - why the encrypted directories could not be opened, as support has to know it.
  *
  * Functions that can end in an integrity event fill a struct failure next to their negative errno:

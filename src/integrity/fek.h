@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fek.h - the filesystem encryption key (FEK): made by the TPM, wrapped in software, unwrapped by
  * the TPM.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* findings.h - what is there at boot, before anything is done about it (boot.h decides).
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt.h - directories encrypted by Linux, through the fscrypt tool in raw-key mode.
  *
  * The tool is never believed alone: what it did is read back from the kernel. The FEK reaches it

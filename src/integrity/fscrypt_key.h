@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_key.h - unwraps a directory's key and gives it to the kernel, as `fscrypt unlock` does,
  * but without a process for each directory.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_metadata.h - what the fscrypt tool keeps on a filesystem: .fscrypt in its root.
  *
  *	/etc/fscrypt.conf                     without it the tool does nothing

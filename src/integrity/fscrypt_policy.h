@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_policy.h - what the kernel says of a directory's encryption: policy and key.
  *
  * Reads only. See Documentation/filesystems/fscrypt.rst of the kernel.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_tool.h - one run of the fscrypt tool.
  *
  * Found in PATH. Failures: CAUSE_FSCRYPT_MISSING (it cannot be executed), CAUSE_FSCRYPT_REFUSED

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_wrapped.h - a directory's key, as the fscrypt tool wraps it, unwrapped. Pure.
  *
  * A policy's file has the directory's key, wrapped once for each of its protectors; a protector's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* integrity.h - Configuration Integrity for the programs: they open no network socket before
  * integrity_unlock() has succeeded.
  *

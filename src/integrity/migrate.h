@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* migrate.h - `enable migrate`: moves the contents of a directory into an encrypted one.
  *
  *	D -> D.migrating                     a rename

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mounts.h - on which filesystem a path is, and whether that is the one on which it should be.
  *
  * /proc/self/mountinfo says what is mounted. /etc/fstab (also its entries with "nofail" and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* nv_counter.h - a counter in the TPM's NV memory, and the conditions on it in policies.
  *
  * A counter never goes back, not even by being removed and defined again: then it begins above

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pcr_policy.h - what the PCRs must be, so that a key of ours may be used.
  *
  * The two functions are about bank, mask and values alone: PolicyPCR over them, or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pin.h - which directories are ours, in the TPM's NV memory: written once, then locked for good.
  *
  * The pin is SHA-256 over `path ‖ 0x00 ‖ key identifier` of each directory, in record order. Its

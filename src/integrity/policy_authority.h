@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* policy_authority.h - whose signature makes a PCR policy good: an operator's key, and the counter
  * that ends old policies.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* policy_choose.h - chooses the signed policy that opens this machine as it is now, and ends the
  * older ones.
  *

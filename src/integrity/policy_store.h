@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* policy_store.h - the signed policies that a machine has: those that came with the image
  * (policy-directory), and those that an operator brought (the folder "policies" beside the
  * record).

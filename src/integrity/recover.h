@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* recover.h - `request configuration-integrity recover`: an operator has unwrapped the FEK
  * (recovery.h); opens the directories with it and seals them to the present TPM.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* recovery.h - an optional way back: the FEK, wrapped to a public key whose private half is kept
  * elsewhere.
  *

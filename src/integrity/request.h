@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* request.h - what an operator asks for by hand: 'integrity-handler --request', which 'stewardctl
  * request configuration-integrity' starts.
  *

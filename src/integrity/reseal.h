@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reseal.h - seals the same FEK again, for the present values of the configured PCRs.
  *
  * The FEK is opened as the record says, so the PCRs must still have the recorded values. Before

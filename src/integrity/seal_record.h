@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* seal_record.h - the record of the sealing, on disk, not encrypted, outside the encrypted
  * directories.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sealed_directory.h - one encrypted directory: made so that a power cut leaves either nothing or
  * an empty one, and removed.
  */

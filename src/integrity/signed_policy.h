@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* signed_policy.h - a PCR policy that an operator has signed: what the next release will measure.
  *
  * The policy is PolicyPCR over bank, PCRs and values, then PolicyNV: the counter of policies is at

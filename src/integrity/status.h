@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* status.h - the state of the encrypted directories, without asking the TPM: for `show
  * configuration-integrity` and GET /v1/integrity.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* stopwatch.h - how long each step of an unlock took, for the debug log.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm_child.h - works with the TPM in a child process, so that all copies of the FEK end with it.
  *
  * ESYS and OpenSSL keep what they decrypt on heap and stack, and free it without wiping. In a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "integrity/tpm_child_retry.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm_child_retry.h - works with the TPM in a child (tpm_child.h), and again if the TPM was not
  * ready.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* turn.h - one at a time on a machine: a process that unlocks, seals or destroys holds a lock on
  * the record directory, and from then on is a process that may see a key.
  */

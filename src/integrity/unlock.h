@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* unlock.h - open the directories of a record with the key that only this TPM releases.
  *
  *	locate  the record; what it says of the directories must hash to the pin

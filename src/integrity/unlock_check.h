@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* unlock_check.h - what is still being found out while the TPM is asked. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* unseal.h - the TPM's part of an unlock: locate the record, decrypt the FEK.
  *
  * Locating: what the record says of the directories must hash to the pin. Unsealing: the wrapping

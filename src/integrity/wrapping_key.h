@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* wrapping_key.h - the storage root key (SRK), and the key under it that the FEK is wrapped to.
  *
  * The wrapping key is RSA-2048, for decryption only (OAEP-SHA256), and its policy is the only way

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* zeroize.h - ends all access to what is encrypted, for good.
  *
  *	forget the keys of contents.mac; lock the directories, taking their keys from the kernel

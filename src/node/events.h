@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* events.h - server-sent events for all readers of GET /v1/events. */
 #pragma once
 

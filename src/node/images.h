@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* images.h - the routes of the node's images: list, verify, delete, serve. */
 #pragma once
 

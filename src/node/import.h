@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* import.h - the routes that bring an image to a node: its manifest, and then its file.
  *
  * The manifest is verified and kept in memory. The file is verified piece by piece as it arrives,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* integrity_routes.h - routes for the encrypted directories: take a signed PCR policy, and return
  * recovery.json. For local users who may, and for the conductor through the tunnel.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* metrics.h - GET /metrics, in OpenMetrics text. */
 #pragma once
 

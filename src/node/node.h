@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* node.h - what both daemons are: a node that downloads, keeps and serves images, answers a
  * control socket, and begins by opening its encrypted directories.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* node_private.h - what node_run.c and node_reload.c share; nobody else. */
 #pragma once
 

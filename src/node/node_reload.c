@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Loads a new configuration while the node runs: what may change, and which parts are told. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* orders.h - commands to downloads that are answered only when their result is on disk, so that
  * it survives a kill.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a daemon does before its loop runs. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* routes.h - the routes of the daemon's sockets: the control socket, and the repository for other
  * machines.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* share.h - what other machines may read of a node's images: the HA peer, and a conductor's
  * routers.
  *

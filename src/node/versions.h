@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* versions.h - which versions the sources have, as last asked. */
 #pragma once
 

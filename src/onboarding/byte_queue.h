@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* byte_queue.h - bytes that wait: appended at the end, taken from the front, never more than a
  * maximum.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* certificate.h - verifies certificate chains that came over TLS, after TLS and independent of
  * it.
  *

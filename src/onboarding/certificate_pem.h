@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* certificate_pem.h - the certificates of a PEM file, as they go over the wire.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* conductor_certificate.h - does this certificate belong to a conductor? Only the CA in the token
  * decides.
  *

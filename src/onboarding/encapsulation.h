@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* encapsulation.h - makes a key that only the holder of a private key can make again, by each of
  * the algorithms to whose keys values are sealed (sealing_keys.h).
  *

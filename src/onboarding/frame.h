@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* frame.h - a message as it is sent: four bytes of length, its JSON, and a MAC if its type has
  * one.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "onboarding/key_bounds.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* key_bounds.h - which public keys from strangers are used at all.
  *
  * Allowed are RSA keys of 2048 to 4096 bits whose exponent is odd, at least 3 and at most 32

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* key_exchange.h - by what the keys of a handshake were exchanged: the group of TLS, and ML-KEM in
  * the messages where both sides have it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* key_signer.h - TLS signatures by a private key in memory, made by libcrypto: with RSA-2048 five
  * times as many a second as wolfSSL makes (docs/onboarding.md, "What is measured"), and more where
  * the CPU has AVX-512.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* message.h - the messages of the handshake, as JSON and as structs.
  *
  * Until the last message both sides are strangers to each other. So a message that is read must

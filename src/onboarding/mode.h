@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mode.h - how much a router must prove to be let in (docs/onboarding.md, "Modes").
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_chain.h - the certificates that a peer showed in TLS: all of them, or none.
  *
  * This is a copy of the one Certificate message of a handshake. The first certificate is the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sealed_value.h - a secret value of a router's configuration, sealed so that only the holder of
  * the private halves of all the keys can read it (docs/onboarding.md).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sealing_keys.h - the keys of a node, or of a conductor, to which values are sealed
  * (sealed_value.h).
  *

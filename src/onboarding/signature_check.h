@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* signature_check.h - checks strangers' signatures by libcrypto. key_bounds.h limits what that
  * may cost.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ssh_kex.h - the key exchanges of the tunnels' SSH: hybrids that a quantum computer does not
  * break, and no others.
  *

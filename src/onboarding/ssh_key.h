@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ssh_key.h - SSH public keys as blobs (RFC 4253, 6.6): the bytes whose base64 is in
  * authorized_keys and known_hosts.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ssh_keygen.h - new SSH keys, made by the tool ssh-keygen.
  *
  * The pair is returned and not left on the disk: its owner writes it, synced, and the public half

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tls_channel.h - TLS 1.3 for onboarding, in memory: the caller moves bytes to and from the peer.
  *
  * Only this file, tls_context and tls_crypto know wolfSSL. TLS 1.3 only, without tickets,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tls_channel_private.h - for tls_channel.c and tls_context.c alone: what they consist of, and how
  * wolfSSL calls a channel.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tls_context.h - what all TLS channels of one side have in common: versions and groups, and by
  * which certificate and key they show themselves.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tls_crypto.h - libcrypto computes for wolfSSL, through wolfSSL's crypto callbacks.
  *
  * Debian's wolfSSL is portable C without assembly. On one core of the development machine a key

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tls_session.h - a socket and its TLS channel: bytes move on the loop, computing is on the
  * thread pool.
  *

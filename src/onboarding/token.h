@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* token.h - the onboarding token: a JWT (RFC 7519), signed with RS256, short enough to be sent by
  * mail.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* transcript.h - a hash over all that both sides of a handshake have said, and the keys for their
  * MACs.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* client.h - HTTP over the control socket, blocking.
  *
  * It uses libcurl's easy interface: this program has no loop, for which http/http_client is made.

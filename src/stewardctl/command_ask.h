@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* command_ask.h - what the commands have in common: ask the daemon, and show its answer.
  *
  * Functions that return an int return the program's exit status, and have printed what was wrong.

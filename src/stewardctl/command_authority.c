@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* configure, delete and show authority: the routers of a conductor. */
 #include <errno.h>
 #include <stdarg.h>

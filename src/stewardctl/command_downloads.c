@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* show system, show and request system software download ..., request system reload. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Commands for images: show, verify, delete, import, and make a repository entry. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Configuration Integrity from the command line. What changes it is done by integrity-handler,
  * which has the rights for it and needs no daemon: on the day of an integrity event there is none.
  */

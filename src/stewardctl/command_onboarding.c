@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Secure Conductor Onboarding: tokens and enrolments on a conductor, its own story on a router. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "stewardctl/command_place.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* command_place.h - whose downloads a command is about: `router R` and `node N`.
  *
  * A router only has its own downloads, and refuses the name of another. A conductor asks the

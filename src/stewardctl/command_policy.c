@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Signed PCR policies: made where the operator's key is, and brought to where they are to open. */
 #include <errno.h>
 #include <stdio.h>

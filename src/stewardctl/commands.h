@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* commands.h - the commands of stewardctl: the table, and what each does. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* format.h - numbers as people read them. Each fills a buffer of FORMAT_SIZE and returns it. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* grammar.h - the command language: words, followed by `name value` pairs in any order.
  *
  * A word in capitals is a place for a value: {"authority", "router", "R", "node", "N"}. A place

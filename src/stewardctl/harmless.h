@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* harmless.h - makes text that a daemon passes on from others (a router, a peer, a source) safe
  * for a terminal: all of it, at the last moment. So too what is quoted from a file that it reads.
  */

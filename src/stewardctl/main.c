@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* stewardctl - the command line of Steward. */
 #include <locale.h>
 #include <stdio.h>

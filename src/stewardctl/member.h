@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* member.h - members of the daemon's answers; "" and 0 for what is not there or null. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* show.h - the daemon's answers as tables for people. */
 #pragma once
 

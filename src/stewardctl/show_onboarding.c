@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Routers, tokens, enrolments, and how onboarding stands, as tables for people. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sse.h - server-sent events, put together from whatever pieces they arrive in. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* watch.h - follows a download until it ends: on a terminal a bar in place, else a line per
  * change.
  *

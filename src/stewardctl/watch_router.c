@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "stewardctl/watch_router.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* watch_router.h - follows a download on the nodes of a router, through its conductor: on a
  * terminal a bar in place for each node, else a line per change.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* watch_state.h - the state of a download that is being watched: what was shown of it last, and
  * how it ended.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* stewardd - the router's daemon. */
 #include "base/process.h"
 #include "stewardd/router.h"

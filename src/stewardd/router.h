@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* router.h - what makes a node a stewardd: the router's side of onboarding, and the socket that
  * conductors reach through their tunnels.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* unsealing.h - opens the secrets of a configuration that a conductor sends: they are sealed to
  * this node's keys (docs/onboarding.md).
  */

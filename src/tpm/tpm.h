@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm.h - a TPM 2.0 over any TCTI, by ESAPI: opened, asked in salted sessions, left as it was.
  *
  * Objects and sessions that are loaded belong to a struct tpm_object, which flushes them on every

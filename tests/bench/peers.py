@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What Debian has to fetch a file and check it, the server it is fetched from, and what it took."""
 
 import os

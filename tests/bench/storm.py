@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The storm of tests/bench/fleet: a conductor is killed, and all its routers come back at once.
 
 Real ssh, with the words and the patience of onboarding/router/tunnel.c, against a conductor with the

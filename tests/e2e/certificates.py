@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Certificates for test servers: of our CA, expired, of a foreign CA."""
 
 import datetime

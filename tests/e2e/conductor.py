@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor, and its command line."""
 
 import fcntl

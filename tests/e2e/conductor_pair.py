@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Two conductors on one PostgreSQL server, each with a wire of its own to the router."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who holds connections: a process of some user that opens as many as it is told, says something on
 each or nothing, and keeps them until it is let go."""
 

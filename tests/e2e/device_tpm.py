@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router's TPM (swtpm), worked by tpm2-tools: with its EK, as its maker leaves it, and what else a
 router shows of one."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An HTTP/1.1 server with ranges that can do everything wrong, and counts what it does.
 
 It serves a repository folder. A Fault says what goes wrong, for which documents and how often;

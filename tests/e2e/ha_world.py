@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Two nodes of one router, each the other's HA peer: on addresses of the loop, or each in a network
 namespace of its own, with a fast link between them and a narrow one to the sources."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router to be unlocked: its TPM, its disk, its journal and its console.
 
 Everything is mounted in a mount namespace of the world's own, so that nothing is shared with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Small filesystems of their own: full, read-only, or cut off from power."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Stands between a program and its TPM, and changes what it answers to the n-th command."""
 
 import os

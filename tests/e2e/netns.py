@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A peer in a network namespace of its own that never answers."""
 
 import os

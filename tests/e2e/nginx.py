@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """nginx on loopback, as an operator would have it before a repository folder."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor and its routers, each in a network of its own, joined by a wire: port 930, swtpm,
 OpenSSH, and the programs as they are installed."""
 

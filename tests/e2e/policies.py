@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An operator's key, and PCR policies signed by it; the TPM as another release measures it."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A PostgreSQL server of Debian's, on a unix socket in its folder."""
 
 import glob

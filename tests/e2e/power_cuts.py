@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Power fails at a step of what the handler does.
 
 A stepper stops the handler, and the fscrypt it runs, before each call that changes something.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Debian's web servers, proxies and caches, as operators set them up: each on a free port of
 loopback, in a folder of its own.
 

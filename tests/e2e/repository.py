@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Keys, images and signed manifests, made without any of our C code."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The seal record, read and written by someone who knows its format but not the programs."""
 
 import base64

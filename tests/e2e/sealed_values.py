@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Values sealed to a node's keys, as docs/onboarding.md has them: made here by another hand."""
 
 import base64

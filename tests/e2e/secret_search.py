@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is secret between a conductor and a router, and whether it is in what somebody may see."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a command and stops it, with all its children, before each step that changes something.
 
 A step is a call that changes a directory, a file below one of `below`, an encryption policy or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The programs under test: a daemon with its configuration, and its command line."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which sources are used at all, in which order, and that none delays another."""
 
 import json

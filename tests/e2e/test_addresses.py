@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A name with several addresses, of which some are silent, refuse, or answer wrongly: the next one is
 tried within a second, and who failed is not the first again."""
 

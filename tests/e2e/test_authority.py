@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The authority from the command line: conductord's registry, tokens and answers through
 stewardctl."""
 

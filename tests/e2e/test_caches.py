@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Caches between the router and the origin, empty at first: the image crosses the origin's line about
 once, and that takes hardly longer than one plain request through the same cache would."""
 

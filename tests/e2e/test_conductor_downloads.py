@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The conductor acts for its routers: what an operator does on a node, for one or for both, through
 their tunnels. A node that is not there, or hangs, is told as such and holds up nobody."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Two conductors on one PostgreSQL server: what is done on one counts on both."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A signed PCR policy goes from the conductor through the tunnels to a router's nodes."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor as a repository: it downloads by itself, serves its routers and its peer, and in
 offline-mode offers what was imported and asks nobody but its peer."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration: every leaf's range, what is said of what is outside, and reloads."""
 
 import json

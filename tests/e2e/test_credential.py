@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The conductor's judgement of TPMs, which it makes without one, against a TPM (swtpm) and the
 tools of others."""
 

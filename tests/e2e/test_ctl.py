@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The command line: grammar, abbreviations, output, watching, exit statuses, completion."""
 
 import itertools

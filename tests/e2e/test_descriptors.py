@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever is run by a daemon has the descriptors that are meant for it, and no other: a router's
 session, the registry and the control socket are nothing for sshd, ssh, or a reboot command."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Disks that are full, read-only or not there, and keys that are missing."""
 
 import os

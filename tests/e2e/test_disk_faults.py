@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Each step on the disk fails once, or is the last before a kill: enumerated, not sampled.
 
 strace makes the n-th call of one kind fail in the running daemon, or kill it there. One thread

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Each file that a comment, a man page, the YANG model or a document names is there, and so is each
 heading that one quotes and each module that ARCHITECTURE.md names."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A version asked for becomes a verified image."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The fault table of docs/download.md, and whatever else a source can do wrong.
 
 Each row runs beside a good source and, where one source can still succeed, alone: the content is

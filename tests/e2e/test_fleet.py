@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Ten thousand routers in the registry: what an operator asks for, and what is looked at each minute,
 takes a moment, and nobody else waits for it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Forged things are refused with a clear reason, and nothing is written."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever a router, a peer or a source says, an operator's terminal obeys none of it: each command
 that shows an answer, on a daemon whose every text is hostile."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Two nodes of a router behind one narrow link: what crosses it, together or in sequence."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A sequence in which everything goes wrong at the first node: the second one always ends complete, as
 soon as docs/download.md says, and with what is needed from the sources."""
 

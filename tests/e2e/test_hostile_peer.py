@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """An HA peer that answers nonsense, or lies: nothing is believed that is not proved, and nobody waits
 for it longer than for one that is dead."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The node's images: imported, verified, served, deleted; and made into repositories."""
 
 import base64

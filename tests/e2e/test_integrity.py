@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Configuration Integrity: enabled on a fresh system, and unlocked at each boot."""
 
 import base64

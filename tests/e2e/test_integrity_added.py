@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A directory added to the configuration is taken in, or it is an event; it is never in the clear."""
 
 import contextlib

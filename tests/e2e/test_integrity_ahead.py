@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What the TPM is asked by before the configuration is checked: it opens nothing, and it is no
 truth of its own."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What an older Steward has sealed opens, and goes on.
 
 sealed/REVISION.tar.xz is what the handler of that revision left of a World that it enabled, once there

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Boots that cannot or may not take part, the unit and the daemon, and what is asked by hand."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Each cause of an integrity event produced for real, and told apart in the message."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What Steward keeps in an encrypted directory is read as it was written, under its own name: fscrypt
 lets who has the disk exchange and remove names without any key."""
 

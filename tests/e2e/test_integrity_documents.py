@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The causes are one list: of the code, the documents, the journal's catalog, and the tests."""
 
 import glob

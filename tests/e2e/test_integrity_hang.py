@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing is waited for without end, and not without a word."""
 
 import contextlib

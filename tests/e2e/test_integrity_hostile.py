@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who may not, and a TPM that lies: an error, no crash, and nothing is opened or changed by it."""
 
 import json

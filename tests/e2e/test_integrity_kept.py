@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Nothing but zeroize, asked for by a person, touches a pin that is written or a key of ours: not
 where disk and TPM come late, fail for a moment, or are not named any more."""
 

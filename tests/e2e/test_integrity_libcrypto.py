@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """libcrypto as the handler sets it up."""
 
 from integrity_world import HANDLER, MORE, SECRETS

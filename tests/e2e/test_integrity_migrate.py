@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """`enable migrate`: a directory that is full is moved in, whole, whenever the power fails."""
 
 import os

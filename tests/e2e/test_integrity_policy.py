@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """PCR policies that an operator signs: an update that changes PCRs opens by itself, and what is older
 can be ended."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Power fails at every step of enablement, reseal and zeroize (power_cuts.py); the next boot makes
 it whole. And the handler is killed at each step that changed something, and started again at once.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The FEK is where it has to be, in the TPM and in locked memory, and nowhere else.
 
 The tests know it: they decrypt the record themselves.

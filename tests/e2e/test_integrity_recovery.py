@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The recovery key: the directories' key wrapped to it at enabling, and a disk that is opened with it
 on another TPM."""
 

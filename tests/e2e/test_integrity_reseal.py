@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A reseal that is cut short: the next boot leaves one key, and what is older than it opens nothing."""
 
 import contextlib

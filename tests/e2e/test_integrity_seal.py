@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """seal-after-boot: once everything is open nobody gets the key out of the TPM before it starts again,
 also not who is root and owns it."""
 

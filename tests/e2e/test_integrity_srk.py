@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The storage root key at 0x81000001 belongs to all who use the TPM: Steward takes what is there.
 
 systemd (253 and later: systemd-cryptenroll, systemd-tpm2-setup) makes an ECC one there, by the TCG's

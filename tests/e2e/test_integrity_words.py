@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The right word for each cause, and "clean install, or RMA" only where it is true."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever holds however many connections to a listener, and however: others get their answer, and
 root and the control group get it at once."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Memory and descriptors stay small, whatever the size of the image and its pieces."""
 
 import base64

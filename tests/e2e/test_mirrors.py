@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Several URLs of one source: what one fails costs that one, and the source goes on at once."""
 
 import os

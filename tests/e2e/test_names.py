@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What names something names it whole and once, and a request is done whole or not at all: every
 route of both daemons, and the command line."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What somebody meets who has just installed it: both daemons with their defaults on one machine, a
 daemon that does not run, a conductor without sshd, scripts that take long."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Servers and caches that do what the standards allow, or nearly: the whole file comes all the same."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The command that the warning of ports 4505 and 4506 tells: it is run as it is told."""
 
 import re

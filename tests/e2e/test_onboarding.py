@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """From a token to a tunnel, in each mode, over port 930."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A new token starts over, and cuts nobody off: what holds stays until a conductor has enrolled the
 router by the new one."""
 

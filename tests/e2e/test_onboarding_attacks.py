@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Port 930 under attack: each with an adversary of its own, who knows all but the one thing."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is deleted takes all it has given with it: made again just as it was, nothing of the old
 opens a door, neither a token nor a handshake that is half through, nor a key that was enrolled."""
 

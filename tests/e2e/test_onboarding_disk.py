@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A disk of the router's that takes nothing for a while: the onboarding waits for it, and goes on."""
 
 import os

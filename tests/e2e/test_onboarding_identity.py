@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Strong: a token and its secret, stolen, are of no use without the device."""
 
 import struct

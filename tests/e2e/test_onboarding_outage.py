@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who is away when a router comes: its conductor for a minute, the one of the pair that has begun with
 it for ever, the database since before the start."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Strong, by EK, with a TPM that is the right one and a router that is not: what it shows is true
 and signed, but not of this handshake, not of these PCRs, or no longer what is asked for."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who is not let in, and what is said of it: one word on the wire, a precise line in the audit."""
 
 import base64

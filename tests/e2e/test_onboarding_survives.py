@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever ends, whenever: the router ends onboarded, with one enrolment and one key."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Builds without a preset, as somebody who packages Steward makes them: what is configured, and that it
 compiles without a warning. Of each only a part is compiled."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The open port: what does not speak our TLS is sent away, and who floods it keeps nobody out."""
 
 import contextlib

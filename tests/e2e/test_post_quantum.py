@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Which key exchanges handshake and tunnel use, what shows it, and who insists on one."""
 
 import ctypes

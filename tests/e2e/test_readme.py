@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The README's walk-through, its command blocks in order, on a clean checkout."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Debian's servers and proxies as the only source: the image comes once, in few requests, and
 nothing is blamed. Caches, which are empty at first, are in test_caches.py."""
 

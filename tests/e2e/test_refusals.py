@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whoever is refused reads why, also if the request has a body that is on its way."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A registry that says neither yes nor no: a backend that was stopped, a file that somebody has
 locked, a server that takes connections and no more, a name server that is silent. Nobody else pays
 for it, the journal tells when it begins and ends, and SIGTERM ends conductord in time."""

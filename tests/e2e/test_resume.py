@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Whatever kills the daemon, what was verified is not lost, and nothing else is believed."""
 
 import os

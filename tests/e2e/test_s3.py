@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A private bucket of a real S3 server (s3rver, of npm): requests are signed."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets of routers' configurations: the conductor writes them, and cannot read them back."""
 
 import base64

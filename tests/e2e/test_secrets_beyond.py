@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is secret stays where it belongs, beyond what test_secrets_stay sees: all tables of PostgreSQL
 and what the server itself keeps, the keys of a session, which only the two ends know, and every
 program that is run, however short it lives."""

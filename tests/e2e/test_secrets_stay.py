@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is secret stays where it belongs: not in a log, not in ps, not in an environment, and of the
 registry in the clear only the pre-shared secret, whose file is its owner's alone."""
 

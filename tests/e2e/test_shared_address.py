@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a node's repository address answers to others: reads, of what it has and of nothing else."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Images that lie behind a proxy with a password, and sources with a limit of their own."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Servers that serve one client few connections, or few requests a second: no fault of theirs, and
 hardly slower than one plain request."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """docs/threats.md names a test for each threat, and each of them is there."""
 
 import os

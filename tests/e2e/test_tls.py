@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """SCO's TLS against OpenSSL's: the same channel binding, and nothing but TLS 1.3."""
 
 import hashlib

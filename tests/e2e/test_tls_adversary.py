@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Who shows a certificate must hold its key: the conductor pins routers by it. As any chain is
 taken in TLS, nothing but CertificateVerify stands between a thief of a certificate and a router's
 place."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Port 930 with real OpenSSH: what a router's key can do, and what nobody can."""
 
 import os

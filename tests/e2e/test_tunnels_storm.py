@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Strangers by the thousand, and routers that come back all at once: a tunnel that stands is never the
 price of one that comes, and no login that makes progress that of one that has not begun."""
 

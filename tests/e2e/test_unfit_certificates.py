@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor's certificate that no router would take is refused before a token is made of it: by
 --check, by a start, and when a token is asked for; each says why."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What systemd says of the units' exposure, and that the programs work with what is left to them."""
 
 import os

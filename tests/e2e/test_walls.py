@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The walls between the rooms of src/: an include that ARCHITECTURE.md does not allow does not
 compile. Each is tried with the very command that builds the room."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A TLS 1.3 client (RFC 8446) that can leave out, forge and reorder what proves that it holds the
 key of the certificate it shows. One cipher suite, one group, and no look at what the server is."""
 

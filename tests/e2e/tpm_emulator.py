@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A TPM 2.0 (swtpm) on a unix socket, its state in a directory of its own, and the few commands
 that tests send it so often that a process for each would be slow."""
 

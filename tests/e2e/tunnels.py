@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Conductor, helper and router of the tunnels, as tests/tools/tunnel_tool runs them, and what is
 around them."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A look at something, again and again, beside what a test does."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The handshake as its document describes it, on Python's libraries: a router, or what poses as
 one, that can be made to say anything."""
 

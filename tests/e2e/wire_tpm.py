@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router on the wire with a TPM (swtpm) behind it, worked by tpm2-tools: it opens the conductor's
 credential as it should, and then can quote, or sign, whatever it likes."""
 

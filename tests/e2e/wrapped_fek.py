@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The FEK of a world, as one with root's rights and the right TPM gets it with tpm2-tools."""
 
 import base64

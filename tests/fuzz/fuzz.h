@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fuzz.h - what a target is: bytes in, no crash, no leak, and what was refused left nothing. */
 #pragma once
 

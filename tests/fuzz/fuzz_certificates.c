@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Certificates and chains, of a router or of a conductor, as they come out of a real handshake:
  *they are shown by OpenSSL, which holds the leaf's key and proves it, and whatever the channel
  *gives for them is what was shown; then they are judged.

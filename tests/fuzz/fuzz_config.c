@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A configuration that somebody wrote: taken whole, or refused with a reason. */
 #include "fuzz.h"
 

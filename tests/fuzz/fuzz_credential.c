@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a TPM shows: the first byte says what it is meant to be. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How the HA peer says a download stands. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A router's and a conductor's state machine with real TLS between them, in memory; the input says
  * who they are, what the registry holds, and what somebody between them does to a message.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A message of the handshake, as JSON and in its frame: what is taken is written the same again. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What conductord and its helper say to each other, with descriptors: the first byte says who hears
  * it, and then each step is a message, an end of something, or what the other asks for meanwhile.
  * The real channel on a real socket; sshd is nobody, who says and ends as the steps have it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The head of a reply, and what is made of it: asked for were bytes 1000-1999 of 10000. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The Range header of somebody who downloads from us. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A token that nobody here has signed: whatever it says, it is not believed. */
 #include "fuzz.h"
 

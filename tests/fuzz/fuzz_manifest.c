@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The payload of a manifest, as if its signature were good. */
 #include "fuzz.h"
 

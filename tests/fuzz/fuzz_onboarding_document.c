@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* An onboarding configuration as somebody posts it, or lays it on the disk. */
 #include "fuzz.h"
 

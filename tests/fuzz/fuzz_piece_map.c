@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A journal from a disk that had a power cut. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A seal record that somebody left on the disk: what is taken is printed as it came, and no two
  * have the same label but for their wrapped FEK. */
 #include "fuzz.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A list of keys that a node tells, and a sealed value as a stolen or changed registry may have it:
  * the first byte says which. Nothing that was not sealed to these keys opens. */
 #include "fuzz.h"

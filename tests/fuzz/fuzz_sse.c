@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A stream of events, cut where its first byte says. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A token as somebody pastes it: what is taken is in the one form that is written. */
 #include "fuzz.h"
 

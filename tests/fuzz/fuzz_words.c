@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Words on the command line, one a line of the input: parsed, and completed. */
 #include "fuzz.h"
 

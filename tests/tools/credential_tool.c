@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The conductor's view of a TPM, on the command line, so that real TPMs can be held against it:
  *
  *	credential_tool name AK                        prints the AK's Name in hex

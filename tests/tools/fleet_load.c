@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Routers by the hundred that take an image from a conductor, for tests/bench/fleet: what stewardd
  * asks, over as many connections, with the pace of download/engine/source.c. What comes is compared
  *with the image, and not kept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Routers by the hundred, for tests/bench/handshake: their own pure side and TLS over plain sockets
  * of 127.0.0.0/8, many at once, with TPMs in software.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the conductor's end of a TLS 1.3 handshake costs before anything of ours is done in it, for
  * tests/bench/handshake: over memory, with the certificate, groups and extensions of SCO.
  *

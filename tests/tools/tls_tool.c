@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One end of SCO's TLS on the command line, so that others' TLS can be held against it:
  *
  *	tls_tool server CHAIN KEY          listens on 127.0.0.1, prints "port N", serves one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Both sides of the tunnels, on the command line, so that they can be held against OpenSSH:
  *
  *	tunnel_tool helper USER DIRECTORY AUTHORIZED_KEYS

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* faults.h - memory that runs out: the n-th allocation of our own code and of cJSON fails.
  *
  * Enumerate them: fail the first, the second ... until nothing failed any more.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* fscrypt_world.h - a real ext4 with "encrypt" in a loop device, for tests of the real tool.
  *
  * All mounts are in a mount namespace of this process: however it ends they go with it, and so do

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "handshake_world.h"
 #include "faults.h"
 #include "sample_message.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_world.h - a router and a conductor that shake hands in memory, and who comes between.
  *
  * Both are the real ones; the TPM is soft_tpm, the registry two records: what it says when it is

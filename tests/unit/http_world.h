@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http_world.h - a client and a server of ours on one loop, and one request of the client's. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* kem_toy.h - ML-KEM for tests where libcrypto has none, so that what is built on it is tested
  * there, too; and none where it has.
  *

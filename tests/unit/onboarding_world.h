@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_world.h - a router's onboarding in a folder of its own, on a loop of its own: nobody
  * answers it.
  *

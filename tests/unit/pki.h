@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pki.h - certificates for tests: as good or as bad as a test wants them.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* postgres.h - a PostgreSQL server of Debian's, on a unix socket in a folder of its own, as an
  * unprivileged user. Where there is none to start, the test fails.
  */

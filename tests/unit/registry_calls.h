@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_calls.h - one change at a time, as tests make them.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_faults.h - a database that fails, or is the end of who asks it, at the n-th call.
  *
  * Enumerate them: the first, the second ... until to_go is left over. One registry at a time.

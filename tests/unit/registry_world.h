@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_world.h - an empty registry for each test, and each test for both databases.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sample_message.h - one good message of each type.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "seal_shapes.h"
 
 const struct seal_shape seal_shapes[SEAL_N_SHAPES] = {

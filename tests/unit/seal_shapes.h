@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* seal_shapes.h - seal records of each shape there is, filled with what is no secret.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* simulation.h - a world for the engine: sources that fail in every way, a disk, and a clock.
  *
  * It does what download.c does, without a byte on any network: performs the engine's actions and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* simulation_private.h - what simulation.c (time, disk, answers) and simulation_requests.c share.
  */
 #pragma once

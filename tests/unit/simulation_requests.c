@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The requests of the simulated world: what becomes of each, and which of its bytes are right. */
 #include "simulation_private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* soft_tpm.h - what a TPM would answer, made from keys in memory: right, or wrong in one thing.
  *
  * Written from the TPM 2.0 Library apart from the code it tests: it opens what that closes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* support.h - what tests need: cmocka with its headers, a folder of their own, a loop that ends.
  */
 #pragma once

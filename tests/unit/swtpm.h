@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* swtpm.h - a TPM of one's own: swtpm in a folder of its own, which ends with the test.
  *
  * It serves one client at a time: what else is to open it must wait until the world's is closed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tcti_lies.h - between us and a TPM: answers the n-th command by a code, and keeps it from the
  * TPM, as one that cannot now does.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How much is asked of a source at once: each row is a history, a letter an event. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is read is a regular file, and nobody waits for what somebody put in its place. */
 #include "support.h"
 

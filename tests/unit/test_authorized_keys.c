@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The files that sshd and ssh read: from bytes and numbers, never from a stranger's text. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base64: RFC 4648's vectors, and everything else refused. */
 #include "faults.h"
 #include "support.h"

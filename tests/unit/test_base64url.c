@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* base64url: RFC 4648's vectors without padding, and everything else refused. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bytes in at one end and out at the other, in order, and never more than the bound. */
 #include "faults.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whom a router takes for a conductor: only the token's CA says so, whatever the date. */
 #include "pki.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration as a struct: what the model fills in, and what is left untouched when it is
  * refused. Each range and default is held against the daemon in the end-to-end tests. */
 #include "faults.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an unlock begins with is what the model makes of the same file, or there is no guess. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A conductor's configuration: what the model fills in and refuses, in the words of a refusal. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which files a conductor may name for a router's sources. */
 #include "support.h"
 

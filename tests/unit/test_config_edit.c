@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A router's configuration, edited word by word: where values go, their types, and what is refused.
  */
 #include "support.h"

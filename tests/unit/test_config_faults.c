@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* All that is wrong with a configuration is told at once, and nothing that only follows from what
  * is told. More rows, as --check says it, are in tests/e2e/test_config.py. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The secrets of a configuration: taken out of it, and put back where they belong. */
 #include "support.h"
 

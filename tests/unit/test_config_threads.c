@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Configurations that are refused on several threads at once, as conductord's workers do: each is
  * told what is wrong with its own. */
 #include "support.h"

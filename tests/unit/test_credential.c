@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Credentials and quotes: those of a real TPM (swtpm with libtpms, recorded in vectors/tpm), and
  * each thing that may be wrong with a key or a quote.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who comes in, who waits and who goes, over simulated time. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who a client certificate is of: one device, by its maker, now. */
 #include "pki.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which cause it is: by the facts alone, and as a TPM is found. */
 #include "swtpm.h"
 

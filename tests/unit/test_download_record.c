@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* request.json: what was written is read again, and nonsense is refused or passed over. */
 #include "support.h"
 

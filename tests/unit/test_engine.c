@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The engine, a table row at a time: attempts and time, retries, and what an operator does. */
 #include "simulation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Servers that serve few requests at once, caches that fetch all, and files that never come whole:
  * how long a download takes, what it costs them, and that none is blamed who is not to blame. */
 #include "simulation.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A day of a bad network, again and again: what must always hold, whatever happens.
  *
  * The rules are checked at each step in simulation.c. STEWARD_SEED repeats a day, STEWARD_DAYS

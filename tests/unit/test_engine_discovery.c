@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whom the sources' answers make a source, and when they are asked anew. */
 #include "simulation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Two engines that share: each hears once a second what the other has. Whatever they begin with and
  * however fast they are, both complete, neither stands still, and together they take the image
  * about once from afar. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The HA peer downloads the same image: what comes from it, what from elsewhere, and that neither
  * is waited for. */
 #include "simulation.h"

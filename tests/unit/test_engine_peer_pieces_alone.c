@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The HA peer downloads the same image, and nobody else can be asked: how long it is waited for. */
 #include "simulation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The engine, a table row at a time: whom it asks for what, and what it makes of the answers. */
 #include "simulation.h"
 

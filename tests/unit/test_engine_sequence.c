@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One node of a router after the other: when the second one's turn comes, and what it waits for. */
 #include "simulation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Handshakes that come to their commit at the same time: what they are told, and when. */
 #include "registry_calls.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a handshake asks the registry about the router that says hello: on both databases. */
 #include "registry_world.h"
 

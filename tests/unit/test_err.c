@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Failures told: what was tried goes in front, the code stays, length is bounded. */
 #include "support.h"
 

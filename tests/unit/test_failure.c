@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Failures: the words that support and the journal know them by. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The filesystem encryption key: wrapped in software, unwrapped by a TPM, never on the bus in the
  * clear. */
 #include "swtpm.h"

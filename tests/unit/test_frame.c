@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Frames: what one side writes the other reads, in its turn, whole and unchanged, or refuses. */
 #include "sample_message.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Encrypted directories and their life: the real tool on a real ext4. */
 #include "fscrypt_world.h"
 

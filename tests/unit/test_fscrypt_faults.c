@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Everything that is not as it should be: directories, keys, metadata, and the tool itself. */
 #include "fscrypt_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Keys unwrapped without the tool, from metadata that the real tool made, on a real ext4. */
 #include "fscrypt_world.h"
 

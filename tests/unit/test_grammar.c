@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The command language: abbreviations, pairs in any order, completion, and what is refused. */
 #include "support.h"
 

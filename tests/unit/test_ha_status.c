@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the HA peer answers: believed only where it is the answer to what was asked. */
 #include "support.h"
 

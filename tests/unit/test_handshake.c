@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Router and conductor against each other, in every mode, through encoder and decoder; and those
  * who come between them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Why a conductor refuses: a row for each attack and each change of the registry, with the sentence
  * that the audit gets. The peer is told "refused", always.
  */

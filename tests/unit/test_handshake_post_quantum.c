@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The key exchange by ML-KEM inside the handshake: both sides have it, one, or none; one requires
  * it; somebody takes it out on the way. */
 #include "handshake_world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Why a router goes no further: whom it takes for its conductor, what it lets itself be asked, and
  * which ends need a new token.
  */

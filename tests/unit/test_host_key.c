@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The SSH keys that are made once, a conductor's and a router's: both halves are there, synced, and
  * stay the same. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Client and server on one loop: what was promised of callbacks, and that nothing is left. */
 #include "http_world.h"
 

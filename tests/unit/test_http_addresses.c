@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The order in which a server's addresses are tried. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A whole small document, within a size and a time. */
 #include "http_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who sends a request a byte at a time: it is ended in time, however busy its connection looks; and
  * who waits for an answer is not. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Files on disk: atomic ones, the .part of an image, and the repository of images. */
 #include "support.h"
 

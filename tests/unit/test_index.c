@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which versions a repository has. */
 #include "faults.h"
 #include "support.h"

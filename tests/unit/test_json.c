@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* JSON that somebody else wrote: shape, numbers and names are checked before it is believed. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* RS256 and nothing else: what a token says about itself chooses nothing. */
 #include "faults.h"
 #include "support.h"

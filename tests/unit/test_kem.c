@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ML-KEM-768: published values come out, strangers' bytes are refused, and where libcrypto has none
  * that is said. */
 #include "support.h"

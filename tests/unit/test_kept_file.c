@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What Steward keeps is read as it was written, under its own name, or not at all. */
 #include "support.h"
 

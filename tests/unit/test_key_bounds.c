@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which keys of strangers are computed with, and which are not, before any is. */
 #include "pki.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* From where routers logged in lately. */
 #include "support.h"
 

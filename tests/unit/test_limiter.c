@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The bandwidth budget: exact over time, whatever the size of reads. */
 #include "support.h"
 

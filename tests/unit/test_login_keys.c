@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who may log in: in sshd's file, in memory, and whose session ends. */
 #include "registry_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a version is: made, signed, read back; and whatever does not fit is refused as a whole. */
 #include "faults.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages: each written and read again, and every other form refused as a whole. */
 #include "faults.h"
 #include "sample_message.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A label's value, whoever it is from: one line, and within its quotes. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Where filesystems are mounted, and where they should be. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The kernel's tables of sockets: who listens on 4505 or 4506. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A router's onboarding: what a token does to it, what power cuts leave, and what a boot ends. */
 #include "onboarding_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A router's onboarding when something around it fails: nothing is lost by that, and nothing is
  * told over and over. */
 #include "onboarding_world.h"

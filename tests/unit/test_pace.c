@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How many turns at once, and how many a second. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who may: root, the group, the group that reads; nobody over TCP. */
 #include "support.h"
 

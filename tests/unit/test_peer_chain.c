@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A chain is kept as it came, or not at all. */
 #include "pki.h"
 #include "support.h"

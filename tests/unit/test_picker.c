@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which bytes next: never one that is held, never one twice, whole pieces where it can be. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The journal: what it may be believed, torn at every byte, flipped in every bit, moved, copied. */
 #include "support.h"
 

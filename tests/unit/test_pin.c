@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The pin in the TPM's NV memory: written once, then locked for good. */
 #include "swtpm.h"
 

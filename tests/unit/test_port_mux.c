@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One port, two protocols, over real sockets; the addresses are those of the loopback's net. */
 #include "support.h"
 

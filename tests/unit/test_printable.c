@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A stranger's text becomes one harmless line, cut at a whole character. */
 #include "support.h"
 

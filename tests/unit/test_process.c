@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Children that end well, badly, late, or not at all. */
 #include "support.h"
 

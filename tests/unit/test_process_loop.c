@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Children on a loop: what they say, how they end, and what is left of them. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A download in one line, and numbers as people read them. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A reply's head against what was asked for: bytes 1000-1999 of 10000, or the whole file. */
 #include "support.h"
 

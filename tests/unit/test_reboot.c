@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The reboot's command: whatever it does, a reboot that does not come is told of. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Blocks and bandwidth, shared by all: bounded, in turn, and nothing left behind. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A conductor in its own registry: with the key that its sshd has now. */
 #include "registry_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The registry's operations, each on both databases. */
 #include "pki.h"
 #include "registry_world.h"

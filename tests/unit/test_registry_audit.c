@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The audit, the counters of strangers, and what strangers write. */
 #include "registry_world.h"
 

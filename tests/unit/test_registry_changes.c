@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A change is all or nothing, and what is deleted takes all that it has given with it: on both
  * databases. */
 #include "registry_world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is one database's alone: SQLite's file, PostgreSQL's URI and TLS. */
 #include "postgres.h"
 #include "registry_calls.h"

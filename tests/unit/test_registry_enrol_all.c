@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Several enrolments in one transaction: each is judged for itself, and what becomes of one does
  * not become of the others. On both databases. */
 #include "registry_faults.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The commit of an enrolment: what is judged again, and that each refusal says why. */
 #include "registry_world.h"
 

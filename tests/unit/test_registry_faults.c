@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What must hold when two do the same at once, when one dies of it, and when the database goes away
  * in between. On both databases. */
 #include "faults.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A database that answers neither yes nor no: how long anybody waits for it. */
 #include "registry_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* When a registry that does not answer is asked again, and with how much patience: no clock but the
  * test's. */
 #include "support.h"

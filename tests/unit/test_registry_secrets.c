@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Secrets in the registry: to whom they are sealed when, on both databases. */
 #include "registry_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Every response code that TPM 2.0 part 2 (6.6.3) names, to every command of an unlock, an
  * enablement, a reseal and a zeroization: nothing is lost by it, and the cause is never a wrong
  * one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which nodes of a router are meant, and what is told of one that was asked. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The seal record: one text for any record, and none that says something else goes unseen. */
 #include "seal_shapes.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The seal record: what its label and the pin bind, where it lies, and memory that runs out. */
 #include "seal_shapes.h"
 

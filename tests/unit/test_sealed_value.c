@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Values that are sealed to a node's keys: who opens them, and what of them may be changed. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Secrets: where they lie, who gets to see them, and what is left of them. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Where a secret stands at a node, and who must have a copy: all that can be. */
 #include "support.h"
 

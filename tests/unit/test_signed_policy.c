@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Signed policies: what software computes is what a TPM computes, the TPM lets nothing through that
  * the operator has not signed, and their text. */
 #include "swtpm.h"

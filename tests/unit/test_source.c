@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whether a source can be trusted to answer: the breaker, cuts, lengths and rests. */
 #include "support.h"
 

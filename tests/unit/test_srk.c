@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The storage root key: made, used if it is there, kept; a foreign one is left alone. */
 #include "swtpm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Server-sent events, cut anywhere. */
 #include "faults.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which key exchanges ssh and sshd are told, and which they say they have agreed on. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SSH keys as blobs: of a known type, and whole. */
 #include "sample_message.h"
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the registry said is kept while it does not answer. */
 #include "registry_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Two channels against each other in memory: what TLS must promise the handshake above it. That
  * OpenSSL agrees is tests/e2e/test_tls.py.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What libcrypto computes for wolfSSL, against what wolfSSL computes itself. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The onboarding token: written in one form, read strictly, and dead with what it contains. */
 #include "faults.h"
 #include "pki.h"

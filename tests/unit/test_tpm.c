@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A TPM, asked: what it refuses, what lies in it, and sessions. */
 #include "swtpm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Work in a child: what comes back of it, what does not, and how it ends. */
 #include "support.h"
 

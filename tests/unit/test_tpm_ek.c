@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The endorsement key, which tells one TPM from another. */
 #include "swtpm.h"
 

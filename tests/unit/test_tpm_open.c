@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Opening what is no TPM, or not yet there. */
 #include "support.h"
 

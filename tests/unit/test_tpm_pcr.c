@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* PCRs and their banks. */
 #include "swtpm.h"
 

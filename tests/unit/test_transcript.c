@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Hashes, keys and MACs against values that Python's hashlib, hmac and cryptography computed from
  * the formulas in docs/onboarding.md; and what makes a MAC another one.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A router's tunnel on a disk and beside programs that are in its way: it goes on by itself once
  * they are not. ssh is a script here. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Messages with descriptors between conductord and its helper. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What counts as an authenticated session, and how sessions end; sshd is a script here. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whose turn it is on the open port, over simulated time. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The queries of URLs: hidden where they are shown. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* When a router is called again, and when it is let go. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A thread of its own: in order, done on the loop, and nobody else's trouble. */
 #include "support.h"
 

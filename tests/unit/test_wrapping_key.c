@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The wrapping key: made, found, told from foreign ones; and that there is no way to use it but its
  * policy. */
 #include "swtpm.h"

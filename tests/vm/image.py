@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The Debian that the tests boot: built by debootstrap from where apt gets its packages, kept for
 the next run.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A machine in software emulation: its TPM, its serial console, its one network port."""
 
 import contextlib

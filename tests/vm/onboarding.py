@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor and a router on one machine, each as its unit has it, who meet on 127.0.0.1."""
 
 import json

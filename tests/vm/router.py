@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Steward on the machine's disk, as an administrator would install it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A conductor from its first start to a router's tunnel, in the sandboxes that its units give it."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router whose TPM has its driver late, and whose disk of secrets is mounted later still."""
 
 import json

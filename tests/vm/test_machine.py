@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The machine by itself, without a program of ours: what is missing later was there."""
 
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Packages as script/package builds them, and what becomes of a machine with a conductor and a router
 that is given them, and then the next ones."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router whose PCRs change with an update, and that opens by what its operator has signed."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router on whose TPM systemd's tools live too: the storage root key is theirs, an ECC one.
 
 systemd 253 and later keep it at 0x81000001 (systemd-tpm2-setup), which the image's does not do yet: it

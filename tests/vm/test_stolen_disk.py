@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A router's life: it enables itself, boots, is robbed of its disk, and gets it back.
 
 Each test leaves the machine, its disk and its TPM as the router knows them."""

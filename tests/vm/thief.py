@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What can be done to a stolen disk, with the TPM within reach: a key of one's own, wrapped to the
 public part of the router's, and directories of one's own under it."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* admission.h - which connections to the open port are accepted, and how long one that stays
  * silent is kept.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* credential.h - checks what a router's TPM proves. The conductor needs no TPM for it.
  *
  * A credential (TPM 2.0 Library, Part 1, 24: "Credential Protection") is a secret that only the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* device_certificate.h - checks the client certificates that routers show. TLS has proved that
  * the router holds the certificate's key; whether the certificate is the right one is checked
  * here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_audit.h - the audit row of a handshake that has ended without a commit. Blocks.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_commits.h - enrols the routers whose handshakes wait at the same time: one
  * transaction, and one write of the keys' file, for all of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_context.h - what all handshakes share: certificate, key, device-ID CAs, the registry.
  *
  * None of it changes while a handshake runs.

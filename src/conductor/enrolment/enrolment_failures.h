@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_failures.h - counts failed handshakes of strangers by address and minute, and writes
  * the counts in batches, so that a flood costs one transaction now and then.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_handshake.h - one handshake on the thread pool: TLS, the pure steps, and what they
  * ask for.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_result.h - what has become of a handshake: for the journal, and counted.
  */
 #pragma once

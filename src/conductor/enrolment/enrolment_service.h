@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* enrolment_service.h - onboarding on port 930: accepts connections, runs their handshakes, and
  * records how each ended.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_checks.h - what the conductor checks of a router, message by message.
  *
  * Each check that fails fills err with the sentence that is written to the audit. A pin that

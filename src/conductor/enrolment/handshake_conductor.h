@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_conductor.h - the conductor's side of the handshake: decides what to do about each
  * message.
  *

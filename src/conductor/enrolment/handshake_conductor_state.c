@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/handshake_conductor_state.h"
 
 static const char *const names[] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_conductor_state.h - how far a handshake is, and which way it can go from there.
  */
 #pragma once

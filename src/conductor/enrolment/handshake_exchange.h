@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_exchange.h - the conductor's part of the key exchange by ML-KEM: whether there must be
  * one, and what comes of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_setup.h - what the conductor knows of a handshake before the router says hello: its own
  * side of the TLS connection, and the certificates that the router showed there.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* identity.h - the conductor's certificate, as tokens name it.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* identity_load.h - reads the conductor's certificate and key from the files that the configuration
  * names.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* identity_tls.h - the conductor's certificate, shown in TLS; and what a router would say to it.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* known_addresses.h - the addresses from which routers logged in lately: they have their turn
  * before strangers (turns).
  *

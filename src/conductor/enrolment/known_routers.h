@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* known_routers.h - stores the addresses from which routers logged in lately, so that they come
  * before strangers also after a restart, when all tunnels come back at once.
  *

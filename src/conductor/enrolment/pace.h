@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* pace.h - measures how many turns (logins) this machine gets through, while they run.
  *
  * - How many at the same time. A login that is done quickly, time on the network not counted,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* peer_address.h - the address to which a connection is counted: IPv4 mapped into IPv6; of IPv6
  * the /64, which is what one customer of a provider has.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* port_lines.h - the settings of port_turns for the two protocols of the open port: how many at
  * the same time, and at what pace.
  */

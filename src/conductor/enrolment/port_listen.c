@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/port_listen.h"
 
 #include <arpa/inet.h>

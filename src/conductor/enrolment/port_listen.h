@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* port_listen.h - one socket that listens on IPv4 and IPv6. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* port_mux.h - one port, two protocols: the first byte decides.
  *
  * port_mux looks at a connection without reading it (MSG_PEEK): 0x16 is TLS, 'S' is SSH. Each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/port_options.h"
 
 const struct port_mux_options port_mux_defaults = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* port_options.h - the settings of the open port, and whom it hands connections on to.
  */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/port_turns.h"
 
 #include <errno.h>

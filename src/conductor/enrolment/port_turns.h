@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* port_turns.h - the connections of one protocol on the open port: they wait for their turn
  * (turns) and are handed on when it comes.
  *

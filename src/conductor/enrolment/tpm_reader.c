@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/tpm_reader.h"
 
 struct span tpm_read_bytes(struct tpm_reader *reader, size_t n)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm_reader.h - reads TPM structures (TPM 2.0 Library, Part 2): big-endian, in order.
  *
  * A reader that has run out of bytes stays failed and returns zeros, so that callers check only

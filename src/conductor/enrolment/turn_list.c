@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/enrolment/turn_list.h"
 
 void turn_list_append(struct turn_list *list, struct turn_link *links, uint32_t at)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* turn_list.h - lists of places, which are named by their number in one table: nobody is looked
  * for to be taken out.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* turns.h - a connection on the open port that has spoken waits for its turn, has it, and may
  * lose it.
  *

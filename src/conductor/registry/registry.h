@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry.h - what conductors know of routers, in a database that they may share.
  *
  * Routers, their nodes, modes and secrets; tokens; who is enrolled, and the pin of each; the

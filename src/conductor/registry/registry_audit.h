@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_audit.h - what was tried, and with what result. Rows are added and never changed.
  *
  * Enrolments and their refusals at the commit, tokens, resets and changes by operators write

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_clock.h - notices a clock that was set back: it would make expired tokens valid again.
  *
  * Each conductor stores the latest time that it has seen. While its clock is more than five

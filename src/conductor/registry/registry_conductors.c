@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/registry/registry_conductors.h"
 
 #include <errno.h>

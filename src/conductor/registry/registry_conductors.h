@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_conductors.h - the conductors of the authority: what routers are told of each. */
 #pragma once
 

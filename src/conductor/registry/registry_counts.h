@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_counts.h - counts rows in the database itself, so that a registry of ten thousand
  * routers is locked only for a moment, and no rows are transferred.
  */

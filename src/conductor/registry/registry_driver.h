@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_driver.h - what the registry needs of a database. There are two drivers.
  *
  * Both understand one dialect of SQL: parameters $1, $2 ..., types TEXT, BIGINT and BYTEA,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_enrolment.h - the end of a handshake: a node is enrolled, and pinned by its key.
  *
  * The commit checks again what may have changed since message 1 and writes the enrolment with its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The lists and look-ups of registry_enrolment.h. */
 #include <errno.h>
 #include <stdlib.h>

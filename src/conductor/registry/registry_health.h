@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_health.h - does the registry answer; since when not; when is it asked again?
  *
  * The call that finds out that it does not answer waits with all its patience. For one second

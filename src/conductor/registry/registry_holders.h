@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_holders.h - for the registry's parts, within their transaction: who has keys to which
  * secrets are sealed: the nodes of a router, and the conductors.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_initialization.h - one conductor alone initializes a router that has connected.
  *
  * The conductor that claims the initialization sends the configuration, and says when that is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_lookup.h - all that a conductor must know of a router that says hello, in one read.
  *
  * It only reads: an attempt causes no write to the disk, whoever makes it.

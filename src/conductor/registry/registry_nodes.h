@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_nodes.h - a router's nodes: asset-id, endorsement key, and the port of the node's
  * tunnel.
  *

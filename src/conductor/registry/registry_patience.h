@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_patience.h - how long a call of the registry may take, and what ends it earlier.
  *
  * A database that hangs answers neither yes nor no. So every wait for a database is made here,

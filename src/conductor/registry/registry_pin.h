@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_pin.h - the pin: the key by which a node is recognized, once it is enrolled. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_postgresql.h - the registry on a server that several conductors share: postgresql://…
  *
  * Uses libpq; any server with PostgreSQL's protocol and serializable transactions will do. Unless

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_postgresql_link.h - a connection of libpq that waits no longer than its patience.
  *
  * libpq's blocking calls have no deadline once a connection is up, and never return if a server

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_postgresql_uri.h - where a registry's URI leads to, host by host, as libpq reads it.
  *
  * Settings in the URI count before the environment (PGHOST, PGHOSTADDR, PGPORT …) and before a

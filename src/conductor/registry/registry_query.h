@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_query.h - one statement within a transaction, its parameters and its rows.
  *
  *	_cleanup_(query_close) struct query q = {0};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_router_row.h - for the registry's parts, within their transaction: does a router exist,
  * and what is its mode?
  */

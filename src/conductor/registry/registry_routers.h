@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_routers.h - the authority's routers: mode, pre-shared secret, configuration.
  *
  * Configuring a router makes it, if it is not there yet: disabled, without a secret. Only

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_schema.h - the registry's tables, and how those of an older version are upgraded.
  *
  * A table of numbered steps. Each step runs in a transaction of its own, together with its

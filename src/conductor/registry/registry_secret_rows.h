@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_secret_rows.h - for the registry's parts, within their transaction: the secrets of a
  * router, and how each stands at a node.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_secrets.h - how the secrets of routers' configurations stand, and what is sealed of them
  * to a node (registry_secrets_store.h).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_secrets_store.h - writes the secrets of routers' configurations, sealed
  * (docs/onboarding.md).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_sqlite.h - the registry in a file: sqlite:/absolute/path
  *
  * Only the owner may read the file and those that SQLite puts beside it (-wal, -shm): mode 0600,

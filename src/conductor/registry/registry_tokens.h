@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_tokens.h - the onboarding tokens that were issued, and what they contained.
  *
  * The token itself is not kept: token_payload() writes it again from the claims here. A token

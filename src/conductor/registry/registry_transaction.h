@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* registry_transaction.h - for the registry's own parts: runs a piece of work in one transaction.
  *
  * The work may run several times, each time on a database in which the run before had no effect.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* secret_rules.h - where a secret of a router's configuration stands, at each of its nodes. Pure.
  *
  * A secret is sealed to each node's own keys. Until a node has told its keys the secret waits,

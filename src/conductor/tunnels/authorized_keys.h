@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* authorized_keys.h - who may build a tunnel, and to which ports: the file that sshd reads
  * (docs/onboarding.md, "Port 930 afterwards"). One line for each enrolled node, written only from
  * the key's bytes and from numbers, so that no text of a router is ever in it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* host_key.h - the SSH host key of a conductor: ed25519, made once by ssh-keygen.
  */
 #pragma once

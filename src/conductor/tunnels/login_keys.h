@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* login_keys.h - which SSH keys may log in: writes them from the registry to the file that sshd
  * reads, and ends the sessions of keys that may no longer log in.
  *

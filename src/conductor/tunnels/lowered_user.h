@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lowered_user.h - gives up root's privileges for good. */
 #pragma once
 

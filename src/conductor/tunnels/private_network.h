@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* private_network.h - a network namespace with a loopback interface and nothing else. No other
  * program reaches what listens there, not even root's.
  */

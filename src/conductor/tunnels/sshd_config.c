@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/tunnels/sshd_config.h"
 
 #include <errno.h>

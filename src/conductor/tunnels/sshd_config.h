@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sshd_config.h - the configuration of the sshd on the open port: one user, public keys, and
  * nothing but forwardings (docs/onboarding.md, "Port 930 afterwards").
  */

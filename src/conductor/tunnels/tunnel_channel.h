@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_channel.h - carries the messages between conductord and its helper (tunnel_message),
  * with descriptors (SCM_RIGHTS), over a unix socket that keeps messages apart (SOCK_SEQPACKET).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/tunnels/tunnel_desk.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_desk.h - the helper's side of one conductord: does what its messages ask for, and tells it
  * how its sessions fare.
  *

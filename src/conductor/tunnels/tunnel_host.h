@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_host.h - `conductord --tunnels`: the helper in whose private network the tunnels end.
  *
  * conductord hands it the sockets of SSH clients, and it runs sshd on them. What the clients

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_message.h - the messages between conductord and its helper `conductord --tunnels`.
  *
  * Both are the same program on the same machine: a message is the struct as it is in memory. But

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_request.h - what conductord asks of the network that the tunnels end in.
  *
  * Both return a descriptor (non-blocking, close-on-exec), or a negative errno.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_session.h - the helper's sessions: it runs `sshd -i` on each socket that it was given.
  * So sshd sees the client's address, and no byte passes through us.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnels.h - conductord's side of its helper (tunnel_host): starts the helper or connects to the
  * one that systemd has started, hands clients over to it, and asks it for connections into the
  * tunnels. A helper that is lost is started, or connected to, again every second.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* allowance.h - how many requests a source accepts at the same time, learned from what it
  * refuses.
  *

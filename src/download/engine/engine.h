@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* engine.h - every decision of a download, and nothing else.
  *
  * Pure: engine_step() takes what happened and the time, changes the state, and says what is to be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The end of an attempt, and when the next one begins. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A source that refuses, or is silent, because too much is asked of it at the same time. */
 #include "base/macros.h"
 #include "download/engine/engine_private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Discovery: which sources have the version, and whose manifest is used. */
 #include <string.h>
 

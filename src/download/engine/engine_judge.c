@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What each reply says about the source that sent it. */
 #include <assert.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The HA peer while it downloads the same image itself: pieces that it has are taken from it, the
  * others come from another source at the same time, and neither is waited for.
  */

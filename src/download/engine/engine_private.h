@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* engine_private.h - what the files of the engine share.
  *
  * engine.c takes events; engine_time.c says when it wants to be called without one; engine_state.c

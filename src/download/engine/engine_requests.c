@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which source is asked for which bytes. */
 #include <assert.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One node of a router after the other: how long this one waits (docs/download.md, "High
  * availability"). */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The states of a download: their names, and which may follow which. */
 #include <assert.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How time counts for the timeout, and when the engine wants a tick although nothing happens. */
 #include <assert.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* limiter.h - the bandwidth budget that all transfers share.
  *
  * One token bucket with 50 ms of burst (docs/download.md, "Fetch"). It counts

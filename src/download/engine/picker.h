@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* picker.h - which bytes to ask for next, and from which source.
  *
  * Pure. An image is a row of pieces. Of each piece a prefix is held: nothing, some bytes (a

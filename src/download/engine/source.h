@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* source.h - where an image can come from, and whether that source can be trusted to deliver.
  *
  * Pure. A source is broken when more than half of its last requests (a window) failed

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* claim.h - makes sure that an image is changed by one user at a time.
  *
  * An import or a deletion claims the version until it is done. Meanwhile no download of that

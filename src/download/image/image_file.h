@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* image_file.h - the image of a download while it is incomplete: <directory>/<file>.part.
  *
  * All functions block on the disk: call them on the thread pool. image_file_write may run on

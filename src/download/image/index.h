@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* index.h - which versions a repository has: index.json (docs/download.md, "Repository layout"). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* manifest.h - what a version is: its file, its size, and the digest of every piece, signed.
  *
  * The format and its limits: docs/download.md, "Repository layout". A manifest that fails any of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "download/image/manifest_create.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* manifest_create.h - makes a repository entry out of an image and a key. */
 #pragma once
 

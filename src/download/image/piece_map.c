@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The journal, all numbers big-endian:
  *
  *	header   "STWDPM01", digest of the image (32), boot-id (16), CRC-32 of these (4)

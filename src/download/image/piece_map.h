@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* piece_map.h - which pieces of an image are on disk, and the journal that remembers it.
  *
  * The journal `pieces` (docs/download.md, "On disk") is a header with the image's digest and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* repository.h - the node's images, in the layout in which others can use them as a source.
  *
  * <state-directory>/images/{index.json,<version>/{manifest.jws,<file>}} (docs/download.md, "On

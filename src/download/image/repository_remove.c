@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* An image's folder is removed so that it is never half there. */
 #include <dirent.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* trusted_keys.h - the keys whose manifests are believed.
  *
  * Read anew for each attempt, so that a key file put in place is used without a reload. One

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* backoff.h - how long to wait before the next try: 1, 2, 4 ... 60 s, then every 60 s, for ever.
  *
  * Each wait is random, between half of that time and all of it, so that a thousand routers that

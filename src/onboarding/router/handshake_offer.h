@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_offer.h - what this router offers in a handshake, and the least that it takes: what it
  * makes of the conductor's challenge.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* handshake_router.h - the router's side of the handshake: decides what to do about each message.
  *
  * Pure: it owns no socket, no key and no TPM. A driver tells it what happened and performs the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* known_hosts.h - the file from which ssh knows the host keys that a conductor may show. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* local_port.h - chooses a port of 127.0.0.1 for the local end of a tunnel.
  *
  * It is the port that the tunnel had before, so that its users need not change anything; another

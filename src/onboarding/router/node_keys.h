@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* node_keys.h - the keys of this node, to which conductors seal secrets for it (sealing_keys.h).
  *
  * They are made when they are first asked for. The private halves are in a file of the encrypted

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding.h - a router's way from a token to its tunnels, over reboots.
  *
  * The router shows the token to the conductors that it was given, one after the other, until one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_document.h - an onboarding configuration, as an operator or a cloud redirect gives it:
  *
  *	{ "mode":"conductor-managed", "name":"router1", "conductor-hosts":["192.0.2.1"],

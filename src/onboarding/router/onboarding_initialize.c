@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The end of the onboarding: the configuration that a conductor sends, the reboot with it, and what
  * is sent later. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_private.h - for onboarding*.c alone: what onboarding consists of. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_record.h - what a router keeps of its onboarding on disk, in the encrypted secrets,
  * so that it continues after a reboot at any point.
  *

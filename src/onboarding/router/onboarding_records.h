@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_records.h - the two records of a router's onboarding, in memory and on disk: the one
  * in force, and a newer token beside it. Each has its own file. After a power cut at least one of
  * them is there.

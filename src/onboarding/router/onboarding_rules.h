@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_rules.h - what an onboarding configuration changes on a router, and how a start
  * continues. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* onboarding_token.h - a token on its way through the router: its text, which is kept on disk, and
  * what it says, which is read once.
  *

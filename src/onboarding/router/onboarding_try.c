@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A token is tried: an attempt shows it to conductors, until it is enrolled or refused. */
 #include <errno.h>
 #include <stdio.h>

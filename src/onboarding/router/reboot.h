@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reboot.h - reboots the machine by a command that may fail, hang, or succeed without a reboot.
  *
  * Calling sequence: reboot_init -> [reboot_start -> commanding -> (this process is ended |

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sco_client.h - one handshake with one conductor, from connecting to its end.
  *
  * TLS, the pure steps, and the work with TPM and disk run on the thread pool.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* sco_steps.h - the part of a handshake with a conductor that computes: TLS, the pure steps, and
  * the work with TPM and disk. All of it blocks and belongs on a worker: sco_client has one.
  */

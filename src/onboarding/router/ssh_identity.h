@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* ssh_identity.h - the SSH key that conductors get to know this router by: made once, by
  * ssh-keygen.
  */

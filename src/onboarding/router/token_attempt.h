@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* token_attempt.h - one try to enrol with a token: it is shown to the conductors of the onboarding
  * configuration, one after the other, until one of them enrols the router or refuses the token.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm_identity.h - proves by its TPM which router this is: endorsement key, attestation key,
  * quote, and the key of a device-ID certificate.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel.h - the router's tunnel to one conductor: runs and watches OpenSSH's client.
  *
  * `ssh -N` uses the exchanged key and the pinned host keys only. It forwards a port on the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_set.h - the router's tunnels: one to each conductor with which it is enrolled.
  *
  * Calling sequence: tunnel_set_init -> tunnel_set_start ... -> tunnel_set_close.
