@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packages as script/package builds them, and what becomes of a machine with a conductor and a router
-that is given them, and then the next ones."""
+that is given them, gets the next ones, loses them, gets them again and is purged of them."""
 
 import os
 import re
@@ -182,6 +182,46 @@ def test_upgrade(booted):
     assert console.run("systemctl is-enabled " + " ".join(UNITS)).split() == ["enabled"] * 4
     assert console.run("systemctl --failed --no-legend") == ""
     assert show(booted, "stewardd", "NRestarts") == ["0"]
+    booted.had = had
+
+
+def test_without_them_the_machine_networks(booted):
+    console = booted.console
+    said = dpkg(booted, "-r " + " ".join(packages.NAMES))
+    assert "nothing opens the encrypted directories" in said, said
+    assert console.run("pgrep -c stewardd; pgrep -c conductord; pgrep -c -u steward-tunnel") == \
+        "0\n0\n0\n"
+    booted.reboot()
+    booted.wait_up()
+    console.login()
+    assert console.run("systemctl --failed --no-legend") == ""
+    assert active(booted, "systemd-networkd", "ssh") == ["active"] * 2
+    assert "Unlocked: No" in console.run(f"fscrypt status {onboarding.SECRETS}")
+
+
+def test_installed_again_nothing_is_lost(booted):
+    console = booted.console
+    dpkg(booted, "-i /root/new/*.deb")
+    assert console.run("systemctl is-enabled " + " ".join(UNITS)).split() == ["enabled"] * 4
+    console.run("systemctl start " + " ".join(UNITS))
+    wait_connected(booted)
+    assert kept(booted) == booted.had
+
+
+def test_purge_says_what_it_keeps(booted):
+    console = booted.console
+    assert console.run("ls -d /var/lib/steward/images /var/lib/steward-conductor/images"
+                       " | wc -l") == "2\n"
+    said = dpkg(booted, "--purge " + " ".join(packages.NAMES))
+    for folder in ("/etc/steward", "/var/lib/steward-conductor"):
+        assert re.search(rf"{folder} is kept", said), said
+    assert console.run("ls -d /var/lib/steward /var/lib/steward-common"
+                       " /var/lib/steward-conductor/images 2>/dev/null") == ""
+    assert console.run("ls /var/lib/steward-conductor/registry.d/registry"
+                       " /etc/steward/integrity/record.json | wc -l") == "2\n"
+    assert console.run(f"ls {onboarding.SECRETS} | wc -l") != "0\n"
+    assert console.run("find /etc/systemd/system /var/lib/systemd -name 'steward*.s*' -type l -o"
+                       " -name 'integrity-handler*' -o -name 'conductord*'") == ""
     booted.shut_down()
 
 
