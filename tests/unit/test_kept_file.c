@@ -238,8 +238,9 @@ static void test_take_in(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const ours[] = {"router.json", ONBOARDING_FILE, ONBOARDING_NEXT_FILE,
-					   "conductor-key", "conductor-key.pub", "sealing-keys"};
+	static const char *const ours[] = {"router.json",        ONBOARDING_FILE,
+					   ONBOARDING_NEXT_FILE, "conductor-key",
+					   "conductor-key.pub",  "sealing-keys"};
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(ours); i++)
