@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "conductor/registry/registry_secrets_store.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,7 @@ static int give_all(struct registry_session *session, const struct node_work *w,
 	size_t n_nodes = 0;
 	int rc = registry_secret_rows_load(session, router, &rows, err);
 
+	assert(w->who->node); /* must_be_enrolled() has found it */
 	if (rc == 0)
 		rc = registry_holders_nodes(session, router, &nodes, &n_nodes, err);
 	for (size_t i = 0; rc == 0 && i < rows.n; i++) {
