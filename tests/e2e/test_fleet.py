@@ -41,7 +41,8 @@ def fill(path):
              now if t == 2 else None, blob(b"secret", i), f"A{i * NODES},A{i * NODES + 1}",
              blob(b"certificate", 0)) for i, r in enumerate(routers) for t in range(TOKENS)])
         database.executemany(
-            "INSERT INTO enrolments VALUES (?, ?, 'ssh-key', ?, ?, NULL, ?, ?, '192.0.2.1')", [
+            "INSERT INTO enrolments"
+            " VALUES (?, ?, 'ssh-key', ?, ?, NULL, ?, ?, '192.0.2.1', 'p-256')", [
                 (r, n, blob(b"pin", i),
                  struct.pack(">I11sI", 11, b"ssh-ed25519", 32) + blob(b"key", i),
                  f"{i // NODES * TOKENS:032x}", now) for r, n, i in nodes])

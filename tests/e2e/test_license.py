@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Each source file says under which license it is, and so do COPYING and the packages."""
 
 import os

@@ -119,8 +119,8 @@ static const char *const steps[] = {
 	"  PRIMARY KEY (router, id, conductor),"
 	"  FOREIGN KEY (router, id) REFERENCES secrets (router, id) ON DELETE CASCADE)",
 
-	/* 5: by what a handshake exchanged its keys. Of rows that were there before nobody noted
-	   it: P-256 or X25519, and nothing beside it. */
+	/* 5: how a handshake exchanged its keys. Rows of older versions do not say it: it was P-256
+	   or X25519 alone. */
 	"ALTER TABLE enrolments ADD COLUMN key_exchange TEXT NOT NULL DEFAULT 'classical'",
 };
 
