@@ -97,6 +97,8 @@ static int keep_what_is_right(struct loading *l, const char *text, struct lyd_no
 		return *ret ? 0 : config_faults_tell(&l->faults, err);
 	cJSON_Delete(document);
 	document = NULL;
+	free_tree(ret);
+	*ret = NULL;
 	/* It is none of the members that is wrong. */
 	if (json_parse(&document, span_of_string(text), CONFIG_SIZE_MAX, &why) < 0)
 		config_faults_add(&l->faults, "%s", why.text);
