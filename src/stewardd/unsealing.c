@@ -58,6 +58,7 @@ static int open_value(struct opening *o, const struct sealed_place *place, const
 	_cleanup_(free_bytes) uint8_t *sealed = NULL;
 	struct config_secret *secret = &o->opened.list[o->opened.n];
 	size_t size = 0;
+	char *value = NULL;
 	size_t value_size = 0;
 
 	if (base64_decode(span_of_string(text), &sealed, &size) < 0)
@@ -66,18 +67,17 @@ static int open_value(struct opening *o, const struct sealed_place *place, const
 	if (!secret->path)
 		return err_set(err, -ENOMEM, "out of memory");
 	o->opened.n++;
-	if (sealed_value_open(&o->keys, place, span_of(sealed, size), &secret->value, &value_size,
-			      err) < 0)
+	if (sealed_value_open(&o->keys, place, span_of(sealed, size), &value, &value_size, err) < 0)
 		return err ? err_set(err, -EINVAL, "%s", err->text) : -EINVAL;
-	return strlen(secret->value) == value_size
-		       ? 0
-		       : err_set(err, -EINVAL, "there is a zero byte in it");
+	secret->value = value;
+	return strlen(value) == value_size ? 0
+					   : err_set(err, -EINVAL, "there is a zero byte in it");
 }
 
 static int open_item(struct opening *o, const cJSON *item, struct err *err)
 {
 	static const char *const members[] = {"path", "version", "value", NULL};
-	struct sealed_place place = {.router = o->router};
+	struct sealed_place place = {.router = o->router, .path = ""};
 	const char *value = "";
 	int rc = json_refuse_others(item, members, err);
 
@@ -112,9 +112,12 @@ static const char *find_opened(void *owner, const char *path)
 {
 	const struct config_secrets *opened = owner;
 
-	for (size_t i = 0; i < opened->n; i++)
-		if (strcmp(opened->list[i].path, path) == 0)
-			return opened->list[i].value;
+	for (size_t i = 0; i < opened->n; i++) {
+		const struct config_secret *secret = &opened->list[i];
+
+		if (secret->path && strcmp(secret->path, path) == 0)
+			return secret->value;
+	}
 	return NULL;
 }
 

@@ -234,12 +234,23 @@ class World:
         return Outcome(self, self.run(STEWARDCTL, *where, *words, check=False, typed=typed))
 
     def daemon(self):
-        """stewardd, once its socket is there or it has ended."""
+        """stewardd, once it answers or has ended."""
         log = open(os.path.join(self.directory, "log"), "wb")
         process = self.start(STEWARDD, "--config", self.config_path, "--foreground", stderr=log)
         log.close()
-        wait_for(lambda: process.poll() is not None or os.path.exists(self.socket))
+        wait_for(lambda: process.poll() is not None or self.answers())
         return process
+
+    def answers(self):
+        """Who finds the socket a moment too early is refused: it is there before it is listened at."""
+        connection = UnixConnection(self.socket)
+        try:
+            connection.connect()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        finally:
+            connection.close()
+        return True
 
     @property
     def daemon_log(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A PostgreSQL server of Debian's, on a unix socket in its folder."""
 
+import contextlib
 import glob
 import os
 import pwd
@@ -32,10 +33,27 @@ class Postgres:
     def run(self, program, *more, check=True):
         return subprocess.run(self.words(program, *more), check=check, capture_output=True, cwd="/")
 
+    @property
+    def here(self):
+        """A client program's options."""
+        return ["-h", self.folder, "-p", str(self.port), "-U", USER]
+
     def ask(self, program, *more, check=True):
         """A program that connects to it."""
-        return self.run(program, "-h", self.folder, "-p", str(self.port), "-U", USER, *more,
-                        check=check)
+        return self.run(program, *self.here, *more, check=check)
+
+    @contextlib.contextmanager
+    def locked(self, table):
+        """It can be read, and whoever writes it waits."""
+        session = subprocess.Popen(self.words("psql", *self.here, "-AtXq"), cwd="/",
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            session.stdin.write(f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE; SELECT 1;\n".encode())
+            session.stdin.flush()
+            assert session.stdout.readline() == b"1\n"
+            yield
+        finally:
+            session.communicate(timeout=30)  # its end of file is a rollback
 
     def sql(self, statement):
         """The words of the answer."""

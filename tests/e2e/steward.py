@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The programs under test: a daemon with its configuration, and its command line."""
 
+import errno
 import fcntl
 import http.client
+import itertools
 import json
 import os
 import pty
+import random
 import signal
 import socket
 import struct
@@ -36,10 +39,24 @@ def wait_for(condition, timeout=20, what="the condition"):
         time.sleep(0.02)
 
 
+# Below the ports that the kernel gives to connections (ip_local_port_range begins at 32768): one of
+# those could take the port before its server does. Each worker of a run has a thousand of its own,
+# and begins anywhere in them, since other runs may go on beside this one.
+PORTS = 14000 + 1000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 16)
+_given = itertools.count(random.randrange(1000))
+
+
 def free_port(address="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """One that nobody listens at, and that this run does not give again soon."""
+    for number in _given:
+        port = PORTS + number % 1000
+        with socket.socket() as probe:
+            try:
+                probe.bind((address, port))
+                return port
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 class UnixConnection(http.client.HTTPConnection):

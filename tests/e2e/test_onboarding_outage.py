@@ -16,6 +16,7 @@ from conductor_pair import both_connected, host, outcomes, tunnels
 from onboarding_world import inside
 from steward import SLOW, ctl, wait_for
 from test_onboarding_survives import Helper, check_onboarded
+from tunnels import all_processes, command_line, network_of
 from wire_router import WireRouter
 
 pytestmark = pytest.mark.slow
@@ -144,6 +145,13 @@ def test_operator_sees_what_keeps_a_tunnel_down(onboarding, conductor):
 
 # A conductor that has begun with a router.
 
+def ssh_to(router, address):
+    """The process that holds its tunnel."""
+    network = network_of(router.process.pid)
+    return next(pid for pid in all_processes() if network_of(pid) == network and
+                address.encode() in command_line(pid) and command_line(pid)[0] == b"ssh")
+
+
 def test_claim_of_a_conductor_that_died(onboarding, pair, database):
     one, two = pair
     sql = database.sql
@@ -154,13 +162,17 @@ def test_claim_of_a_conductor_that_died(onboarding, pair, database):
         helper.stop()
     router.onboard(one.token(), [host(one), host(two)])
     router.wait_for_state("enrolled")
-    # The router is deaf, its ssh is not: the first one claims, and waits for an answer.
-    router.kill(signal.SIGSTOP)
-    helpers[0].go_on()
+    # It says what its keys are, and then its ssh stands still: the first one claims, and waits for an
+    # answer.
+    with database.locked("initializations"):
+        helpers[0].go_on()
+        wait_for(lambda: sql("SELECT node FROM node_keys"), 60, "the router's keys")
+        ssh = ssh_to(router, host(one))
+        os.kill(ssh, signal.SIGSTOP)
     claim = "SELECT conductor, finished FROM initializations"
     wait_for(lambda: sql(claim) == ["conductor1|"], 30, "the claim")
     one.kill9()
-    router.kill(signal.SIGCONT)
+    os.kill(ssh, signal.SIGKILL)
     helpers[1].go_on()
     wait_for(lambda: tunnels(router)[host(two)] == "connected", 90, "the living one's tunnel")
     # It is another's, who may be at it: asked again every 2 s, and left alone.
