@@ -2,12 +2,14 @@
 """Which key exchanges handshake and tunnel use, what shows it, and who insists on one."""
 
 import ctypes
+import sqlite3
 import subprocess
 
 import pytest
 
 from onboarding_world import check_refused
 from steward import CONDUCTORD, ctl, wait_for
+from test_sealed_secrets import CONFIGURATION, PASSWORD, QUERY, has, sources
 
 HYBRID = "p-256+ml-kem-768"
 NAMES = ["mlkem768x25519-sha256", "sntrup761x25519-sha512"]
@@ -90,6 +92,42 @@ def test_required_by_the_router(onboarding):
     assert "post-quantum key exchange is required, and this router itself has only p-256" in reason
     assert "set post-quantum required to false here" in reason
     assert conductor.enrolments == []
+
+
+# What version 3 of the registry did not have.
+BEFORE = [*(f"DROP TABLE {table}" for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets",
+                                                "conductor_keys", "node_keys")),
+          "ALTER TABLE enrolments DROP COLUMN key_exchange",
+          "DELETE FROM schema_versions WHERE version > 3"]
+
+
+@pytest.mark.release_only
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_registry_of_before(onboarding, request, kind):
+    """The router comes back by itself, is shown as what is known of it, and gets secrets sealed."""
+    database = request.getfixturevalue("database") if kind == "postgresql" else None
+    conductor = onboarding.conductor(**({"registry": database.uri} if database else {}))
+    conductor.configure()
+    router = onboarding.router()
+    router.onboard(conductor.token()).become_onboarded()
+    connected(router)
+    conductor.stop()
+    if database:
+        database.sql("; ".join(BEFORE))
+    else:
+        with sqlite3.connect(conductor.config["registry"].removeprefix("sqlite:")) as registry:
+            registry.executescript("; ".join(BEFORE))
+    wait_for(lambda: not router.is_connected, 30, "the tunnel's end")
+    conductor.start()
+    wait_for(lambda: router.is_connected, 60, "the tunnel again")
+    wait_for(lambda: conductor.enrolments[0]["tunnel-key-exchange"], 10, "the tunnel, there")
+    shown = ctl(conductor, "show", "secure-conductor-onboarding", "enrolments", check=0).stdout
+    assert shown.splitlines()[1].split()[-2:] == ["classical", ssh_names()[0]]
+    # What the router itself has noted is not lost.
+    assert router.onboarding["handshake-key-exchange"] == (HYBRID if has_kem() else "p-256")
+    conductor.put(CONFIGURATION, sources())
+    wait_for(lambda: has(router, PASSWORD, QUERY), 30, "the secrets")
+    assert router.reboots == 1
 
 
 @pytest.mark.skipif("mlkem768x25519-sha256" in ssh_names(), reason="this OpenSSH has all of them")

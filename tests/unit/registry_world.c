@@ -131,6 +131,20 @@ enum registry_verdict world_enrol(struct registry *r, const struct registry_proo
 	return ret->verdict;
 }
 
+void world_empty(struct registry_world *w)
+{
+	registry_close(w->r);
+	w->r = NULL;
+	if (w->driver == &registry_sqlite) {
+		assert_int_equal(remove(test_path(w->folder, "registry")), 0);
+		(void)remove(test_path(w->folder, "registry-wal"));
+		(void)remove(test_path(w->folder, "registry-shm"));
+		return;
+	}
+	postgres_execute(registry_world_server(), w->database,
+			 "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+}
+
 const struct registry_patience *world_patience(void)
 {
 	static struct registry_patience patience = {.wake = -1};

@@ -42,6 +42,9 @@ struct postgres *registry_world_server(void);
 /* One more way into the same database; registry_close() by the caller. */
 struct registry *registry_world_open(const struct registry_world *w, const char *conductor);
 
+/* No tables are left, and w->r is closed. */
+void world_empty(struct registry_world *w);
+
 /* "192.0.2.1" at WORLD_NOW_S; and a given number of seconds later. */
 extern const struct registry_origin world_origin;
 struct registry_origin world_later(int64_t seconds);

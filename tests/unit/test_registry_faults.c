@@ -171,26 +171,12 @@ static void only_check(void *argument)
 }
 
 /* A database nobody has used yet. */
-static void empty_database(struct registry_world *w)
-{
-	registry_close(w->r);
-	w->r = NULL;
-	if (w->driver == &registry_sqlite) {
-		assert_int_equal(remove(test_path(w->folder, "registry")), 0);
-		(void)remove(test_path(w->folder, "registry-wal"));
-		(void)remove(test_path(w->folder, "registry-shm"));
-		return;
-	}
-	postgres_execute(registry_world_server(), w->database,
-			 "DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-}
-
 static void test_two_make_the_tables(struct registry_world *w)
 {
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct contender two[2];
 
-		empty_database(w);
+		world_empty(w);
 		race(w, only_check, two);
 		for (unsigned k = 0; k < 2; k++)
 			if (two[k].rc < 0)
@@ -351,81 +337,6 @@ static void test_restart_in_between_is_not_noticed(struct registry_world *w)
 	assert_ok(registry_router_add(w->r, "r1", &world_origin, &err), &err);
 }
 
-/* A registry as an older conductor has left it. */
-static void make_old(struct registry_world *w, unsigned version)
-{
-	struct registry_session session = {.driver = w->driver, .conductor = "c0"};
-	struct err err;
-
-	empty_database(w);
-	assert_ok(w->driver->connect(&session.connection, w->uri, world_patience(), &err), &err);
-	assert_ok(registry_schema_upgrade(&session, version, &err), &err);
-	if (version >= 1)
-		assert_ok(
-			w->driver->execute(
-				session.connection,
-				"INSERT INTO routers (name, mode, secret, configuration, revision)"
-				" VALUES ('r0', 'psk-only', '" WORLD_SECRET "', '{}', 0);"
-				"INSERT INTO nodes (router, name, asset_id, listen_port)"
-				" VALUES ('r0', 'n0', 'A0', 10000);"
-				"INSERT INTO tokens (jti, router, issued, expires, secret_digest, "
-				"asset_ids,"
-				" certificate_digest)"
-				" VALUES ('" WORLD_JTI "', 'r0', 1, 1800009999, '', 'A0', '')",
-				&err),
-			&err);
-	if (version >= 2)
-		assert_ok(w->driver->execute(
-				  session.connection,
-				  "INSERT INTO audit VALUES"
-				  " ('c0', 7, 1, '192.0.2.1', 'r0', 'n0', 'enrolled', 'once')",
-				  &err),
-			  &err);
-	w->driver->disconnect(session.connection);
-}
-
-static void test_older_schemas(struct registry_world *w)
-{
-	struct registry_proof proof = world_proof(ONBOARDING_PSK_ONLY, 0);
-	struct registry_decision decision;
-	struct err err;
-
-	assert_true(registry_schema_version() > 1);
-	for (unsigned version = 0; version < registry_schema_version(); version++) {
-		make_old(w, version);
-		w->r = registry_world_open(w, "c0");
-		assert_ok(registry_check(w->r, &err), &err);
-		assert_int_equal(world_count_audit(w->r, REGISTRY_ENROLLED), version >= 2);
-		if (version == 0)
-			world_configure(w->r, ONBOARDING_PSK_ONLY);
-		assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
-	}
-}
-
-static void test_newer_schema_is_refused(struct registry_world *w)
-{
-	struct registry_session session = {.driver = w->driver, .conductor = "c0"};
-	struct err err;
-
-	assert_ok(w->driver->connect(&session.connection, w->uri, world_patience(), &err), &err);
-	assert_ok(w->driver->execute(session.connection,
-				     "INSERT INTO schema_versions (version) VALUES (99)", &err),
-		  &err);
-	registry_close(w->r);
-	w->r = registry_world_open(w, "c0");
-	assert_int_equal(registry_check(w->r, &err), -ENOTSUP);
-	assert_contains(err.text, "its schema is version 99, and this program knows versions up to "
-				  "5: upgrade this conductor");
-	assert_int_equal(registry_router_add(w->r, "r0", &world_origin, &err), -ENOTSUP);
-	assert_ok(w->driver->execute(session.connection,
-				     "DELETE FROM schema_versions WHERE version = 99", &err),
-		  &err);
-	w->driver->disconnect(session.connection);
-	for (unsigned tried = 0; tried < 100 && registry_check(w->r, &err) < 0; tried++)
-		(void)usleep(100000);
-	assert_ok(registry_check(w->r, &err), &err);
-}
-
 int main(void)
 {
 	static const struct registry_test tests[] = {
@@ -438,8 +349,6 @@ int main(void)
 		REGISTRY_TEST(test_memory_runs_out),
 		REGISTRY_TEST(test_database_restarts),
 		REGISTRY_TEST(test_restart_in_between_is_not_noticed),
-		REGISTRY_TEST(test_older_schemas),
-		REGISTRY_TEST(test_newer_schema_is_refused),
 	};
 
 	return registry_world_main(tests, N_ELEMENTS(tests));
