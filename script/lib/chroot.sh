@@ -2,15 +2,22 @@
 # shellcheck shell=bash
 # Another release of Debian, in a folder: to be sourced.
 #
+#   chroot_other                         the release that this machine does not have
 #   chroot_make RELEASE                  bookworm or trixie; made by debootstrap at the first time, and
 #                                        kept in $STEWARD_CHROOT_CACHE/RELEASE (/var/cache/steward-chroot)
 #   chroot_copy RELEASE                  this source tree, for chroot_run
 #   chroot_run RELEASE FOLDER COMMAND... runs it there as root, in FOLDER, which is seen as /src/steward
+#   chroot_build RELEASE                 the release build of both daemons, in chroot_copy's folder
+#   chroot_exec RELEASE FOLDER SHARED COMMAND...
+#                                        becomes a command there that has our processes and network, and
+#                                        the folder SHARED where we have it
 #
-# Both need root. The folder may be removed at any time when nothing runs in it. Packages come from
+# All need root. The folder may be removed at any time when nothing runs in it. Packages come from
 # where this machine's apt gets its own.
 
 chroot_root() { echo "${STEWARD_CHROOT_CACHE:-/var/cache/steward-chroot}/$1"; } # release
+
+chroot_other() { (. /etc/os-release && [ "${VERSION_CODENAME-}" = trixie ] && echo bookworm || echo trixie); }
 
 chroot_fail() {
 	echo "$*" >&2
@@ -85,21 +92,41 @@ chroot_copy() { # release
 	echo "$copy"
 }
 
-# All that is mounted, and all processes, go with the command.
+# $1 root, $2 its folder, $3 a folder that is shared or nothing, then a command; in a mount namespace, so
+# that all that is mounted goes with the command.
+chroot_enter='
+	root=$1 folder=$2 shared=$3
+	shift 3
+	# Else nothing in there could have mounts of its own.
+	mount --bind "$root" "$root" &&
+		mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
+		mount -t proc proc "$root/proc" && mount -t tmpfs run "$root/run" &&
+		mount --bind "$folder" "$root/src/steward" &&
+		if [ -n "$shared" ]; then
+			mkdir -p "$root$shared" && mount --bind "$shared" "$root$shared"
+		fi &&
+		exec chroot "$root" env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+'
+
+# All processes go with the command, too.
 chroot_run() { # release folder command...
 	local root
 	root=$(chroot_root "$1")
-	shift
 	mkdir -p "$root/src/steward"
 	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-	unshare --mount --pid --fork --kill-child sh -c '
-		root=$1 folder=$2
-		shift 2
-		# Else nothing in there could have mounts of its own.
-		mount --bind "$root" "$root" &&
-			mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
-			mount -t proc proc "$root/proc" && mount -t tmpfs run "$root/run" &&
-			mount --bind "$folder" "$root/src/steward" &&
-			exec chroot "$root" env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
-	' sh "$root" "$@"
+	unshare --mount --pid --fork --kill-child sh -c "$chroot_enter" sh "$root" "$2" "" "${@:3}"
 }
+
+chroot_exec() { # release folder shared command...
+	exec unshare --mount sh -c "$chroot_enter" sh "$(chroot_root "$1")" "${@:2}"
+}
+
+chroot_build() ( # release
+	chroot_make "$1" || exit
+	exec 9>"$(chroot_root "$1").source.lock"
+	flock 9
+	copy=$(chroot_copy "$1") || exit
+	chroot_run "$1" "$copy" sh -c 'script/setup demo &&
+		cmake --preset release -D STEWARD_TESTS=OFF &&
+		cmake --build --preset release --target conductord stewardd'
+)

@@ -11,7 +11,7 @@ from steward import ROOT
 pytestmark = pytest.mark.release_only
 
 PATH = os.path.join(ROOT, "docs", "threats.md")
-PLACES = {"e2e": r"^(?:async )?def ({name})\(", "vm": r"^(?:async )?def ({name})\(",
+PLACES = {**dict.fromkeys(("e2e", "vm", "mixed"), r"^(?:async )?def ({name})\("),
           "unit": r"^static void ({name})\("}
 
 
