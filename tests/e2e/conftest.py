@@ -19,6 +19,8 @@ from steward import Daemon  # noqa: E402
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: not part of script/test --quick; runs once, with the "
                             "address sanitizer, unless it is release_only")
+    config.addinivalue_line("markers", "once: a table of cases that are alike; part of --quick, and "
+                            "of the whole run with the address sanitizer alone")
     config.addinivalue_line("markers", "one_thread: not run with the thread sanitizer")
     config.addinivalue_line("markers", "release_only: measures, builds by itself, or is long and "
                             "shows a sanitizer nothing that a shorter test does not")

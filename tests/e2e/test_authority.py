@@ -28,6 +28,8 @@ from postgres import Postgres
 from steward import ROOT, STEWARDCTL, Daemon, ctl, wait_for
 from test_control import as_user
 
+pytestmark = pytest.mark.once
+
 ROUTER = "configure authority router router1"
 UPDATE = ROUTER + " system software-update"
 SECRET = "aB3" * 16

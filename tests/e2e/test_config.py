@@ -11,6 +11,8 @@ from fault_server import Fault
 from repository import MIB
 from steward import STEWARDD, ctl, wait_for
 
+pytestmark = pytest.mark.once
+
 S3 = {"s3-region": "r", "s3-access-key-file": "/a", "s3-secret-key-file": "/s"}
 SOURCE = {"name": "a", "kind": "artifactory", "url": "http://127.0.0.1/"}
 

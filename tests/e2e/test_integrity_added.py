@@ -14,6 +14,8 @@ from lying_tpm import LyingTpm, with_code
 from test_integrity_causes import check_event, check_message
 from test_integrity_power import Operation, step_through
 
+pytestmark = pytest.mark.once
+
 THIRD, FOURTH = DISK + "/third", DISK + "/deep/fourth"
 SECOND_PIN = NV_INDEX + 0x10
 

@@ -13,6 +13,8 @@ from integrity_world import (DISK, HANDLER, KEY_HANDLE, MORE, NV_INDEX, RECORD, 
 from steward import ROOT, SLOW
 from wrapped_fek import fek_of
 
+pytestmark = pytest.mark.once
+
 WRAPPING_KEY = ["-C", "0x81000001", "-u", "key.pub", "-r", "key.priv", "-G", "rsa2048:oaep-sha256:null",
                 "-a", "fixedtpm|fixedparent|sensitivedataorigin|adminwithpolicy|noda|decrypt"]
 

@@ -13,6 +13,8 @@ from steward import SLOW, wait_for
 from test_integrity_boot import manager, start_unit  # noqa: F401, a fixture
 from test_integrity_causes import check_message
 
+pytestmark = pytest.mark.once
+
 
 def fifo(path):
     os.mkfifo(path)

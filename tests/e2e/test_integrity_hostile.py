@@ -10,6 +10,8 @@ from lying_tpm import RESPONSE_CODES, SHAPES, LyingTpm, long, random_body, with_
 from steward import SLOW
 from test_integrity_causes import check_message
 
+pytestmark = pytest.mark.once
+
 # The pin and the FEK come in answers that a salted session vouches for. In any other, or in what
 # comes after one, a lie that changes nothing of these may go unnoticed.
 NV_READ, RSA_DECRYPT = 0x14e, 0x159

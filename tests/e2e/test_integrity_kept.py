@@ -14,6 +14,8 @@ from lying_tpm import LyingTpm, nothing, with_code
 from steward import SLOW
 from test_integrity_causes import check_message
 
+pytestmark = pytest.mark.once
+
 RECORDS = os.path.dirname(RECORD)
 ASIDE = DISK + "/aside"
 # Retry, NV unavailable, testing, not initialized, failure mode, no memory for an object.

@@ -13,6 +13,8 @@ from integrity_world import MORE, RECORD, SECRETS, TEXT
 from lying_tpm import LyingTpm, with_code
 from policies import COUNTER, PCR, Operator, configure, counter, measure, opened, place, value_of
 
+pytestmark = pytest.mark.once
+
 BOTH = {SECRETS, MORE}
 BESIDE = os.path.dirname(RECORD) + "/policies"
 

@@ -13,6 +13,8 @@ import pytest
 from integrity_world import Machine, MORE, NV_INDEX, RECORD, SECRETS, TEXT
 from policies import Operator, configure, measure, place
 
+pytestmark = pytest.mark.once
+
 BOTH = {SECRETS, MORE}
 RECOVERY = os.path.dirname(RECORD) + "/recovery.json"
 

@@ -16,6 +16,8 @@ from steward import SLOW
 from test_integrity_boot import owner_authorization
 from test_integrity_causes import check_event, check_message, measure
 
+pytestmark = pytest.mark.once
+
 
 def test_lost_is_said_only_where_it_is():
     """Of the table that is shown on the console."""

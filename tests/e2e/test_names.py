@@ -14,6 +14,8 @@ import pytest
 from conductor import Conductor
 from test_authority import endorsement_key
 
+pytestmark = pytest.mark.once
+
 LONGEST = "r" * 63
 JTI = "0" * 32
 OTHER_SECRET = "xY7" * 16

@@ -16,6 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certificates import DAY, name, pem_key
 from steward import CONDUCTORD, wait_for
 
+pytestmark = pytest.mark.once
+
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
 
