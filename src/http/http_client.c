@@ -32,6 +32,7 @@ struct polled_socket {
 	uv_poll_t poll;
 	struct http_client *client;
 	curl_socket_t fd;
+	int events; /* that are waited for, as libuv names them */
 };
 
 static void free_if_closed(struct http_client *client)
@@ -178,14 +179,18 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	int running;
 	int flags = 0;
 
-	/* libuv has stopped polling by now (UV_EBADF): libcurl finds out what is wrong. */
+	/* libuv has stopped polling by now (UV_EBADF). libcurl is to read or write, and so to find
+	 * out what is wrong: told of an error, it would end the request, and not ask again where
+	 * only a connection kept from before was reset. */
 	if (status < 0)
-		flags = CURL_CSELECT_ERR;
+		events = s->events;
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
 		flags |= CURL_CSELECT_OUT;
 	(void)curl_multi_socket_action(client->multi, s->fd, flags, &running);
+	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
+		(void)uv_poll_start(poll, s->events, on_poll);
 	drain(client);
 }
 
@@ -228,6 +233,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
 		events |= UV_READABLE;
 	if (what & CURL_POLL_OUT)
 		events |= UV_WRITABLE;
+	s->events = events;
 	return uv_poll_start(&s->poll, events, on_poll) < 0 ? -1 : 0;
 }
 

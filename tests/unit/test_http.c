@@ -202,6 +202,94 @@ static void test_reply_later(void **state)
 	assert_int_equal(w->bytes, strlen("at last"));
 }
 
+/* Answers the first request of each connection, and resets the connection at the second: as a
+ * firewall does that has forgotten the connection, or a server whose patience ended just then. */
+struct forgetful {
+	uv_tcp_t listener;
+	struct forgotten {
+		uv_tcp_t tcp;
+		unsigned n_asked;
+	} connections[4];
+	unsigned n_connections;
+	uv_write_t write;
+	char room[4096];
+};
+
+static void on_room(uv_handle_t *handle, size_t size, uv_buf_t *ret)
+{
+	struct forgetful *f = handle->data;
+
+	(void)size;
+	*ret = uv_buf_init(f->room, sizeof(f->room));
+}
+
+static void on_asked(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+{
+	static char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+	struct forgotten *connection = container_of(stream, struct forgotten, tcp);
+	struct forgetful *f = connection->tcp.data;
+	uv_buf_t bytes = uv_buf_init(reply, sizeof(reply) - 1);
+
+	(void)buffer;
+	if (n < 0)
+		(void)uv_read_stop(stream);
+	else if (connection->n_asked++ == 0)
+		assert_int_equal(uv_write(&f->write, stream, &bytes, 1, NULL), 0);
+	else
+		assert_int_equal(uv_tcp_close_reset(&connection->tcp, NULL), 0);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	struct forgetful *f = listener->data;
+	struct forgotten *connection = &f->connections[f->n_connections++];
+
+	assert_int_equal(status, 0);
+	assert_true(f->n_connections <= N_ELEMENTS(f->connections));
+	(void)uv_tcp_init(listener->loop, &connection->tcp);
+	connection->tcp.data = f;
+	assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->tcp), 0);
+	assert_int_equal(uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_asked), 0);
+}
+
+static void listen_forgetfully(struct http_world *w, struct forgetful *f)
+{
+	struct sockaddr_storage place;
+	int size = sizeof(place);
+
+	memset(f, 0, sizeof(*f));
+	(void)uv_ip4_addr("127.0.0.1", 0, (struct sockaddr_in *)&place);
+	(void)uv_tcp_init(&w->loop, &f->listener);
+	f->listener.data = f;
+	(void)uv_tcp_bind(&f->listener, (const struct sockaddr *)&place, 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&f->listener, 8, on_connection), 0);
+	(void)uv_tcp_getsockname(&f->listener, (struct sockaddr *)&place, &size);
+	(void)snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%u/",
+		       ntohs(((struct sockaddr_in *)&place)->sin_port));
+}
+
+/* It was the connection that failed and not the request, which a new connection brings. */
+static void test_kept_connection_that_is_reset(void **state)
+{
+	struct http_world *w = *state;
+	struct forgetful f;
+	unsigned n_brought = 0;
+
+	listen_forgetfully(w, &f);
+	for (unsigned i = 0; i < 3; i++) {
+		http_world_get(w, w->url, false, 0, 0);
+		test_run_until(&w->loop, &w->done);
+		n_brought += w->result.outcome == HTTP_DONE && w->bytes == strlen("hello");
+	}
+	for (unsigned i = 0; i < f.n_connections; i++)
+		if (!uv_is_closing((uv_handle_t *)&f.connections[i].tcp))
+			uv_close((uv_handle_t *)&f.connections[i].tcp, NULL);
+	uv_close((uv_handle_t *)&f.listener, NULL);
+	(void)uv_run(&w->loop, UV_RUN_NOWAIT);
+	assert_int_equal(n_brought, 3);
+	assert_int_equal(f.n_connections, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +308,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_server_closes_first, http_world_make,
 						http_world_end),
 		cmocka_unit_test_setup_teardown(test_reply_later, http_world_make, http_world_end),
+		cmocka_unit_test_setup_teardown(test_kept_connection_that_is_reset, http_world_make,
+						http_world_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
