@@ -62,13 +62,24 @@ static enum http_outcome classify(const struct http_request *request, CURLcode c
 	}
 }
 
-/* Does the server not speak HTTP/1.1? Over TLS it refuses the protocol (ALPN); without TLS it
- * sends something that is no HTTP reply. */
+/* Did TLS come about with a connection of this request, over which nothing came then? */
+static bool got_nothing_after_tls(const struct http_request *request, CURLcode code)
+{
+	curl_off_t tls_after = 0;
+
+	(void)curl_easy_getinfo(request->easy, CURLINFO_APPCONNECT_TIME_T, &tls_after);
+	return code == CURLE_GOT_NOTHING && tls_after > 0;
+}
+
+/* Does the server not speak HTTP/1.1? Over TLS it refuses the protocol (ALPN), or closes when it
+ * sees that it was not agreed on; without TLS it sends something that is no HTTP reply. */
 static bool speaks_another_protocol(const struct http_request *request, CURLcode code,
 				    enum http_outcome outcome)
 {
 	if (outcome == HTTP_TLS_FAILED)
 		return strstr(request->curl_error, "no application protocol") != NULL;
+	if (outcome == HTTP_CUT)
+		return got_nothing_after_tls(request, code);
 	return outcome == HTTP_PROTOCOL_ERROR && !request->headed &&
 	       (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY ||
 		code == CURLE_HTTP2);

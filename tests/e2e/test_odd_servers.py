@@ -230,12 +230,23 @@ class SettingsServer:
     def answer(self, connection):
         with contextlib.suppress(OSError), \
                 self.context.wrap_socket(connection, server_side=True) as inner:
-            inner.sendall(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
-                          bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + bytes(7) + b"\1")
-            inner.recv(65536)
+            self.speak(inner)
+
+    def speak(self, inner):
+        inner.sendall(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]) +
+                      bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + bytes(7) + b"\1")
+        inner.recv(65536)
 
     def close(self):
         self.listener.close()
+
+
+class ClosingServer(SettingsServer):
+    """Closes, as nghttpx does, when it sees that no protocol was agreed on."""
+
+    def speak(self, inner):
+        inner.recv(65536)
+        inner.unwrap()
 
 
 class AlertServer:
@@ -258,7 +269,7 @@ class AlertServer:
         self.process.wait()
 
 
-@pytest.mark.parametrize("kind", [SettingsServer, AlertServer])
+@pytest.mark.parametrize("kind", [SettingsServer, ClosingServer, AlertServer])
 def test_server_of_http_2_only_over_tls_is_told(kind, tmp_path, daemons):
     authority = Authority(tmp_path, "ours")
     server = kind(*authority.issue("server"))
