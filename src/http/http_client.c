@@ -301,6 +301,16 @@ static struct http_request *next_deferred(struct http_client *client)
 	return request;
 }
 
+/* A request may find no room after all, and pause again. libcurl 8.14 reads and keeps another
+ * buffer at each such resume, unless sending is paused too. */
+static void resume_request(struct http_request *request)
+{
+	request->paused = false;
+	(void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+	if (request->paused)
+		(void)curl_easy_pause(request->easy, CURLPAUSE_ALL);
+}
+
 static void on_deferred(uv_idle_t *idle)
 {
 	struct http_client *client = container_of(idle, struct http_client, deferred);
@@ -321,7 +331,7 @@ static void on_deferred(uv_idle_t *idle)
 		else if (to_start)
 			start_request(request);
 		else if (to_resume)
-			(void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
+			resume_request(request);
 	}
 	drain(client);
 	if (client->closing && !client->first && client->multi)

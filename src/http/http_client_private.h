@@ -39,6 +39,7 @@ struct http_request {
 	bool start_wanted;
 	bool connect_wanted;
 	bool resume_wanted;
+	bool paused; /* by its owner, since it was resumed last */
 	bool cancel_wanted;
 };
 

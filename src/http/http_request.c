@@ -78,8 +78,10 @@ static size_t on_write(char *bytes, size_t size, size_t n, void *user)
 	if (request->cancel_wanted)
 		return 0;
 	rc = request->callbacks.body(request, span_of(bytes, n), request->owner);
-	if (rc == HTTP_PAUSE)
+	if (rc == HTTP_PAUSE) {
+		request->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
+	}
 	if (rc == 0)
 		return n;
 	request->aborted = true;
