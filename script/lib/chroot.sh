@@ -97,7 +97,6 @@ chroot_copy() { # release
 chroot_enter='
 	root=$1 folder=$2 shared=$3
 	shift 3
-	# Else nothing in there could have mounts of its own.
 	mount --bind "$root" "$root" &&
 		mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" &&
 		mount -t proc proc "$root/proc" && mount -t tmpfs run "$root/run" &&
@@ -105,7 +104,10 @@ chroot_enter='
 		if [ -n "$shared" ]; then
 			mkdir -p "$root$shared" && mount --bind "$shared" "$root$shared"
 		fi &&
-		exec chroot "$root" env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+		# Not only chroot: who enters a mount namespace that was made in there, as nsenter does,
+		# comes to its root, and that is to be this one.
+		cd "$root" && pivot_root . . && umount --lazy . &&
+		exec chroot . env -C /src/steward PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 '
 
 # All processes go with the command, too.
