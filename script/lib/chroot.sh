@@ -55,6 +55,10 @@ chroot_debootstrap() { # release root
 		proxy=$(chroot_proxy $scheme)
 		[ -z "$proxy" ] || echo "Acquire::$scheme::Proxy \"$proxy\";"
 	done >"$2/etc/apt/apt.conf.d/proxy"
+	# Whom this machine trusts is trusted there, too: npm may be behind such a proxy.
+	find /usr/local/share/ca-certificates -name '*.crt' \
+		-exec cp -t "$2/usr/local/share/ca-certificates" {} + 2>/dev/null
+	chroot "$2" update-ca-certificates >/dev/null 2>&1
 	# Servers that packages bring with them are not to start.
 	printf '#!/bin/sh\nexit 101\n' >"$2/usr/sbin/policy-rc.d"
 	chmod 755 "$2/usr/sbin/policy-rc.d"

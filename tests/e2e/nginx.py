@@ -2,6 +2,7 @@
 """nginx on loopback, as an operator would have it before a repository folder."""
 
 import os
+import re
 import subprocess
 
 from steward import free_port, wait_for
@@ -29,6 +30,11 @@ LIMITS = {
     "two-requests-a-second": (REQUESTS.format(2), RATE + "limit_req zone=b nodelay;"),
     "five-requests-a-second": (REQUESTS.format(5), RATE + "limit_req zone=b burst=2 nodelay;"),
 }
+
+
+def nginx_version():
+    said = subprocess.run(["nginx", "-v"], text=True, capture_output=True, check=True).stderr
+    return tuple(int(part) for part in re.search(r"nginx/([0-9.]+)", said)[1].split("."))
 
 
 class Nginx:

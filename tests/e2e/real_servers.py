@@ -20,10 +20,11 @@ import nginx
 from nginx import Nginx
 from steward import free_port, wait_for
 
-SERVERS = ("nginx", "apache", "lighttpd", "caddy", "h2o")
+HAS_H2O = shutil.which("h2o")  # Debian 12 has it (script/setup)
+SERVERS = ("nginx", "apache", "lighttpd", "caddy", *(["h2o"] if HAS_H2O else []))
 LIMITED = (*(f"nginx {limit}" for limit in nginx.LIMITS), "apache one-worker")
-PROXIES = ("nginx proxy", "apache proxy", "lighttpd proxy", "caddy proxy", "h2o proxy",
-           "haproxy proxy")
+PROXIES = ("nginx proxy", "apache proxy", "lighttpd proxy", "caddy proxy", "haproxy proxy",
+           *(["h2o proxy"] if HAS_H2O else []))
 CACHES = ("nginx cache", "nginx cache-lock", "nginx cache-lock-timeout", "nginx cache-slice",
           "squid cache", "squid cache-no-ranges", "varnish cache", "apache cache", "haproxy cache",
           "traffic_server cache")

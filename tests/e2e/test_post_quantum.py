@@ -130,9 +130,10 @@ def test_a_registry_of_before(onboarding, request, kind):
     assert router.reboots == 1
 
 
-@pytest.mark.skipif("mlkem768x25519-sha256" in ssh_names(), reason="this OpenSSH has all of them")
 def test_what_the_system_has_not(onboarding):
     """Here a router goes on without a tunnel; a conductor would be there for nobody."""
+    if ssh_names() == NAMES:
+        return  # nothing is missing (OpenSSH 10), and the tests above use it
     words = "this system's OpenSSH has no mlkem768x25519-sha256"
     conductor = onboarding.conductor()
     conductor.configure()

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -91,9 +92,7 @@ def test_every_message_id_is_in_the_catalog(tmp_path):
     # And journalctl can read it.
     folder = tmp_path / "usr/lib/systemd/catalog"
     folder.mkdir(parents=True)
-    os.link(os.path.join(ROOT, "packaging/steward.catalog"), folder / "steward.catalog") \
-        if os.stat(ROOT).st_dev == os.stat(folder).st_dev else \
-        (folder / "steward.catalog").write_text("".join("-- " + e for e in entries))
+    shutil.copy(os.path.join(ROOT, "packaging/steward.catalog"), folder)
     (tmp_path / "var/lib/systemd/catalog").mkdir(parents=True)
     subprocess.run(["journalctl", f"--root={tmp_path}", "--update-catalog"], check=True,
                    capture_output=True)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from steward import BUILD, ROOT, SLOW, free_port, wait_for
+from test_descriptors import descendants
 from tunnels import TOOL, USER, Key, Program, World, connect, cpu_seconds, is_closed
 
 PORT, OTHER_PORT = 20001, 20002  # in the helper's network: they are free
@@ -503,6 +504,18 @@ def test_helper_without_privileges(world, keys):
     assert is_up(world)
     with pytest.raises(ConnectionRefusedError):
         connect(PORT)
+
+
+def test_tasks_of_the_unit(world, keys):
+    """With all that a tunnel leaves, also what has ended (OpenSSH 10), 8,192 fit in."""
+    world.conductor()
+    world.authorize((keys[0], PORT))
+    world.router(keys[0], PORT).wait_line("connected")
+    (helper,) = world.helper()
+    of_a_tunnel = descendants(helper)
+    with open(os.path.join(ROOT, "packaging/systemd/steward-tunnels.service.in")) as file:
+        tasks_max = int(re.search(r"^TasksMax=(\d+)$", file.read(), re.M)[1])
+    assert of_a_tunnel and 1 + 8192 * len(of_a_tunnel) <= tasks_max, of_a_tunnel
 
 
 def test_helper_says_why_it_cannot_be_started(tmp_path):

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import subprocess
+import tempfile
 
 import pytest
 from cryptography import x509
@@ -47,6 +48,10 @@ def make(subject, key, issuer, issuer_key, is_ca=False, days=(-1, 30), for_use=(
     return builder.sign(issuer_key, hash_with)
 
 
+def pem(*certificates):
+    return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
+
+
 @pytest.fixture(scope="module")
 def keys():
     kinds = {"leaf": 2048, "ca": 2048, "between": 2048, "small": 1024, "large": 4096}
@@ -59,6 +64,23 @@ def authority(keys, key="ca", **how):
 
 def leaf(keys, key="leaf", ca_key="ca", **how):
     return [make("conductor1", keys[key], "ca", keys[ca_key], **how)], keys[key]
+
+
+def leaf_by_sha1(keys):
+    """By OpenSSL: what signs in Debian 13's python3-cryptography refuses SHA-1."""
+    key = keys["leaf"]
+    certificate = make("conductor1", key, "conductor1", key)
+    with tempfile.TemporaryDirectory() as directory:
+        for label, data in (("certificate", pem(certificate)), ("key", pem_key(keys["ca"])),
+                            ("ca", pem(authority(keys)))):
+            with open(os.path.join(directory, label), "wb") as file:
+                file.write(data)
+        signed = subprocess.run(["openssl", "x509", "-in", "certificate", "-CA", "ca", "-CAkey", "key",
+                                 "-set_serial", "7", "-days", "30", "-sha1"],
+                                cwd=directory, check=True, capture_output=True).stdout
+    certificate = x509.load_pem_x509_certificate(signed)
+    assert certificate.signature_algorithm_oid == x509.SignatureAlgorithmOID.RSA_WITH_SHA1
+    return [certificate], key
 
 
 def below(keys, **how):
@@ -85,7 +107,7 @@ UNFIT = {
     "a CA that may certify nobody": (
         lambda k: (*leaf(k), authority(k, key_usage=usage(crl_sign=1))),
         "routers would refuse them: "),
-    "SHA-1": (lambda k: (*leaf(k, hash_with=hashes.SHA1()), authority(k)),
+    "SHA-1": (lambda k: (*leaf_by_sha1(k), authority(k)),
               "routers would refuse them: "),
     "RSA-1024 leaf": (lambda k: (*leaf(k, key="small"), authority(k)), "RSA"),
     "RSA-1024 CA": (lambda k: (*leaf(k, ca_key="small"), authority(k, key="small")),
@@ -122,9 +144,6 @@ FIT = {
 
 
 def place(directory, chain, key, ca):
-    def pem(*certificates):
-        return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in certificates)
-
     for label, data in (("certificate", pem(*chain)), ("key", pem_key(key)), ("ca", pem(ca))):
         with open(os.path.join(directory, label), "wb") as file:
             file.write(data)
