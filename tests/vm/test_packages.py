@@ -11,12 +11,14 @@ import pytest
 
 import onboarding
 import packages
+from conductor import provide_tunnel_user  # of tests/e2e
 from image import run
 from machine import Tpm, wait_for
 from test_conductor import active, ctl, telling, wait_connected
 
 UNITS = ["integrity-handler.service", "stewardd.service", "conductord.service",
          "steward-tunnels.socket"]
+REQUIRED_BY = "8\n"  # units that network: integrity-handler's RequiredBy=
 # What is run, and not linked: in which package of ours, and what brings it.
 RUN = {
     "fscrypt": ("steward-common", "fscrypt"),
@@ -81,13 +83,15 @@ def test_what_is_run_is_depended_on(built):
         assert {"steward-common", "stewardctl"} <= set(depends(built[name]))
 
 
-def test_smoke(built, tmp_path):
-    """The test that autopkgtest runs, with the programs of the packages."""
+@pytest.mark.parametrize("name, said", [("smoke", "an image came"),
+                                        ("onboarding", "its tunnel stands")])
+def test_what_autopkgtest_runs(built, tmp_path, name, said):
+    """With the programs of the packages."""
+    provide_tunnel_user()
     for path in built.values():
         run("dpkg-deb", "-x", path, tmp_path)
-    said = run(os.path.join(packages.ROOT, "debian/tests/smoke"), env={
+    assert said in run(os.path.join(packages.ROOT, "debian/tests", name), env={
         **os.environ, "PATH": f"{tmp_path}/usr/sbin:{tmp_path}/usr/bin:" + os.environ["PATH"]})
-    assert "an image came" in said
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +189,7 @@ def test_upgrade(booted):
     assert console.run("systemctl is-enabled " + " ".join(UNITS)).split() == ["enabled"] * 4
     assert console.run("systemctl --failed --no-legend") == ""
     assert show(booted, "stewardd", "NRestarts") == ["0"]
+    booted.had = had
 
 
 def test_without_them_the_machine_networks(booted):
@@ -199,6 +204,35 @@ def test_without_them_the_machine_networks(booted):
     assert console.run("systemctl --failed --no-legend") == ""
     assert active(booted, "systemd-networkd", "ssh") == ["active"] * 2
     assert "Unlocked: No" in console.run(f"fscrypt status {onboarding.SECRETS}")
+
+
+def test_installed_again_nothing_is_lost(booted):
+    """What was enabled is enabled, with each link, and a second removal would find them all."""
+    console = booted.console
+    dpkg(booted, "-i /root/new/*.deb")
+    assert console.run("systemctl is-enabled " + " ".join(UNITS)).split() == ["enabled"] * 4
+    assert console.run("find /etc/systemd/system -path '*.requires/integrity-handler.service'"
+                       " | wc -l") == REQUIRED_BY
+    assert console.run("ls -d /var/lib/steward-common 2>/dev/null") == ""
+    console.run("systemctl start " + " ".join(UNITS))
+    wait_connected(booted)
+    assert kept(booted) == booted.had
+
+
+def test_purge_says_what_it_keeps(booted):
+    console = booted.console
+    assert console.run("ls -d /var/lib/steward/images /var/lib/steward/known_hosts-1"
+                       " /var/lib/steward-conductor/images | wc -l") == "3\n"
+    said = dpkg(booted, "--purge " + " ".join(packages.NAMES))
+    for folder in ("/etc/steward", "/var/lib/steward-conductor"):
+        assert re.search(rf"{folder} is kept", said), said
+    assert console.run("ls -d /var/lib/steward /var/lib/steward-common"
+                       " /var/lib/steward-conductor/images 2>/dev/null") == ""
+    assert console.run("ls /var/lib/steward-conductor/registry.d/registry"
+                       " /etc/steward/integrity/record.json | wc -l") == "2\n"
+    assert console.run(f"ls {onboarding.SECRETS} | wc -l") != "0\n"
+    assert console.run("find /etc/systemd/system /var/lib/systemd -name 'steward*.s*' -type l -o"
+                       " -name 'integrity-handler*' -o -name 'conductord*'") == ""
     booted.shut_down()
 
 
