@@ -2,6 +2,7 @@
 """A machine in software emulation: its TPM, its serial console, its one network port."""
 
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -195,12 +196,13 @@ class Machine:
             "-serial", "chardev:console",
         ]
 
-    def banner(self, timeout):
-        """What the SSH port says by itself within so many seconds; None is silence."""
+    def banner(self, timeout, each=2):
+        """What the SSH port says by itself within so many seconds; None is silence. each: seconds that
+        one connection is waited for."""
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
             with socket.create_connection(("127.0.0.1", self.port), 2) as connection:
-                connection.settimeout(min(left, 2))
+                connection.settimeout(min(left, each))
                 try:
                     said = connection.recv(64)
                 except OSError:
@@ -211,9 +213,14 @@ class Machine:
         return None
 
     def wait_up(self):
-        """Whoever asks too often while sshd starts is told that, and asks again."""
-        self.console.wait_until(lambda: (self.banner(2) or "").startswith("SSH-2.0-"), BOOT,
-                                "SSH's banner")
+        """Whoever asks too often while sshd starts is told that, and asks again. Each connection costs
+        a slow machine seconds, so that it never got to an answer if it were asked on and on."""
+        patience = itertools.chain((2, 4, 8, 16), itertools.repeat(30))
+
+        def answers():
+            seconds = next(patience)
+            return (self.banner(seconds, seconds) or "").startswith("SSH-2.0-")
+        self.console.wait_until(answers, BOOT, "SSH's banner")
 
     def links_not_down(self):
         lines = [line.split() for line in self.console.run("ip -br link").splitlines()]
