@@ -22,11 +22,11 @@ class Fleet:
         kind = Conductor if self.conductors == HERE else ConductorThere
         return self.world.daemon(kind, self.world.ca, **options)
 
-    def router(self, required=False, **options):
+    def router(self, post_quantum=None, **options):
         router = self.world.daemon(Router if self.routers == HERE else RouterThere, start=False,
                                    **options)
-        if required:
-            router.config["post-quantum"] = {"required": True}
+        if post_quantum:
+            router.config["post-quantum"] = post_quantum
             router.write_config()
         return router.start()
 
@@ -92,9 +92,26 @@ def test_required_by_the_router(fleet, mode):
     has_proof, known = proof(fleet.world, mode)
     conductor = fleet.conductor()
     conductor.configure(mode=mode, **known)
-    router = fleet.router(required=True, **has_proof)
+    router = fleet.router({"required": True}, **has_proof)
     reason = router.onboard(conductor.token()).wait_for_state("refused")["reason"]
     who = "the conductor offers" if HAS_KEM[fleet.routers] else "and this router itself has"
     assert f"post-quantum key exchange is required, {who} only p-256: its libcrypto has no ML-KEM" \
         in reason, reason
     assert conductor.enrolments == [] and conductor.authorized_keys == []
+
+
+@RELEASES
+def test_no_key_exchange_in_common(fleet):
+    """Of one that only Debian 13 has: there is no tunnel, and both say what the other has."""
+    newer, older = "mlkem768x25519-sha256", HYBRID_OF_BOTH
+    conductors, routers = (newer, older) if HAS_KEM[fleet.conductors] else (older, newer)
+    only = {"key-exchange": [newer]}
+    conductor = fleet.conductor(**({"post-quantum": only} if conductors == newer else {}))
+    conductor.configure()
+    router = fleet.router(only if routers == newer else None)
+    router.onboard(conductor.token()).wait_for_state("enrolled")
+    problem = wait_for(lambda: router.onboarding["conductors"][0]["problem"], 30, "the reason")
+    assert f"no matching key exchange method found. Their offer: {conductors}," in problem, problem
+    if fleet.conductors == THERE:  # where there is no journal that it would go to
+        wait_for(lambda: f"no matching key exchange method found. Their offer: {routers}," in
+                 conductor.log, 30, "the reason, there")
