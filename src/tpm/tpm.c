@@ -164,6 +164,10 @@ int tpm_open(struct tpm *t, const char *tcti, unsigned wait_ms, struct err *err)
 	wait_for_device(tcti, wait_ms);
 	rc = TPM_CALL(t, Tss2_TctiLdr_Initialize(tcti, &t->tcti));
 	if (rc != TSS2_RC_SUCCESS) {
+		/* tss2 4.1 leaves here what it has allocated, and its own Finalize frees only what
+		 * was opened; others leave NULL. */
+		free(t->tcti);
+		t->tcti = NULL;
 		(void)tpm_fail(t, rc, err, "open the TPM at %s", tcti);
 		if (is_held(tcti))
 			return err_set(err, -ETXTBSY, "open the TPM at %s: another program has it",

@@ -38,6 +38,7 @@ static void test_open_what_is_not_there(void **state)
 		assert_contains(err.text, "open the TPM at ");
 		assert_contains(err.text, rows[i]);
 		assert_int_not_equal(t.last_rc, 0);
+		assert_null(t.tcti); /* nothing that would stay behind at each try */
 		tpm_close(&t);
 		assert_int_equal(tpm_open(&t, rows[i], 0, NULL), -ENODEV);
 	}
