@@ -108,7 +108,7 @@ enum reply_verdict range_reply_judge(const struct http_head *head, const struct 
 		break;
 	}
 	SAY("HTTP %d", head->status);
-	return REPLY_FAILED;
+	return head->status >= 500 ? REPLY_ERROR : REPLY_FAILED;
 }
 
 static enum request_outcome judge_body(enum reply_body body, char reason[SOURCE_REASON_SIZE])

@@ -20,6 +20,7 @@ enum reply_verdict {
 	REPLY_LIED,        /* likewise: not the range that was asked for */
 	REPLY_RETRY_AFTER, /* the source says when */
 	REPLY_BUSY,        /* likewise, but it does not say when */
+	REPLY_ERROR,       /* another status of 5xx */
 	REPLY_FAILED,      /* any other status */
 };
 

@@ -263,6 +263,9 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	case REPLY_BUSY:
 		say(t, REQUEST_BUSY, reason);
 		return -EAGAIN;
+	case REPLY_ERROR:
+		say(t, REQUEST_ERROR, reason);
+		return -EIO;
 	case REPLY_FAILED:
 		say(t, REQUEST_FAILED, reason);
 		return -EIO;

@@ -25,6 +25,7 @@ LIMITS = {
     "two-connections": (CONNECTIONS, RATE + "limit_conn a 2;"),
     "one-connection-not-kept": (CONNECTIONS, RATE + "limit_conn a 1; keepalive_timeout 0;"),
     "429": (CONNECTIONS, RATE + "limit_conn a 1; limit_conn_status 429;"),
+    "509": (CONNECTIONS, RATE + "limit_conn a 2; limit_conn_status 509;"),
     "retry-after": (CONNECTIONS, RATE + "limit_conn a 1; error_page 503 /busy; location /busy { "
                     "internal; add_header Retry-After 5 always; return 503; }"),
     "two-requests-a-second": (REQUESTS.format(2), RATE + "limit_req zone=b nodelay;"),

@@ -35,9 +35,9 @@ struct sim_source {
 	unsigned refuses;
 	unsigned says_later; /* 429, Retry-After */
 	uint64_t later_ms;
-	unsigned at_once;    /* requests of one client that it serves; 0 = any number */
-	bool shuts_out;      /* further ones cannot connect; else it says 503 */
-	uint64_t apart_ms;   /* between two that it serves; 0 = none */
+	unsigned at_once; /* requests of one client that it serves; 0 = any number */
+	enum request_outcome refuses_with; /* further ones end so; REQUEST_OK: it says 503 */
+	uint64_t apart_ms;                 /* between two that it serves; 0 = none */
 	unsigned late;       /* percent of its requests: packets are lost, and sent again later */
 	uint64_t late_ms;    /* so much later the first byte comes */
 	uint64_t connect_ms; /* several addresses: until one that is not silent is found */

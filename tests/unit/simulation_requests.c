@@ -121,7 +121,9 @@ static uint64_t begin_to_serve(struct sim *sim, unsigned slot, unsigned source, 
 static void refuse(struct sim *sim, struct engine_event *end, unsigned source, uint64_t id)
 {
 	sim->n_busy[source]++;
-	end->ended.outcome = sim->sources[source].shuts_out ? REQUEST_UNREACHED : REQUEST_BUSY;
+	end->ended.outcome = sim->sources[source].refuses_with;
+	if (end->ended.outcome == REQUEST_OK)
+		end->ended.outcome = REQUEST_BUSY;
 	end->ended.duration_ms = 20;
 	sim_schedule(sim, 20, end, "HTTP 503", id);
 }

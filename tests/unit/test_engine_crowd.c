@@ -19,15 +19,22 @@ static void test_limits(void **state)
 		unsigned at_once;
 		uint64_t apart_ms;
 		unsigned busy; /* refused, at most */
-		bool shuts_out;
+		enum request_outcome with;
 	} rows[] = {
-		{1, 0, 8, false}, /* limit_conn */
-		{2, 0, 8, false},     {3, 0, 8, false},
-		{1, 0, 8, true},                           /* further connections are refused */
-		{2, 0, 8, true},      {0, 200, 40, false}, /* limit_req, 5 a second */
-		{0, 500, 40, false},                       /* 2 a second */
-		{1, 500, 40, false},                       /* both */
-		{0, 2000, 40, false},                      /* few a minute */
+		{1, 0, 8, REQUEST_BUSY}, /* limit_conn */
+		{2, 0, 8, REQUEST_BUSY},
+		{3, 0, 8, REQUEST_BUSY},
+		{1, 0, 8, REQUEST_UNREACHED}, /* further connections are refused */
+		{2, 0, 8, REQUEST_UNREACHED},
+		{1, 0, 8, REQUEST_ERROR}, /* limit_conn_status 509, for example */
+		{2, 0, 8, REQUEST_ERROR},
+		{1, 0, 8, REQUEST_CUT},     /* closed without a word: nginx's 444 */
+		{0, 200, 40, REQUEST_BUSY}, /* limit_req, 5 a second */
+		{0, 200, 40, REQUEST_CUT},
+		{0, 500, 40, REQUEST_BUSY}, /* 2 a second */
+		{0, 500, 40, REQUEST_CUT},
+		{1, 500, 40, REQUEST_BUSY},  /* both */
+		{0, 2000, 40, REQUEST_BUSY}, /* few a minute */
 	};
 
 	(void)state;
@@ -39,12 +46,12 @@ static void test_limits(void **state)
 		s.bytes_per_ms = 200; /* 21 s */
 		s.at_once = rows[i].at_once;
 		s.apart_ms = rows[i].apart_ms;
-		s.shuts_out = rows[i].shuts_out;
+		s.refuses_with = rows[i].with;
 		sim = sim_with(&s, NULL);
 		began_ms = sim->now_ms;
-		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
-		if (sim->now_ms - began_ms > alone_ms(sim) * 5 / 4)
-			fail_msg("row %u: %llu ms", i,
+		if (sim_run(sim, UINT64_MAX) != ENGINE_COMPLETE ||
+		    sim->now_ms - began_ms > alone_ms(sim) * 5 / 4)
+			fail_msg("row %u: %s, %llu ms", i, sim->engine.sources[0].reason,
 				 (unsigned long long)(sim->now_ms - began_ms));
 		if (sim->n_busy[0] > rows[i].busy)
 			fail_msg("row %u: refused %u times", i, sim->n_busy[0]);

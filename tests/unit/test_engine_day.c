@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <time.h>
 
+#include "base/macros.h"
+
 #define DAY_MS     UINT64_C(86400000)
 #define DAYS_USUAL 10000
 
@@ -22,6 +24,8 @@ static struct sim_source random_source(struct sim *sim)
 	static const enum engine_answer answers[] = {ANSWER_HAS_VERSION, ANSWER_HAS_VERSION,
 						     ANSWER_HAS_VERSION, ANSWER_NO_VERSION,
 						     ANSWER_FAILED,      ANSWER_BAD_MANIFEST};
+	static const enum request_outcome refusals[] = {REQUEST_BUSY, REQUEST_UNREACHED,
+							REQUEST_ERROR, REQUEST_CUT};
 	struct sim_source s = {
 		.answer = answers[below(sim, 6)],
 		.answer_ms = below(sim, 40000),
@@ -36,7 +40,7 @@ static struct sim_source random_source(struct sim *sim)
 		.other_image = below(sim, 20) == 0,
 		.bytes_per_ms = 1 + below(sim, 64),
 		.at_once = below(sim, 4) ? 0 : 1 + (unsigned)below(sim, 3),
-		.shuts_out = below(sim, 2),
+		.refuses_with = refusals[below(sim, N_ELEMENTS(refusals))],
 		.apart_ms = below(sim, 6) ? 0 : below(sim, 2000),
 		.connect_ms = below(sim, 3) ? 0 : below(sim, 1000),
 		.fetches_all = below(sim, 6) == 0,

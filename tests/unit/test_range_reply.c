@@ -80,7 +80,8 @@ static void test_for_a_range(void **state)
 		{429, "Retry-After: soon", REPLY_BUSY, "HTTP 429"},
 		{503, "Retry-After: 0", REPLY_RETRY_AFTER, "again in 0 s"},
 		{503, "", REPLY_BUSY, "HTTP 503"},
-		{500, "Retry-After: 7", REPLY_FAILED, "HTTP 500"}, /* says nothing of it there */
+		{500, "Retry-After: 7", REPLY_ERROR, "HTTP 500"}, /* says nothing of it there */
+		{509, "", REPLY_ERROR, "HTTP 509"},
 		{204, "", REPLY_FAILED, "HTTP 204"},
 		{304, "", REPLY_FAILED, "HTTP 304"},
 	};

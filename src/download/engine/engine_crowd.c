@@ -15,10 +15,12 @@
  * slow. */
 #define SILENCE_FACTOR 4u
 
-/* A server that says 429 or 503 may count requests a second; one that cannot be reached may be
- * through with its only connection a moment later. Beside other sources little is forgiven. */
+/* A server that says 429 or 503, or closes without a word, may count requests a second; one that
+ * cannot be reached may be through with its only connection a moment later. Beside other sources
+ * little is forgiven. */
 static const struct forgiveness busy_alone = {.since_served_ms = 10000, .refusals = MANY};
 static const struct forgiveness busy_beside = {.since_served_ms = 2000, .refusals = 4};
+static const struct forgiveness wordless = {.since_served_ms = 2000, .refusals = 6};
 static const struct forgiveness unreached = {.since_served_ms = 1000, .refusals = 3};
 
 /* Requests of the source of which bytes have come. */
@@ -68,6 +70,7 @@ static bool is_refusal(const struct engine_request_end *end)
 {
 	switch (end->outcome) {
 	case REQUEST_BUSY:
+	case REQUEST_ERROR:
 	case REQUEST_UNREACHED:
 	case REQUEST_RETRY_AFTER:
 		return true;
@@ -101,6 +104,8 @@ bool engine_is_forgiven(struct engine *e, const struct engine_slot *slot,
 		return allowance_forgives(&s->allowance, &busy_alone, e->last_ms);
 	if (end->outcome == REQUEST_BUSY && source_is_proven(s))
 		return allowance_forgives(&s->allowance, &busy_beside, e->last_ms);
+	if (end->outcome == REQUEST_CUT && source_is_proven(s) && last)
+		return allowance_forgives(&s->allowance, &wordless, e->last_ms);
 	if (end->outcome == REQUEST_UNREACHED && source_is_proven(s) && last)
 		return allowance_forgives(&s->allowance, &unreached, e->last_ms);
 	return false;

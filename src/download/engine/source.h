@@ -40,9 +40,10 @@ enum source_state {
 enum request_outcome {
 	REQUEST_OK,
 	REQUEST_CUT,         /* the reply ended before its length */
-	REQUEST_FAILED,      /* TLS, or a status without special meaning */
+	REQUEST_FAILED,      /* TLS, or any other status without special meaning */
 	REQUEST_UNREACHED,   /* no connection */
 	REQUEST_BUSY,        /* 429 or 503 that does not say when */
+	REQUEST_ERROR,       /* another status of 5xx */
 	REQUEST_STALLED,     /* under 1 KiB/s for stall-timeout */
 	REQUEST_BAD_PIECE,   /* ended at a piece whose digest is wrong */
 	REQUEST_REFUSED,     /* 401, 403, 404, 416, or not the whole file that was asked for */
