@@ -8,6 +8,8 @@
 #   chroot_copy RELEASE                  this source tree, for chroot_run
 #   chroot_run RELEASE FOLDER COMMAND... runs it there as root, in FOLDER, which is seen as /src/steward
 #   chroot_build RELEASE                 the release build of both daemons, in chroot_copy's folder
+#   chroot_demo RELEASE                  script/demo there, after that
+#   chroot_unit RELEASE                  there the unit tests of what knows a library or a program
 #   chroot_exec RELEASE FOLDER SHARED COMMAND...
 #                                        becomes a command there that has our processes and network, and
 #                                        the folder SHARED where we have it
@@ -136,3 +138,25 @@ chroot_build() ( # release
 		cmake --preset release -D STEWARD_TESTS=OFF &&
 		cmake --build --preset release --target conductord stewardd'
 )
+
+# What libcurl, libmicrohttpd, libyang, tss2, libcrypto, wolfSSL, OpenSSH and the kernel's headers do.
+chroot_unit_tests="test_config*.c test_fscrypt.c test_fscrypt_key.c test_http*.c test_kem.c test_process*.c
+	test_secret.c test_ssh_*.c test_sse.c test_tls_*.c test_tpm*.c test_tunnel_*.c"
+
+chroot_there() ( # release command...
+	exec 9>"$(chroot_root "$1").source.lock"
+	flock 9
+	chroot_run "$1" "$(chroot_root "$1").source" "${@:2}"
+)
+
+chroot_demo() { chroot_there "$1" script/demo; } # release
+
+chroot_unit() { # release
+	chroot_there "$1" sh -c '
+		DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libcmocka-dev &&
+			names=$(cd tests/unit && ls $1 | sed "s/[.]c$//") &&
+			cmake --preset release -D STEWARD_TESTS=ON -D STEWARD_UNIT_TESTS=ON &&
+			cmake --build --preset release --target $names &&
+			ctest --preset release -j 2 -R "^($(echo $names | tr " " "|"))$"
+	' sh "$chroot_unit_tests"
+}

@@ -96,6 +96,18 @@ void config_refusal_constraint(const struct ly_ctx *context, const struct lysc_n
 		(void)snprintf(ret, CONSTRAINT_SIZE, "%s", config_refusal_words(context));
 }
 
+const char *config_refusal_form(const struct lysc_node *schema)
+{
+	switch (schema->nodetype) {
+	case LYS_CONTAINER:
+		return "must be an object, {...}";
+	case LYS_LIST:
+		return "must be an array of objects, [{...}]";
+	default:
+		return "must be an array, [...]";
+	}
+}
+
 /* What is refused for a password in it, or for the lack of a scheme before one, is not to show it:
  * the refusal goes into the journal. Of a secret itself nothing is shown, whatever is wrong. */
 static void hide_credentials(char *value)

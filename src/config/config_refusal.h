@@ -15,6 +15,9 @@
 /* libyang's last message. */
 const char *config_refusal_words(const struct ly_ctx *context);
 
+/* What a container, list or leaf-list must be in JSON. libyang's versions say it otherwise. */
+const char *config_refusal_form(const struct lysc_node *schema);
+
 /* What schema's values must be; where the model has no words for it, libyang's last message. */
 void config_refusal_constraint(const struct ly_ctx *context, const struct lysc_node *schema,
 			       char ret[CONFIG_CONSTRAINT_SIZE]);

@@ -102,7 +102,7 @@ static void refuse_form(struct sift *s, const struct place *at, const struct lys
 {
 	if (keep(s, at->lyd, at->lyd ? schema->name : value->string, value))
 		return;
-	tell(s, at->shown, schema, value, config_refusal_words(s->context));
+	tell(s, at->shown, schema, value, config_refusal_form(schema));
 	leave_out(s, at, schema);
 }
 
@@ -350,6 +350,12 @@ static void sift_member(struct sift *s, const struct place *at, cJSON *member)
 	if (!at->lyd && s->tree) {
 		config_faults_add(s->faults, "\"%s\" stands beside \"" MODULE_COLON "%s\"",
 				  member->string, LYD_NAME(s->tree));
+		return;
+	}
+	/* Not for libyang 2, which does not get over such a member by itself. */
+	if (member->string[0] == '@') {
+		config_faults_add(s->faults, "%s: \"%s\" is an annotation, and none is used here",
+				  at->lyd ? at->shown : "the top", member->string);
 		return;
 	}
 	if (!schema) {

@@ -43,7 +43,13 @@ static const struct row rows[] = {
 	 {"nv-index is \"x\""}},
 	{"{\"software-update\":[],\"high-availability\":{\"peer-node\":[],\"peer-url\":\"http://x/"
 	 "\"}}",
-	 {"software-update is []", "peer-node is []"}},
+	 {"software-update is []: must be an object", "peer-node is []"}},
+	{"{\"software-update\":{\"source\":{},\"trusted-key\":\"x\",\"download\":7}}",
+	 {"source is {}: must be an array of objects", "trusted-key is \"x\": must be an array",
+	  "download is 7: must be an object"}},
+	{"{\"@nonsense\":{},\"@\":1,\"software-update\":{\"@a:b\":[]}}",
+	 {"router: \"@nonsense\" is an annotation", "router: \"@\" is an annotation",
+	  "software-update: \"@a:b\" is an annotation"}},
 };
 
 static unsigned count(const char *text, const char *part)
