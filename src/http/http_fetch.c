@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "http/http_s3_error.h"
 
 #define FIRST_ROOM (16u << 10)
 
@@ -21,6 +22,7 @@ struct http_fetch {
 	size_t size;
 	size_t room;
 	struct http_fetch_result result;
+	bool refused;            /* what comes says why, and is not the document */
 	http_fetch_done_cb done; /* NULL = cancelled */
 	void *owner;
 };
@@ -64,8 +66,11 @@ static int on_headers(struct http_request *request, const struct http_head *head
 	fetch->result.is_page = head->is_html;
 	if (head->status == 511 && !fetch->ask.any_status)
 		return err_set(err, -EPROTO, "%s", HTTP_HEAD_511);
-	if (head->status != 200 && !fetch->ask.any_status)
-		return err_set(err, -EPROTO, "HTTP %d", head->status);
+	if (head->status != 200 && !fetch->ask.any_status) {
+		(void)err_set(err, -EPROTO, "HTTP %d", head->status);
+		fetch->refused = fetch->ask.access->s3_region != NULL;
+		return fetch->refused ? 0 : err->code;
+	}
 	if (head->encoded && !is_decoded(head))
 		return err_set(err, -EPROTO, "Content-Encoding %s, expected none", head->encoding);
 	if (head->has_length && head->length > fetch->ask.max_bytes)
@@ -90,12 +95,29 @@ static int make_room(struct http_fetch *fetch, size_t needed)
 	return 0;
 }
 
+/* Keeps the beginning of what a store says of its refusal. */
+static int take_refusal(struct http_fetch *fetch, struct span bytes)
+{
+	size_t n = MIN(bytes.size, HTTP_S3_ERROR_SIZE_MAX - fetch->size);
+	struct err err = fetch->result.err;
+
+	if (make_room(fetch, fetch->size + n) < 0) {
+		fetch->result.err = err;
+		return err.code;
+	}
+	memcpy(fetch->bytes + fetch->size, bytes.bytes, n);
+	fetch->size += n;
+	return fetch->size < HTTP_S3_ERROR_SIZE_MAX ? 0 : err.code;
+}
+
 static int on_body(struct http_request *request, struct span bytes, void *owner)
 {
 	struct http_fetch *fetch = owner;
 	int rc;
 
 	(void)request;
+	if (fetch->refused)
+		return take_refusal(fetch, bytes);
 	if (bytes.size > fetch->ask.max_bytes - fetch->size)
 		return refuse_body(fetch, -E2BIG);
 	rc = make_room(fetch, fetch->size + bytes.size);
@@ -126,7 +148,9 @@ static void on_request_done(struct http_request *request, const struct http_resu
 	fetch->request = NULL;
 	fetch->result.unreached = result->status == 0 && (result->outcome == HTTP_CONNECT_FAILED ||
 							  result->outcome == HTTP_CUT);
-	if (result->outcome == HTTP_DONE)
+	if (fetch->refused)
+		http_s3_error_tell(span_of(fetch->bytes, fetch->size), &fetch->result.err);
+	else if (result->outcome == HTTP_DONE)
 		take_body(fetch);
 	else if (result->outcome != HTTP_ABORTED && result->outcome != HTTP_CANCELLED)
 		fetch->result.err = result->err;

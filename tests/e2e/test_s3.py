@@ -37,7 +37,8 @@ def test_private_bucket(bucket, daemons, images, tmp_path):
 def test_unknown_key(bucket, daemons, tmp_path):
     daemon = daemons(entry(bucket, tmp_path, "wr0ng-s3cret", "NOBODY"), download={"attempts": 1})
     daemon.request("V1")
-    assert "HTTP 403" in daemon.wait_state("V1", "failed")["error"]
+    assert ("HTTP 403, InvalidAccessKeyId: check s3-access-key-file"
+            in daemon.wait_state("V1", "failed")["error"])
     says_nothing_of(daemon, "wr0ng-s3cret")
 
 
@@ -79,3 +80,18 @@ def test_signature_goes_to_the_store_alone(servers, daemons, tmp_path):
         assert given == expected
     assert elsewhere.of("image")
     assert all("authorization" not in r.headers for r in elsewhere.requests)
+
+
+def test_what_the_store_says_of_its_refusal(servers, daemons, tmp_path):
+    """Its code, and what to check; of a body however long only the beginning is read."""
+    server = servers()
+
+    def reply(connection, request, _):
+        server.short(connection, request, 400, b"<?xml version=\"1.0\"?><Error>"
+                     b"<Code>AuthorizationHeaderMalformed</Code>" + b"x" * 100_000)
+
+    server.reply = reply
+    daemon = daemons(entry(server.url, tmp_path), download={"attempts": 1})
+    daemon.request("V1")
+    assert ("index.json: HTTP 400, AuthorizationHeaderMalformed: check s3-region"
+            in daemon.wait_state("V1", "failed")["error"])
