@@ -292,6 +292,24 @@ static void init_tunnels(struct onboarding *o)
 	tunnel_set_init(&o->tunnels, &options);
 }
 
+static void on_network_changed(void *owner)
+{
+	struct onboarding *o = owner;
+
+	tunnel_set_look(&o->tunnels);
+	if (o->attempt && !o->token_attempt_is_closing)
+		token_attempt_look(o->attempt);
+}
+
+/* Without it what is broken is found by its silence, which takes a minute. */
+static void watch_network(struct onboarding *o)
+{
+	struct err err;
+
+	if (network_changes_start(&o->network, o->options.loop, on_network_changed, o, &err) < 0)
+		log_debug("%s", err.text);
+}
+
 static int load(struct onboarding *o, struct err *err)
 {
 	struct err problem;
@@ -336,6 +354,7 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 	init_tunnels(o);
 	onboarding_init_reboot(o);
 	(void)uv_timer_init(options->loop, &o->again);
+	watch_network(o);
 	*ret = o;
 	go_on(o);
 	return 0;
@@ -360,8 +379,9 @@ void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *o
 {
 	o->closed = closed;
 	o->owner = owner;
-	o->closing = o->attempt ? 4 : 3;
+	o->closing = o->attempt ? 5 : 4;
 	uv_close((uv_handle_t *)&o->again, on_timer_closed);
+	network_changes_close(&o->network, on_part_closed);
 	reboot_close(&o->reboot, on_reboot_closed);
 	tunnel_set_close(&o->tunnels, on_part_closed, o);
 	onboarding_end_attempt(o);

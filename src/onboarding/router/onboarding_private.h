@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include "onboarding/router/network_changes.h"
 #include "onboarding/router/onboarding.h"
 #include "onboarding/router/onboarding_records.h"
 #include "onboarding/router/reboot.h"
@@ -19,6 +20,7 @@ struct onboarding {
 	uv_timer_t again; /* until an attempt that could not be started is started again */
 	struct reboot reboot;
 	struct tunnel_set tunnels;
+	struct network_changes network; /* a change is a reason to try at once */
 	char key_file[PATH_MAX];
 	char kex[SSH_KEX_ALGORITHMS_SIZE]; /* of the tunnels; "" = there is none: */
 	struct err kex_problem;            /* why */

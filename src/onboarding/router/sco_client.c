@@ -10,9 +10,14 @@
 
 #include "base/macros.h"
 #include "base/work.h"
+#include "onboarding/router/tcp_stall.h"
 
 #define CONNECT_TIMEOUT_MS   15000
 #define HANDSHAKE_TIMEOUT_MS 120000 /* a TPM takes seconds for a key */
+#define STALL_MS             30000  /* a conductor speaks within 13.5 s (turns.h) and 10 s more */
+#define MTU_ADVICE                                                                                 \
+	"let the ICMP messages pass by which the MTU of a path is found, or set a smaller MTU on " \
+	"this machine's link"
 
 /*
  *	opening ▶ resolving ▶ connecting ▶ connected ▶ talking ▶ done
@@ -129,6 +134,24 @@ static int take_socket(struct sco_client *c)
 	return rc;
 }
 
+/* The next try may come to the same, but the operator knows why. */
+static void on_stall(uv_timer_t *timer)
+{
+	static const char *const words[] = {
+		[TCP_STALL_SILENT] = "nothing came for 30 s: it hangs, or full-size packets are "
+				     "lost on the way; if so, " MTU_ADVICE,
+		[TCP_STALL_SIZE] = "small packets pass, full-size packets are lost on the way: "
+				   "" MTU_ADVICE,
+	};
+	struct sco_client *c = container_of(timer, struct sco_client, timer);
+	struct tls_session *tls = &c->steps.session;
+	const enum tcp_stall stall =
+		tls->state == TLS_SESSION_READING ? tcp_stall_of(tls->fd) : TCP_STALL_NONE;
+
+	if (stall != TCP_STALL_NONE)
+		tls_session_end(tls, words[stall]);
+}
+
 static void on_connected_closed(uv_handle_t *handle)
 {
 	struct sco_client *c = container_of((uv_tcp_t *)handle, struct sco_client, tcp);
@@ -139,6 +162,7 @@ static void on_connected_closed(uv_handle_t *handle)
 	}
 	c->state = CLIENT_TALKING;
 	tls_session_limit(&c->steps.session, HANDSHAKE_TIMEOUT_MS);
+	(void)uv_timer_start(&c->timer, on_stall, STALL_MS, STALL_MS);
 	tls_session_start(&c->steps.session, true);
 	if (c->closing)
 		tls_session_end(&c->steps.session, "it is stopped");

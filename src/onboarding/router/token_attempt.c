@@ -9,12 +9,14 @@
 
 #include "base/macros.h"
 #include "onboarding/router/backoff.h"
+#include "onboarding/router/network_route.h"
 
 struct token_attempt {
 	struct token_attempt_options options;
 	struct onboarding_token *token; /* held */
 	char hosts[ONBOARDING_HOSTS_MAX][MESSAGE_HOST_SIZE];
 	char reasons[ONBOARDING_HOSTS_MAX][ONBOARDING_REASON_SIZE]; /* of each: told of last */
+	struct network_route routes[ONBOARDING_HOSTS_MAX]; /* that led there at the last try */
 	size_t n_hosts;
 	size_t host; /* that is asked now, or next */
 	enum onboarding_mode minimum_mode;
@@ -111,6 +113,7 @@ static void handshake(struct token_attempt *a)
 	};
 	struct err err;
 
+	network_route_find(a->hosts[a->host], &a->routes[a->host]);
 	if (sco_client_start(&a->client, &options, on_handshake, a, &err) < 0)
 		retry_later(a, err.text);
 	else
@@ -171,6 +174,24 @@ int token_attempt_start(struct token_attempt **ret, const struct token_attempt_o
 	a->parts = 1;
 	*ret = a;
 	return 0;
+}
+
+/* A handshake that is under way goes on: if it comes to nothing, the next one is soon. */
+void token_attempt_look(struct token_attempt *a)
+{
+	bool is_same = true;
+
+	for (size_t i = 0; i < a->n_hosts; i++) {
+		const struct network_route before = a->routes[i];
+
+		network_route_find(a->hosts[i], &a->routes[i]);
+		is_same = is_same && network_route_is_same(&before, &a->routes[i]);
+	}
+	if (is_same)
+		return;
+	backoff_reset(&a->backoff);
+	if (uv_is_active((const uv_handle_t *)&a->timer))
+		(void)uv_timer_start(&a->timer, on_timer, 0, 0);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -43,5 +43,8 @@ int token_attempt_start(struct token_attempt **ret, const struct token_attempt_o
 int token_attempt_check(const char *asset_id, const struct onboarding_record *record,
 			struct err *err);
 
+/* The network of this machine has changed. If the way to a conductor has, it tries now. */
+void token_attempt_look(struct token_attempt *a);
+
 /* told does not come any more. */
 void token_attempt_close(struct token_attempt *a, void (*closed)(void *owner));

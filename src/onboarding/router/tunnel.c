@@ -7,22 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/printable.h"
 #include "onboarding/router/known_hosts.h"
 #include "onboarding/router/local_port.h"
+#include "onboarding/router/tunnel_ssh.h"
 
 /* ssh's own limits end what hangs at each step; this, what hangs between them. ConnectTimeout,
  * which is for the banner, too, is longer than a conductor that is busy lets us wait for it (13 s,
  * turns.h): who waited is not to go just before its turn. */
-#define CONNECTING_MS 60000
-#define LASTING_MS    60000 /* then the next try begins with 1 s again */
-#define PATIENCE_MS   2000
-
-#define PATH_SIZE 512 /* longer ones are refused at the start */
+#define CONNECTING_MS   60000
+#define LASTING_MS      60000 /* then the next try begins with 1 s again */
+#define PATIENCE_MS     2000
+#define KEY_EXCHANGE_MS 5000 /* longer than it takes on a slow link */
+#define HURRY_MS        500  /* at most until the next try, where the network has changed */
 
 const char *tunnel_state_name(enum tunnel_state state)
 {
@@ -68,6 +68,7 @@ static void on_lasting(uv_timer_t *timer)
 static void become_connected(struct tunnel *t)
 {
 	set_state(t, TUNNEL_CONNECTED);
+	t->hurries = false;
 	t->reason[0] = '\0';
 	t->problem[0] = '\0';
 	t->since_s = time(NULL);
@@ -77,34 +78,37 @@ static void become_connected(struct tunnel *t)
 	t->callbacks.connected(t);
 }
 
-/* -v tells how far it is; these lines are no reason for an end. */
-static bool is_chatter(const char *line)
-{
-	static const char *const begins[] = {
-		"debug1: ",      "OpenSSH_",           "Authenticated to ",
-		"Transferred: ", "Bytes per second: ", "Killed by signal ", /* ours */
-	};
-
-	for (unsigned i = 0; i < N_ELEMENTS(begins); i++)
-		if (strncmp(line, begins[i], strlen(begins[i])) == 0)
-			return true;
-	return *line == '\0';
-}
-
 static void on_said(struct process *process, const char *said)
 {
-	/* The last of the two forwardings: it is asked for when the local port is taken. */
-	static const char granted[] = "debug1: remote forward success for: ";
 	struct tunnel *t = container_of(process, struct tunnel, ssh);
 	char line[PROCESS_SAID_SIZE];
+	enum tunnel_ssh_line what;
 
 	(void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(said, "\r"), said);
-	if (ssh_kex_of_line(line) != SSH_KEX_NONE && is_chatter(line))
-		t->kex = ssh_kex_of_line(line);
-	if (t->state == TUNNEL_CONNECTING && strncmp(line, granted, strlen(granted)) == 0)
-		become_connected(t);
-	else if (!is_chatter(line))
+	what = tunnel_ssh_judge(line, t->address);
+	switch (what) {
+	case TUNNEL_SSH_CONNECTS:
+		network_route_find(t->address, &t->route);
+		break;
+	case TUNNEL_SSH_HEARD:
+		t->is_heard = true;
+		t->exchanges_ms = uv_now(t->loop);
+		break;
+	case TUNNEL_SSH_AGREED:
+		t->exchanges_ms = 0;
+		break;
+	case TUNNEL_SSH_GRANTED:
+		if (t->state == TUNNEL_CONNECTING)
+			become_connected(t);
+		break;
+	case TUNNEL_SSH_REASON:
 		printable_copy(line, t->reason, sizeof(t->reason));
+		break;
+	case TUNNEL_SSH_CHATTER:
+		if (ssh_kex_of_line(line) != SSH_KEX_NONE)
+			t->kex = ssh_kex_of_line(line);
+		break;
+	}
 }
 
 static void on_retry(uv_timer_t *timer);
@@ -115,16 +119,28 @@ static void wait_for_next_try(struct tunnel *t)
 	uint32_t wait_ms;
 
 	(void)RAND_bytes((unsigned char *)&random, sizeof(random)); /* 0 is a number, too */
-	wait_ms = backoff_next_ms(&t->backoff, random);
+	if (t->hurries)
+		backoff_reset(&t->backoff);
+	wait_ms = t->hurries ? random % HURRY_MS : backoff_next_ms(&t->backoff, random);
+	t->hurries = false;
 	log_debug("tunnel to %s: next try in %u ms", t->options.host, wait_ms);
 	(void)uv_timer_start(&t->timer, on_retry, wait_ms, 0);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void part_closed(struct tunnel *t)
 {
-	struct tunnel *t = container_of(handle, struct tunnel, timer);
+	if (--t->open == 0)
+		t->closed(t);
+}
 
-	t->closed(t);
+static void on_timer_closed(uv_handle_t *handle)
+{
+	part_closed(container_of((uv_timer_t *)handle, struct tunnel, timer));
+}
+
+static void on_probe_closed(struct tunnel_probe *probe)
+{
+	part_closed(container_of(probe, struct tunnel, probe));
 }
 
 /* Not again what was told already: it may be so for weeks, once a minute. */
@@ -148,8 +164,20 @@ static void become_disconnected(struct tunnel *t)
 {
 	set_state(t, TUNNEL_WAITING);
 	t->kex = SSH_KEX_NONE;
+	tunnel_probe_stop(&t->probe);
 	wait_for_next_try(t);
 	tell_problem(t);
+}
+
+/* The first large packets of a try are those of the key exchange. */
+static void add_doubt(struct tunnel *t)
+{
+	const size_t used = strlen(t->reason);
+
+	if (t->exchanges_ms && uv_now(t->loop) - t->exchanges_ms > KEY_EXCHANGE_MS)
+		(void)snprintf(t->reason + used, sizeof(t->reason) - used,
+			       ": the key exchange stood still; do full-size packets pass (the MTU "
+			       "of the way)?");
 }
 
 static void on_exited(struct process *process, int exit_status, const struct err *err)
@@ -157,7 +185,7 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	struct tunnel *t = container_of(process, struct tunnel, ssh);
 
 	if (t->state == TUNNEL_CLOSING) {
-		uv_close((uv_handle_t *)&t->timer, on_closed);
+		part_closed(t);
 		return;
 	}
 	if (err->code < 0)
@@ -165,74 +193,8 @@ static void on_exited(struct process *process, int exit_status, const struct err
 	else if (t->reason[0] == '\0')
 		(void)snprintf(t->reason, sizeof(t->reason), "ssh ended with status %d",
 			       exit_status);
+	add_doubt(t);
 	become_disconnected(t);
-}
-
-/* Every option that a configuration file of the machine or of root could set is named here, or
- * in the paths that follow them. */
-static const char *const ssh_options[] = {
-	"-F", "none",
-	"-N", "-T",
-	"-v", "-a",
-	"-x", "-k",
-	"-o", "IdentitiesOnly=yes",
-	"-o", "IdentityAgent=none",
-	"-o", "GlobalKnownHostsFile=/dev/null",
-	"-o", "StrictHostKeyChecking=yes",
-	"-o", "UpdateHostKeys=no",
-	"-o", "VerifyHostKeyDNS=no",
-	"-o", "CheckHostIP=no",
-	"-o", "BatchMode=yes",
-	"-o", "PreferredAuthentications=publickey",
-	"-o", "ExitOnForwardFailure=yes",
-	"-o", "ConnectTimeout=15",
-	"-o", "ServerAliveInterval=15",
-	"-o", "ServerAliveCountMax=3",
-	"-o", "EscapeChar=none",
-};
-
-static void start_ssh(struct tunnel *t, const char *const *argv)
-{
-	const struct process_options options = {
-		.argv = argv,
-		.stdio = -1,
-		.fd = -1,
-		.said = on_said,
-		.exited = on_exited,
-	};
-
-	process_start(&t->ssh, t->loop, &options);
-}
-
-/* argv: what stays the same for each conductor, then what names this one. */
-static void run_ssh(struct tunnel *t)
-{
-	const struct tunnel_options *o = &t->options;
-	char us[16];
-	char key[PATH_SIZE + 32];
-	char known_hosts[PATH_SIZE + 32];
-	char remote[PATH_SIZE + 32];
-	char local[64];
-	char port[8];
-	char kex[SSH_KEX_ALGORITHMS_SIZE + 16];
-	const char *const who_runs[] = {PROCESS_TIED, us, o->ssh};
-	const char *const whereto[] = {"-o", kex,     "-o", key,     "-o", known_hosts,
-				       "-R", remote,  "-L", local,   "-p", port,
-				       "-l", o->user, "--", o->host, NULL};
-	const char *argv[N_ELEMENTS(who_runs) + N_ELEMENTS(ssh_options) + N_ELEMENTS(whereto)];
-
-	(void)snprintf(us, sizeof(us), "%d", getpid());
-	(void)snprintf(kex, sizeof(kex), "KexAlgorithms=%s", o->kex);
-	(void)snprintf(key, sizeof(key), "IdentityFile=%s", o->key);
-	(void)snprintf(known_hosts, sizeof(known_hosts), "UserKnownHostsFile=%s", o->known_hosts);
-	(void)snprintf(remote, sizeof(remote), "localhost:%u:%s", o->listen_port, o->socket);
-	(void)snprintf(local, sizeof(local), "127.0.0.1:%u:localhost:%u", t->local_port,
-		       o->repository_port);
-	(void)snprintf(port, sizeof(port), "%u", o->port);
-	memcpy(argv, who_runs, sizeof(who_runs));
-	memcpy(argv + N_ELEMENTS(who_runs), ssh_options, sizeof(ssh_options));
-	memcpy(argv + N_ELEMENTS(who_runs) + N_ELEMENTS(ssh_options), whereto, sizeof(whereto));
-	start_ssh(t, argv);
 }
 
 /* What ssh needs, on disks and in tables that may be full. */
@@ -249,8 +211,12 @@ static void connect_now(struct tunnel *t)
 {
 	set_state(t, TUNNEL_CONNECTING);
 	t->reason[0] = '\0';
+	t->address[0] = '\0';
+	network_route_find(t->options.host, &t->route);
+	t->is_heard = false;
+	t->exchanges_ms = 0;
 	(void)uv_timer_start(&t->timer, on_too_long, CONNECTING_MS, 0);
-	run_ssh(t);
+	tunnel_ssh_start(&t->ssh, t->loop, &t->options, t->local_port, on_said, on_exited);
 }
 
 static void try_to_connect(struct tunnel *t)
@@ -271,6 +237,57 @@ static void on_retry(uv_timer_t *timer)
 	try_to_connect(container_of(timer, struct tunnel, timer));
 }
 
+/* The network has changed. */
+
+static void end_for_the_network(struct tunnel *t, const char *reason)
+{
+	(void)snprintf(t->reason, sizeof(t->reason), "%s", reason);
+	t->hurries = true;
+	process_end(&t->ssh, PATIENCE_MS);
+}
+
+static void on_probed(struct tunnel_probe *probe, bool is_answered)
+{
+	struct tunnel *t = container_of(probe, struct tunnel, probe);
+
+	if (!is_answered && t->state == TUNNEL_CONNECTED)
+		end_for_the_network(t,
+				    "the network has changed, and nothing comes through any more");
+}
+
+/* Is the way that ssh has taken still the one? */
+static bool has_another_way(struct tunnel *t, bool *ret_lost)
+{
+	const struct network_route before = t->route;
+
+	*ret_lost = network_route_has_lost_its_source(&before);
+	network_route_find(t->address[0] ? t->address : t->options.host, &t->route);
+	return *ret_lost || !network_route_is_same(&before, &t->route);
+}
+
+void tunnel_look(struct tunnel *t)
+{
+	bool has_lost_address = false;
+
+	if (t->state == TUNNEL_STOPPED || t->state == TUNNEL_CLOSING ||
+	    !has_another_way(t, &has_lost_address))
+		return;
+	log_debug("tunnel to %s: %s, and the network has changed", t->options.host,
+		  tunnel_state_name(t->state));
+	if (t->state == TUNNEL_WAITING) {
+		t->hurries = true;
+		wait_for_next_try(t);
+	} else if (has_lost_address) {
+		end_for_the_network(t, "this machine has lost the address that it connected from");
+	} else if (t->state == TUNNEL_CONNECTED) {
+		tunnel_probe_start(&t->probe, t->local_port);
+	} else if (!t->is_heard) {
+		end_for_the_network(t, "the network has changed");
+	} else {
+		t->hurries = true; /* if this try comes to nothing */
+	}
+}
+
 void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options *options,
 		 const struct tunnel_callbacks *callbacks)
 {
@@ -281,31 +298,13 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 		.local_port = options->local_port,
 	};
 	(void)uv_timer_init(loop, &t->timer);
-}
-
-/* ssh splits at blanks and colons, and knows quotes, patterns and %-tokens. */
-static bool is_plain_path(const char *path)
-{
-	return path[0] == '/' && strlen(path) < PATH_SIZE && !strpbrk(path, " \t\r\n\"'\\%$~:*?");
-}
-
-static int check_paths(const struct tunnel_options *o, struct err *err)
-{
-	const char *const paths[] = {o->key, o->known_hosts, o->socket};
-
-	if (!o->kex[0])
-		return err_set(err, -EINVAL, "%s", o->kex_problem);
-
-	for (unsigned i = 0; i < N_ELEMENTS(paths); i++)
-		if (!is_plain_path(paths[i]))
-			return err_set(err, -EINVAL, "'%s' cannot be a path of ssh's", paths[i]);
-	return 0;
+	tunnel_probe_init(&t->probe, loop, on_probed);
 }
 
 int tunnel_start(struct tunnel *t, struct err *err)
 {
 	struct err why;
-	int rc = check_paths(&t->options, &why);
+	int rc = tunnel_ssh_check(&t->options, &why);
 
 	if (rc == 0)
 		rc = prepare_for_ssh(t, &why);
@@ -334,9 +333,11 @@ void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t))
 {
 	set_state(t, TUNNEL_CLOSING);
 	t->closed = closed;
-	(void)uv_timer_stop(&t->timer);
+	t->open = 2;
+	uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+	tunnel_probe_close(&t->probe, on_probe_closed);
 	if (t->ssh.state == PROCESS_IDLE)
-		uv_close((uv_handle_t *)&t->timer, on_closed);
-	else
-		process_end(&t->ssh, PATIENCE_MS);
+		return;
+	t->open++;
+	process_end(&t->ssh, PATIENCE_MS);
 }

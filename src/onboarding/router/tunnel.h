@@ -5,6 +5,8 @@
  * conductor to the control socket that this router has for its conductors, and a local port to
  * the conductor's repository. A tunnel that is down is tried again for ever (backoff).
  *
+ * If the network of this machine changes, the tunnel is looked at: see tunnel_look().
+ *
  * The local port stays the same unless another program takes it; ask for it when the tunnel is
  * connected.
  *
@@ -17,36 +19,22 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "base/process.h"
-#include "base/span.h"
 #include "onboarding/router/backoff.h"
+#include "onboarding/router/network_route.h"
+#include "onboarding/router/tunnel_probe.h"
+#include "onboarding/router/tunnel_ssh.h"
 #include "onboarding/ssh_kex.h"
-
-struct tunnel_options {
-	const char *ssh;  /* the program */
-	const char *host; /* of the conductor: a name or an address */
-	uint16_t port;
-	const char *user;             /* on the conductor */
-	const char *key;              /* file of our private key */
-	const char *known_hosts;      /* file of this tunnel alone: written where it is another */
-	const struct span *host_keys; /* blobs */
-	size_t n_host_keys;
-	const char *kex;          /* ssh_kex_algorithms(); "" = there is none: */
-	const char *kex_problem;  /* why; NULL with the others */
-	uint16_t listen_port;     /* on the conductor, for this router alone */
-	const char *socket;       /* where it leads to: a unix socket, absolute */
-	uint16_t local_port;      /* on 127.0.0.1, where it is free; 0 = any */
-	uint16_t repository_port; /* where it leads to, on the conductor */
-};
 
 /*                             forwardings granted          ssh ended
  *  STOPPED ──▶ CONNECTING ─────────────────▶ CONNECTED ───────────────▶ WAITING
  *     │           ▲  └────── ssh ended, or could not be prepared ──────▶ │ ▲
- *     │           └────────────── after 1, 2, 4 ... 60 s ────────────────┘ │   any ──▶ CLOSING
+ *     │           └── after 1, 2, 4 ... 60 s, or for another way there ──┘ │   any ──▶ CLOSING
  *     └────────────────── could not be prepared just now ──────────────────┘
  */
 enum tunnel_state {
@@ -74,11 +62,18 @@ struct tunnel {
 	struct process ssh;
 	uv_timer_t timer; /* of connecting, of a session that lasts, or of waiting */
 	struct backoff backoff;
+	struct tunnel_probe probe;
+	char address[INET6_ADDRSTRLEN]; /* that ssh connects to; "" = it knows none yet */
+	struct network_route route;     /* that led there when it began */
+	bool is_heard;                  /* something of the other end, in this try */
+	uint64_t exchanges_ms; /* since when keys are exchanged, on the loop's clock; 0 = not */
+	bool hurries;          /* the network has changed: the next try is at once */
 	uint16_t local_port; /* on 127.0.0.1, in this try or the next; 0 = none could be had yet */
 	char reason[PROCESS_SAID_SIZE];  /* ssh's last word in this try; "" = none yet */
 	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
 	enum ssh_kex kex;                /* what ssh has agreed on, while it is connected */
 	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
+	unsigned open;   /* parts that are not closed yet */
 	void (*closed)(struct tunnel *t);
 };
 
@@ -91,6 +86,10 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
  * that ssh would misread, no key exchange. Then the tunnel stays STOPPED, since no try would help.
  */
 int tunnel_start(struct tunnel *t, struct err *err);
+
+/* The network of this machine has changed. Where the way to the conductor has, a tunnel that is up
+ * is asked whether something comes through, and one that is not is tried at once. */
+void tunnel_look(struct tunnel *t);
 
 /* Ends ssh. The callbacks do not come any more. */
 void tunnel_close(struct tunnel *t, void (*closed)(struct tunnel *t));

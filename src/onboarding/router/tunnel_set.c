@@ -115,6 +115,13 @@ void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *co
 	}
 }
 
+void tunnel_set_look(struct tunnel_set *set)
+{
+	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+		if (set->each[i].state == LINK_OPEN)
+			tunnel_look(&set->each[i].tunnel);
+}
+
 uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i)
 {
 	return i < MESSAGE_CONDUCTORS_MAX && set->each[i].state == LINK_OPEN

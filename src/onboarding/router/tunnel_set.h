@@ -54,6 +54,9 @@ void tunnel_set_init(struct tunnel_set *set, const struct tunnel_set_options *op
  * are copied. */
 void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *conductors, size_t n);
 
+/* The network of this machine has changed. */
+void tunnel_set_look(struct tunnel_set *set);
+
 /* The local port that leads to the repository of conductor i; 0 = there is none. */
 uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i);
 /* Adds to item: "tunnel": "none" or the tunnel's state; "since": when it came up or went down;
