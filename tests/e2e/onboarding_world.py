@@ -193,7 +193,7 @@ class Conductor(Daemon):
     @property
     def authorized_keys(self):
         with open(os.path.join(self.state, "authorized_keys")) as file:
-            return file.read().splitlines()
+            return [line.rstrip() for line in file if line.strip()]
 
 
 class Router(Daemon):

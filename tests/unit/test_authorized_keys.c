@@ -2,7 +2,9 @@
 /* The files that sshd and ssh read: from bytes and numbers, never from a stranger's text. */
 #include "support.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/base64.h"
 #include "base/macros.h"
@@ -28,6 +30,17 @@ static struct authorized_key make_key(uint16_t port)
 	return key;
 }
 
+/* Begins with that, then has blanks, and ends where each line ends. */
+static void check_line(const char *line, const char *expected)
+{
+	size_t size = strlen(expected);
+
+	assert_memory_equal(line, expected, size);
+	for (; size < AUTHORIZED_KEYS_LINE - 1; size++)
+		assert_int_equal(line[size], ' ');
+	assert_int_equal(line[size], '\n');
+}
+
 static void test_lines(void **state)
 {
 	const struct authorized_key keys[] = {make_key(20001), make_key(65535)};
@@ -36,12 +49,14 @@ static void test_lines(void **state)
 
 	(void)state;
 	assert_int_equal(authorized_keys_format(keys, 2, 8930, &text, &err), 0);
-	assert_string_equal(text, "restrict,port-forwarding,permitlisten=\"localhost:20001\","
-				  "permitopen=\"localhost:8930\",command=\"/bin/false\" "
-				  "ssh-ed25519 " KEY_TEXT "\n"
-				  "restrict,port-forwarding,permitlisten=\"localhost:65535\","
-				  "permitopen=\"localhost:8930\",command=\"/bin/false\" "
-				  "ssh-ed25519 " KEY_TEXT "\n");
+	assert_int_equal(strlen(text), 2 * AUTHORIZED_KEYS_LINE);
+	check_line(text, "restrict,port-forwarding,permitlisten=\"localhost:20001\","
+			 "permitopen=\"localhost:8930\",command=\"/bin/false\" "
+			 "ssh-ed25519 " KEY_TEXT);
+	check_line(text + AUTHORIZED_KEYS_LINE,
+		   "restrict,port-forwarding,permitlisten=\"localhost:65535\","
+		   "permitopen=\"localhost:8930\",command=\"/bin/false\" "
+		   "ssh-ed25519 " KEY_TEXT);
 	free(text);
 	assert_int_equal(authorized_keys_format(NULL, 0, 8930, &text, &err), 0);
 	assert_string_equal(text, "");
@@ -87,11 +102,45 @@ static void test_file(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
 	text = test_read(path, NULL);
-	assert_contains(text, KEY_TEXT "\n");
+	assert_contains(text, KEY_TEXT " ");
 	free(text);
 	assert_int_equal(authorized_keys_write(path, NULL, 0, 8930, NULL), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 0);
+	test_folder_remove(folder);
+}
+
+/* One line is written over, one emptied, one added; the others stay. */
+static void test_lines_are_written_over(void **state)
+{
+	const struct authorized_key keys[] = {make_key(1), make_key(2), make_key(3)};
+	const struct authorized_key other = make_key(20004);
+	char *folder = test_folder();
+	const char *path = test_path(folder, "authorized_keys");
+	struct err err;
+	char *text;
+	int fd;
+
+	(void)state;
+	assert_int_equal(authorized_keys_write(path, keys, 3, 8930, NULL), 0);
+	assert_int_equal(authorized_keys_open(path, 3, &fd, NULL), 0);
+	assert_int_equal(authorized_keys_put(fd, 1, NULL, 8930, NULL), 0);
+	assert_int_equal(authorized_keys_put(fd, 2, &other, 8930, NULL), 0);
+	assert_int_equal(authorized_keys_put(fd, 3, &keys[1], 8930, NULL), 0);
+	assert_int_equal(authorized_keys_finish(fd, true, NULL), 0);
+	text = test_read(path, NULL);
+	assert_int_equal(strlen(text), 4 * AUTHORIZED_KEYS_LINE);
+	assert_contains(text, "localhost:1\"");
+	check_line(text + AUTHORIZED_KEYS_LINE, "");
+	assert_non_null(strstr(text + 2 * AUTHORIZED_KEYS_LINE, "localhost:20004\""));
+	assert_non_null(strstr(text + 3 * AUTHORIZED_KEYS_LINE, "localhost:2\""));
+	free(text);
+	/* Another program's file, or what a version before wrote, is not written into. */
+	assert_int_equal(authorized_keys_open(path, 3, &fd, &err), -ESTALE);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(authorized_keys_open(path, 3, &fd, &err), -ENOENT);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(authorized_keys_open(path, 0, &fd, &err), -ELOOP);
 	test_folder_remove(folder);
 }
 
@@ -173,6 +222,15 @@ static void test_sshd_config_takes_plain_words_alone(void **state)
 	text = test_read(path, NULL);
 	assert_contains(text, "\nAllowUsers steward-tunnel\nLoginGraceTime 10\n");
 	assert_contains(text, "\nKexAlgorithms a-kex,another@b\n");
+	assert_contains(text, "\nAuthorizedKeysFile none\n"
+			      "AuthorizedKeysCommand /usr/bin/grep -a -F -m 1 -e %k /a/keys\n"
+			      "AuthorizedKeysCommandUser steward-tunnel\n");
+	free(text);
+	config.reads_keys_itself = true;
+	assert_int_equal(sshd_config_write(path, &config, NULL), 0);
+	text = test_read(path, NULL);
+	assert_contains(text, "\nAuthorizedKeysFile /a/keys\n");
+	assert_null(strstr(text, "AuthorizedKeysCommand"));
 	free(text);
 	for (unsigned i = 0; i < N_ELEMENTS(bad); i++) {
 		struct sshd_config other = config;
@@ -193,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_lines_are_written_over),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_known_hosts),
 		cmocka_unit_test(test_sshd_config_takes_plain_words_alone),

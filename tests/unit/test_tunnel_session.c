@@ -48,6 +48,27 @@ static void test_read_key(void **state)
 }
 
 /* As sshd of OpenSSH 9.2 and 10.0 writes it, and what a stranger may make it write. */
+static void test_unknown_keys(void **state)
+{
+#define COMMAND "AuthorizedKeysCommand /usr/bin/grep -a -F -m 1 -e AAAA /a/keys"
+	static const struct {
+		const char *message;
+		bool expected;
+	} rows[] = {
+		{COMMAND " failed, status 1", true},
+		{COMMAND " failed, status 2", false}, /* the file cannot be read */
+		{COMMAND " failed, status 11", false},
+		{COMMAND " exited on signal 9", false},
+		{"AuthorizedKeysCommand /bin/other failed, status 1", false},
+		{"Invalid user AuthorizedKeysCommand failed, status 1", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(tunnel_session_is_unknown_key(rows[i].message), rows[i].expected);
+}
+
 static void test_read_kex(void **state)
 {
 	static const struct {
@@ -236,9 +257,8 @@ static void test_no_sshd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read_key),
-		cmocka_unit_test(test_read_kex),
-		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_read_key),     cmocka_unit_test(test_read_kex),
+		cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_sessions),
 		cmocka_unit_test(test_no_sshd),
 	};
 

@@ -8,130 +8,61 @@
 
 #include "base/log_events.h"
 #include "base/macros.h"
-#include "conductor/registry/registry_enrolment.h"
+#include "conductor/tunnels/login_keys_write.h"
 
-static bool is_same(const struct authorized_key *a, const struct authorized_key *b)
+/* Under the turn. */
+static int update(struct login_keys *k, struct err *err)
 {
-	return a->listen_port == b->listen_port && memcmp(a->blob, b->blob, sizeof(a->blob)) == 0;
-}
+	struct registry_key_news news = {0};
+	int rc;
 
-/* Both lists are ordered by port. */
-static bool are_same(const struct login_keys *k, const struct authorized_key *keys, size_t n)
-{
-	return k->was_written && k->n_written == n &&
-	       (n == 0 || memcmp(k->written, keys, n * sizeof(*keys)) == 0);
-}
-
-static int note_removed(struct login_keys *k, const struct authorized_key *key)
-{
-	struct authorized_key *larger = realloc(k->removed, (k->n_removed + 1) * sizeof(*larger));
-
-	if (!larger)
-		return -ENOMEM;
-	k->removed = larger;
-	k->removed[k->n_removed++] = *key;
-	return 0;
-}
-
-/* Walks through both lists at once: finds whose key is gone, and copies what is known already of
- * the keys that stay, since usually one among thousands is new. */
-static int compare(struct login_keys *k, const struct authorized_key *now, size_t n,
-		   struct login_keys_fingerprint *fingerprints)
-{
-	size_t was = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		while (rc == 0 && was < k->n_written &&
-		       k->written[was].listen_port < now[i].listen_port)
-			rc = note_removed(k, &k->written[was++]);
-		if (was < k->n_written && is_same(&k->written[was], &now[i]))
-			fingerprints[i] = k->fingerprints[was++];
-		else
-			authorized_key_fingerprint(now[i].blob, fingerprints[i].text);
-	}
-	while (rc == 0 && was < k->n_written)
-		rc = note_removed(k, &k->written[was++]);
+	if (!k->is_written)
+		k->marks.n = 0;
+	rc = registry_key_news_read(k->options.registry, &k->marks, &news, err);
+	if (rc < 0)
+		return rc;
+	if (news.n_keys > 1)
+		qsort(news.keys, news.n_keys, sizeof(*news.keys), login_keys_by_port);
+	rc = k->is_written ? login_keys_write_changes(k, &news, err)
+			   : login_keys_write_all(k, &news, err);
+	registry_key_news_release(&news);
+	(void)uv_async_send(&k->wake);
 	return rc;
 }
 
-static int read_keys(struct login_keys *k, struct authorized_key **ret, size_t *ret_n,
-		     struct err *err)
+static int sync_keys(struct login_keys *k, bool all, struct err *err)
 {
-	struct registry_authorized_key *rows = NULL;
-	struct authorized_key *keys;
-	size_t n = 0;
-	int rc = registry_authorized_keys(k->options.registry, &rows, &n, err);
-
-	if (rc < 0)
-		return rc;
-	keys = calloc(n + 1, sizeof(*keys));
-	for (size_t i = 0; keys && i < n; i++) {
-		memcpy(keys[i].blob, rows[i].ssh_key, sizeof(keys[i].blob));
-		keys[i].listen_port = rows[i].listen_port;
-	}
-	free(rows);
-	*ret = keys;
-	*ret_n = n;
-	return keys ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-/* Called by one thread at a time. The file is written first, so that a session that is then ended
- * cannot come back. */
-static int write_keys(struct login_keys *k, struct authorized_key *keys, size_t n, struct err *err)
-{
-	struct login_keys_fingerprint *fingerprints = calloc(n + 1, sizeof(*fingerprints));
-	int rc = fingerprints ? 0 : err_set(err, -ENOMEM, "out of memory");
-
-	if (rc == 0)
-		rc = authorized_keys_write(k->options.path, keys, n, k->options.repository_port,
-					   err);
-	uv_mutex_lock(&k->lock);
-	if (rc == 0 && compare(k, keys, n, fingerprints) < 0)
-		rc = err_set(err, -ENOMEM, "out of memory");
-	if (rc < 0) {
-		uv_mutex_unlock(&k->lock);
-		free(fingerprints);
-		free(keys);
-		return rc;
-	}
-	free(k->written);
-	free(k->fingerprints);
-	k->written = keys;
-	k->fingerprints = fingerprints;
-	k->n_written = n;
-	k->was_written = true;
-	uv_mutex_unlock(&k->lock);
-	(void)uv_async_send(&k->wake);
-	return 0;
-}
-
-int login_keys_sync(struct login_keys *k, struct err *err)
-{
-	struct authorized_key *keys = NULL;
-	size_t n;
+	bool was_written;
 	int rc;
 
 	/* One thread at a time, so that none writes keys that it has read before another wrote
 	 * newer ones. This is not the other lock, for which the loop waits too. */
 	uv_mutex_lock(&k->turn);
-	rc = read_keys(k, &keys, &n, err);
-	if (rc == 0 && are_same(k, keys, n))
-		free(keys);
-	else if (rc == 0)
-		rc = write_keys(k, keys, n, err);
+	if (all)
+		k->marks.n = 0;
+	was_written = k->is_written;
+	rc = update(k, err);
+	/* Somebody may have removed the file, or written into it. */
+	if (rc < 0 && was_written && !k->is_written)
+		rc = update(k, err);
 	uv_mutex_unlock(&k->turn);
 	return rc;
+}
+
+int login_keys_sync(struct login_keys *k, struct err *err)
+{
+	return sync_keys(k, false, err);
 }
 
 static uint16_t port_of(struct login_keys *k, const char *fingerprint)
 {
 	uint16_t port = 0;
+	uint32_t place;
 
 	uv_mutex_lock(&k->lock);
-	for (size_t i = 0; i < k->n_written && port == 0; i++)
-		if (strcmp(k->fingerprints[i].text, fingerprint) == 0)
-			port = k->written[i].listen_port;
+	place = key_table_of_fingerprint(k->table, fingerprint);
+	if (place != KEY_TABLE_NONE)
+		port = key_table_at(k->table, place)->key.listen_port;
 	uv_mutex_unlock(&k->lock);
 	return port;
 }
@@ -170,7 +101,7 @@ static void sync_on_worker(struct work *work)
 	struct login_keys *k = container_of(work, struct login_keys, work);
 
 	memset(&k->err, 0, sizeof(k->err));
-	(void)login_keys_sync(k, &k->err);
+	(void)sync_keys(k, k->options.shared && k->looks++ % LOGIN_KEYS_ALL_LOOKS == 0, &k->err);
 }
 
 static void close_handles(struct login_keys *k);
@@ -229,8 +160,7 @@ static void handle_closed(struct login_keys *k)
 		return;
 	uv_mutex_destroy(&k->turn);
 	uv_mutex_destroy(&k->lock);
-	free(k->written);
-	free(k->fingerprints);
+	key_table_free(k->table);
 	free(k->removed);
 	k->closed(k->closed_owner);
 }

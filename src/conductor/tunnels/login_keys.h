@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* login_keys.h - which SSH keys may log in: writes them from the registry to the file that sshd
- * reads, and ends the sessions of keys that may no longer log in.
+/* login_keys.h - which SSH keys may log in: writes them from the registry to the file in which
+ * sshd has them looked up, and ends the sessions of keys that may no longer log in.
  *
- * Another conductor may change a registry that is shared. So a shared registry is read every
- * second, and so is one that could not be asked.
+ * The registry is asked what has changed since the last time (registry_key_news), and the lines of
+ * those keys alone are written. The file stays where it is when the registry cannot be asked: who
+ * was enrolled still logs in.
+ *
+ * Another conductor may change a registry that is shared. So a shared registry is asked every
+ * second, and so is one that could not be asked. Once a minute all keys of a shared one are read,
+ * for somebody may have changed it with his own hands.
  *
  * Calling sequence: login_keys_init -> login_keys_sync, keys_start -> login_keys_close.
  */
@@ -14,9 +19,12 @@
 
 #include "base/work_pool.h"
 #include "conductor/registry/registry.h"
+#include "conductor/registry/registry_key_news.h"
 #include "conductor/tunnels/authorized_keys.h"
+#include "conductor/tunnels/key_table.h"
 
-#define LOGIN_KEYS_LOOK_MS 1000
+#define LOGIN_KEYS_LOOK_MS   1000
+#define LOGIN_KEYS_ALL_LOOKS 60 /* of so many looks one reads all */
 
 struct login_keys_options {
 	uv_loop_t *loop;
@@ -30,25 +38,21 @@ struct login_keys_options {
 	void *owner;
 };
 
-struct login_keys_fingerprint {
-	char text[AUTHORIZED_KEY_FINGERPRINT_SIZE];
-};
-
 struct login_keys {
 	struct login_keys_options options;
 
 	uv_mutex_t turn; /* held while somebody updates the file, and waits for the registry */
-	uv_mutex_t lock; /* held for moments; what workers and the loop share: */
-	struct authorized_key *written;
-	struct login_keys_fingerprint *fingerprints; /* of each of them */
-	size_t n_written;
-	bool was_written;
+	bool is_written; /* is the file what the table says? */
+	struct registry_key_marks marks;
+	uv_mutex_t lock;         /* held for moments; what workers and the loop share: */
+	struct key_table *table; /* what is in the file */
 	struct authorized_key *removed;
 	size_t n_removed;
 
 	uv_async_t wake;
 	uv_timer_t timer;
 	struct work work;
+	unsigned looks;
 	bool looking;
 	bool look_again; /* asked for while a look was running, which may have read too early */
 	bool closing;

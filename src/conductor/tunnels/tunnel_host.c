@@ -215,7 +215,7 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 	};
 	char kex[SSH_KEX_ALGORITHMS_SIZE] = "";
 	const struct ssh_kex_order all = {{0}};
-	const struct sshd_config sshd = {
+	struct sshd_config sshd = {
 		.kex = kex,
 		.user = options->user,
 		.host_key = host_key,
@@ -233,6 +233,7 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 	rc = find_listener(&h.listener, err);
 	if (rc == 0)
 		rc = move_in(options, h.listener >= 0, err);
+	sshd.reads_keys_itself = !sshd_config_may_look_up();
 	if (rc == 0)
 		rc = host_key_ensure(host_key, h.host_key, err);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/process.h"
+#include "conductor/tunnels/sshd_config.h"
 
 #define PATIENCE_MS 500
 
@@ -58,6 +59,18 @@ enum ssh_kex tunnel_session_read_kex(const char *message)
 	return is_about_kex(message) ? ssh_kex_of_line(message) : SSH_KEX_NONE;
 }
 
+/* sshd takes it for a failure of the command that the command has found nothing. */
+bool tunnel_session_is_unknown_key(const char *message)
+{
+	static const char begin[] = "AuthorizedKeysCommand " SSHD_CONFIG_LOOK_UP " ";
+	static const char end[] = " failed, status 1";
+	const size_t size = strlen(message);
+
+	return strncmp(message, begin, sizeof(begin) - 1) == 0 &&
+	       size > sizeof(begin) + sizeof(end) &&
+	       strcmp(message + size - (sizeof(end) - 1), end) == 0;
+}
+
 static void end_sshd(struct tunnel_session *s)
 {
 	process_end(&s->process, PATIENCE_MS);
@@ -82,7 +95,9 @@ static void on_said(struct process *process, const char *message)
 			s->kex = tunnel_session_read_kex(message);
 		return;
 	}
-	if (*message)
+	if (tunnel_session_is_unknown_key(message))
+		log_debug("sshd %d: a key that may not log in", process_pid(process));
+	else if (*message)
 		log_event(LOG_SSHD, NULL, "sshd %d: %s", process_pid(process), message);
 	if (s->fingerprint[0] == '\0' &&
 	    tunnel_session_read_key(message, s->all->user, fingerprint))

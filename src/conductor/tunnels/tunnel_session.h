@@ -46,3 +46,6 @@ enum ssh_kex tunnel_session_read_kex(const char *message);
 /* The key in sshd's message about an authentication of user; NULL = it is about something else. */
 const char *tunnel_session_read_key(const char *message, const char *user,
 				    char ret[AUTHORIZED_KEY_FINGERPRINT_SIZE]);
+
+/* Does sshd say that it has found no line for a key? Every stranger can make it say so. */
+bool tunnel_session_is_unknown_key(const char *message);
