@@ -315,6 +315,7 @@ static void init_waiting_parts(struct conductor *c)
 		.config = c->config,
 	};
 
+	tunnel_book_init(&c->tunnel_book);
 	registry_watch_init(&c->registry_watch, &registry_watch);
 	registration_init(&c->registration, &registration);
 	summary_watch_init(&c->summaries, &summaries);

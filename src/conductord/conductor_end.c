@@ -45,7 +45,7 @@ static void free_conductor(struct conductor *c)
 	registry_close(c->registry);
 	sealing_keys_release(&c->own_keys);
 	config_free(c->config);
-	tunnel_book_clear(&c->tunnel_book);
+	tunnel_book_release(&c->tunnel_book);
 	free(c->tunnels_directory);
 	free(c->keys_path);
 	free(c->known_path);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/macros.h"
 #include "conductor/registry/registry_router_row.h"
+#include "conductord/pages.h"
 
 static unsigned status_of(int code)
 {
@@ -40,6 +41,9 @@ static void reply(struct registry_job *job)
 {
 	if (job->rc < 0) {
 		http_reply_problem(job->x, status_of(job->rc), "%s", job->err.text);
+	} else if (job->text) {
+		http_reply_page(job->x, job->text, job->link[0] ? job->link : NULL);
+		job->text = NULL;
 	} else if (job->json) {
 		http_reply_json(job->x, job->status, job->json);
 		job->json = NULL;
@@ -52,6 +56,7 @@ static void job_free(struct registry_job *job)
 {
 	json_wipe_free(job->body); /* there may be a password in it */
 	cJSON_Delete(job->json);
+	free(job->text);
 	free(job);
 }
 
@@ -105,6 +110,7 @@ static int read_router(struct http_exchange *x, struct registry_job *job, struct
 
 	if (rc < 0 || job->router[0] || !asked)
 		return rc;
+	job->asked_router = true;
 	rc = copy_name(asked, "router", job->router, sizeof(job->router), err);
 	return rc < 0 ? rc : registry_check_name("router", job->router, err);
 }
@@ -121,6 +127,23 @@ static int read_number(struct http_exchange *x, const char *name, int64_t *ret, 
 	if (errno || *end || text[0] < '0' || text[0] > '9')
 		return err_set(err, -EINVAL, "%s: expected a number, found '%s'", name, text);
 	return 0;
+}
+
+/* What is asked of a list. */
+static int read_page(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	int64_t limit = 0;
+	int rc = read_number(x, "limit", &limit, err);
+
+	if (rc < 0)
+		return rc;
+	if (http_exchange_query(x, "limit") && (limit < 1 || limit > PAGES_LIMIT_MAX))
+		return err_set(err, -EINVAL, "limit: expected 1 to %d, found %lld", PAGES_LIMIT_MAX,
+			       (long long)limit);
+	job->limit = (size_t)limit;
+	(void)snprintf(job->path, sizeof(job->path), "%s", http_exchange_path(x));
+	return copy_name(http_exchange_query(x, "after"), "after", job->after, sizeof(job->after),
+			 err);
 }
 
 static int read_body(struct http_exchange *x, struct registry_job *job, struct err *err)
@@ -149,6 +172,8 @@ static int fill(struct http_exchange *x, struct registry_job *job, struct err *e
 	job->revision = -1;
 	if (rc == 0)
 		rc = read_number(x, "revision", &job->revision, err);
+	if (rc == 0)
+		rc = read_page(x, job, err);
 	return rc == 0 ? read_body(x, job, err) : rc;
 }
 

@@ -21,6 +21,12 @@
 
 #define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */
 
+/* Two names and what is between them; and of a conductor's row in the audit: two numbers. */
+#define REGISTRY_JOB_AFTER_SIZE (2 * TOKEN_NAME_SIZE + 32)
+#define REGISTRY_JOB_PATH_SIZE  (TOKEN_NAME_SIZE + 32)
+#define REGISTRY_JOB_LINK_SIZE                                                                     \
+	(REGISTRY_JOB_AFTER_SIZE + REGISTRY_JOB_PATH_SIZE + TOKEN_NAME_SIZE + 64)
+
 struct registry_job;
 /* On a worker: fill json and status, or err. Negative: the answer is a problem document. */
 typedef int (*registry_job_cb)(struct registry_job *job, struct err *err);
@@ -34,13 +40,19 @@ struct registry_job {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
 	char jti[TOKEN_JTI_SIZE];
-	int64_t since_s;  /* ?since= */
-	int64_t revision; /* ?revision=; -1 = whichever is there */
-	cJSON *body;      /* an object */
+	bool asked_router;                   /* the router is of ?router= and not of the path */
+	size_t limit;                        /* ?limit=, rows of a page; 0 = all */
+	char after[REGISTRY_JOB_AFTER_SIZE]; /* ?after=, "" = from the first */
+	char path[REGISTRY_JOB_PATH_SIZE];   /* of the request, for the link to the next page */
+	int64_t since_s;                     /* ?since= */
+	int64_t revision;                    /* ?revision=; -1 = whichever is there */
+	cJSON *body;                         /* an object */
 	struct registry_origin origin;
 	char address[32]; /* of origin: "uid 0" */
 	/* What is answered. */
-	cJSON *json; /* NULL = nothing */
+	cJSON *json;                       /* NULL = nothing */
+	char *text;                        /* or JSON that is printed already; status is 200 then */
+	char link[REGISTRY_JOB_LINK_SIZE]; /* to the page after it; "" = none */
 	unsigned status;
 	/* Called on the loop before the answer, for what a worker may not do. NULL = nothing. */
 	void (*finish)(struct registry_job *job);

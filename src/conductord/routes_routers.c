@@ -8,7 +8,9 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "conductor/registry/registry_router_row.h"
 #include "conductord/answer.h"
+#include "conductord/pages.h"
 #include "conductord/registry_job.h"
 #include "conductord/router_secrets.h"
 #include "conductord/routes_private.h"
@@ -19,40 +21,74 @@ static void free_rows(void *rows)
 	free(*(void **)rows);
 }
 
-static int fill_routers(struct registry_job *job, cJSON *array, struct err *err)
+/* Both are in the same order; at: the first node that is of no router before. */
+static cJSON *answer_next(const struct registry_router *router, const struct registry_node *nodes,
+			  size_t n_nodes, size_t *at)
+{
+	size_t first = *at;
+
+	while (*at < n_nodes && strcmp(nodes[*at].router, router->name) == 0)
+		(*at)++;
+	return answer_router(router, nodes + first, *at - first);
+}
+
+/* A node whose router was made in between is left out: its router comes with the next list. */
+static int add_routers(struct registry_job *job, const struct registry_router *routers, size_t n,
+		       struct list_text *list, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	size_t n_nodes = 0;
+	size_t at = 0;
+	int rc = registry_nodes_between(job->conductor->registry, routers[0].name,
+					routers[n - 1].name, &nodes, &n_nodes, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		while (at < n_nodes && strcmp(nodes[at].router, routers[i].name) < 0)
+			at++;
+		rc = list_text_add(list, answer_next(&routers[i], nodes, n_nodes, &at), err);
+	}
+	return rc;
+}
+
+/* after: the name of a router. */
+static int read_routers(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
+			struct err *err)
 {
 	_cleanup_(free_rows) struct registry_router *routers = NULL;
-	_cleanup_(free_rows) struct registry_node *nodes = NULL;
-	struct registry *registry = job->conductor->registry;
-	size_t n_routers;
-	size_t n_nodes;
-	int rc = registry_routers_list(registry, &routers, &n_routers, err);
+	size_t n = 0;
+	int rc = chunk->after[0] ? registry_check_name("after", chunk->after, err) : 0;
 
 	if (rc == 0)
-		rc = registry_nodes_list(registry, job->router[0] ? job->router : NULL, &nodes,
-					 &n_nodes, err);
-	for (size_t i = 0; rc == 0 && i < n_routers; i++)
-		if (!job->router[0] || strcmp(job->router, routers[i].name) == 0)
-			(void)cJSON_AddItemToArray(array,
-						   answer_router(&routers[i], nodes, n_nodes));
-	return rc;
+		rc = registry_routers_page(job->conductor->registry, chunk->after, chunk->limit + 1,
+					   &routers, &n, err);
+	chunk->more = n > chunk->limit;
+	n = MIN(n, chunk->limit);
+	if (rc < 0 || n == 0)
+		return rc;
+	(void)snprintf(chunk->after, sizeof(chunk->after), "%s", routers[n - 1].name);
+	return add_routers(job, routers, n, list, err);
 }
 
 static int list_routers(struct registry_job *job, struct err *err)
 {
-	job->json = cJSON_CreateObject();
-	return fill_routers(job, cJSON_AddArrayToObject(job->json, "routers"), err);
+	static const struct pages pages = {.member = "routers", .read = read_routers};
+
+	return pages_answer(job, &pages, err);
 }
 
 static int show_router(struct registry_job *job, struct err *err)
 {
-	_cleanup_(json_freep) cJSON *array = cJSON_CreateArray();
-	int rc = fill_routers(job, array, err);
+	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	struct registry *registry = job->conductor->registry;
+	struct registry_router router;
+	size_t n = 0;
+	int rc = registry_router_find(registry, job->router, &router, err);
 
-	if (rc < 0)
-		return rc;
-	job->json = cJSON_DetachItemFromArray(array, 0);
-	return job->json ? 0 : err_set(err, -ENOENT, "there is no router %s", job->router);
+	if (rc == 0)
+		rc = registry_nodes_list(registry, job->router, &nodes, &n, err);
+	if (rc == 0)
+		job->json = answer_router(&router, nodes, n);
+	return rc;
 }
 
 static int read_mode(const cJSON *body, struct registry_router_changes *ret, struct err *err)

@@ -12,6 +12,8 @@
 #include "conductor/enrolment/identity_load.h"
 #include "conductor/registry/registry_clock.h"
 #include "conductord/answer.h"
+#include "conductord/list_place.h"
+#include "conductord/pages.h"
 #include "conductord/registry_job.h"
 #include "conductord/routes_private.h"
 #include "onboarding/token.h"
@@ -116,20 +118,46 @@ static const char *router_of(const struct registry_job *job)
 	return job->router[0] ? job->router : NULL;
 }
 
-static int list_tokens(struct registry_job *job, struct err *err)
+/* after: when it was issued, and its number. */
+static int read_token_place(const char *after, int64_t *ret_issued_s, char ret_jti[TOKEN_JTI_SIZE],
+			    struct err *err)
+{
+	const char *at = after;
+
+	if (!after[0] || (list_place_number(&at, ret_issued_s) &&
+			  list_place_word(&at, ret_jti, TOKEN_JTI_SIZE) && list_place_ends(at) &&
+			  token_jti_is_valid(ret_jti)))
+		return 0;
+	return err_set(err, -EINVAL, "after: '%s' is no place in the list of tokens", after);
+}
+
+static int read_tokens(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
+		       struct err *err)
 {
 	_cleanup_(free_rows) struct registry_token *tokens = NULL;
-	cJSON *array;
-	size_t n;
-	int rc = registry_tokens_list(job->conductor->registry, router_of(job), &tokens, &n, err);
+	char jti[TOKEN_JTI_SIZE] = "";
+	int64_t issued_s = 0;
+	size_t n = 0;
+	int rc = read_token_place(chunk->after, &issued_s, jti, err);
 
-	if (rc < 0)
-		return rc;
-	job->json = cJSON_CreateObject();
-	array = cJSON_AddArrayToObject(job->json, "tokens");
-	for (size_t i = 0; i < n; i++)
-		(void)cJSON_AddItemToArray(array, answer_token(&tokens[i], job->origin.time_s));
-	return 0;
+	if (rc == 0)
+		rc = registry_tokens_page(job->conductor->registry, router_of(job), issued_s, jti,
+					  chunk->limit + 1, &tokens, &n, err);
+	chunk->more = n > chunk->limit;
+	n = MIN(n, chunk->limit);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = list_text_add(list, answer_token(&tokens[i], job->origin.time_s), err);
+	if (rc == 0 && n > 0)
+		(void)snprintf(chunk->after, sizeof(chunk->after), "%lld/%s",
+			       (long long)tokens[n - 1].issued_s, tokens[n - 1].jti);
+	return rc;
+}
+
+static int list_tokens(struct registry_job *job, struct err *err)
+{
+	static const struct pages pages = {.member = "tokens", .read = read_tokens};
+
+	return pages_answer(job, &pages, err);
 }
 
 static int revoke_token(struct registry_job *job, struct err *err)
@@ -138,44 +166,66 @@ static int revoke_token(struct registry_job *job, struct err *err)
 	return registry_token_revoke(job->conductor->registry, job->jti, &job->origin, err);
 }
 
-/* Which of them have a tunnel on this conductor, the loop knows. */
-static void add_tunnels(struct registry_job *job)
+/* Which of them has a tunnel on this conductor? */
+static cJSON *answer_with_tunnel(const struct registry_job *job,
+				 const struct registry_enrolment *enrolment)
 {
-	cJSON *item;
+	cJSON *json = answer_enrolment(enrolment);
+	const char *key = cJSON_GetStringValue(cJSON_GetObjectItem(json, "ssh-key"));
+	const char *kex = key ? tunnel_book_find(&job->conductor->tunnel_book, key) : NULL;
 
-	cJSON_ArrayForEach (item, cJSON_GetObjectItem(job->json, "enrolments")) {
-		const char *key = cJSON_GetStringValue(cJSON_GetObjectItem(item, "ssh-key"));
-		const char *kex = key ? tunnel_book_find(&job->conductor->tunnel_book, key) : NULL;
+	if (kex)
+		(void)cJSON_AddStringToObject(json, "tunnel-key-exchange", kex);
+	else
+		(void)cJSON_AddNullToObject(json, "tunnel-key-exchange");
+	return json;
+}
 
-		if (kex)
-			(void)cJSON_AddStringToObject(item, "tunnel-key-exchange", kex);
-		else
-			(void)cJSON_AddNullToObject(item, "tunnel-key-exchange");
-	}
+/* after: router and node. */
+static int read_node_place(const char *after, char ret_router[TOKEN_NAME_SIZE],
+			   char ret_node[TOKEN_NAME_SIZE], struct err *err)
+{
+	const char *at = after;
+
+	if (!after[0] || (list_place_word(&at, ret_router, TOKEN_NAME_SIZE) &&
+			  list_place_word(&at, ret_node, TOKEN_NAME_SIZE) && list_place_ends(at) &&
+			  token_name_is_valid(ret_router) && token_name_is_valid(ret_node)))
+		return 0;
+	return err_set(err, -EINVAL, "after: '%s' is no place in the list of enrolments", after);
+}
+
+static int read_enrolments(struct registry_job *job, struct pages_chunk *chunk,
+			   struct list_text *list, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_enrolment *rows = NULL;
+	char router[TOKEN_NAME_SIZE] = "";
+	char node[TOKEN_NAME_SIZE] = "";
+	size_t n = 0;
+	int rc = read_node_place(chunk->after, router, node, err);
+
+	if (rc == 0)
+		rc = registry_enrolments_page(job->conductor->registry, router_of(job), router,
+					      node, chunk->limit + 1, &rows, &n, err);
+	chunk->more = n > chunk->limit;
+	n = MIN(n, chunk->limit);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = list_text_add(list, answer_with_tunnel(job, &rows[i]), err);
+	if (rc == 0 && n > 0)
+		(void)snprintf(chunk->after, sizeof(chunk->after), "%s/%s", rows[n - 1].router,
+			       rows[n - 1].node);
+	return rc;
 }
 
 static int list_enrolments(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_enrolment *enrolments = NULL;
-	cJSON *array;
-	size_t n;
-	int rc = registry_enrolments_list(job->conductor->registry, router_of(job), &enrolments, &n,
-					  err);
+	static const struct pages pages = {.member = "enrolments", .read = read_enrolments};
 
-	if (rc < 0)
-		return rc;
-	job->json = cJSON_CreateObject();
-	job->finish = add_tunnels;
-	array = cJSON_AddArrayToObject(job->json, "enrolments");
-	for (size_t i = 0; i < n; i++)
-		(void)cJSON_AddItemToArray(array, answer_enrolment(&enrolments[i]));
-	return 0;
+	return pages_answer(job, &pages, err);
 }
 
-static int list_failures(struct registry_job *job, struct err *err)
+static int add_failures(struct registry_job *job, cJSON *array, struct err *err)
 {
 	_cleanup_(free_rows) struct registry_failures *failures = NULL;
-	cJSON *array = cJSON_AddArrayToObject(job->json, "failures");
 	size_t n;
 	int rc =
 		registry_failures_query(job->conductor->registry, job->since_s, &failures, &n, err);
@@ -191,22 +241,68 @@ static int list_failures(struct registry_job *job, struct err *err)
 	return rc;
 }
 
-static int list_audit(struct registry_job *job, struct err *err)
+/* after: time, conductor and number of the row. */
+static int read_audit_place(const char *after, struct registry_audit_row *ret, struct err *err)
+{
+	const char *at = after;
+
+	if (list_place_number(&at, &ret->time_s) &&
+	    list_place_word(&at, ret->conductor, sizeof(ret->conductor)) &&
+	    list_place_number(&at, &ret->sequence) && list_place_ends(at) &&
+	    token_name_is_valid(ret->conductor))
+		return 0;
+	return err_set(err, -EINVAL, "after: '%s' is no place in the audit", after);
+}
+
+static int read_audit(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
+		      struct err *err)
 {
 	_cleanup_(free_rows) struct registry_audit_row *rows = NULL;
-	cJSON *array;
-	size_t n;
+	struct registry_audit_row place = {0};
+	const bool goes_on = chunk->after[0];
+	size_t n = 0;
+	int rc = goes_on ? read_audit_place(chunk->after, &place, err) : 0;
+
+	if (rc == 0)
+		rc = registry_audit_page(job->conductor->registry, router_of(job), job->since_s,
+					 goes_on ? &place : NULL, chunk->limit + 1, &rows, &n, err);
+	chunk->more = n > chunk->limit;
+	n = MIN(n, chunk->limit);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = list_text_add(list, answer_audit(&rows[i]), err);
+	if (rc == 0 && n > 0)
+		(void)snprintf(chunk->after, sizeof(chunk->after), "%lld/%s/%lld",
+			       (long long)rows[n - 1].time_s, rows[n - 1].conductor,
+			       (long long)rows[n - 1].sequence);
+	return rc;
+}
+
+/* Without a limit: the newest rows, as many as go into one answer. */
+static int read_newest_audit(struct registry_job *job, struct pages_chunk *chunk,
+			     struct list_text *list, struct err *err)
+{
+	_cleanup_(free_rows) struct registry_audit_row *rows = NULL;
+	size_t n = 0;
 	int rc = registry_audit_query(job->conductor->registry, router_of(job), job->since_s, &rows,
 				      &n, err);
 
-	if (rc < 0)
-		return rc;
-	job->json = cJSON_CreateObject();
-	array = cJSON_AddArrayToObject(job->json, "audit");
-	for (size_t i = 0; i < n; i++)
-		(void)cJSON_AddItemToArray(array, answer_audit(&rows[i]));
-	/* Failures of strangers belong to no router, so they are listed only if none was named. */
-	return job->router[0] ? 0 : list_failures(job, err);
+	chunk->more = false;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = list_text_add(list, answer_audit(&rows[i]), err);
+	return rc;
+}
+
+/* Failures of strangers belong to no router, so they are listed only if none was named. */
+static int list_audit(struct registry_job *job, struct err *err)
+{
+	const struct pages pages = {
+		.member = "audit",
+		.read = job->limit > 0 || job->after[0] ? read_audit : read_newest_audit,
+		.second = "failures",
+		.add = job->router[0] ? NULL : add_failures,
+	};
+
+	return pages_answer(job, &pages, err);
 }
 
 static int reset_clock(struct registry_job *job, struct err *err)

@@ -6,60 +6,119 @@
 #include <string.h>
 
 struct tunnel_book_line {
-	struct tunnel_book_line *next;
+	struct tunnel_book_line *next_by_key;
+	struct tunnel_book_line *next_by_id;
 	uint32_t id;
 	enum ssh_kex kex;
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
 };
 
-static void remove_at(struct tunnel_book_line **at)
+void tunnel_book_init(struct tunnel_book *book)
 {
-	struct tunnel_book_line *line = *at;
+	memset(book, 0, sizeof(*book));
+	(void)uv_mutex_init(&book->lock);
+}
 
-	*at = line->next;
+void tunnel_book_release(struct tunnel_book *book)
+{
+	tunnel_book_clear(book);
+	uv_mutex_destroy(&book->lock);
+}
+
+/* A fingerprint is a digest: some of its characters are as good as all. */
+static struct tunnel_book_line **bucket_of_key(struct tunnel_book *book, const char *fingerprint)
+{
+	unsigned hash = 0;
+
+	for (unsigned i = 0; i < 8 && fingerprint[i]; i++)
+		hash = hash * 37 + (uint8_t)fingerprint[i];
+	return &book->by_key[hash % TUNNEL_BOOK_BUCKETS];
+}
+
+static struct tunnel_book_line **bucket_of_id(struct tunnel_book *book, uint32_t id)
+{
+	return &book->by_id[id % TUNNEL_BOOK_BUCKETS];
+}
+
+static struct tunnel_book_line **find_key(struct tunnel_book *book, const char *fingerprint)
+{
+	struct tunnel_book_line **at = bucket_of_key(book, fingerprint);
+
+	while (*at && strcmp((*at)->fingerprint, fingerprint) != 0)
+		at = &(*at)->next_by_key;
+	return at;
+}
+
+static struct tunnel_book_line **find_id(struct tunnel_book *book, uint32_t id)
+{
+	struct tunnel_book_line **at = bucket_of_id(book, id);
+
+	while (*at && (*at)->id != id)
+		at = &(*at)->next_by_id;
+	return at;
+}
+
+/* Under the lock. line may be NULL. */
+static void remove_line(struct tunnel_book *book, struct tunnel_book_line *line)
+{
+	struct tunnel_book_line **at;
+
+	if (!line)
+		return;
+	at = find_key(book, line->fingerprint);
+	*at = line->next_by_key;
+	at = bucket_of_id(book, line->id);
+	while (*at != line) /* ids are used again */
+		at = &(*at)->next_by_id;
+	*at = line->next_by_id;
 	free(line);
 }
 
 void tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
 		     enum ssh_kex kex)
 {
-	struct tunnel_book_line **at = &book->first;
-	struct tunnel_book_line *line;
+	struct tunnel_book_line *line = calloc(1, sizeof(*line));
+	struct tunnel_book_line **by_key = bucket_of_key(book, fingerprint);
+	struct tunnel_book_line **by_id = bucket_of_id(book, id);
 
-	while (*at && strcmp((*at)->fingerprint, fingerprint) != 0)
-		at = &(*at)->next;
-	if (*at)
-		remove_at(at);
-	line = calloc(1, sizeof(*line));
-	if (!line)
-		return;
-	line->id = id;
-	line->kex = kex;
-	(void)snprintf(line->fingerprint, sizeof(line->fingerprint), "%s", fingerprint);
-	line->next = book->first;
-	book->first = line;
+	uv_mutex_lock(&book->lock);
+	remove_line(book, *find_key(book, fingerprint));
+	if (line) {
+		line->id = id;
+		line->kex = kex;
+		(void)snprintf(line->fingerprint, sizeof(line->fingerprint), "%s", fingerprint);
+		line->next_by_key = *by_key;
+		line->next_by_id = *by_id;
+		*by_key = *by_id = line;
+	}
+	uv_mutex_unlock(&book->lock);
 }
 
 void tunnel_book_remove(struct tunnel_book *book, uint32_t id)
 {
-	struct tunnel_book_line **at = &book->first;
-
-	while (*at && (*at)->id != id)
-		at = &(*at)->next;
-	if (*at)
-		remove_at(at);
+	uv_mutex_lock(&book->lock);
+	remove_line(book, *find_id(book, id));
+	uv_mutex_unlock(&book->lock);
 }
 
 void tunnel_book_clear(struct tunnel_book *book)
 {
-	while (book->first)
-		remove_at(&book->first);
+	uv_mutex_lock(&book->lock);
+	for (unsigned i = 0; i < TUNNEL_BOOK_BUCKETS; i++)
+		while (book->by_key[i])
+			remove_line(book, book->by_key[i]);
+	uv_mutex_unlock(&book->lock);
 }
 
-const char *tunnel_book_find(const struct tunnel_book *book, const char *fingerprint)
+const char *tunnel_book_find(struct tunnel_book *book, const char *fingerprint)
 {
-	for (const struct tunnel_book_line *line = book->first; line; line = line->next)
-		if (strcmp(line->fingerprint, fingerprint) == 0)
-			return line->kex == SSH_KEX_NONE ? "unknown" : ssh_kex_name(line->kex);
-	return NULL;
+	const struct tunnel_book_line *line;
+	const char *name = NULL;
+
+	uv_mutex_lock(&book->lock);
+	line = *find_key(book, fingerprint);
+	if (line)
+		name = line->kex == SSH_KEX_NONE ? "unknown" : ssh_kex_name(line->kex);
+	uv_mutex_unlock(&book->lock);
+	return name;
 }

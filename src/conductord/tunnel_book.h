@@ -1,20 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tunnel_book.h - the tunnels that stand on this conductor, by their keys: what each has agreed on.
  *
- * It belongs to the loop. A key has one tunnel; a newer one takes the older one's place.
+ * The loop writes it; workers may look something up at any time. A key has one tunnel; a newer one
+ * takes the older one's place. Nothing of it takes longer with many tunnels.
+ *
+ * Calling sequence: tunnel_book_init -> tunnel_book_add, _remove, _find ... -> tunnel_book_release.
  */
 #pragma once
 
 #include <stdint.h>
+#include <uv.h>
 
 #include "conductor/tunnels/authorized_keys.h"
 #include "onboarding/ssh_kex.h"
 
+#define TUNNEL_BOOK_BUCKETS 4096 /* a power of two */
+
 struct tunnel_book_line;
 
 struct tunnel_book {
-	struct tunnel_book_line *first;
+	uv_mutex_t lock;
+	struct tunnel_book_line *by_key[TUNNEL_BOOK_BUCKETS];
+	struct tunnel_book_line *by_id[TUNNEL_BOOK_BUCKETS];
 };
+
+void tunnel_book_init(struct tunnel_book *book);
+void tunnel_book_release(struct tunnel_book *book);
 
 /* A session has authenticated. Without memory it is left out, and shown as no tunnel. */
 void tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
@@ -25,4 +36,4 @@ void tunnel_book_clear(struct tunnel_book *book);
 
 /* The name of the key exchange of this key's tunnel, "unknown" if sshd has not told; NULL = it has
  * none here. */
-const char *tunnel_book_find(const struct tunnel_book *book, const char *fingerprint);
+const char *tunnel_book_find(struct tunnel_book *book, const char *fingerprint);

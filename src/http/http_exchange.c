@@ -141,6 +141,11 @@ const char *http_exchange_method(const struct http_exchange *x)
 	return x->method;
 }
 
+const char *http_exchange_path(const struct http_exchange *x)
+{
+	return x->url;
+}
+
 const char *http_exchange_parameter(const struct http_exchange *x, const char *name)
 {
 	for (unsigned i = 0; i < PARAMETERS_MAX; i++)

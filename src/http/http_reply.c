@@ -93,6 +93,15 @@ void http_reply_bytes(struct http_exchange *x, unsigned status, const char *type
 		type);
 }
 
+void http_reply_page(struct http_exchange *x, char *text, const char *link)
+{
+	struct MHD_Response *response = response_of_text(text);
+
+	if (link)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_LINK, link);
+	send_response(x, 200, response, "application/json");
+}
+
 void http_reply_empty(struct http_exchange *x, unsigned status)
 {
 	send_response(x, status, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT),

@@ -106,6 +106,7 @@ void http_server_close(struct http_server *server, void (*closed)(void *owner), 
 void *http_exchange_owner(const struct http_exchange *x); /* the listener's */
 uid_t http_exchange_uid(const struct http_exchange *x);   /* of a listener that judges peers */
 const char *http_exchange_method(const struct http_exchange *x);
+const char *http_exchange_path(const struct http_exchange *x); /* without what was asked after ? */
 const char *http_exchange_parameter(const struct http_exchange *x, const char *name);
 const char *http_exchange_query(const struct http_exchange *x, const char *name); /* or NULL */
 struct span http_exchange_body(const struct http_exchange *x);
@@ -130,6 +131,9 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *type,
 /* bytes are copied. */
 void http_reply_bytes(struct http_exchange *x, unsigned status, const char *type,
 		      struct span bytes);
+/* JSON that was printed already, which is taken. link: the value of a Link field (RFC 8288), or
+ * NULL. */
+void http_reply_page(struct http_exchange *x, char *text, const char *link);
 void http_reply_empty(struct http_exchange *x, unsigned status);
 /* fd is taken; ranges are served, without a copy. */
 void http_reply_file(struct http_exchange *x, int fd, uint64_t size, const char *type);

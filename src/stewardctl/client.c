@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -51,6 +52,34 @@ static size_t collect(char *bytes, size_t size, size_t n, void *user)
 	reply->body = larger;
 	reply->size += n;
 	reply->body[reply->size] = '\0';
+	return n;
+}
+
+/* The target of a Link field (RFC 8288) that has nothing but one link, to the next page, as our
+ * conductor writes it. Whatever else stands there is no next page. */
+static void read_link(const char *value, char ret[CLIENT_NEXT_SIZE])
+{
+	const char *end = strchr(value, '>');
+
+	if (value[0] != '<' || value[1] != '/' || !end || !strstr(end, "rel=\"next\"") ||
+	    (size_t)(end - value) > CLIENT_NEXT_SIZE)
+		return;
+	(void)snprintf(ret, CLIENT_NEXT_SIZE, "%.*s", (int)(end - value - 1), value + 1);
+}
+
+static size_t read_field(char *bytes, size_t size, size_t n, void *user)
+{
+	static const char name[] = "link: ";
+	struct client_reply *reply = user;
+	char line[2 * CLIENT_NEXT_SIZE];
+
+	(void)size;
+	if (n < sizeof(line) && n > sizeof(name)) {
+		memcpy(line, bytes, n);
+		line[n] = '\0';
+		if (strncasecmp(line, name, sizeof(name) - 1) == 0)
+			read_link(line + sizeof(name) - 1, reply->next);
+	}
 	return n;
 }
 
@@ -130,6 +159,8 @@ static int perform(const struct client *client, CURL *easy, struct client_reply 
 
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, collect);
 	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, ret);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, read_field);
+	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, ret);
 	code = curl_easy_perform(easy);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &ret->status);
 	curl_easy_cleanup(easy);

@@ -17,6 +17,8 @@ enum {
 	EXIT_NO_DAEMON = 69,
 };
 
+#define CLIENT_NEXT_SIZE 512
+
 struct client {
 	const char *socket;
 };
@@ -31,6 +33,7 @@ struct client_reply {
 	long status; /* 0 = no daemon answered */
 	char *body;  /* zero-terminated, owned; NULL = none */
 	size_t size;
+	char next[CLIENT_NEXT_SIZE]; /* the path of the next page, where there is one; else "" */
 };
 
 /* body may be NULL. Returns an exit status: EXIT_DONE for 2xx. Else the reason was printed on

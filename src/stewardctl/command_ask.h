@@ -27,3 +27,13 @@ bool command_name_is_valid(const char *what, const char *name);
 /* Asks, and shows the answer: unchanged with --json, else with show (NULL = nothing). */
 int command_ask(const struct invocation *invocation, const char *method, const char *path,
 		const char *body, void (*show)(const cJSON *answer));
+
+/* A list, which is asked for page by page and shown as it comes, so that the whole of it is never
+ * in memory. member: its name in the answer. head is called once, row for each of the list. */
+struct command_list {
+	const char *member;
+	void (*head)(void);
+	void (*row)(const cJSON *item);
+};
+int command_ask_list(const struct invocation *invocation, const char *path,
+		     const struct command_list *list);

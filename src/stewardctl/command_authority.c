@@ -242,12 +242,13 @@ int command_delete_node(const struct invocation *invocation)
 
 int command_show_authority(const struct invocation *invocation)
 {
+	static const struct command_list routers = {"routers", show_routers_head, show_routers_row};
 	const char *router = invocation_value(invocation, "router");
 	char path[COMMAND_PATH_SIZE];
 	int rc;
 
 	if (!router)
-		return command_ask(invocation, "GET", "/v1/routers", NULL, show_routers);
+		return command_ask_list(invocation, "/v1/routers", &routers);
 	if (!command_name_is_valid("router", router))
 		return EXIT_REFUSED;
 	(void)snprintf(path, sizeof(path), "/v1/routers/%s", router);

@@ -42,33 +42,46 @@ int command_create_token(const struct invocation *invocation)
 	return rc;
 }
 
-static int ask_about(const struct invocation *invocation, const char *path,
-		     void (*show)(const cJSON *answer))
+/* Of all routers, or of that of the command. */
+static bool make_path(const struct invocation *invocation, const char *path,
+		      char ret[COMMAND_PATH_SIZE])
 {
 	const char *router = invocation_value(invocation, "router");
-	char whole[COMMAND_PATH_SIZE];
 
-	if (!command_name_is_valid("router", router))
-		return EXIT_REFUSED;
-	(void)snprintf(whole, sizeof(whole), "%s%s%s", path, router ? "?router=" : "",
+	(void)snprintf(ret, COMMAND_PATH_SIZE, "%s%s%s", path, router ? "?router=" : "",
 		       router ? router : "");
-	return command_ask(invocation, "GET", whole, NULL, show);
+	return command_name_is_valid("router", router);
 }
 
 /* Both daemons answer, each with what it knows of itself. */
 int command_show_onboarding(const struct invocation *invocation)
 {
-	return ask_about(invocation, "/v1/onboarding", show_onboarding);
+	char path[COMMAND_PATH_SIZE];
+
+	if (!make_path(invocation, "/v1/onboarding", path))
+		return EXIT_REFUSED;
+	return command_ask(invocation, "GET", path, NULL, show_onboarding);
 }
 
 int command_show_tokens(const struct invocation *invocation)
 {
-	return ask_about(invocation, "/v1/tokens", show_tokens);
+	static const struct command_list tokens = {"tokens", show_tokens_head, show_tokens_row};
+	char path[COMMAND_PATH_SIZE];
+
+	if (!make_path(invocation, "/v1/tokens", path))
+		return EXIT_REFUSED;
+	return command_ask_list(invocation, path, &tokens);
 }
 
 int command_show_enrolments(const struct invocation *invocation)
 {
-	return ask_about(invocation, "/v1/enrolments", show_enrolments);
+	static const struct command_list enrolments = {"enrolments", show_enrolments_head,
+						       show_enrolments_row};
+	char path[COMMAND_PATH_SIZE];
+
+	if (!make_path(invocation, "/v1/enrolments", path))
+		return EXIT_REFUSED;
+	return command_ask_list(invocation, path, &enrolments);
 }
 
 int command_revoke_token(const struct invocation *invocation)

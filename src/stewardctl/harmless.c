@@ -69,7 +69,7 @@ void harmless_complain(const struct err *err)
 	(void)fprintf(stderr, "stewardctl: %s\n", text);
 }
 
-void harmless_say_json(const char *text)
+void harmless_write_json(const char *text)
 {
 	while (*text) {
 		unsigned long character;
@@ -83,5 +83,10 @@ void harmless_say_json(const char *text)
 			say_escaped(length > 0 ? character : 0xfffd);
 		text += MAX(length, 1);
 	}
+}
+
+void harmless_say_json(const char *text)
+{
+	harmless_write_json(text);
 	(void)putchar('\n');
 }

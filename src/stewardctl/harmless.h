@@ -19,3 +19,5 @@ void harmless_complain(const struct err *err);
 /* Prints JSON unchanged, with a line break; but characters that a terminal would obey, which are
  * only ever within strings, are written as \uXXXX, which means the same. */
 void harmless_say_json(const char *text);
+/* The same, without the line break. */
+void harmless_write_json(const char *text);

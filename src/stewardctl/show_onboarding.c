@@ -19,23 +19,23 @@ static const char *or_dash(const char *text)
 	return text[0] ? text : "-";
 }
 
-void show_routers(const cJSON *answer)
+void show_routers_head(void)
 {
-	const cJSON *item;
-
 	(void)printf("%-24s %-10s %-8s %6s %9s\n", "ROUTER", "MODE", "SECRET", "NODES", "ENROLLED");
-	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "routers")) {
-		const cJSON *nodes = cJSON_GetObjectItem(item, "nodes");
-		unsigned enrolled = 0;
-		const cJSON *node;
+}
 
-		cJSON_ArrayForEach (node, nodes)
-			if (cJSON_IsTrue(cJSON_GetObjectItem(node, "enrolled")))
-				enrolled++;
-		(void)printf("%-24s %-10s %-8s %6d %9u\n", member_text(item, "name"),
-			     member_text(item, "mode"), yes_or_no(item, "has-pre-shared-secret"),
-			     cJSON_GetArraySize(nodes), enrolled);
-	}
+void show_routers_row(const cJSON *router)
+{
+	const cJSON *nodes = cJSON_GetObjectItem(router, "nodes");
+	unsigned enrolled = 0;
+	const cJSON *node;
+
+	cJSON_ArrayForEach (node, nodes)
+		if (cJSON_IsTrue(cJSON_GetObjectItem(node, "enrolled")))
+			enrolled++;
+	(void)printf("%-24s %-10s %-8s %6d %9u\n", member_text(router, "name"),
+		     member_text(router, "mode"), yes_or_no(router, "has-pre-shared-secret"),
+		     cJSON_GetArraySize(nodes), enrolled);
 }
 
 void show_router(const cJSON *router)
@@ -81,21 +81,21 @@ void show_router_configuration(const cJSON *answer)
 	show_secrets(cJSON_GetObjectItem(answer, "secrets"));
 }
 
-void show_tokens(const cJSON *answer)
+void show_tokens_head(void)
 {
-	const cJSON *item;
-
 	(void)printf("%-32s %-24s %-8s %-20s  %s\n", "TOKEN", "ROUTER", "STATE", "ISSUED",
 		     "EXPIRES");
-	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "tokens")) {
-		char issued[FORMAT_SIZE];
-		char expires[FORMAT_SIZE];
+}
 
-		(void)printf("%-32s %-24s %-8s %-20s  %s\n", member_text(item, "jti"),
-			     member_text(item, "router"), member_text(item, "state"),
-			     format_date(issued, (int64_t)member_number(item, "iat")),
-			     format_date(expires, (int64_t)member_number(item, "exp")));
-	}
+void show_tokens_row(const cJSON *token)
+{
+	char issued[FORMAT_SIZE];
+	char expires[FORMAT_SIZE];
+
+	(void)printf("%-32s %-24s %-8s %-20s  %s\n", member_text(token, "jti"),
+		     member_text(token, "router"), member_text(token, "state"),
+		     format_date(issued, (int64_t)member_number(token, "iat")),
+		     format_date(expires, (int64_t)member_number(token, "exp")));
 }
 
 static const char *text_or(const cJSON *item, const char *member, const char *otherwise)
@@ -105,24 +105,24 @@ static const char *text_or(const cJSON *item, const char *member, const char *ot
 	return text[0] ? text : otherwise;
 }
 
-void show_enrolments(const cJSON *answer)
+void show_enrolments_head(void)
 {
-	const cJSON *item;
-
 	(void)printf("%-24s %-12s %-16s %-20s %6s  %-18s %-16s  %-18s %s\n", "ROUTER", "NODE",
 		     "ADDRESS", "ENROLLED", "PORT", "PINNED BY", "DIGEST", "HANDSHAKE BY",
 		     "TUNNEL BY");
-	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "enrolments")) {
-		char date[FORMAT_SIZE];
+}
 
-		(void)printf("%-24s %-12s %-16s %-20s %6.0f  %-18s %-16.16s  %-18s %s\n",
-			     member_text(item, "router"), member_text(item, "node"),
-			     member_text(item, "address"),
-			     format_date(date, (int64_t)member_number(item, "time")),
-			     member_number(item, "listen-port"), member_text(item, "pinned-by"),
-			     member_text(item, "pin"), member_text(item, "key-exchange"),
-			     text_or(item, "tunnel-key-exchange", "-"));
-	}
+void show_enrolments_row(const cJSON *enrolment)
+{
+	char date[FORMAT_SIZE];
+
+	(void)printf("%-24s %-12s %-16s %-20s %6.0f  %-18s %-16.16s  %-18s %s\n",
+		     member_text(enrolment, "router"), member_text(enrolment, "node"),
+		     member_text(enrolment, "address"),
+		     format_date(date, (int64_t)member_number(enrolment, "time")),
+		     member_number(enrolment, "listen-port"), member_text(enrolment, "pinned-by"),
+		     member_text(enrolment, "pin"), member_text(enrolment, "key-exchange"),
+		     text_or(enrolment, "tunnel-key-exchange", "-"));
 }
 
 /* Shows a tunnel, and below it why it is down. */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,18 +89,48 @@ static void read_audit_row(struct query *q, void *row)
 	query_text(q, 5, outcome, sizeof(outcome));
 	audit->outcome = outcome_from_name(outcome);
 	query_text(q, 6, audit->reason, sizeof(audit->reason));
+	audit->sequence = query_integer(q, 7);
+}
+
+#define AUDIT  "SELECT time, conductor, address, router, node, outcome, reason, sequence FROM audit"
+#define NEWEST " ORDER BY time DESC, conductor DESC, sequence DESC LIMIT $2"
+/* The first condition alone lets the index find the rows. */
+#define PAGE   " WHERE time >= $1 AND (time, conductor, sequence) > ($1, $2, $3)"
+#define OLDEST " ORDER BY time, conductor, sequence LIMIT $4"
+
+int registry_audit_page(struct registry *r, const char *router, int64_t since_s,
+			const struct registry_audit_row *after, size_t limit,
+			struct registry_audit_row **ret, size_t *ret_n, struct err *err)
+{
+	const bool goes_on = after && after->time_s >= since_s;
+	struct registry_listing list = {
+		.sql = router ? AUDIT PAGE " AND router = $5" OLDEST : AUDIT PAGE OLDEST,
+		.values = {value_integer(goes_on ? after->time_s : since_s),
+			   value_text(goes_on ? after->conductor : ""),
+			   value_integer(goes_on ? after->sequence : 0),
+			   value_integer((int64_t)limit), value_text(router)},
+		.n_values = router ? 5 : 4,
+		.row_size = sizeof(**ret),
+		.read = read_audit_row,
+	};
+	int rc = registry_list(r, &list, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
 }
 
 int registry_audit_query(struct registry *r, const char *router, int64_t since_s,
 			 struct registry_audit_row **ret, size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT time, conductor, address, router, node, outcome, reason FROM audit"
-		       " WHERE time >= $1 AND ($2 IS NULL OR router = $2)"
-		       " ORDER BY time DESC, conductor DESC, sequence DESC LIMIT $3",
-		.values = {value_integer(since_s), value_text(router),
-			   value_integer(REGISTRY_AUDIT_ROWS_MAX)},
-		.n_values = 3,
+		.sql = router ? AUDIT " WHERE time >= $1 AND router = $3" NEWEST
+			      : AUDIT " WHERE time >= $1" NEWEST,
+		.values = {value_integer(since_s), value_integer(REGISTRY_AUDIT_ROWS_MAX),
+			   value_text(router)},
+		.n_values = router ? 3 : 2,
 		.row_size = sizeof(**ret),
 		.read = read_audit_row,
 	};

@@ -35,6 +35,7 @@ enum registry_outcome {
 const char *registry_outcome_name(enum registry_outcome outcome);
 
 struct registry_audit_row {
+	int64_t sequence; /* of its conductor */
 	int64_t time_s;
 	char conductor[TOKEN_NAME_SIZE];
 	char address[REGISTRY_ADDRESS_SIZE];
@@ -60,6 +61,12 @@ int registry_audit_append(struct registry *r, const struct registry_origin *orig
  * Freed with free(). */
 int registry_audit_query(struct registry *r, const char *router, int64_t since_s,
 			 struct registry_audit_row **ret, size_t *ret_n, struct err *err);
+
+/* The next rows since then, oldest first, at most limit of them, after that one; NULL = from the
+ * first. Of after only time, conductor and sequence count. Freed with free(). */
+int registry_audit_page(struct registry *r, const char *router, int64_t since_s,
+			const struct registry_audit_row *after, size_t limit,
+			struct registry_audit_row **ret, size_t *ret_n, struct err *err);
 
 struct registry_failures {
 	int64_t minute_s;                    /* when it began */

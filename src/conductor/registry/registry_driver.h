@@ -44,6 +44,8 @@ struct registry_driver {
 	const char *begin_read;  /* begins a transaction that sees one state of everything */
 	const char *begin_write; /* begins a serializable transaction */
 	const char *forget; /* run outside of transactions after secrets were deleted; or NULL */
+	/* Does it order text as its language does? Else by bytes. */
+	bool collates;
 	/* An answer that came too late may still arrive: then the connection cannot be used any
 	 * more. */
 	bool answers_may_come_late;

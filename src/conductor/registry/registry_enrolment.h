@@ -100,6 +100,12 @@ struct registry_enrolment {
 	uint16_t listen_port;
 };
 
+/* The next enrolments by router and node, at most limit of them, after that node of that router:
+ * "" = from the first. router: NULL = of all. Freed with free(). */
+int registry_enrolments_page(struct registry *r, const char *router, const char *after_router,
+			     const char *after_node, size_t limit, struct registry_enrolment **ret,
+			     size_t *ret_n, struct err *err);
+
 /* Lists enrolments, ordered by router and node. router: NULL = of all routers. Freed with free().
  */
 int registry_enrolments_list(struct registry *r, const char *router,

@@ -57,9 +57,9 @@ int registry_enrolments_list(struct registry *r, const char *router,
 			     struct registry_enrolment **ret, size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = ENROLMENTS " WHERE $1 IS NULL OR e.router = $1",
+		.sql = router ? ENROLMENTS " WHERE e.router = $1" : ENROLMENTS,
 		.values = {value_text(router)},
-		.n_values = 1,
+		.n_values = router ? 1 : 0,
 		.row_size = sizeof(**ret),
 		.read = read_enrolment,
 		.compare = by_name,
@@ -67,6 +67,36 @@ int registry_enrolments_list(struct registry *r, const char *router,
 	int rc;
 
 	rc = registry_list(r, &list, err);
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
+}
+
+#define PAGE(bytewise)                                                                             \
+	ENROLMENTS " WHERE (e.router" bytewise ", e.node" bytewise ") > ($1, $2)"                  \
+		   " ORDER BY e.router" bytewise ", e.node" bytewise " LIMIT $3"
+#define PAGE_OF_ROUTER(bytewise)                                                                   \
+	ENROLMENTS " WHERE e.router = $1 AND e.node" bytewise " > $2"                              \
+		   " ORDER BY e.node" bytewise " LIMIT $3"
+
+int registry_enrolments_page(struct registry *r, const char *router, const char *after_router,
+			     const char *after_node, size_t limit, struct registry_enrolment **ret,
+			     size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = router ? PAGE_OF_ROUTER("") : PAGE(""),
+		.sql_collated =
+			router ? PAGE_OF_ROUTER(REGISTRY_BYTEWISE) : PAGE(REGISTRY_BYTEWISE),
+		.values = {value_text(router ? router : after_router), value_text(after_node),
+			   value_integer((int64_t)limit)},
+		.n_values = 3,
+		.row_size = sizeof(**ret),
+		.read = read_enrolment,
+	};
+	int rc = registry_list(r, &list, err);
+
 	if (rc < 0)
 		return rc;
 	*ret = list.rows;

@@ -32,27 +32,48 @@ static int by_name(const void *a, const void *b)
 	return order ? order : strcmp(left->name, right->name);
 }
 
+#define NODES                                                                                      \
+	"SELECT n.router, n.name, n.asset_id, n.endorsement_key, n.listen_port, e.ssh_key"         \
+	" FROM nodes n LEFT JOIN enrolments e ON e.router = n.router AND e.node = n.name"
+#define BETWEEN(bytewise) NODES " WHERE n.router" bytewise " >= $1 AND n.router" bytewise " <= $2"
+
+static int list_nodes(struct registry *r, struct registry_listing *list, struct registry_node **ret,
+		      size_t *ret_n, struct err *err)
+{
+	int rc;
+
+	list->row_size = sizeof(**ret);
+	list->read = read_node;
+	list->compare = by_name;
+	rc = registry_list(r, list, err);
+	if (rc < 0)
+		return rc;
+	*ret = list->rows;
+	*ret_n = list->n;
+	return 0;
+}
+
 int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,
 			size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT n.router, n.name, n.asset_id, n.endorsement_key, n.listen_port,"
-		       " e.ssh_key"
-		       " FROM nodes n"
-		       " LEFT JOIN enrolments e ON e.router = n.router AND e.node = n.name"
-		       " WHERE $1 IS NULL OR n.router = $1",
+		.sql = router ? NODES " WHERE n.router = $1" : NODES,
 		.values = {value_text(router)},
-		.n_values = 1,
-		.row_size = sizeof(**ret),
-		.read = read_node,
-		.compare = by_name,
+		.n_values = router ? 1 : 0,
 	};
-	int rc;
 
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return list_nodes(r, &list, ret, ret_n, err);
+}
+
+int registry_nodes_between(struct registry *r, const char *first, const char *last,
+			   struct registry_node **ret, size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = BETWEEN(""),
+		.sql_collated = BETWEEN(REGISTRY_BYTEWISE),
+		.values = {value_text(first), value_text(last)},
+		.n_values = 2,
+	};
+
+	return list_nodes(r, &list, ret, ret_n, err);
 }

@@ -60,6 +60,11 @@ int registry_node_delete(struct registry *r, const char *router, const char *nod
 int registry_node_reset(struct registry *r, const char *router, const char *node,
 			const struct registry_origin *origin, struct err *err);
 
+/* Those of the routers from first to last, in the order of registry_routers_page(), ordered by
+ * router and name. Freed with free(). */
+int registry_nodes_between(struct registry *r, const char *first, const char *last,
+			   struct registry_node **ret, size_t *ret_n, struct err *err);
+
 /* Lists nodes, ordered by router and name. router: NULL = of all routers. Freed with free(). */
 int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,
 			size_t *ret_n, struct err *err);

@@ -291,6 +291,7 @@ static void postgresql_finish(struct registry_statement *statement)
 
 const struct registry_driver registry_postgresql = {
 	.name = "PostgreSQL",
+	.collates = true,
 	.begin_read = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;" LIMITS,
 	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE;" LIMITS,
 	.answers_may_come_late = true,

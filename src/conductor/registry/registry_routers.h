@@ -60,6 +60,15 @@ int registry_router_get_configuration(struct registry *r, const char *router, ch
 int registry_router_delete(struct registry *r, const char *router,
 			   const struct registry_origin *origin, struct err *err);
 
+/* -ENOENT. */
+int registry_router_find(struct registry *r, const char *router, struct registry_router *ret,
+			 struct err *err);
+
+/* The next routers by name, at most limit of them, after the one of that name: "" = from the
+ * first. Freed with free(). */
+int registry_routers_page(struct registry *r, const char *after, size_t limit,
+			  struct registry_router **ret, size_t *ret_n, struct err *err);
+
 /* Lists routers, ordered by name; freed with free(). */
 int registry_routers_list(struct registry *r, struct registry_router **ret, size_t *ret_n,
 			  struct err *err);

@@ -236,14 +236,38 @@ static void read_token(struct query *q, void *row)
 	token->revoked_s = query_integer(q, 4);
 }
 
+#define TOKENS "SELECT jti, router, issued, expires, revoked FROM tokens"
+#define PAGE   " (issued, jti) > ($1, $2) ORDER BY issued, jti LIMIT $3"
+
+int registry_tokens_page(struct registry *r, const char *router, int64_t after_issued_s,
+			 const char *after_jti, size_t limit, struct registry_token **ret,
+			 size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = router ? TOKENS " WHERE router = $4 AND" PAGE : TOKENS " WHERE" PAGE,
+		.values = {value_integer(after_issued_s), value_text(after_jti),
+			   value_integer((int64_t)limit), value_text(router)},
+		.n_values = router ? 4 : 3,
+		.row_size = sizeof(**ret),
+		.read = read_token,
+	};
+	int rc = registry_list(r, &list, err);
+
+	if (rc < 0)
+		return rc;
+	*ret = list.rows;
+	*ret_n = list.n;
+	return 0;
+}
+
 int registry_tokens_list(struct registry *r, const char *router, struct registry_token **ret,
 			 size_t *ret_n, struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT jti, router, issued, expires, revoked FROM tokens"
-		       " WHERE $1 IS NULL OR router = $1 ORDER BY issued, jti",
+		.sql = router ? TOKENS " WHERE router = $1 ORDER BY issued, jti"
+			      : TOKENS " ORDER BY issued, jti",
 		.values = {value_text(router)},
-		.n_values = 1,
+		.n_values = router ? 1 : 0,
 		.row_size = sizeof(**ret),
 		.read = read_token,
 	};
@@ -261,7 +285,7 @@ int registry_token_find(struct registry *r, const char *jti, struct registry_tok
 			struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT jti, router, issued, expires, revoked FROM tokens WHERE jti = $1",
+		.sql = TOKENS " WHERE jti = $1",
 		.values = {value_text(jti)},
 		.n_values = 1,
 		.row_size = sizeof(*ret),

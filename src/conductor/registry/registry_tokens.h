@@ -59,6 +59,12 @@ int registry_token_issue(struct registry *r, const struct registry_token_order *
 int registry_token_revoke(struct registry *r, const char *jti, const struct registry_origin *origin,
 			  struct err *err);
 
+/* The next in the order of issue, at most limit of them, after that one; 0 and "" = from the first.
+ * router: NULL = of all. Freed with free(). */
+int registry_tokens_page(struct registry *r, const char *router, int64_t after_issued_s,
+			 const char *after_jti, size_t limit, struct registry_token **ret,
+			 size_t *ret_n, struct err *err);
+
 /* In the order of issue; router: NULL = of all. Freed with free(). */
 int registry_tokens_list(struct registry *r, const char *router, struct registry_token **ret,
 			 size_t *ret_n, struct err *err);

@@ -318,11 +318,14 @@ static int read_rows(struct registry_session *session, void *work, struct err *e
 {
 	_cleanup_(query_close) struct query q = {0};
 	struct registry_listing *list = work;
+	const char *sql = list->sql;
 	int rc;
 
+	if (session->driver->collates && list->sql_collated)
+		sql = list->sql_collated;
 	free(list->rows);
 	list->rows = NULL;
-	rc = query_open_values(&q, session, err, list->sql, list->values, list->n_values);
+	rc = query_open_values(&q, session, err, sql, list->values, list->n_values);
 	if (rc < 0)
 		return rc;
 	return query_collect(&q, list->row_size, list->read, &list->rows, &list->n, err);

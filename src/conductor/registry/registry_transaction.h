@@ -16,10 +16,15 @@ typedef int (*registry_work_cb)(struct registry_session *session, void *work, st
 int registry_read(struct registry *r, registry_work_cb run, void *work, struct err *err);
 int registry_write(struct registry *r, registry_work_cb run, void *work, struct err *err);
 
+/* What makes PostgreSQL order by bytes: a page goes on where the one before it ended, in the order
+ * that a list as a whole has. */
+#define REGISTRY_BYTEWISE " COLLATE \"C\""
+
 /* One query's rows: what nearly every list is. */
 struct registry_listing {
 	const char *sql;
-	struct registry_value values[4];
+	const char *sql_collated; /* for a driver that collates; NULL = the same */
+	struct registry_value values[6];
 	size_t n_values;
 	size_t row_size;
 	query_read_cb read;
