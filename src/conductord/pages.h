@@ -8,8 +8,7 @@
 #include "conductord/list_text.h"
 #include "conductord/registry_job.h"
 
-#define PAGES_LIMIT_MAX 10000
-#define PAGES_CHUNK     5000 /* rows in memory at a time, also for a whole list */
+#define PAGES_CHUNK 5000 /* rows in memory at a time, also for a whole list */
 
 /* What is read in one go. On a worker. */
 struct pages_chunk {

@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/macros.h"
 #include "conductor/registry/registry_router_row.h"
-#include "conductord/pages.h"
 
 static unsigned status_of(int code)
 {
@@ -137,9 +136,9 @@ static int read_page(struct http_exchange *x, struct registry_job *job, struct e
 
 	if (rc < 0)
 		return rc;
-	if (http_exchange_query(x, "limit") && (limit < 1 || limit > PAGES_LIMIT_MAX))
-		return err_set(err, -EINVAL, "limit: expected 1 to %d, found %lld", PAGES_LIMIT_MAX,
-			       (long long)limit);
+	if (http_exchange_query(x, "limit") && (limit < 1 || limit > REGISTRY_JOB_LIMIT_MAX))
+		return err_set(err, -EINVAL, "limit: expected 1 to %d, found %lld",
+			       REGISTRY_JOB_LIMIT_MAX, (long long)limit);
 	job->limit = (size_t)limit;
 	(void)snprintf(job->path, sizeof(job->path), "%s", http_exchange_path(x));
 	return copy_name(http_exchange_query(x, "after"), "after", job->after, sizeof(job->after),

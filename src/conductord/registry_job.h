@@ -19,6 +19,7 @@
 #include "http/http_server.h"
 #include "onboarding/token.h"
 
+#define REGISTRY_JOB_LIMIT_MAX  10000               /* rows of a page that is asked for */
 #define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */
 
 /* Two names and what is between them; and of a conductor's row in the audit: two numbers. */

@@ -102,7 +102,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         _, _, page = self.path.partition("&after=")
         number = int(page or 0)
-        body = json.dumps({"routers": [{"name": f"r{number}", "mode": "weak", "nodes": []}]}).encode()
+        router = {"name": f"r{number}", "mode": "weak", "nodes": []}
+        body = json.dumps({"routers": [router]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         if number < 2:
