@@ -11,6 +11,8 @@ from fault_server import Fault
 from repository import MIB
 from steward import SLOW, STEWARDCTL, wait_for
 
+pytestmark = pytest.mark.once
+
 KINDS = ["ha-peer", "conductor", "artifactory", "mist-proxy"]
 # docs/download.md, "Sources"
 USED = {

@@ -11,6 +11,8 @@ import pytest
 from device_tpm import PCRS, DeviceTpm
 from steward import BUILD
 
+pytestmark = pytest.mark.once
+
 TOOL = os.path.join(BUILD, "tests", "tools", "credential_tool")
 SECRET = bytes(range(32))
 

@@ -9,6 +9,8 @@ from fault_server import Fault
 from repository import MIB, b64
 from steward import wait_for
 
+pytestmark = pytest.mark.once
+
 
 BIG = 1 << 64
 

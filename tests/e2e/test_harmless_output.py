@@ -17,7 +17,7 @@ import pytest
 
 from steward import STEWARDCTL
 
-pytestmark = pytest.mark.one_thread
+pytestmark = pytest.mark.once
 
 HOSTILE = ("\x1b[2J\x1b]0;owned\x07\x9b31m\x7f\r\x08"
            "\nstewardctl: forged\n\u202etxet\u2066\u200b\ufeff\u2028\U000e0041 Gr\u00fc\u00dfe")

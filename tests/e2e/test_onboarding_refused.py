@@ -15,6 +15,8 @@ from onboarding_world import check_refused
 from steward import SLOW, another_time, wait_for
 from wire_router import WireRouter, b64, read_token
 
+pytestmark = pytest.mark.once
+
 
 def test_the_wire_is_as_it_is_written(onboarding, conductor):
     """What the other tests change is good as it stands."""

@@ -11,6 +11,8 @@ import pytest
 from repository import MIB
 from steward import SLOW, Reply, ctl, wait_for
 
+pytestmark = pytest.mark.once
+
 REFUSED = {
     "no such path": ("PUT", "/v1/images/..%2fx/manifest", 5000, 404),
     "not for this method": ("PUT", "/v1/status", MIB, 405),

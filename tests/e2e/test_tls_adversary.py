@@ -17,6 +17,8 @@ from steward import SLOW
 from test_tls import Party, our_server
 from tls_adversary import Adversary, sized
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def parties(tmp_path_factory):
