@@ -96,6 +96,7 @@
 	X(SECRETS_SEALED, "cca12e1d7c4b41eca072fe048297dd39", LOG_NOTICE, "secrets-sealed")        \
 	X(ROUTER_NOT_CONFIGURED, "3dd1f5a52ae048aeab5854830ad119dc", LOG_WARNING,                  \
 	  "router-not-configured")                                                                 \
+	X(ROUTER_TWICE, "776f720528f641e08bc7834bccba4a6c", LOG_WARNING, "router-twice")           \
 	X(OLD_PORTS_OPEN, "bab8a32565fa4739a83db94522ec94a6", LOG_WARNING, "old-ports-open")       \
 	X(ONBOARDING_STATE, "99d67a1f7e444a52a644e8da147b9abd", LOG_NOTICE, "onboarding-state")    \
 	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
@@ -166,6 +167,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_ROUTER_INITIALIZED       (&log_event_ROUTER_INITIALIZED)
 #define LOG_ROUTER_NOT_CONFIGURED    (&log_event_ROUTER_NOT_CONFIGURED)
 #define LOG_SECRETS_SEALED           (&log_event_SECRETS_SEALED)
+#define LOG_ROUTER_TWICE             (&log_event_ROUTER_TWICE)
 #define LOG_OLD_PORTS_OPEN           (&log_event_OLD_PORTS_OPEN)
 #define LOG_ONBOARDING_STATE         (&log_event_ONBOARDING_STATE)
 #define LOG_ONBOARDED                (&log_event_ONBOARDED)

@@ -86,12 +86,13 @@ static void on_tunnels_lost(void *owner, const char *reason)
 static void on_authenticated(void *owner, uint32_t id, const char *fingerprint, enum ssh_kex kex)
 {
 	struct conductor *c = owner;
+	const int64_t now_s = (int64_t)(uv_now(&c->node.loop) / 1000);
+	const bool is_twice = tunnel_book_add(&c->tunnel_book, id, fingerprint, kex, now_s);
 
-	tunnel_book_add(&c->tunnel_book, id, fingerprint, kex);
 	if (c->enrolment && enrolment_ssh_authenticated(c->enrolment, id))
 		known_routers_news(&c->known);
 	if (c->provisioning)
-		provisioning_of_key(c->provisioning, fingerprint);
+		provisioning_of_key(c->provisioning, fingerprint, is_twice);
 }
 
 static void on_session_ended(void *owner, uint32_t id)

@@ -51,32 +51,37 @@ static struct visit *find_waiting(struct provisioning *v, const char *fingerprin
 	return NULL;
 }
 
-static void visit_soon(struct provisioning *v, const char *fingerprint, const char *router,
-		       const char *node)
+/* NULL = it is closing, or there is no memory. */
+static struct visit *visit_soon(struct provisioning *v, const char *fingerprint, const char *router,
+				const char *node)
 {
 	struct visit *visit = find_waiting(v, fingerprint, router, node);
 
 	if (v->closing)
-		return;
+		return NULL;
 	if (visit) {
 		visit_go_on(visit);
-		return;
+		return visit;
 	}
 	visit = visit_begin(&v->parts, fingerprint, router, node, on_ended, v);
 	if (!visit)
-		return;
+		return NULL;
 	visit->next = v->first;
 	v->first = visit;
+	return visit;
 }
 
-void provisioning_of_key(struct provisioning *v, const char *fingerprint)
+void provisioning_of_key(struct provisioning *v, const char *fingerprint, bool is_twice)
 {
-	visit_soon(v, fingerprint, "", "");
+	struct visit *visit = visit_soon(v, fingerprint, "", "");
+
+	if (visit && is_twice)
+		visit->is_twice = true;
 }
 
 void provisioning_of_node(struct provisioning *v, const char *router, const char *node)
 {
-	visit_soon(v, "", router, node);
+	(void)visit_soon(v, "", router, node);
 }
 
 void provisioning_close(struct provisioning *v, void (*closed)(void *owner), void *owner)

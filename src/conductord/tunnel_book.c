@@ -11,6 +11,9 @@ struct tunnel_book_line {
 	uint32_t id;
 	enum ssh_kex kex;
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+	unsigned taken; /* how often one was taken the place of */
+	int64_t taken_since_s;
+	bool is_told;
 };
 
 void tunnel_book_init(struct tunnel_book *book)
@@ -74,15 +77,34 @@ static void remove_line(struct tunnel_book *book, struct tunnel_book_line *line)
 	free(line);
 }
 
-void tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
-		     enum ssh_kex kex)
+/* The new line takes the place of old, which stands. Returns whether it is to be told of. */
+static bool take_place(struct tunnel_book_line *line, const struct tunnel_book_line *old,
+		       int64_t now_s)
+{
+	const bool is_soon = now_s - old->taken_since_s <= TUNNEL_BOOK_TAKEN_S;
+	bool is_news;
+
+	line->taken = is_soon ? old->taken + 1 : 1;
+	line->taken_since_s = is_soon && old->taken > 0 ? old->taken_since_s : now_s;
+	is_news = line->taken >= TUNNEL_BOOK_TAKEN && !old->is_told;
+	line->is_told = old->is_told || is_news;
+	return is_news;
+}
+
+bool tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
+		     enum ssh_kex kex, int64_t now_s)
 {
 	struct tunnel_book_line *line = calloc(1, sizeof(*line));
 	struct tunnel_book_line **by_key = bucket_of_key(book, fingerprint);
 	struct tunnel_book_line **by_id = bucket_of_id(book, id);
+	struct tunnel_book_line *old;
+	bool is_news = false;
 
 	uv_mutex_lock(&book->lock);
-	remove_line(book, *find_key(book, fingerprint));
+	old = *find_key(book, fingerprint);
+	if (old && line)
+		is_news = take_place(line, old, now_s);
+	remove_line(book, old);
 	if (line) {
 		line->id = id;
 		line->kex = kex;
@@ -92,6 +114,7 @@ void tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerpr
 		*by_key = *by_id = line;
 	}
 	uv_mutex_unlock(&book->lock);
+	return is_news;
 }
 
 void tunnel_book_remove(struct tunnel_book *book, uint32_t id)

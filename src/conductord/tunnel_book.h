@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -27,9 +28,16 @@ struct tunnel_book {
 void tunnel_book_init(struct tunnel_book *book);
 void tunnel_book_release(struct tunnel_book *book);
 
-/* A session has authenticated. Without memory it is left out, and shown as no tunnel. */
-void tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
-		     enum ssh_kex kex);
+/* A router that comes back takes the place of a tunnel of its own that is dead. Two machines with
+ * one key take it from each other, again and again: so often, in so long. */
+#define TUNNEL_BOOK_TAKEN   5
+#define TUNNEL_BOOK_TAKEN_S 120
+
+/* A session has authenticated, at a time of CLOCK_MONOTONIC. Without memory it is left out, and
+ * shown as no tunnel. Returns whether two machines seem to have this key: once, until a tunnel of
+ * it ends without another in its place. */
+bool tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerprint,
+		     enum ssh_kex kex, int64_t now_s);
 /* A session has ended, whether it is in the book or not. */
 void tunnel_book_remove(struct tunnel_book *book, uint32_t id);
 void tunnel_book_clear(struct tunnel_book *book);

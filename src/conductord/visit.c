@@ -12,6 +12,7 @@
 #include "conductor/registry/registry_initialization.h"
 #include "conductor/tunnels/login_keys.h"
 #include "conductord/router_call.h"
+#include "conductord/tunnel_book.h"
 #include "conductord/visit_rules.h"
 
 #define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
@@ -46,6 +47,17 @@ static void tell_problem(const struct visit *visit, const char *reason)
 	log_event(LOG_ROUTER_NOT_CONFIGURED, &(struct log_fields){.reason = reason},
 		  "router %s, node %s could not be %s: %s", visit->router, visit->node,
 		  visit->due.initializes ? "initialized" : "configured", reason);
+}
+
+/* Once the registry has said who it is. */
+static void tell_twice(struct visit *visit)
+{
+	log_event(LOG_ROUTER_TWICE, NULL,
+		  "router %s, node %s: %d tunnels with its key in %d s, each in the place of one "
+		  "that stood: was the machine copied? reset the node, and give each machine a "
+		  "node and a token of its own",
+		  visit->router, visit->node, TUNNEL_BOOK_TAKEN + 1, TUNNEL_BOOK_TAKEN_S);
+	visit->is_twice = false;
 }
 
 /* If the registry does not answer, it is asked again later. That is logged once. */
@@ -324,6 +336,8 @@ static void on_asked(struct work *work)
 {
 	struct visit *visit = container_of(work, struct visit, work);
 
+	if (visit->is_twice && visit->router[0])
+		tell_twice(visit);
 	if (visit->closing)
 		end_visit(visit);
 	else if (must_wait(visit))

@@ -43,6 +43,7 @@ struct visit {
 	char node[TOKEN_NAME_SIZE];
 	struct registry_enrolment who; /* its enrolment, as the registry had it last */
 	struct router_due due;
+	bool is_twice; /* two machines seem to have its key; until that is told */
 	bool has_asked_keys;
 	bool has_no_keys;
 	char *keys;        /* as it told them; until they are kept */

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -337,3 +338,18 @@ def test_reboot_that_takes_its_time_holds_up_nobody(onboarding, conductor):
     router.stop()
     assert time.monotonic() - begin < 10 * SLOW
     assert router.start().onboarding["state"] == "onboarded"
+
+
+def test_a_copied_machine_is_told_of_once(onboarding, conductor, onboarded):
+    router, _ = onboarded
+    copy = onboarding.router(start=False)
+    router.stop()
+    for folder in ("secrets", "state"):
+        shutil.copytree(os.path.join(router.directory, folder), os.path.join(copy.directory, folder),
+                        dirs_exist_ok=True)
+    said = "router router1, node node0: 6 tunnels with its key"
+    for machine in (router, copy):
+        machine.start()
+    wait_for(lambda: said in conductor.log, 60, "the words")
+    time.sleep(3)
+    assert conductor.log.count(said) == 1 and "was the machine copied?" in conductor.log
