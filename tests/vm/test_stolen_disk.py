@@ -127,13 +127,6 @@ def tampered(machine, tamper, mend):
             mend(root, record)
 
 
-def test_record_removed(enabled, own_tpm):
-    with tampered(enabled, thief.remove_record, thief.write_record):
-        is_locked(enabled, "record removed", own_tpm)
-        with enabled.mounted() as root:
-            assert not thief.has_record(root)
-
-
 def test_record_forged(enabled, own_tpm, tmp_path):
     enabled.shut_down()
     pem = thief.read_public_key(own_tpm, "0x81010128", str(tmp_path))

@@ -51,17 +51,9 @@ def own_directory(root, path, fek):
     return re.search(r"^Policy:\s+([0-9a-f]{32})$", status, re.M).group(1)
 
 
-def has_record(root):
-    return os.path.exists(os.path.join(root, RECORD))
-
-
 def read_record(root):
     with open(os.path.join(root, RECORD)) as file:
         return file.read()
-
-
-def remove_record(root):
-    os.unlink(os.path.join(root, RECORD))
 
 
 def write_record(root, text):
