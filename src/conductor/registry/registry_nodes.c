@@ -74,9 +74,10 @@ static int ask_port(struct registry_session *session, const char *sql, int64_t *
 
 	if (rc == 0)
 		rc = query_next(&q, err);
-	if (rc == 1)
-		*ret = query_integer(&q, 0);
-	return MIN(rc, 0);
+	if (rc < 0)
+		return rc;
+	*ret = query_integer(&q, 0); /* each of these questions has one row */
+	return 0;
 }
 
 /* Where no port was given back, the lowest free one is the next; only to count them costs a tenth
@@ -103,7 +104,7 @@ static int free_port(struct registry_session *session, int64_t *ret, struct err 
 
 static int ensure(struct registry_session *session, const struct node_work *w, struct err *err)
 {
-	int64_t port;
+	int64_t port = 0;
 	int rc;
 
 	rc = registry_router_ensure(session, w->router, err);
