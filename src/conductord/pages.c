@@ -20,6 +20,12 @@ static void link_next(struct registry_job *job, const char *after)
 		       job->asked_router ? "&" : "", since, job->limit, after);
 }
 
+size_t pages_cut(struct pages_chunk *chunk, size_t n)
+{
+	chunk->more = n > chunk->limit;
+	return MIN(n, chunk->limit);
+}
+
 static int read_rows(struct registry_job *job, const struct pages *pages, struct pages_chunk *chunk,
 		     struct list_text *list, struct err *err)
 {

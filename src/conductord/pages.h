@@ -17,6 +17,9 @@ struct pages_chunk {
 	bool more; /* out: there is a row after the last that was added */
 };
 
+/* Of n rows that were read so many are the chunk's; notes whether there are more. */
+size_t pages_cut(struct pages_chunk *chunk, size_t n);
+
 /* Reads limit + 1 rows after that place, and adds at most limit of them to the list. -EINVAL: no
  * row ends so. */
 typedef int (*pages_read_cb)(struct registry_job *job, struct pages_chunk *chunk,

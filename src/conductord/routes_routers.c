@@ -61,9 +61,8 @@ static int read_routers(struct registry_job *job, struct pages_chunk *chunk, str
 	if (rc == 0)
 		rc = registry_routers_page(job->conductor->registry, chunk->after, chunk->limit + 1,
 					   &routers, &n, err);
-	chunk->more = n > chunk->limit;
-	n = MIN(n, chunk->limit);
-	if (rc < 0 || n == 0)
+	n = pages_cut(chunk, n);
+	if (!routers || n == 0)
 		return rc;
 	(void)snprintf(chunk->after, sizeof(chunk->after), "%s", routers[n - 1].name);
 	return add_routers(job, routers, n, list, err);

@@ -143,8 +143,7 @@ static int read_tokens(struct registry_job *job, struct pages_chunk *chunk, stru
 	if (rc == 0)
 		rc = registry_tokens_page(job->conductor->registry, router_of(job), issued_s, jti,
 					  chunk->limit + 1, &tokens, &n, err);
-	chunk->more = n > chunk->limit;
-	n = MIN(n, chunk->limit);
+	n = pages_cut(chunk, n);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = list_text_add(list, answer_token(&tokens[i], job->origin.time_s), err);
 	if (rc == 0 && n > 0)
@@ -206,8 +205,7 @@ static int read_enrolments(struct registry_job *job, struct pages_chunk *chunk,
 	if (rc == 0)
 		rc = registry_enrolments_page(job->conductor->registry, router_of(job), router,
 					      node, chunk->limit + 1, &rows, &n, err);
-	chunk->more = n > chunk->limit;
-	n = MIN(n, chunk->limit);
+	n = pages_cut(chunk, n);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = list_text_add(list, answer_with_tunnel(job, &rows[i]), err);
 	if (rc == 0 && n > 0)
@@ -266,8 +264,7 @@ static int read_audit(struct registry_job *job, struct pages_chunk *chunk, struc
 	if (rc == 0)
 		rc = registry_audit_page(job->conductor->registry, router_of(job), job->since_s,
 					 goes_on ? &place : NULL, chunk->limit + 1, &rows, &n, err);
-	chunk->more = n > chunk->limit;
-	n = MIN(n, chunk->limit);
+	n = pages_cut(chunk, n);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = list_text_add(list, answer_audit(&rows[i]), err);
 	if (rc == 0 && n > 0)

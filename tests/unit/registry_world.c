@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "registry_world.h"
+#include "registry_lists.h"
 
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -159,7 +160,7 @@ size_t world_count_enrolments(struct registry *r)
 	struct err err;
 	size_t n;
 
-	assert_ok(registry_enrolments_list(r, NULL, &rows, &n, &err), &err);
+	assert_ok(list_enrolments(r, NULL, &rows, &n, &err), &err);
 	free(rows);
 	return n;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Handshakes that come to their commit at the same time: what they are told, and when. */
 #include "registry_calls.h"
+#include "registry_lists.h"
 #include "support.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static int sync_keys(void *owner, struct err *err)
 {
 	struct world *w = owner;
 	struct registry_authorized_key *rows;
-	int rc = registry_authorized_keys(w->context.registry, &rows, &w->n_in_registry, err);
+	int rc = list_keys(w->context.registry, &rows, &w->n_in_registry, err);
 
 	if (rc < 0)
 		return rc;
@@ -229,7 +230,7 @@ static void test_what_is_written(void **state)
 	enrolment = &w.waiting[0].handshake.steps->enrolment;
 	commit_all(&w);
 	assert_outcome(&w, 0, ENROLMENT_ENROLLED);
-	assert_int_equal(registry_enrolments_list(w.context.registry, NULL, &rows, &n, &err), 0);
+	assert_int_equal(list_enrolments(w.context.registry, NULL, &rows, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].router, "r0");
 	assert_string_equal(rows[0].address, "192.0.2.1");

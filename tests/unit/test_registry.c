@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The registry's operations, each on both databases. */
 #include "pki.h"
+#include "registry_lists.h"
 #include "registry_world.h"
 
 #include <openssl/x509.h>
@@ -289,7 +290,7 @@ static void test_token_says_what_is_missing(struct registry_world *w)
 	assert_int_equal(claims.n_asset_ids, 1);
 	registry_claims_release(&claims);
 	assert_int_equal(world_count_audit(w->r, REGISTRY_TOKEN_ISSUED), 1);
-	assert_ok(registry_tokens_list(w->r, "r0", &rows, &n, &err), &err);
+	assert_ok(list_tokens(w->r, "r0", &rows, &n, &err), &err);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].jti, WORLD_JTI);
 	assert_int_equal(rows[0].issued_s, WORLD_NOW_S);

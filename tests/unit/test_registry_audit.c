@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The audit, the counters of strangers, and what strangers write. */
+#include "registry_lists.h"
 #include "registry_world.h"
 
 #include "base/macros.h"
@@ -174,7 +175,7 @@ static void test_hostile_strings(struct registry_world *w)
 	assert_string_equal(rows[1].reason, strings[1]);
 	assert_string_equal(rows[7].reason, "\\x1b[2J");
 	free(rows);
-	assert_ok(registry_tokens_list(w->r, "r0' OR '1'='1", &tokens, &n, &err), &err);
+	assert_ok(list_tokens(w->r, "r0' OR '1'='1", &tokens, &n, &err), &err);
 	assert_int_equal(n, 0);
 	assert_int_equal(look_up(w->r, "r0", "A0", WORLD_JTI), 0);
 }

@@ -8,6 +8,7 @@
 #include "conductor/registry/registry_routers.h"
 #include "conductor/registry/registry_schema.h"
 #include "conductor/registry/registry_sqlite.h"
+#include "registry_lists.h"
 #include "registry_world.h"
 
 /* From this version on an enrolment says how its keys were exchanged. */
@@ -87,7 +88,7 @@ static void check_may_log_in(struct registry_world *w)
 	size_t n;
 	struct err err;
 
-	assert_ok(registry_authorized_keys(w->r, &keys, &n, &err), &err);
+	assert_ok(list_keys(w->r, &keys, &n, &err), &err);
 	assert_int_equal(n, 1);
 	assert_int_equal(keys[0].listen_port, 10000);
 	assert_memory_equal(keys[0].ssh_key, world_ssh_key(0).bytes, SSH_KEY_ED25519_SIZE);

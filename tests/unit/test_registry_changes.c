@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A change is all or nothing, and what is deleted takes all that it has given with it: on both
  * databases. */
+#include "registry_lists.h"
 #include "registry_world.h"
 
 #include "base/macros.h"
@@ -51,7 +52,7 @@ static void test_a_node_takes_its_tokens(struct registry_world *w)
 	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
 	assert_ok(registry_node_delete(w->r, "r0", "n0", &world_origin, &err), &err);
 	assert_int_equal(world_count_enrolments(w->r), 0);
-	assert_ok(registry_authorized_keys(w->r, &keys, &n, &err), &err);
+	assert_ok(list_keys(w->r, &keys, &n, &err), &err);
 	assert_int_equal(n, 0);
 	free(keys);
 	set_asset_id(w, "n0", A0);

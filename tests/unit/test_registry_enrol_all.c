@@ -2,6 +2,7 @@
 /* Several enrolments in one transaction: each is judged for itself, and what becomes of one does
  * not become of the others. On both databases. */
 #include "registry_faults.h"
+#include "registry_lists.h"
 
 #include "base/macros.h"
 #include "conductor/registry/registry_routers.h"
@@ -48,7 +49,7 @@ static bool is_enrolled(struct registry *r, const char *router)
 	struct err err;
 	size_t n;
 
-	assert_ok(registry_enrolments_list(r, router, &rows, &n, &err), &err);
+	assert_ok(list_enrolments(r, router, &rows, &n, &err), &err);
 	free(rows);
 	return n == 1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The commit of an enrolment: what is judged again, and that each refusal says why. */
+#include "registry_lists.h"
 #include "registry_world.h"
 
 #include "base/macros.h"
@@ -149,7 +150,7 @@ static void test_new_same_and_renewed(struct registry_world *w)
 	proof.ssh_key = world_ssh_key(7);
 	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_RENEWED);
 	assert_int_equal(decision.listen_port, REGISTRY_PORT_FIRST);
-	assert_ok(registry_enrolments_list(w->r, "r0", &rows, &n, &err), &err);
+	assert_ok(list_enrolments(w->r, "r0", &rows, &n, &err), &err);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].router, "r0");
 	assert_string_equal(rows[0].node, "n0");
@@ -232,7 +233,7 @@ static void test_endorsement_key(struct registry_world *w)
 	assert_contains(decision.reason, "the configured endorsement key is another");
 	registry_digest(world_endorsement_key(0), proof.pin.digest);
 	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
-	assert_ok(registry_enrolments_list(w->r, NULL, &rows, &n, &err), &err);
+	assert_ok(list_enrolments(w->r, NULL, &rows, &n, &err), &err);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].pin.kind, REGISTRY_PIN_ENDORSEMENT_KEY);
 	assert_true(rows[0].has_pcrs);
@@ -308,7 +309,7 @@ static void test_modes_and_enrolments(struct registry_world *w)
 
 		world_configure(w->r, rows[i].from);
 		(void)world_enrol(w->r, &proof, &decision);
-		assert_ok(registry_authorized_keys(w->r, &keys, &n, &err), &err);
+		assert_ok(list_keys(w->r, &keys, &n, &err), &err);
 		assert_int_equal(n, 1);
 		assert_string_equal(keys[0].router, "r0");
 		assert_string_equal(keys[0].node, "n0");
@@ -316,7 +317,7 @@ static void test_modes_and_enrolments(struct registry_world *w)
 		assert_memory_equal(keys[0].ssh_key, proof.ssh_key.bytes, SSH_KEY_ED25519_SIZE);
 		free(keys);
 		set_mode(w->r, rows[i].to);
-		assert_ok(registry_authorized_keys(w->r, &keys, &n, &err), &err);
+		assert_ok(list_keys(w->r, &keys, &n, &err), &err);
 		assert_int_equal(n, rows[i].stay);
 		free(keys);
 		assert_ok(registry_router_delete(w->r, "r0", &world_origin, &err), &err);

@@ -2,7 +2,6 @@
 #include "conductor/registry/registry_audit.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -113,13 +112,8 @@ int registry_audit_page(struct registry *r, const char *router, int64_t since_s,
 		.row_size = sizeof(**ret),
 		.read = read_audit_row,
 	};
-	int rc = registry_list(r, &list, err);
 
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }
 
 int registry_audit_query(struct registry *r, const char *router, int64_t since_s,
@@ -134,21 +128,20 @@ int registry_audit_query(struct registry *r, const char *router, int64_t since_s
 		.row_size = sizeof(**ret),
 		.read = read_audit_row,
 	};
-	struct registry_audit_row *rows;
-	int rc;
+	struct registry_audit_row *rows = NULL;
+	size_t n = 0;
+	int rc = registry_list(r, &list, &rows, &n, err);
 
-	rc = registry_list(r, &list, err);
 	if (rc < 0)
 		return rc;
-	rows = list.rows;
-	for (size_t i = 0; i < list.n / 2; i++) { /* they came newest first */
+	for (size_t i = 0; i < n / 2; i++) { /* they came newest first */
 		struct registry_audit_row row = rows[i];
 
-		rows[i] = rows[list.n - 1 - i];
-		rows[list.n - 1 - i] = row;
+		rows[i] = rows[n - 1 - i];
+		rows[n - 1 - i] = row;
 	}
 	*ret = rows;
-	*ret_n = list.n;
+	*ret_n = n;
 	return 0;
 }
 
@@ -228,12 +221,6 @@ int registry_failures_query(struct registry *r, int64_t since_s, struct registry
 		.row_size = sizeof(**ret),
 		.read = read_failures_row,
 	};
-	int rc;
 
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }

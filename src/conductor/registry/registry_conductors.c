@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -107,12 +106,6 @@ int registry_conductors_list(struct registry *r, struct registry_conductor **ret
 		.read = read_conductor,
 		.compare = by_name,
 	};
-	int rc;
 
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }

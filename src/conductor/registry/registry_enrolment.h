@@ -106,11 +106,6 @@ int registry_enrolments_page(struct registry *r, const char *router, const char 
 			     const char *after_node, size_t limit, struct registry_enrolment **ret,
 			     size_t *ret_n, struct err *err);
 
-/* Lists enrolments, ordered by router and node. router: NULL = of all routers. Freed with free().
- */
-int registry_enrolments_list(struct registry *r, const char *router,
-			     struct registry_enrolment **ret, size_t *ret_n, struct err *err);
-
 /* The enrolment of one node, by the port of its tunnel or by its name; looked up by an index.
  * -ENOENT: nobody is enrolled there. */
 int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
@@ -125,7 +120,3 @@ struct registry_authorized_key {
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	uint16_t listen_port;
 };
-
-/* Lists all keys, ordered by port. Freed with free(). */
-int registry_authorized_keys(struct registry *r, struct registry_authorized_key **ret,
-			     size_t *ret_n, struct err *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The lists and look-ups of registry_enrolment.h. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -43,37 +42,6 @@ static void read_enrolment(struct query *q, void *row)
 	query_text(q, 10, enrolment->key_exchange, sizeof(enrolment->key_exchange));
 }
 
-/* Sorts by bytes, whatever the database's collation is. */
-static int by_name(const void *a, const void *b)
-{
-	const struct registry_enrolment *left = a;
-	const struct registry_enrolment *right = b;
-	int order = strcmp(left->router, right->router);
-
-	return order ? order : strcmp(left->node, right->node);
-}
-
-int registry_enrolments_list(struct registry *r, const char *router,
-			     struct registry_enrolment **ret, size_t *ret_n, struct err *err)
-{
-	struct registry_listing list = {
-		.sql = router ? ENROLMENTS " WHERE e.router = $1" : ENROLMENTS,
-		.values = {value_text(router)},
-		.n_values = router ? 1 : 0,
-		.row_size = sizeof(**ret),
-		.read = read_enrolment,
-		.compare = by_name,
-	};
-	int rc;
-
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
-}
-
 #define PAGE(bytewise)                                                                             \
 	ENROLMENTS " WHERE (e.router" bytewise ", e.node" bytewise ") > ($1, $2)"                  \
 		   " ORDER BY e.router" bytewise ", e.node" bytewise " LIMIT $3"
@@ -95,13 +63,8 @@ int registry_enrolments_page(struct registry *r, const char *router, const char 
 		.row_size = sizeof(**ret),
 		.read = read_enrolment,
 	};
-	int rc = registry_list(r, &list, err);
 
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }
 
 /* list: finds one, or none. */
@@ -112,13 +75,8 @@ static int find_one(struct registry *r, struct registry_listing *list,
 
 	list->row_size = sizeof(*ret);
 	list->read = read_enrolment;
-	rc = registry_list(r, list, err);
-	if (rc == 0 && list->n > 0)
-		*ret = *(const struct registry_enrolment *)list->rows;
-	else if (rc == 0)
-		rc = err_set(err, -ENOENT, "nobody is enrolled there");
-	free(list->rows);
-	return rc;
+	rc = registry_find(r, list, ret, err);
+	return rc == 0 ? err_set(err, -ENOENT, "nobody is enrolled there") : MIN(rc, 0);
 }
 
 int registry_enrolment_at(struct registry *r, uint16_t listen_port, struct registry_enrolment *ret,
@@ -143,34 +101,4 @@ int registry_enrolment_of(struct registry *r, const char *router, const char *no
 	};
 
 	return find_one(r, &list, ret, err);
-}
-
-static void read_authorized_key(struct query *q, void *row)
-{
-	struct registry_authorized_key *key = row;
-
-	query_text(q, 0, key->router, sizeof(key->router));
-	query_text(q, 1, key->node, sizeof(key->node));
-	(void)copy_bytes(q, 2, key->ssh_key, sizeof(key->ssh_key));
-	key->listen_port = (uint16_t)query_integer(q, 3);
-}
-
-int registry_authorized_keys(struct registry *r, struct registry_authorized_key **ret,
-			     size_t *ret_n, struct err *err)
-{
-	struct registry_listing list = {
-		.sql = "SELECT e.router, e.node, e.ssh_key, n.listen_port"
-		       " FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
-		       " ORDER BY n.listen_port",
-		.row_size = sizeof(**ret),
-		.read = read_authorized_key,
-	};
-	int rc;
-
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
 }

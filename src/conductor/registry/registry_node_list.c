@@ -40,17 +40,10 @@ static int by_name(const void *a, const void *b)
 static int list_nodes(struct registry *r, struct registry_listing *list, struct registry_node **ret,
 		      size_t *ret_n, struct err *err)
 {
-	int rc;
-
 	list->row_size = sizeof(**ret);
 	list->read = read_node;
 	list->compare = by_name;
-	rc = registry_list(r, list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list->rows;
-	*ret_n = list->n;
-	return 0;
+	return registry_list(r, list, ret, ret_n, err);
 }
 
 int registry_nodes_list(struct registry *r, const char *router, struct registry_node **ret,

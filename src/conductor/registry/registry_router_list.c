@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The lists of registry_routers.h. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -45,14 +44,8 @@ int registry_routers_list(struct registry *r, struct registry_router **ret, size
 		.read = read_router,
 		.compare = by_name,
 	};
-	int rc;
 
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }
 
 int registry_routers_page(struct registry *r, const char *after, size_t limit,
@@ -66,13 +59,8 @@ int registry_routers_page(struct registry *r, const char *after, size_t limit,
 		.row_size = sizeof(**ret),
 		.read = read_router,
 	};
-	int rc = registry_list(r, &list, err);
 
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }
 
 int registry_router_find(struct registry *r, const char *router, struct registry_router *ret,
@@ -85,12 +73,7 @@ int registry_router_find(struct registry *r, const char *router, struct registry
 		.row_size = sizeof(*ret),
 		.read = read_router,
 	};
-	int rc = registry_list(r, &list, err);
+	int rc = registry_find(r, &list, ret, err);
 
-	if (rc < 0)
-		return rc;
-	if (list.n == 1)
-		*ret = *(const struct registry_router *)list.rows;
-	free(list.rows);
-	return list.n == 1 ? 0 : err_set(err, -ENOENT, "there is no router %s", router);
+	return rc == 0 ? err_set(err, -ENOENT, "there is no router %s", router) : MIN(rc, 0);
 }

@@ -37,7 +37,7 @@ struct registry_router_changes {
 
 /* Makes all of these changes, or none. A router that is not there is made, also if nothing is
  * set. Setting a mode other than disabled makes a secret, if there is none. Disabling, and a
- * higher mode, end the router's enrolments: registry_authorized_keys() no longer has their keys.
+ * higher mode, end the router's enrolments: registry_key_news_read() no longer has their keys.
  * Another secret revokes the tokens that were issued before. */
 int registry_router_put(struct registry *r, const char *router,
 			const struct registry_router_changes *changes,

@@ -251,34 +251,8 @@ int registry_tokens_page(struct registry *r, const char *router, int64_t after_i
 		.row_size = sizeof(**ret),
 		.read = read_token,
 	};
-	int rc = registry_list(r, &list, err);
 
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
-}
-
-int registry_tokens_list(struct registry *r, const char *router, struct registry_token **ret,
-			 size_t *ret_n, struct err *err)
-{
-	struct registry_listing list = {
-		.sql = router ? TOKENS " WHERE router = $1 ORDER BY issued, jti"
-			      : TOKENS " ORDER BY issued, jti",
-		.values = {value_text(router)},
-		.n_values = router ? 1 : 0,
-		.row_size = sizeof(**ret),
-		.read = read_token,
-	};
-	int rc;
-
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	*ret = list.rows;
-	*ret_n = list.n;
-	return 0;
+	return registry_list(r, &list, ret, ret_n, err);
 }
 
 int registry_token_find(struct registry *r, const char *jti, struct registry_token *ret,
@@ -291,13 +265,7 @@ int registry_token_find(struct registry *r, const char *jti, struct registry_tok
 		.row_size = sizeof(*ret),
 		.read = read_token,
 	};
-	int rc;
+	int rc = registry_find(r, &list, ret, err);
 
-	rc = registry_list(r, &list, err);
-	if (rc < 0)
-		return rc;
-	if (list.n == 1)
-		*ret = *(const struct registry_token *)list.rows;
-	free(list.rows);
-	return list.n == 1 ? 0 : err_set(err, -ENOENT, "there is no token %s", jti);
+	return rc == 0 ? err_set(err, -ENOENT, "there is no token %s", jti) : MIN(rc, 0);
 }

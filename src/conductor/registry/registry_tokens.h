@@ -65,10 +65,6 @@ int registry_tokens_page(struct registry *r, const char *router, int64_t after_i
 			 const char *after_jti, size_t limit, struct registry_token **ret,
 			 size_t *ret_n, struct err *err);
 
-/* In the order of issue; router: NULL = of all. Freed with free(). */
-int registry_tokens_list(struct registry *r, const char *router, struct registry_token **ret,
-			 size_t *ret_n, struct err *err);
-
 /* -ENOENT: none of this number was issued. */
 int registry_token_find(struct registry *r, const char *jti, struct registry_token *ret,
 			struct err *err);

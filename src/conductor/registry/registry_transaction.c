@@ -331,15 +331,32 @@ static int read_rows(struct registry_session *session, void *work, struct err *e
 	return query_collect(&q, list->row_size, list->read, &list->rows, &list->n, err);
 }
 
-int registry_list(struct registry *r, struct registry_listing *list, struct err *err)
+int registry_list(struct registry *r, struct registry_listing *list, void *ret, size_t *ret_n,
+		  struct err *err)
 {
 	int rc = registry_read(r, read_rows, list, err);
 
 	if (rc < 0) {
 		free(list->rows);
-		list->rows = NULL;
+		return rc;
 	}
-	if (rc == 0 && list->compare && list->n > 1)
+	if (list->compare && list->n > 1)
 		qsort(list->rows, list->n, list->row_size, list->compare);
-	return rc;
+	memcpy(ret, &list->rows, sizeof(list->rows)); /* all pointers to objects are alike */
+	*ret_n = list->n;
+	return 0;
+}
+
+int registry_find(struct registry *r, struct registry_listing *list, void *ret, struct err *err)
+{
+	void *rows = NULL;
+	size_t n = 0;
+	int rc = registry_list(r, list, &rows, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (n == 1)
+		memcpy(ret, rows, list->row_size);
+	free(rows);
+	return n == 1;
 }

@@ -29,10 +29,14 @@ struct registry_listing {
 	size_t row_size;
 	query_read_cb read;
 	int (*compare)(const void *a, const void *b); /* the order; NULL = as it comes */
-	void *rows; /* out: freed by the caller, NULL after a failure */
-	size_t n;   /* out */
+	void *rows;                                   /* while they are read */
+	size_t n;
 };
-int registry_list(struct registry *r, struct registry_listing *list, struct err *err);
+/* ret: where the pointer to the rows goes, of whichever type they are; freed by the caller. */
+int registry_list(struct registry *r, struct registry_listing *list, void *ret, size_t *ret_n,
+		  struct err *err);
+/* Copies the only row to ret. Returns 1, or 0 if there is none. */
+int registry_find(struct registry *r, struct registry_listing *list, void *ret, struct err *err);
 
 /* registry_open() with a driver that is given: for tests that let one fail. */
 int registry_open_driver(struct registry **ret, const struct registry_driver *driver,

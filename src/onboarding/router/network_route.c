@@ -112,11 +112,19 @@ void network_route_find(const char *host, struct network_route *ret)
 		find("2001:db8::1", ret);
 }
 
-bool network_route_is_same(const struct network_route *a, const struct network_route *b)
+static bool is_same(const struct network_route *a, const struct network_route *b)
 {
 	return a->family == b->family && a->interface == b->interface &&
 	       memcmp(a->source, b->source, sizeof(a->source)) == 0 &&
 	       memcmp(a->gateway, b->gateway, sizeof(a->gateway)) == 0;
+}
+
+bool network_route_renew(const char *host, struct network_route *route)
+{
+	const struct network_route before = *route;
+
+	network_route_find(host, route);
+	return !is_same(&before, route);
 }
 
 bool network_route_has_lost_its_source(const struct network_route *route)

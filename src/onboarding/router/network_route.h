@@ -19,7 +19,8 @@ struct network_route {
  * answers at once. */
 void network_route_find(const char *host, struct network_route *ret);
 
-bool network_route_is_same(const struct network_route *a, const struct network_route *b);
+/* Finds the way once more. Returns whether it is another than route was. */
+bool network_route_renew(const char *host, struct network_route *route);
 
 /* Is the address that it sends from no longer one of this machine's? */
 bool network_route_has_lost_its_source(const struct network_route *route);

@@ -179,15 +179,12 @@ int token_attempt_start(struct token_attempt **ret, const struct token_attempt_o
 /* A handshake that is under way goes on: if it comes to nothing, the next one is soon. */
 void token_attempt_look(struct token_attempt *a)
 {
-	bool is_same = true;
+	bool has_another_way = false;
 
-	for (size_t i = 0; i < a->n_hosts; i++) {
-		const struct network_route before = a->routes[i];
-
-		network_route_find(a->hosts[i], &a->routes[i]);
-		is_same = is_same && network_route_is_same(&before, &a->routes[i]);
-	}
-	if (is_same)
+	for (size_t i = 0; i < a->n_hosts; i++)
+		if (network_route_renew(a->hosts[i], &a->routes[i]))
+			has_another_way = true;
+	if (!has_another_way)
 		return;
 	backoff_reset(&a->backoff);
 	if (uv_is_active((const uv_handle_t *)&a->timer))

@@ -255,22 +255,14 @@ static void on_probed(struct tunnel_probe *probe, bool is_answered)
 				    "the network has changed, and nothing comes through any more");
 }
 
-/* Is the way that ssh has taken still the one? */
-static bool has_another_way(struct tunnel *t, bool *ret_lost)
-{
-	const struct network_route before = t->route;
-
-	*ret_lost = network_route_has_lost_its_source(&before);
-	network_route_find(t->address[0] ? t->address : t->options.host, &t->route);
-	return *ret_lost || !network_route_is_same(&before, &t->route);
-}
-
 void tunnel_look(struct tunnel *t)
 {
-	bool has_lost_address = false;
+	const bool has_lost_address = network_route_has_lost_its_source(&t->route);
+	const char *there = t->address[0] ? t->address : t->options.host;
 
-	if (t->state == TUNNEL_STOPPED || t->state == TUNNEL_CLOSING ||
-	    !has_another_way(t, &has_lost_address))
+	if (t->state == TUNNEL_STOPPED || t->state == TUNNEL_CLOSING)
+		return;
+	if (!network_route_renew(there, &t->route) && !has_lost_address)
 		return;
 	log_debug("tunnel to %s: %s, and the network has changed", t->options.host,
 		  tunnel_state_name(t->state));
