@@ -91,6 +91,7 @@ int command_create_manifest(const struct invocation *invocation)
 	const char *output = invocation_value(invocation, "output");
 	char *end = NULL;
 	unsigned long piece_size = size ? strtoul(size, &end, 10) : 0;
+	struct err without;
 	struct err err;
 
 	if (size && (*end || piece_size == 0 || piece_size > UINT32_MAX)) {
@@ -99,11 +100,13 @@ int command_create_manifest(const struct invocation *invocation)
 	}
 	if (manifest_create(invocation_value(invocation, "image"), version,
 			    invocation_value(invocation, "key"), (uint32_t)piece_size, output,
-			    &err) < 0) {
+			    &without, &err) < 0) {
 		harmless_complain(&err);
 		return EXIT_REFUSED;
 	}
 	(void)printf("%s/%s is made and signed\n", output, version);
+	if (without.code < 0)
+		(void)printf("It has no chunk index: %s\n", without.text);
 	return EXIT_DONE;
 }
 

@@ -165,7 +165,12 @@ def test_create_is_believed_by_others(tmp_path, images, key):
     (tmp_path / "signature").write_bytes(decode(signature))
     subprocess.run(["openssl", "dgst", "-sha256", "-verify", key.public_path, "-signature",
                     tmp_path / "signature", tmp_path / "signed"], check=True, capture_output=True)
-    expected = image.payload("V1", 65536)
+    index = (folder / (os.path.basename(image.path) + ".chunks")).read_bytes()
+    expected = image.payload("V1", 65536, override={"chunks": {
+        "file": os.path.basename(image.path) + ".chunks", "size": len(index),
+        "sha256": hashlib.sha256(index).hexdigest()}})
+    assert index[:8] == b"STWDCH01" and sum(
+        int.from_bytes(index[at:at + 4], "little") for at in range(20, len(index), 20)) == image.size
     assert {k: v for k, v in payload.items() if k != "created"} == \
         {k: v for k, v in expected.items() if k != "created"}
     name = os.path.basename(image.path)

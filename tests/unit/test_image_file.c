@@ -189,6 +189,7 @@ static void test_no_room(void **state)
 /* <state>/images/V1 with an image of 150,000 bytes, made as a manifest is made. */
 static void publish(const char *folder, const char *version)
 {
+	struct err without;
 	char out[512];
 	char key[512];
 	struct err err;
@@ -200,8 +201,9 @@ static void publish(const char *folder, const char *version)
 	(void)snprintf(key, sizeof(key), "%s/key.pem", folder);
 	test_write(test_path(folder, "image.iso"), span_of("", 0));
 	assert_int_equal(truncate(test_path(folder, "image.iso"), 150000), 0);
-	assert_int_equal(
-		manifest_create(test_path(folder, "image.iso"), version, key, 65536, out, &err), 0);
+	assert_int_equal(manifest_create(test_path(folder, "image.iso"), version, key, 65536, out,
+					 &without, &err),
+			 0);
 	(void)unlink(test_path(folder, "image.iso"));
 }
 

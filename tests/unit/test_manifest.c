@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/macros.h"
+#include "download/image/chunk_index.h"
 #include "download/image/manifest.h"
 #include "download/image/manifest_create.h"
 
@@ -75,9 +76,9 @@ static void test_made_signed_read(void **state)
 	char *jws;
 
 	write_image(w, "image.iso", 3 * PIECE + 5);
-	assert_int_equal(
-		manifest_of_file(&made, test_path(w->folder, "image.iso"), "V1", PIECE, 42, &err),
-		0);
+	assert_int_equal(manifest_of_file(&made, test_path(w->folder, "image.iso"), "V1", PIECE, 42,
+					  NULL, &err),
+			 0);
 	assert_int_equal(made.n_pieces, 4);
 	assert_int_equal(manifest_piece_length(&made, 3), 5);
 	assert_int_equal(manifest_piece_first(&made, 3), 3 * PIECE);
@@ -106,10 +107,15 @@ static void test_identity(void **state)
 	uint8_t digest[DIGEST_SIZE];
 
 	write_image(w, "image.iso", 2 * PIECE);
-	assert_int_equal(
-		manifest_of_file(&m, test_path(w->folder, "image.iso"), "V1", PIECE, 42, NULL), 0);
+	assert_int_equal(manifest_of_file(&m, test_path(w->folder, "image.iso"), "V1", PIECE, 42,
+					  NULL, NULL),
+			 0);
 	memcpy(digest, m.digest, DIGEST_SIZE);
 	m.created++;
+	assert_int_equal(manifest_set_digest(&m, NULL), 0);
+	assert_memory_equal(m.digest, digest, DIGEST_SIZE);
+	(void)strcpy(m.chunks.file, "image.iso.chunks");
+	m.chunks.size = 40;
 	assert_int_equal(manifest_set_digest(&m, NULL), 0);
 	assert_memory_equal(m.digest, digest, DIGEST_SIZE);
 	m.pieces[1][31] ^= 1;
@@ -120,6 +126,10 @@ static void test_identity(void **state)
 
 #define SHA "\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\""
 #define D1  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" /* 32 bytes */
+
+#define WITH_CHUNKS(chunks)                                                                        \
+	"{\"version\":\"V1\",\"file\":\"f\",\"size\":1," SHA                                       \
+	",\"piece-size\":65536,\"pieces\":\"" D1 "\",\"created\":1,\"chunks\":" chunks "}"
 
 static void test_refused(void **state)
 {
@@ -179,6 +189,19 @@ static void test_refused(void **state)
 		{"{\"file\":\"f\",\"size\":1," SHA ",\"piece-size\":65536,\"pieces\":\"" D1
 		 "\",\"created\":1}",
 		 "\"version\": expected a string"},
+		{WITH_CHUNKS("{\"file\":\"f.chunks\",\"size\":40," SHA "}"), NULL},
+		{WITH_CHUNKS("null"), NULL},
+		{WITH_CHUNKS("[]"), "\"chunks\": expected an object"},
+		{WITH_CHUNKS("{\"file\":\"../x\",\"size\":40," SHA "}"),
+		 "\"chunks\": \"file\": '../x' is not a name"},
+		{WITH_CHUNKS("{\"file\":\"manifest.jws\",\"size\":40," SHA "}"), "is not a name"},
+		{WITH_CHUNKS("{\"file\":\"f\",\"size\":40," SHA "}"), "'f' is the image itself"},
+		{WITH_CHUNKS("{\"file\":\"c\",\"size\":0," SHA "}"), "an index of no bytes"},
+		{WITH_CHUNKS("{\"file\":\"c\",\"size\":16777217," SHA "}"),
+		 "\"chunks\": \"size\": expected a whole number"},
+		{WITH_CHUNKS("{\"file\":\"c\",\"size\":40,\"sha256\":\"00\"}"),
+		 "64 lower-case hex digits"},
+		{WITH_CHUNKS("{\"file\":\"c\",\"size\":40}"), "\"sha256\": expected a string"},
 		{"[]", "expected a JSON object"},
 	};
 	struct test_signer *w = *state;
@@ -219,7 +242,7 @@ static void test_largest(void **state)
 
 	test_write(path, span_of("x", 1));
 	assert_int_equal(truncate(path, (off_t)65536 * PIECE), 0);
-	assert_int_equal(manifest_of_file(&m, path, "V1", 1u << 20, 42, &err), 0);
+	assert_int_equal(manifest_of_file(&m, path, "V1", 1u << 20, 42, NULL, &err), 0);
 	assert_int_equal(m.n_pieces, 4096);
 	/* As if it were of small pieces, without hashing them all. */
 	free(m.pieces);
@@ -234,7 +257,7 @@ static void test_largest(void **state)
 	manifest_release(&m);
 	free(jws);
 	assert_int_equal(truncate(path, (off_t)65536 * PIECE + 1), 0);
-	assert_int_equal(manifest_of_file(&m, path, "V1", PIECE, 42, &err), -E2BIG);
+	assert_int_equal(manifest_of_file(&m, path, "V1", PIECE, 42, NULL, &err), -E2BIG);
 	assert_contains(err.text, "use a larger piece-size");
 }
 
@@ -255,6 +278,7 @@ static void test_too_long(void **state)
 
 static void test_create(void **state)
 {
+	struct err without;
 	struct test_signer *w = *state;
 	const char *image = test_path(w->folder, "image.iso");
 	char out[512];
@@ -267,14 +291,15 @@ static void test_create(void **state)
 	(void)snprintf(out, sizeof(out), "%s/out", w->folder);
 	(void)snprintf(key, sizeof(key), "%s/key.pem", w->folder);
 	write_image(w, "image.iso", 5 * PIECE);
-	assert_int_equal(manifest_create(image, "V1", key, PIECE, out, &err), 0);
-	assert_int_equal(manifest_create(image, "V1", key, PIECE, out, &err), -EEXIST);
+	assert_int_equal(manifest_create(image, "V1", key, PIECE, out, &without, &err), 0);
+	assert_int_equal(manifest_create(image, "V1", key, PIECE, out, &without, &err), -EEXIST);
 	assert_contains(err.text, "is there already");
-	assert_int_equal(manifest_create(image, "V0", key, 0, out, &err), 0);
-	assert_int_equal(manifest_create(image, "../V", key, 0, out, &err), -EINVAL);
-	assert_int_equal(manifest_create(image, "V2", key, 100000, out, &err), -EINVAL);
-	assert_int_equal(manifest_create(test_path(w->folder, "none"), "V2", key, 0, out, &err),
-			 -ENOENT);
+	assert_int_equal(manifest_create(image, "V0", key, 0, out, &without, &err), 0);
+	assert_int_equal(manifest_create(image, "../V", key, 0, out, &without, &err), -EINVAL);
+	assert_int_equal(manifest_create(image, "V2", key, 100000, out, &without, &err), -EINVAL);
+	assert_int_equal(
+		manifest_create(test_path(w->folder, "none"), "V2", key, 0, out, &without, &err),
+		-ENOENT);
 	index = test_read(test_path(out, "index.json"), NULL);
 	assert_string_equal(index,
 			    "{\"versions\":[{\"version\":\"V0\",\"manifest\":\"V0/manifest.jws\"},"
@@ -284,6 +309,66 @@ static void test_create(void **state)
 	assert_int_equal(stat(image, &given), 0);
 	assert_int_equal(made.st_ino, given.st_ino); /* linked, not copied */
 	assert_int_equal(access(test_path(out, "V2"), F_OK), -1);
+}
+
+/* The index is beside the image, and the manifest says so. */
+static void test_create_with_chunks(void **state)
+{
+	struct test_signer *w = *state;
+	struct err without;
+	struct manifest m;
+	struct chunk_index chunks;
+	uint8_t sha256[DIGEST_SIZE];
+	char out[512];
+	char key[512];
+	struct err err;
+	char *text;
+	size_t size;
+
+	(void)snprintf(out, sizeof(out), "%s/out", w->folder);
+	(void)snprintf(key, sizeof(key), "%s/key.pem", w->folder);
+	write_image(w, "image.iso", 9 * PIECE + 7);
+	assert_int_equal(manifest_create(test_path(w->folder, "image.iso"), "V1", key, 0, out,
+					 &without, &err),
+			 0);
+	assert_int_equal(without.code, 0);
+	text = test_read(test_path(out, "V1/manifest.jws"), &size);
+	assert_int_equal(manifest_parse(&m, &w->trusted, 1, span_of(text, size), "V1", &err), 0);
+	free(text);
+	assert_string_equal(m.chunks.file, "image.iso.chunks");
+	text = test_read(test_path(out, "V1/image.iso.chunks"), &size);
+	assert_int_equal(m.chunks.size, size);
+	assert_int_equal(EVP_Digest(text, size, sha256, NULL, EVP_sha256(), NULL), 1);
+	assert_memory_equal(m.chunks.sha256, sha256, DIGEST_SIZE);
+	assert_int_equal(chunk_index_parse(&chunks, span_of(text, size), m.size, &err), 0);
+	chunk_index_release(&chunks);
+	free(text);
+	manifest_release(&m);
+}
+
+/* Where its name has no room, the image goes without. */
+static void test_create_without_chunks(void **state)
+{
+	struct test_signer *w = *state;
+	char name[MANIFEST_NAME_SIZE];
+	struct err without;
+	char out[512];
+	char key[512];
+	struct err err;
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 7] = '\0';
+	(void)snprintf(out, sizeof(out), "%s/out", w->folder);
+	(void)snprintf(key, sizeof(key), "%s/key.pem", w->folder);
+	write_image(w, name, PIECE);
+	assert_int_equal(
+		manifest_create(test_path(w->folder, name), "V1", key, 0, out, &without, &err), 0);
+	assert_contains(without.text, "too long");
+	name[sizeof(name) - 8] = '\0'; /* one less: there is room */
+	write_image(w, name, PIECE);
+	assert_int_equal(
+		manifest_create(test_path(w->folder, name), "V2", key, 0, out, &without, &err), 0);
+	assert_int_equal(without.code, 0);
 }
 
 static void test_memory_runs_out(void **state)
@@ -296,8 +381,9 @@ static void test_memory_runs_out(void **state)
 	int rc;
 
 	write_image(w, "image.iso", 3 * PIECE);
-	assert_int_equal(
-		manifest_of_file(&m, test_path(w->folder, "image.iso"), "V1", PIECE, 42, &err), 0);
+	assert_int_equal(manifest_of_file(&m, test_path(w->folder, "image.iso"), "V1", PIECE, 42,
+					  NULL, &err),
+			 0);
 	do {
 		free(jws);
 		jws = NULL;
@@ -331,6 +417,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_largest, test_signer_make, test_signer_end),
 		cmocka_unit_test_setup_teardown(test_too_long, test_signer_make, test_signer_end),
 		cmocka_unit_test_setup_teardown(test_create, test_signer_make, test_signer_end),
+		cmocka_unit_test_setup_teardown(test_create_with_chunks, test_signer_make,
+						test_signer_end),
+		cmocka_unit_test_setup_teardown(test_create_without_chunks, test_signer_make,
+						test_signer_end),
 		cmocka_unit_test_setup_teardown(test_memory_runs_out, test_signer_make,
 						test_signer_end),
 	};

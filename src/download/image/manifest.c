@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "download/image/chunk_index.h"
 
 #define HEX_SIZE ((size_t)2 * DIGEST_SIZE + 1)
 
@@ -40,6 +41,11 @@ bool manifest_name_is_valid(const char *name)
 			return false;
 	}
 	return true;
+}
+
+bool manifest_has_chunks(const struct manifest *manifest)
+{
+	return manifest->chunks.file[0] != '\0';
 }
 
 static int read_name(const cJSON *payload, const char *member, char ret[MANIFEST_NAME_SIZE],
@@ -74,6 +80,31 @@ static int read_sha256(const cJSON *payload, uint8_t ret[DIGEST_SIZE], struct er
 		ret[i] = (uint8_t)(high << 4 | low);
 	}
 	return 0;
+}
+
+/* The digest that identifies the image does not cover it, nor do old programs know it: it is
+ * optional. But what is there must be right, as all that is signed. */
+static int read_chunks(struct manifest *m, const cJSON *payload, struct err *err)
+{
+	const cJSON *chunks = cJSON_GetObjectItemCaseSensitive(payload, "chunks");
+	uint64_t size = 0;
+	int rc;
+
+	if (!chunks || cJSON_IsNull(chunks))
+		return 0;
+	if (!cJSON_IsObject(chunks))
+		return err_set(err, -EBADMSG, "\"chunks\": expected an object");
+	rc = read_name(chunks, "file", m->chunks.file, err);
+	if (rc == 0 && strcmp(m->chunks.file, m->file) == 0)
+		rc = err_set(err, -EBADMSG, "\"file\": '%s' is the image itself", m->file);
+	if (rc == 0)
+		rc = json_get_uint(chunks, "size", CHUNK_INDEX_MAX, &size, err);
+	if (rc == 0 && size == 0)
+		rc = err_set(err, -EBADMSG, "\"size\": an index of no bytes");
+	if (rc == 0)
+		rc = read_sha256(chunks, m->chunks.sha256, err);
+	m->chunks.size = (uint32_t)size;
+	return rc < 0 ? err_wrap(err, "\"chunks\"") : 0;
 }
 
 static int read_piece_size(const cJSON *payload, uint32_t *ret, struct err *err)
@@ -166,6 +197,8 @@ int manifest_read_payload(struct manifest *ret, const cJSON *payload, const char
 	if (rc == 0)
 		rc = json_get_uint(payload, "created", JSON_INT_MAX, &created, err);
 	if (rc == 0)
+		rc = read_chunks(&m, payload, err);
+	if (rc == 0)
 		rc = manifest_set_digest(&m, err);
 	if (rc < 0)
 		return rc;
@@ -201,6 +234,17 @@ int manifest_read_unverified(struct manifest *ret, struct span jws, const char *
 	return rc < 0 ? rc : manifest_read_payload(ret, payload, version, err);
 }
 
+static bool add_chunks(cJSON *json, const struct manifest_chunks *chunks)
+{
+	cJSON *object = cJSON_AddObjectToObject(json, "chunks");
+	char hex[HEX_SIZE];
+
+	hex_encode(span_of(chunks->sha256, DIGEST_SIZE), hex);
+	return object && cJSON_AddStringToObject(object, "file", chunks->file) &&
+	       cJSON_AddNumberToObject(object, "size", chunks->size) &&
+	       cJSON_AddStringToObject(object, "sha256", hex);
+}
+
 /* NULL = out of memory: what is signed is whole. */
 static cJSON *to_json(const struct manifest *m)
 {
@@ -216,7 +260,8 @@ static cJSON *to_json(const struct manifest *m)
 	       cJSON_AddStringToObject(json, "sha256", hex) &&
 	       cJSON_AddNumberToObject(json, "piece-size", m->piece_size) &&
 	       cJSON_AddStringToObject(json, "pieces", pieces) &&
-	       cJSON_AddNumberToObject(json, "created", (double)m->created);
+	       cJSON_AddNumberToObject(json, "created", (double)m->created) &&
+	       (!manifest_has_chunks(m) || add_chunks(json, &m->chunks));
 	free(pieces);
 	if (!good)
 		json_freep(&json);

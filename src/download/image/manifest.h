@@ -15,12 +15,20 @@
 #include "base/err.h"
 #include "base/jws.h"
 #include "base/span.h"
+#include "download/image/chunk_maker.h"
 
 #define MANIFEST_TYP       "steward-manifest+jws"
 #define MANIFEST_SIZE_MAX  (4u << 20) /* bytes of JWS */
 #define MANIFEST_NAME_SIZE 129        /* of version and file, with the final zero */
 #define PIECE_SIZE_MIN     (64u << 10)
 #define PIECE_SIZE_MAX     (16u << 20)
+
+/* The index of the image's chunks (chunk_index.h), a file of its own beside the image. */
+struct manifest_chunks {
+	char file[MANIFEST_NAME_SIZE]; /* empty = there is none */
+	uint32_t size;                 /* bytes */
+	uint8_t sha256[DIGEST_SIZE];
+};
 
 struct manifest {
 	char version[MANIFEST_NAME_SIZE];
@@ -31,13 +39,17 @@ struct manifest {
 	uint8_t sha256[DIGEST_SIZE];    /* of the whole file */
 	uint8_t (*pieces)[DIGEST_SIZE]; /* n_pieces of them; owned */
 	int64_t created;                /* Unix seconds */
-	/* Identifies the image: SHA-256 over all of the above but created. Two manifests of one
-	 * image that were signed at other times or by other keys have the same digest. */
+	struct manifest_chunks chunks;
+	/* Identifies the image: SHA-256 over all of the above but created and chunks. Two manifests
+	 * of one image that were signed at other times or by other keys, or of which only one has a
+	 * chunk index, have the same digest. */
 	uint8_t digest[DIGEST_SIZE];
 };
 
 /* Whether name may be a version or a file (docs/download.md, "Repository layout"). */
 bool manifest_name_is_valid(const char *name);
+
+bool manifest_has_chunks(const struct manifest *manifest);
 
 /* Verify the signature by one of keys, then read. version is what was asked for; NULL takes
  * any. Errors: -EBADMSG (malformed), -EKEYREJECTED (signature), -EPROTO (another version),
@@ -45,10 +57,11 @@ bool manifest_name_is_valid(const char *name);
 int manifest_parse(struct manifest *ret, const struct jws_key *keys, size_t n_keys, struct span jws,
 		   const char *version, struct err *err);
 
-/* Hash the image at path in one pass and fill ret. file is the path's last component.
- * Errors: also the file's own. */
+/* Hash the image at path in one pass and fill ret. file is the path's last component. chunks,
+ * unless NULL, is fed with all of it in the same pass. Errors: also the file's own. */
 int manifest_of_file(struct manifest *ret, const char *path, const char *version,
-		     uint32_t piece_size, int64_t created, struct err *err);
+		     uint32_t piece_size, int64_t created, struct chunk_maker *chunks,
+		     struct err *err);
 
 /* The signed JWS, zero-terminated, to be freed by the caller. */
 int manifest_sign(const struct manifest *manifest, const struct jws_key *key, char **ret_jws,

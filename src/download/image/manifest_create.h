@@ -6,9 +6,11 @@
 
 #include "base/err.h"
 
-/* <output>/<version>/ gets the image, hard-linked or copied, and its signed manifest, and
- * <output>/index.json the version. The folder appears whole or not at all. piece_size in
- * bytes; 0 = 1 MiB, or larger where the manifest would get too long. Errors: -EEXIST (the
- * version is there), -EINVAL (names, piece size, key), and the files'. */
+/* <output>/<version>/ gets the image, hard-linked or copied, its chunk index and its signed
+ * manifest, and <output>/index.json the version. An image whose chunk index would be too long, or
+ * whose name leaves no room for its name, gets none: *ret_without says why, else its code is 0. The
+ * folder appears whole or not at all. piece_size in bytes; 0 = 1 MiB, or larger where the manifest
+ * would get too long. Errors: -EEXIST (the version is there), -EINVAL (names, piece size, key), and
+ * the files'. */
 int manifest_create(const char *image, const char *version, const char *key, uint32_t piece_size,
-		    const char *output, struct err *err);
+		    const char *output, struct err *ret_without, struct err *err);
