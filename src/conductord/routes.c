@@ -25,6 +25,8 @@ const struct http_route conductor_routes[N_CONDUCTOR_ROUTES] = {
 	{"POST", "/v1/routers/{router}/downloads", HTTP_CHANGES, routes_router_downloads, NULL, 0},
 	{"GET", "/v1/routers/{router}/downloads/{version}", HTTP_READS, routes_router_downloads,
 	 NULL, 0},
+	{"GET", "/v1/routers/{router}/downloads/{version}/history", HTTP_READS,
+	 routes_router_history, NULL, 0},
 	{"GET", "/v1/routers/{router}/downloads/{version}/events", HTTP_READS, routes_router_watch,
 	 NULL, 0},
 	{"POST", "/v1/routers/{router}/downloads/{version}/pause", HTTP_CHANGES,

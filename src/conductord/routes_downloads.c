@@ -181,6 +181,11 @@ void routes_router_downloads(struct http_exchange *x)
 	ask_all(x, "downloads", "");
 }
 
+void routes_router_history(struct http_exchange *x)
+{
+	ask_all(x, "downloads", "/history");
+}
+
 void routes_router_pause(struct http_exchange *x)
 {
 	ask_all(x, "downloads", "/pause");

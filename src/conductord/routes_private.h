@@ -16,6 +16,7 @@ void routes_get_configuration(struct http_exchange *x);
 void routes_put_configuration(struct http_exchange *x);
 
 void routes_router_downloads(struct http_exchange *x);
+void routes_router_history(struct http_exchange *x);
 void routes_router_watch(struct http_exchange *x);
 void routes_router_pause(struct http_exchange *x);
 void routes_router_resume(struct http_exchange *x);

@@ -74,6 +74,8 @@ static int load_record(struct download *d)
 	d->saved_ms = download_clock_ms();
 	d->disk.record = download_record_text(d);
 	d->disk.attempt = d->engine.attempt;
+	d->disk.history = download_history_text(d, d->disk.task == DISK_TASK_CLOSE);
+	d->disk.history_failed = true;
 	return d->disk.record ? 0 : err_set(&d->disk.err, -ENOMEM, "out of memory");
 }
 
@@ -183,10 +185,14 @@ static void free_job(struct download *d, enum disk_task task)
 	if (task == DISK_TASK_SYNC || task == DISK_TASK_CLOSE)
 		drop_batch(d);
 	trusted_keys_release(&job->keys);
+	if (job->history)
+		download_history_written(d, job->history_failed);
 	free(job->checked);
 	free(job->record);
+	free(job->history);
 	job->checked = NULL;
 	job->record = NULL;
+	job->history = NULL;
 }
 
 static void unload_job(struct download *d, enum disk_task task)

@@ -6,8 +6,8 @@
  *	prepare  a new manifest: make room for its image
  *	sync     the data of verified pieces, and then their records
  *	finish   read the image back, publish it, remove the folder's rest
- *	discard  save, and remove all but request.json
- *	save     request.json
+ *	discard  save, and remove all but these
+ *	save     request.json, and now and then history.json
  *	close    sync, mark the journal clean, save
  */
 #include <errno.h>
@@ -235,12 +235,28 @@ static int run_finish(struct download *d, struct disk_job *job)
 	return 0;
 }
 
+/* The download does without it: no disk error ends a download for that. */
+static void save_history(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	struct err err;
+
+	if (!job->history)
+		return;
+	path_of(d, "history.json", path);
+	job->history_failed = atomic_file_write(path, span_of_string(job->history), 0644, &err) < 0;
+}
+
 static int run_save(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
+	int rc;
 
 	path_of(d, "request.json", path);
-	return atomic_file_write(path, span_of_string(job->record), 0644, &job->err);
+	rc = atomic_file_write(path, span_of_string(job->record), 0644, &job->err);
+	if (rc == 0)
+		save_history(d, job);
+	return rc;
 }
 
 static int run_discard(struct download *d, struct disk_job *job)

@@ -35,6 +35,7 @@ void download_discarded(struct download *d)
 	d->recorded_verified = 0;
 	engine_forget_image(&d->engine);
 	if (d->renewing) {
+		download_history_forget(d);
 		engine_release(&d->engine);
 		engine_init(&d->engine, &limits, d->engine.seed, download_clock_ms());
 		download_sequence(d, sequenced);
@@ -166,6 +167,7 @@ void download_free(struct download *d)
 	source_list_release(&d->sources);
 	trusted_keys_release(&d->keys);
 	download_release_disk(d);
+	download_history_release(d);
 	engine_release(&d->engine);
 	free(d->directory);
 	free(d);
@@ -183,6 +185,8 @@ static int make_download(struct download **ret, struct download_home *home, cons
 		return err_set(err, -ENOMEM, "download %s: out of memory", version);
 	}
 	d->home = home;
+	history_init(&d->history.history);
+	d->history.written_ms = download_clock_ms();
 	download_make_target(d);
 	download_peer_init(d);
 	(void)snprintf(d->version, sizeof(d->version), "%s", version);
@@ -253,6 +257,7 @@ int download_load(struct download **ret, struct download_home *home, const char 
 		download_free(d);
 		return rc;
 	}
+	download_history_read(d);
 	start_handles(d);
 	*ret = d;
 	return 0;
@@ -282,6 +287,7 @@ void download_close(struct download *d, void (*closed)(struct download *d))
 	d->closing = true;
 	d->closed = closed;
 	d->state_at_close = d->engine.state;
+	download_history_tick(d);
 	d->disk.stop = true;
 	if (engine_state_is_running(d->engine.state) && d->engine.state != ENGINE_FINISHING)
 		download_tell(d, EVENT_PAUSE);

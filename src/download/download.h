@@ -2,7 +2,8 @@
 /* download.h - one download: carries out what its engine decides, and keeps its state on disk.
  *
  * <state-directory>/downloads/<version>/ has manifest.jws, request.json, the journal `pieces` and
- * <file>.part. Everything that touches the disk is a job on the thread pool, one at a time.
+ * <file>.part, and history.json. Everything that touches the disk is a job on the thread pool, one
+ * at a time.
  *
  * Calling sequence: download_new, or download_load for one of an earlier run -> download_run ...
  * -> download_close. Only download_list calls these.
@@ -19,6 +20,7 @@
 #include "base/work.h"
 #include "download/catalog.h"
 #include "download/engine/engine.h"
+#include "download/engine/history.h"
 #include "download/image/image_file.h"
 #include "download/image/piece_map.h"
 #include "download/image/repository.h"
@@ -95,6 +97,20 @@ struct disk_job {
 	/* save */
 	char *record;
 	uint32_t attempt; /* in it */
+	char *history;    /* history.json, if it is to be written; else NULL */
+	bool history_failed;
+};
+
+/* How it went, and what was counted of that when the last point ended. */
+struct download_history {
+	struct history history;
+	bool runs;                     /* bytes are counted: the download fetches */
+	char source[SOURCE_NAME_SIZE]; /* that was active last, in this attempt; "" = none */
+	uint64_t bytes[SOURCES_MAX];   /* by position among the engine's sources */
+	uint64_t failures[SOURCES_MAX];
+	bool changed; /* since it was last written */
+	bool due;     /* to be written with the next record */
+	uint64_t written_ms;
 };
 
 struct download {
@@ -132,6 +148,7 @@ struct download {
 	unsigned recorded_source;   /* the active one in it, or NOT_RECORDED */
 	uint64_t recorded_verified; /* bytes in the journal when it was written */
 
+	struct download_history history;
 	uint64_t rate;          /* bytes a second, smoothed */
 	uint64_t bytes_at_tick; /* of bytes_fetched */
 	bool discarding;        /* ends, and everything it has on disk goes */
@@ -193,3 +210,5 @@ bool download_is_imported(const struct download *d);
 /* Bytes of pieces that are verified. */
 uint64_t download_bytes_verified(const struct download *d);
 cJSON *download_to_json(const struct download *d);
+/* history_json.h, with the download's version and state. */
+cJSON *download_history_to_json(const struct download *d);

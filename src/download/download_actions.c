@@ -20,6 +20,7 @@ void download_deliver(struct download *d, const struct engine_event *event)
 			perform_action(d, &actions.items[i], &again);
 		event = &tick;
 	} while (again);
+	download_history_follow(d);
 	download_peer_follow(d);
 	download_arm_timers(d);
 }
@@ -44,6 +45,7 @@ static void enter_state(struct download *d)
 	if (d->closing)
 		return;
 	download_log_state(d);
+	download_history_enter(d);
 	d->rate = 0;
 	d->bytes_at_tick = d->engine.bytes_fetched;
 	if (d->n_unsynced > 0)
@@ -64,6 +66,12 @@ static void log_source(const struct download *d, const struct engine_action *act
 		  &(struct log_fields){
 			  .version = d->version, .source = s->name, .reason = action->reason},
 		  "download %s: source %s: %s", d->version, s->name, action->reason);
+}
+
+static void mark_source(struct download *d, const struct engine_action *action,
+			enum history_kind kind)
+{
+	download_history_mark(d, kind, d->engine.sources[action->source].name, action->reason);
 }
 
 static void perform_action(struct download *d, const struct engine_action *action, bool *ret_again)
@@ -99,9 +107,11 @@ static void perform_action(struct download *d, const struct engine_action *actio
 		return;
 	case ACTION_SOURCE_LEFT:
 		log_source(d, action, LOG_SOURCE_UNAVAILABLE);
+		mark_source(d, action, HISTORY_SOURCE_LEFT);
 		return;
 	case ACTION_MISMATCH:
 		log_source(d, action, LOG_PIECE_MISMATCH);
+		mark_source(d, action, HISTORY_MISMATCH);
 		return;
 	case ACTION_PAST_CACHES:
 		log_source(d, action, LOG_SOURCE_PAST_CACHES);

@@ -5,7 +5,7 @@
  * decides: download_discovery.c asks the sources, download_requests.c fetches, disk_queue.c orders
  * the disk jobs and disk_tasks.c is what they do on the thread pool; download_timers.c calls the
  * engine when time has passed; download_peer.c asks the HA peer; download_record.c reads and
- * writes request.json; download_status.c tells the world.
+ * writes request.json; download_history.c keeps history.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -63,5 +63,25 @@ int download_record_read(struct download *d, struct err *err);
 /* After a kill the journal may have more than the record. The difference is counted for the
  * source that was active. To be called once, when the journal was read. */
 void download_record_catch_up(struct download *d);
+
+/* How it went (download_history.c). read: once, after the record. A history that cannot be read is
+ * logged, and begins anew. */
+void download_history_read(struct download *d);
+void download_history_release(struct download *d);
+/* What came since the last call is one second's. */
+void download_history_tick(struct download *d);
+/* The engine has entered another state. */
+void download_history_enter(struct download *d);
+/* The engine has made a step: another source may be active. */
+void download_history_follow(struct download *d);
+void download_history_mark(struct download *d, enum history_kind kind, const char *source,
+			   const char *reason);
+/* The download begins anew. */
+void download_history_forget(struct download *d);
+/* history.json as text for the next record, freed by the caller; NULL = it is not due. last: there
+ * is no later one. */
+char *download_history_text(struct download *d, bool last);
+/* That text was to be written. */
+void download_history_written(struct download *d, bool failed);
 
 void download_log_state(const struct download *d);

@@ -49,6 +49,7 @@ static void on_tick(uv_timer_t *timer)
 	if (d->engine.state == ENGINE_WAITING_PEER)
 		return;
 	measure_rate(d);
+	download_history_tick(d);
 	watch_transfers(d);
 	keep_on_disk(d, now);
 	d->home->progressed(d);

@@ -136,6 +136,17 @@ static void get_download(struct http_exchange *x)
 	reply_download(x, http_exchange_parameter(x, "version"));
 }
 
+static void get_history(struct http_exchange *x)
+{
+	const char *version = http_exchange_parameter(x, "version");
+	const struct download *d = download_list_find(node_of(x)->downloads, version);
+
+	if (d)
+		http_reply_json(x, 200, download_history_to_json(d));
+	else
+		http_reply_problem(x, 404, "there is no download of %s", version);
+}
+
 /* The body may be missing if all of its members are optional. */
 static int parse_body(struct http_exchange *x, const char *const *members, cJSON **ret,
 		      struct err *err)
@@ -267,6 +278,7 @@ const struct http_route control_routes[] = {
 	{"GET", "/v1/downloads", HTTP_READS, get_downloads, NULL, 0},
 	{"POST", "/v1/downloads", HTTP_CHANGES, post_download, NULL, 0},
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
+	{"GET", "/v1/downloads/{version}/history", HTTP_READS, get_history, NULL, 0},
 	{"POST", "/v1/downloads/{version}/pause", HTTP_CHANGES, post_pause, NULL, 0},
 	{"POST", "/v1/downloads/{version}/resume", HTTP_CHANGES, post_resume, NULL, 0},
 	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},
@@ -312,6 +324,7 @@ const struct http_route link_routes[N_LINK_ROUTES] = {
 	{"GET", "/v1/downloads", HTTP_READS, get_downloads, NULL, 0},
 	{"POST", "/v1/downloads", HTTP_CHANGES, post_download, NULL, 0},
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
+	{"GET", "/v1/downloads/{version}/history", HTTP_READS, get_history, NULL, 0},
 	{"POST", "/v1/downloads/{version}/pause", HTTP_CHANGES, post_pause, NULL, 0},
 	{"POST", "/v1/downloads/{version}/resume", HTTP_CHANGES, post_resume, NULL, 0},
 	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},

@@ -10,7 +10,7 @@
 extern const struct http_route control_routes[];
 extern const size_t n_control_routes;
 /* What a conductor may ask of this node through its tunnel. */
-#define N_LINK_ROUTES 10
+#define N_LINK_ROUTES 11
 extern const struct http_route link_routes[N_LINK_ROUTES];
 extern const struct http_route shared_routes[];
 extern const size_t n_shared_routes;

@@ -53,6 +53,7 @@ ROUTES = [
     ("GET", f"/v1/routers/{R}/downloads"), ("POST", f"/v1/routers/{R}/downloads"),
     ("GET", f"/v1/routers/{LONGEST}/downloads?node={N}"),
     ("GET", f"/v1/routers/{R}/downloads/V1"), ("GET", f"/v1/routers/{R}/downloads/V1/events"),
+    ("GET", f"/v1/routers/{R}/downloads/V1/history"),
     ("POST", f"/v1/routers/{R}/downloads/V1/pause"),
     ("GET", f"/v1/routers/{LONGEST}/downloads/{'v' * 129}"),
     ("GET", f"/v1/routers/{LONGEST}/downloads/{'v' * 129}/events"),
