@@ -2,8 +2,10 @@
 /* show system, show and request system software download ..., request system reload. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "stewardctl/command_place.h"
+#include "stewardctl/command_plot.h"
 #include "stewardctl/commands.h"
 #include "stewardctl/member.h"
 #include "stewardctl/show.h"
@@ -15,21 +17,43 @@ int command_show_system(const struct invocation *invocation)
 	return command_ask(invocation, "GET", "/v1/status", NULL, show_status);
 }
 
+/* NULL = it is drawn on the terminal. */
+static const char *file_of(const char *plot)
+{
+	return strcmp(plot, "plot") == 0 ? NULL : plot;
+}
+
+static bool is_usable(const char *version, bool watches, const char *plot)
+{
+	const char *wrong = NULL;
+
+	if (watches && plot)
+		wrong = "'watch' and 'plot' cannot stand together";
+	else if (!version && watches)
+		wrong = "'watch' needs 'version V'";
+	else if (!version && plot)
+		wrong = "'plot' needs 'version V'";
+	if (wrong)
+		(void)fprintf(stderr, "stewardctl: %s\n", wrong);
+	return !wrong;
+}
+
 int command_show_download(const struct invocation *invocation)
 {
 	const char *version = invocation_value(invocation, "version");
+	const char *plot = invocation_value(invocation, "plot");
 	const bool watches = invocation_value(invocation, "watch") != NULL;
 	struct client client = command_client(invocation);
 	struct command_place place;
 	int rc;
 
-	if (!version && watches) {
-		(void)fputs("stewardctl: 'watch' needs 'version V'\n", stderr);
+	if (!is_usable(version, watches, plot))
 		return EXIT_USAGE;
-	}
 	rc = command_find_place(invocation, &place);
 	if (rc != EXIT_DONE)
 		return rc;
+	if (plot)
+		return command_plot(invocation, &place, version, file_of(plot));
 	if (watches && place.is_through_conductor)
 		return watch_router(&client, &place, version, invocation->json);
 	if (watches)

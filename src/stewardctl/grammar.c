@@ -172,6 +172,24 @@ static int find_pair(const struct command *command, const char *typed, char *mes
 	return found;
 }
 
+/* Is this the file that may follow the pair's name? */
+static bool is_its_file(const struct pair *pair, const char *typed)
+{
+	const char *ending = strrchr(pair->placeholder, '.');
+	const size_t length = strlen(typed);
+
+	assert(ending);
+	return length > strlen(ending) && strcmp(typed + length - strlen(ending), ending) == 0;
+}
+
+/* Does the pair's name stand alone here? next: the word that follows, NULL = none. */
+static bool stands_alone(const struct pair *pair, const char *next)
+{
+	if (pair->kind == PAIR_FILE)
+		return !next || !is_its_file(pair, next);
+	return pair->kind == PAIR_FLAG;
+}
+
 static int parse_pairs(struct invocation *ret, int n_words, char *const *words, char *message,
 		       size_t message_size)
 {
@@ -187,7 +205,7 @@ static int parse_pairs(struct invocation *ret, int n_words, char *const *words, 
 				       command->pairs[pair].name);
 			return -1;
 		}
-		if (command->pairs[pair].kind == PAIR_FLAG) {
+		if (stands_alone(&command->pairs[pair], i + 1 < n_words ? words[i + 1] : NULL)) {
 			ret->values[pair] = command->pairs[pair].name;
 			continue;
 		}
@@ -297,6 +315,8 @@ static void print_usage(const struct command *command, FILE *out)
 			(void)fprintf(out, " %s %s", pair->name, pair->placeholder);
 		else if (pair->kind == PAIR_OPTIONAL)
 			(void)fprintf(out, " [%s %s]", pair->name, pair->placeholder);
+		else if (pair->kind == PAIR_FILE)
+			(void)fprintf(out, " [%s [%s]]", pair->name, pair->placeholder);
 		else
 			(void)fprintf(out, " [%s]", pair->name);
 	}
@@ -325,7 +345,7 @@ static void complete_pairs(const struct command *command, int n_words, char *con
 		if (pair < 0)
 			return;
 		so_far.values[pair] = words[i];
-		if (command->pairs[pair].kind != PAIR_FLAG && ++i == last)
+		if (!stands_alone(&command->pairs[pair], words[i + 1]) && ++i == last)
 			return;
 	}
 	for (int i = 0; command->pairs[i].kind != PAIR_END; i++)

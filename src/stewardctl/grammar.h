@@ -21,6 +21,7 @@ enum pair_kind {
 	PAIR_VALUE,    /* name and value, must be there */
 	PAIR_OPTIONAL, /* name and value */
 	PAIR_FLAG,     /* name alone */
+	PAIR_FILE,     /* name alone, or with a file's name that ends as the placeholder does */
 };
 
 struct pair {
@@ -41,7 +42,7 @@ struct command {
 struct invocation {
 	const struct command *command;
 	const char
-		*values[PAIRS_MAX]; /* by position in pairs; of a flag: its name; NULL = absent */
+		*values[PAIRS_MAX]; /* by position in pairs; of a name alone: that; NULL = absent */
 	const char *places[WORDS_MAX]; /* what was typed there, by position in words */
 	char *const *rest;             /* what was typed for a place with "..." */
 	int n_rest;

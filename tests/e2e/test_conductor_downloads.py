@@ -175,6 +175,23 @@ def test_one_node_alone(fleet):
     assert both.stderr.startswith("stewardctl: node node0: ")
 
 
+def test_plots(fleet, tmp_path):
+    fleet.request(*MEANT, "node", "node1", "version", "V1", check=0)
+    fleet.nodes[1].wait_state("V1", "complete")
+    both = fleet.show("version", "V1", "plot", check=1)
+    assert both.stderr.startswith("stewardctl: node node0: there is no download of V1")
+    assert "Node      node1" in both.stdout and "0 B/s" in both.stdout
+    path = str(tmp_path / "night.svg")
+    fleet.show("node", "node1", "version", "V1", "plot", path, check=0)
+    with open(path) as file:
+        assert "<title id=\"title\">Download of V1</title>" in file.read()
+    for words, status, message in ((("node", "node0"), 1, "node node0: there is no download of V1"),
+                                   ((), 64, "name the node, too")):
+        os.unlink(path) if os.path.exists(path) else None
+        refused = fleet.show(*words, "version", "V1", "plot", path, check=status)
+        assert message in refused.stderr and not os.path.exists(path)
+
+
 def test_pause_resume_and_cancel(fleet):
     fleet.slow_down()
     fleet.request(*MEANT, "version", "V1", check=0)

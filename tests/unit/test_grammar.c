@@ -16,7 +16,8 @@ static const struct command commands[] = {
 	{{"show", "system", "software", "download"},
 	 {{"version", PAIR_OPTIONAL, "V"},
 	  {"verbose", PAIR_FLAG, NULL},
-	  {"watch", PAIR_FLAG, NULL}},
+	  {"watch", PAIR_FLAG, NULL},
+	  {"plot", PAIR_FILE, "FILE.svg"}},
 	 nothing,
 	 "2"},
 	{{"show", "system", "software", "images"}, {{0}}, nothing, "3"},
@@ -142,6 +143,47 @@ static void test_the_rest(void **state)
 	assert_string_equal(invocation.rest[2], "5");
 }
 
+/* The name of a file may follow, or the next pair. */
+static void test_file_of_a_pair(void **state)
+{
+	static const struct {
+		const char *line;
+		const char *plot;
+		const char *version;
+	} rows[] = {
+		{"plot", "plot", NULL},
+		{"pl", "plot", NULL},
+		{"plot a.svg", "a.svg", NULL},
+		{"plot version.svg version V1", "version.svg", "V1"},
+		{"plot version V1", "plot", "V1"},
+		{"version a.svg plot", "plot", "a.svg"}, /* a value is a value */
+		{"version V1 plot /tmp/a.svg watch", "/tmp/a.svg", "V1"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct invocation invocation = {0};
+		char line[256];
+		char buffer[256];
+		char message[512] = "";
+		char *words[16];
+		const char *version;
+		unsigned n;
+
+		(void)snprintf(line, sizeof(line), "show system software download %s",
+			       rows[i].line);
+		n = split(line, buffer, words);
+		if (grammar_parse(&invocation, commands, N_ELEMENTS(commands), (int)n, words,
+				  message, sizeof(message)) < 0)
+			fail_msg("%s: %s", line, message);
+		assert_string_equal(invocation_value(&invocation, "plot"), rows[i].plot);
+		version = invocation_value(&invocation, "version");
+		assert_int_equal(version == NULL, rows[i].version == NULL);
+		if (version)
+			assert_string_equal(version, rows[i].version);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -169,6 +211,10 @@ static void test_refused(void **state)
 		{"set router r1 node n1", "'asset-id A' is missing"},
 		{"set router r1 secret abc x", "'x' is nothing that this command takes"},
 		{"delete router r1 x", "'x' is nothing that this command takes"},
+		{"show system software download plot a.png", "'a.png' is nothing"},
+		{"show system software download plot .svg", "'.svg' is nothing"},
+		{"show system software download plot a.svg b.svg", "'b.svg' is nothing"},
+		{"show system software download plot plot", "'plot' stands twice"},
 		{"show system software images V1", "'V1' is nothing that this command takes"},
 	};
 
@@ -210,11 +256,14 @@ static void test_completion(void **state)
 		{"set router r1 system download att", "system/download/att\n"},
 		{"show system _", "software\n"},
 		{"sh sy so _", "download\nimages\n"},
-		{"show system software download _", "version\nverbose\nwatch\n"},
+		{"show system software download _", "version\nverbose\nwatch\nplot\n"},
 		{"show system software download w", "watch\n"},
-		{"show system software download watch _", "version\nverbose\n"},
+		{"show system software download watch _", "version\nverbose\nplot\n"},
 		{"show system software download version _", ""}, /* a value */
-		{"show system software download version V1 _", "verbose\nwatch\n"},
+		{"show system software download version V1 _", "verbose\nwatch\nplot\n"},
+		{"show system software download plot _", "version\nverbose\nwatch\n"},
+		{"show system software download plot a.svg w", "watch\n"},
+		{"show system software download plot a.svg _", "version\nverbose\nwatch\n"},
 		{"request system software download _", "pause\nversion\nforce\n"},
 		{"nonsense _", ""},
 		{"x", ""},
@@ -249,16 +298,17 @@ static void test_help_names_all(void **state)
 	grammar_help(commands, N_ELEMENTS(commands), out);
 	(void)fclose(out);
 	assert_contains(text, "stewardctl request system software download version V [force]\n");
-	assert_contains(text, "[version V] [verbose] [watch]");
+	assert_contains(text, "[version V] [verbose] [watch] [plot [FILE.svg]]\n");
 	free(text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parsed),     cmocka_unit_test(test_places),
-		cmocka_unit_test(test_the_rest),   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_completion), cmocka_unit_test(test_help_names_all),
+		cmocka_unit_test(test_parsed),         cmocka_unit_test(test_places),
+		cmocka_unit_test(test_the_rest),       cmocka_unit_test(test_file_of_a_pair),
+		cmocka_unit_test(test_refused),        cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_help_names_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
