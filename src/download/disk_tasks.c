@@ -49,6 +49,7 @@ static int open_files(struct download *d, struct disk_job *job)
 	if (rc < 0)
 		return rc;
 	d->file_is_open = true;
+	image_file_keep_codes(&d->file, &job->manifest);
 	rc = piece_map_open(&d->map, d->directory, job->manifest.digest, d->home->boot_id,
 			    job->manifest.n_pieces, &job->found, &job->notice, &job->err);
 	if (rc < 0)
@@ -112,21 +113,21 @@ static int run_prepare(struct download *d, struct disk_job *job)
 /* Which of the claimed pieces are right in the file. */
 static int check_pieces(struct download *d, const uint8_t *claimed, struct disk_job *job)
 {
-	uint8_t digest[DIGEST_SIZE];
+	_cleanup_(image_pieces_release) struct image_pieces pieces = {0};
 
 	memset(job->checked, 0, piece_bits_size(d->manifest.n_pieces));
 	for (uint32_t piece = 0; piece < d->manifest.n_pieces; piece++) {
+		bool right;
 		int rc;
 
 		if (claimed && !piece_bits_has(claimed, piece))
 			continue;
 		if (job->stop)
 			return 0;
-		rc = image_file_hash(&d->file, manifest_piece_first(&d->manifest, piece),
-				     manifest_piece_length(&d->manifest, piece), digest, &job->err);
+		rc = image_file_check(&d->file, &d->manifest, piece, &pieces, &right, &job->err);
 		if (rc < 0)
 			return rc;
-		if (memcmp(digest, d->manifest.pieces[piece], DIGEST_SIZE) == 0)
+		if (right)
 			piece_bits_set(job->checked, piece);
 	}
 	return 0;

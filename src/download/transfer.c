@@ -50,7 +50,7 @@ static void end_if_done(struct transfer *t)
 	if (t->request || t->writing || t->queue)
 		return;
 	receive_buffers_leave(t->target->buffers, &t->waiter);
-	EVP_MD_CTX_free(t->pieces.digest);
+	image_pieces_release(&t->pieces);
 	t->end.duration_ms = uv_now(t->target->loop) - t->started_ms;
 	end = t->end;
 	t->target->callbacks->ended(t, &end);

@@ -168,7 +168,7 @@ static void import_free(struct import *import)
 	if (import->file_is_open)
 		image_file_remove(&import->file);
 	(void)rmdir(import->directory);
-	EVP_MD_CTX_free(import->pieces.digest);
+	image_pieces_release(&import->pieces);
 	claim_give_back(&n->claims, &import->claim);
 	pending_release(&import->pending);
 	free(import);

@@ -92,6 +92,7 @@ void image_file_close(struct image_file *f)
 	(void)close(f->fd);
 	free(f->path);
 	f->path = NULL;
+	piece_codes_close(&f->codes);
 }
 
 void image_file_remove(struct image_file *f)
@@ -163,58 +164,82 @@ int image_file_sync(const struct image_file *f, struct err *err)
 	return 0;
 }
 
-static int hash_into(const struct image_file *f, uint64_t offset, uint64_t length,
-		     EVP_MD_CTX *digest, uint8_t *block, struct err *err)
+void image_pieces_release(struct image_pieces *p)
 {
-	for (uint64_t done = 0; done < length;) {
-		size_t n = (size_t)MIN(HASH_BLOCK, length - done);
-		int rc = image_file_read(f, offset + done, block, n, err);
+	EVP_MD_CTX_free(p->digest);
+	EVP_MAC_CTX_free(p->code);
+	p->digest = NULL;
+	p->code = NULL;
+}
 
-		if (rc < 0)
-			return rc;
-		if (EVP_DigestUpdate(digest, block, n) != 1)
-			return err_set(err, -EIO, "SHA-256 failed");
-		done += n;
-	}
+/* What bytes of a file are fed to: a digest, a code, or both. */
+struct sums {
+	EVP_MD_CTX *digest;
+	EVP_MAC_CTX **code;
+};
+
+static int add_to(const struct sums *sums, struct span bytes, struct err *err)
+{
+	if (sums->code)
+		piece_codes_add(sums->code, bytes);
+	if (sums->digest && EVP_DigestUpdate(sums->digest, bytes.bytes, bytes.size) != 1)
+		return err_set(err, -EIO, "SHA-256 failed");
 	return 0;
 }
 
-static int begin_piece(struct image_pieces *p)
+static int read_into(const struct image_file *f, uint64_t offset, uint64_t length,
+		     const struct sums *sums, struct err *err)
+{
+	uint8_t *block = malloc(HASH_BLOCK);
+	int rc = block ? 0 : err_set(err, -ENOMEM, "SHA-256: out of memory");
+
+	for (uint64_t done = 0; done < length && rc == 0;) {
+		size_t n = (size_t)MIN(HASH_BLOCK, length - done);
+
+		rc = image_file_read(f, offset + done, block, n, err);
+		if (rc == 0)
+			rc = add_to(sums, span_of(block, n), err);
+		done += n;
+	}
+	free(block);
+	return rc;
+}
+
+static int begin_piece(const struct image_file *f, struct image_pieces *p, uint32_t piece)
 {
 	if (!p->digest)
 		p->digest = EVP_MD_CTX_new();
 	if (!p->digest || EVP_DigestInit_ex(p->digest, EVP_sha256(), NULL) != 1)
 		return err_set(&p->err, -ENOMEM, "SHA-256: out of memory");
+	piece_codes_begin(&f->codes, &p->code, piece);
 	p->hashed = 0;
 	return 0;
 }
 
-/* Hashes the beginning of a piece, which an earlier request brought. */
-static int begin_piece_from_file(const struct image_file *f, struct image_pieces *p,
-				 uint64_t offset, uint32_t length)
+static int hash_bytes(struct image_pieces *p, struct span bytes)
 {
-	uint8_t *block = malloc(HASH_BLOCK);
-	int rc = begin_piece(p);
+	int rc = add_to(&(struct sums){p->digest, &p->code}, bytes, &p->err);
 
-	if (rc == 0 && !block)
-		rc = err_set(&p->err, -ENOMEM, "SHA-256: out of memory");
 	if (rc == 0)
-		rc = hash_into(f, offset, length, p->digest, block, &p->err);
-	if (rc == 0)
-		p->hashed = length;
-	free(block);
+		p->hashed += (uint32_t)bytes.size;
 	return rc;
 }
 
-static int hash_bytes(struct image_pieces *p, struct span bytes)
+/* Hashes the beginning of a piece, which an earlier request brought. */
+static int begin_piece_from_file(const struct image_file *f, struct image_pieces *p,
+				 uint64_t offset, uint32_t piece, uint32_t length)
 {
-	if (EVP_DigestUpdate(p->digest, bytes.bytes, bytes.size) != 1)
-		return err_set(&p->err, -EIO, "SHA-256 failed");
-	p->hashed += (uint32_t)bytes.size;
-	return 0;
+	int rc = begin_piece(f, p, piece);
+
+	if (rc == 0)
+		rc = read_into(f, offset, length, &(struct sums){p->digest, &p->code}, &p->err);
+	if (rc == 0)
+		p->hashed = length;
+	return rc;
 }
 
-static int judge_piece(struct image_pieces *p, const struct manifest *manifest, uint32_t piece)
+static int judge_piece(const struct image_file *f, struct image_pieces *p,
+		       const struct manifest *manifest, uint32_t piece)
 {
 	uint8_t found[DIGEST_SIZE];
 
@@ -226,6 +251,7 @@ static int judge_piece(struct image_pieces *p, const struct manifest *manifest, 
 		p->wrong = piece;
 		return manifest_describe_mismatch(manifest, piece, found, &p->err);
 	}
+	piece_codes_keep(&f->codes, p->code, piece);
 	p->right[p->n_right++] = piece;
 	return 0;
 }
@@ -241,13 +267,13 @@ static int64_t take_part(const struct image_file *f, const struct manifest *mani
 	int rc = 0;
 
 	if (within == 0)
-		rc = begin_piece(p);
+		rc = begin_piece(f, p, piece);
 	else if (p->hashed == 0)
-		rc = begin_piece_from_file(f, p, offset - within, within);
+		rc = begin_piece_from_file(f, p, offset - within, piece, within);
 	if (rc == 0)
 		rc = hash_bytes(p, span_of(bytes.bytes, n));
 	if (rc == 0 && within + n == length)
-		rc = judge_piece(p, manifest, piece);
+		rc = judge_piece(f, p, manifest, piece);
 	return rc < 0 ? rc : (int64_t)n;
 }
 
@@ -273,17 +299,44 @@ int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length
 		    uint8_t ret[DIGEST_SIZE], struct err *err)
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	uint8_t *block = malloc(HASH_BLOCK);
 	int rc;
 
-	if (digest && block && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1)
-		rc = hash_into(f, offset, length, digest, block, err);
+	if (digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1)
+		rc = read_into(f, offset, length, &(struct sums){.digest = digest}, err);
 	else
 		rc = err_set(err, -ENOMEM, "SHA-256: out of memory");
 	if (rc == 0 && EVP_DigestFinal_ex(digest, ret, NULL) != 1)
 		rc = err_set(err, -EIO, "SHA-256 failed");
-	free(block);
 	EVP_MD_CTX_free(digest);
+	return rc;
+}
+
+void image_file_keep_codes(struct image_file *f, const struct manifest *manifest)
+{
+	piece_codes_open(&f->codes, manifest->n_pieces);
+}
+
+int image_file_check(const struct image_file *f, const struct manifest *manifest, uint32_t piece,
+		     struct image_pieces *p, bool *ret_right, struct err *err)
+{
+	uint64_t first = manifest_piece_first(manifest, piece);
+	uint32_t length = manifest_piece_length(manifest, piece);
+	uint8_t digest[DIGEST_SIZE];
+	int rc = 0;
+
+	if (piece_codes_has(&f->codes, piece)) {
+		piece_codes_begin(&f->codes, &p->code, piece);
+		rc = read_into(f, first, length, &(struct sums){.code = &p->code}, err);
+		if (rc < 0)
+			return rc;
+		if (piece_codes_match(&f->codes, p->code, piece)) {
+			*ret_right = true;
+			return 0;
+		}
+	}
+	rc = image_file_hash(f, first, length, digest, err);
+	if (rc == 0)
+		*ret_right = memcmp(digest, manifest->pieces[piece], DIGEST_SIZE) == 0;
 	return rc;
 }
 

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/span.h"
 #include "download/image/manifest.h"
+#include "download/image/piece_codes.h"
 
 /* A file of this name is, on a conductor, beside an image that no operator imported there or on
  * its HA peer. No manifest can use the name. */
@@ -22,7 +23,8 @@ struct image_file {
 	int fd;
 	char *path;
 	uint64_t size;
-	bool marked; /* it is published with IMAGE_DOWNLOADED_MARK */
+	bool marked;              /* it is published with IMAGE_DOWNLOADED_MARK */
+	struct piece_codes codes; /* of what was written since it was opened */
 };
 
 /* Opens or makes the file, with room for size bytes. -ENOSPC says how much is needed and how much
@@ -41,9 +43,10 @@ void image_file_remove_stale(const char *directory);
 #define PIECES_PER_WRITE (IMAGE_WRITE_MAX / PIECE_SIZE_MIN + 1)
 
 /* The pieces that are written one after the other, hashed as their bytes come. Zeroed before the
- * first write; EVP_MD_CTX_free(digest) after the last. */
+ * first write; image_pieces_release() after the last. */
 struct image_pieces {
 	EVP_MD_CTX *digest;               /* of the piece that the next byte belongs to */
+	EVP_MAC_CTX *code;                /* likewise; NULL = none is kept */
 	uint32_t hashed;                  /* bytes of that piece, from its start; 0 = not begun */
 	uint32_t right[PIECES_PER_WRITE]; /* pieces whose last byte the last write brought */
 	unsigned n_right;
@@ -51,6 +54,8 @@ struct image_pieces {
 	uint32_t wrong;
 	struct err err; /* of the disk, or both digests of a mismatch */
 };
+
+void image_pieces_release(struct image_pieces *p);
 
 /* Writes bytes at offset, hashes them, and judges the pieces that end in them: fills pieces, whose
  * err says if the disk failed or a piece is wrong. Where they begin inside a piece whose beginning
@@ -62,6 +67,14 @@ int image_file_read(const struct image_file *f, uint64_t offset, void *ret, size
 int image_file_sync(const struct image_file *f, struct err *err);
 int image_file_hash(const struct image_file *f, uint64_t offset, uint64_t length,
 		    uint8_t ret[DIGEST_SIZE], struct err *err);
+
+/* From now on image_file_check() need not hash again what image_file_write() found right. To be
+ * called before the first write of a file that will be checked. */
+void image_file_keep_codes(struct image_file *f, const struct manifest *manifest);
+
+/* Reads a piece, and compares it with the manifest. p may be used for one after the other. */
+int image_file_check(const struct image_file *f, const struct manifest *manifest, uint32_t piece,
+		     struct image_pieces *p, bool *ret_right, struct err *err);
 
 /* Is it still the file at its path, with its size? Then what will be renamed is what was read. */
 bool image_file_is_in_place(const struct image_file *f);
