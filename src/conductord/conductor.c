@@ -11,6 +11,7 @@
 #include "base/macros.h"
 #include "conductor/tunnels/tunnel_host.h"
 #include "conductord/check.h"
+#include "conductord/openapi_conductor.h"
 #include "conductord/own_keys.h"
 #include "conductord/reload.h"
 #include "conductord/routes.h"
@@ -396,6 +397,7 @@ const struct node_program conductor_program = {
 	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
+	.openapi = openapi_conductor,
 	.check = conductor_check,
 	.start = start_conductor,
 	.stopping = conductor_stop,

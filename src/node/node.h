@@ -37,6 +37,7 @@ struct node_program {
 	enum config_role role;
 	const struct http_route *routes; /* of the control socket, besides the node's own */
 	size_t n_routes;
+	const char *openapi; /* what describes them (openapi.h) */
 
 	/* Others download from it what it has: it marks the images that it downloaded itself, and
 	 * in offline-mode it offers only those that were imported. */

@@ -14,6 +14,7 @@
 #include "node/integrity_routes.h"
 #include "node/metrics.h"
 #include "node/node.h"
+#include "node/openapi.h"
 #include "node/share.h"
 
 /* Memory for one connection: enough for a GET whose path has two names, and for the head of its
@@ -272,7 +273,13 @@ static void get_metrics(struct http_exchange *x)
 	metrics_reply(node_of(x), x);
 }
 
+static void get_openapi(struct http_exchange *x)
+{
+	openapi_reply(node_of(x), x);
+}
+
 const struct http_route control_routes[] = {
+	{"GET", "/v1/openapi.json", HTTP_READS, get_openapi, NULL, 0},
 	{"GET", "/v1/status", HTTP_READS, get_status, NULL, 0},
 	{"GET", "/v1/versions", HTTP_READS, get_versions, NULL, 0},
 	{"GET", "/v1/downloads", HTTP_READS, get_downloads, NULL, 0},

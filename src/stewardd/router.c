@@ -11,6 +11,7 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "node/routes.h"
+#include "stewardd/openapi_router.h"
 #include "stewardd/unsealing.h"
 
 /* It serves only its HA peer, and has the 1,024 descriptors that any service has. */
@@ -328,6 +329,7 @@ const struct node_program router_program = {
 	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
 	.routes = router_routes,
 	.n_routes = N_ROUTER_ROUTES,
+	.openapi = openapi_router,
 	.start = start_router,
 	.close = close_router,
 	.amend = add_sources,
