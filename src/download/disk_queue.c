@@ -140,6 +140,7 @@ static int adopt_manifest(struct download *d)
 		return 0;
 	manifest_release(&d->manifest);
 	d->manifest = job->manifest;
+	download_chunks_adopt(d, job->has_chunks);
 	memset(&job->manifest, 0, sizeof(job->manifest));
 	drop_manifest(job);
 	if (job->found != PIECE_MAP_CHECK)
@@ -190,6 +191,10 @@ static void free_job(struct download *d, enum disk_task task)
 	free(job->checked);
 	free(job->record);
 	free(job->history);
+	if (task == DISK_TASK_CHUNKS) {
+		free(job->chunks);
+		job->chunks = NULL;
+	}
 	job->checked = NULL;
 	job->record = NULL;
 	job->history = NULL;
@@ -238,6 +243,8 @@ static void tell_engine(struct download *d, enum disk_task task)
 			task == DISK_TASK_FINISH ? LOG_DISK_PROBLEM : LOG_JOURNAL_DISCARDED,
 			&(struct log_fields){.version = d->version, .reason = d->disk.notice.text},
 			"download %s: %s", d->version, d->disk.notice.text);
+	if (d->disk.without.code < 0)
+		download_chunks_missing(d, &d->disk.without);
 	if (d->disk.err.code < 0) {
 		bool fatal = task == DISK_TASK_PREPARE && d->disk.err.code == -ENOSPC;
 
@@ -322,6 +329,8 @@ static bool is_needless(const struct download *d, enum disk_task task)
 		return d->engine.disk != DISK_OPENING;
 	if (task == DISK_TASK_DISCARD)
 		return !d->discarding;
+	if (task == DISK_TASK_CHUNKS)
+		return !d->disk.chunks;
 	return task == DISK_TASK_SYNC && d->n_unsynced == 0;
 }
 
@@ -353,6 +362,7 @@ static void submit_job(struct download *d, enum disk_task task)
 	job->task = task;
 	job->err.code = 0;
 	job->notice.code = 0;
+	job->without.code = 0;
 	if (task == DISK_TASK_CLOSE)
 		d->closed_disk = true;
 	if (task == DISK_TASK_FINISH)
@@ -379,4 +389,5 @@ void download_release_disk(struct download *d)
 	drop_manifest(&d->disk);
 	manifest_release(&d->manifest);
 	free(d->unsynced);
+	free(d->disk.chunks);
 }

@@ -5,6 +5,7 @@
  *	check    hash what the journal claims
  *	prepare  a new manifest: make room for its image
  *	sync     the data of verified pieces, and then their records
+ *	chunks   the chunk index that has come
  *	finish   read the image back, publish it, remove the folder's rest
  *	discard  save, and remove all but these
  *	save     request.json, and now and then history.json
@@ -21,6 +22,7 @@
 #include "base/atomic_file.h"
 #include "base/macros.h"
 #include "download/download_private.h"
+#include "download/image/chunk_keep.h"
 
 static void path_of(const struct download *d, const char *name, char path[PATH_MAX])
 {
@@ -37,6 +39,19 @@ static void close_files(struct download *d)
 	d->file_is_open = false;
 }
 
+/* Is the chunk index there, of an earlier run? */
+static void find_chunk_index(const struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+	char *index = NULL;
+	struct err ignored;
+
+	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
+	job->has_chunks = manifest_has_chunks(&job->manifest) &&
+			  chunk_keep_read(path, &job->manifest, &index, &ignored) == 0;
+	free(index);
+}
+
 /* The job's manifest becomes the download's, with its file and journal open. */
 static int open_files(struct download *d, struct disk_job *job)
 {
@@ -44,6 +59,7 @@ static int open_files(struct download *d, struct disk_job *job)
 	int rc;
 
 	close_files(d);
+	find_chunk_index(d, job);
 	rc = image_file_open(&d->file, d->directory, job->manifest.file, job->manifest.size,
 			     &existed, &job->err);
 	if (rc < 0)
@@ -151,10 +167,42 @@ static int run_sync(struct download *d, struct disk_job *job)
 	return piece_map_append(&d->map, job->batch, job->n_batch, &job->err);
 }
 
-static int publish(struct download *d, struct disk_job *job)
+static bool goes_on(void *owner)
+{
+	const struct disk_job *job = owner;
+
+	return !job->stop;
+}
+
+/* The index that has come; else the image itself gives it. Returns NULL if there is none. */
+static char *obtain_chunk_index(struct download *d, struct disk_job *job)
 {
 	char path[PATH_MAX];
+	char *index = NULL;
+
+	if (!manifest_has_chunks(&d->manifest))
+		return NULL;
+	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
+	(void)chunk_keep_obtain(&d->file, &d->manifest, path, goes_on, job, &index, &job->without);
+	return index;
+}
+
+static int run_chunks(struct download *d, struct disk_job *job)
+{
+	char path[PATH_MAX];
+
+	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
+	(void)atomic_file_write(path, span_of(job->chunks, d->manifest.chunks.size), 0644,
+				&job->without);
+	return 0; /* the image comes all the same */
+}
+
+static int publish(struct download *d, struct disk_job *job)
+{
+	struct image_papers papers;
+	char path[PATH_MAX];
 	char *jws = NULL;
+	char *index;
 	size_t size;
 	int rc;
 
@@ -162,8 +210,15 @@ static int publish(struct download *d, struct disk_job *job)
 	rc = file_read(path, MANIFEST_SIZE_MAX, &jws, &size, &job->err);
 	if (rc < 0)
 		return rc;
-	rc = image_file_publish(&d->file, &d->manifest, span_of(jws, size),
+	index = obtain_chunk_index(d, job);
+	papers = (struct image_papers){
+		.jws = span_of(jws, size),
+		.chunk_index = span_of(index, index ? d->manifest.chunks.size : 0),
+		.without = &job->without,
+	};
+	rc = image_file_publish(&d->file, &d->manifest, &papers,
 				repository_directory(d->home->repository), &job->err);
+	free(index);
 	free(jws);
 	return rc;
 }
@@ -229,6 +284,8 @@ static int run_finish(struct download *d, struct disk_job *job)
 	close_files(d);
 	path_of(d, "pieces", path);
 	(void)unlink(path);
+	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
+	(void)unlink(path);
 	path_of(d, "manifest.jws", path);
 	(void)unlink(path);
 	/* The image is there all the same; whoever publishes next, or the next start, writes it. */
@@ -279,6 +336,8 @@ static int run_discard(struct download *d, struct disk_job *job)
 		image_file_remove(&d->file);
 	d->file_is_open = false;
 	image_file_remove_stale(d->directory);
+	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
+	(void)unlink(path);
 	path_of(d, "manifest.jws", path);
 	(void)unlink(path);
 	if (job->also_image)
@@ -305,6 +364,7 @@ void disk_tasks_run(struct work *work)
 		[DISK_TASK_PREPARE] = run_prepare, [DISK_TASK_SYNC] = run_sync,
 		[DISK_TASK_FINISH] = run_finish,   [DISK_TASK_DISCARD] = run_discard,
 		[DISK_TASK_SAVE] = run_save,       [DISK_TASK_CLOSE] = run_close,
+		[DISK_TASK_CHUNKS] = run_chunks,
 	};
 	struct download *d = container_of(work, struct download, disk.work);
 

@@ -162,6 +162,7 @@ void download_configure(struct download *d, unsigned concurrency)
 void download_free(struct download *d)
 {
 	catalog_release(&d->catalog);
+	download_chunks_stop(d);
 	peer_turn_stop(&d->sequence);
 	peer_pieces_release(&d->pieces);
 	source_list_release(&d->sources);

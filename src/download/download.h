@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* download.h - one download: carries out what its engine decides, and keeps its state on disk.
  *
- * <state-directory>/downloads/<version>/ has manifest.jws, request.json, the journal `pieces` and
- * <file>.part, and history.json. Everything that touches the disk is a job on the thread pool, one
- * at a time.
+ * <state-directory>/downloads/<version>/ has manifest.jws, request.json, the journal `pieces`, the
+ * chunk index `chunks` and <file>.part, and history.json. Everything that touches the disk is a job
+ * on the thread pool, one at a time.
  *
  * Calling sequence: download_new, or download_load for one of an earlier run -> download_run ...
  * -> download_close. Only download_list calls these.
@@ -39,6 +39,9 @@
 
 #define NOT_RECORDED UINT32_MAX
 
+/* The chunk index, in the download's directory. */
+#define DOWNLOAD_CHUNKS_FILE "chunks"
+
 struct download;
 
 /* What all downloads share; it must outlive them. */
@@ -61,6 +64,7 @@ enum disk_task {
 	DISK_TASK_CHECK,
 	DISK_TASK_PREPARE,
 	DISK_TASK_SYNC,
+	DISK_TASK_CHUNKS,
 	DISK_TASK_FINISH,
 	DISK_TASK_DISCARD,
 	DISK_TASK_SAVE,
@@ -77,7 +81,8 @@ struct disk_job {
 	enum disk_task task;
 	atomic_bool stop; /* a check, or reading back, is to end early */
 	struct err err;
-	struct err notice; /* for the log: a journal cut off or discarded */
+	struct err notice;  /* for the log: a journal cut off or discarded */
+	struct err without; /* likewise: the image goes without its chunk index */
 	/* open, prepare, check */
 	struct manifest manifest;
 	bool has_manifest;
@@ -85,6 +90,7 @@ struct disk_job {
 	size_t manifest_jws_size;
 	struct trusted_keys keys;
 	enum piece_map_found found;
+	bool has_chunks;  /* the manifest's chunk index is there */
 	uint8_t *checked; /* bitmap */
 	/* finish */
 	enum { FINISH_DONE, FINISH_DAMAGED, FINISH_STOPPED } finished; /* damaged: see notice */
@@ -94,6 +100,8 @@ struct disk_job {
 	uint32_t *batch;
 	size_t n_batch;
 	uint64_t batch_bytes;
+	/* chunks */
+	char *chunks; /* the index that has come, as the manifest has it; owned */
 	/* save */
 	char *record;
 	uint32_t attempt; /* in it */
@@ -111,6 +119,14 @@ struct download_history {
 	bool changed; /* since it was last written */
 	bool due;     /* to be written with the next record */
 	uint64_t written_ms;
+};
+
+/* How it stands with the chunk index of the manifest (download_chunks.c). */
+enum chunks_state {
+	CHUNKS_NONE, /* the manifest has none, or no source has it */
+	CHUNKS_WANTED,
+	CHUNKS_COMING,
+	CHUNKS_THERE, /* on disk */
 };
 
 struct download {
@@ -131,6 +147,10 @@ struct download {
 	uv_timer_t wake;
 	uv_timer_t tick;
 
+	enum chunks_state chunks;
+	struct http_fetch *chunks_fetch;       /* while it comes */
+	unsigned chunks_source;                /* from whom */
+	uint64_t chunks_asked;                 /* sources that did not have it, one bit each */
 	struct manifest manifest;              /* as signed it is on disk only: it may have 4 MiB */
 	uint8_t imported_at_peer[DIGEST_SIZE]; /* of the manifest there; 0 = no such image */
 	struct image_file file;

@@ -22,6 +22,7 @@ void download_deliver(struct download *d, const struct engine_event *event)
 	} while (again);
 	download_history_follow(d);
 	download_peer_follow(d);
+	download_chunks_follow(d);
 	download_arm_timers(d);
 }
 

@@ -65,6 +65,7 @@ void download_discover(struct download *d)
 	int rc;
 
 	catalog_release(&d->catalog);
+	download_chunks_stop(d);
 	download_peer_forget(d);
 	memset(d->imported_at_peer, 0, sizeof(d->imported_at_peer));
 	rc = renew_sources(d, &err);

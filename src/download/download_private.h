@@ -4,8 +4,9 @@
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine
  * decides: download_discovery.c asks the sources, download_requests.c fetches, disk_queue.c orders
  * the disk jobs and disk_tasks.c is what they do on the thread pool; download_timers.c calls the
- * engine when time has passed; download_peer.c asks the HA peer; download_record.c reads and
- * writes request.json; download_history.c keeps history.json; download_status.c tells the world.
+ * engine when time has passed; download_peer.c asks the HA peer; download_chunks.c fetches the
+ * chunk index; download_record.c reads and writes request.json; download_history.c keeps
+ * history.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -23,6 +24,15 @@ void download_arm_timers(struct download *d);
 /* ACTION_DISCOVER and ACTION_PREPARE (download_discovery.c). */
 void download_discover(struct download *d);
 void download_prepare(struct download *d, unsigned source);
+
+/* The chunk index of the manifest (download_chunks.c). A manifest was taken; is its index there? */
+void download_chunks_adopt(struct download *d, bool is_there);
+/* The state may have changed: asks for it, or stops. */
+void download_chunks_follow(struct download *d);
+/* The sources change, or the download ends. */
+void download_chunks_stop(struct download *d);
+/* Logs that the image goes without it. */
+void download_chunks_missing(const struct download *d, const struct err *why);
 
 /* What transfers are given, once for all of them (download_requests.c). */
 void download_make_target(struct download *d);

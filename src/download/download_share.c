@@ -18,6 +18,11 @@ void download_shared_manifest(const struct download *d, char ret_path[PATH_MAX])
 	(void)snprintf(ret_path, PATH_MAX, "%s/manifest.jws", d->directory);
 }
 
+void download_shared_chunks(const struct download *d, char ret_path[PATH_MAX])
+{
+	(void)snprintf(ret_path, PATH_MAX, "%s/" DOWNLOAD_CHUNKS_FILE, d->directory);
+}
+
 struct span download_shared_pieces(const struct download *d)
 {
 	const struct picker *p = &d->engine.picker;

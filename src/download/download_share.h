@@ -17,6 +17,8 @@
 /* The others may be asked only of one that shares. */
 bool download_shares(const struct download *d);
 void download_shared_manifest(const struct download *d, char ret_path[PATH_MAX]);
+/* The chunk index, once it has come. */
+void download_shared_chunks(const struct download *d, char ret_path[PATH_MAX]);
 /* One bit a piece, most significant first. */
 struct span download_shared_pieces(const struct download *d);
 /* Are all these bytes in verified pieces? length is at least 1, and all within the file. */

@@ -262,6 +262,12 @@ void images_serve_index(struct http_exchange *x)
 	images_serve_path(x, path, "application/json");
 }
 
+static bool offers(const struct image *image, const char *file)
+{
+	return strcmp(file, image->file) == 0 || strcmp(file, "manifest.jws") == 0 ||
+	       (image->chunks.file[0] && strcmp(file, image->chunks.file) == 0);
+}
+
 void images_serve_file(struct http_exchange *x)
 {
 	struct node *n = node_of(x);
@@ -270,8 +276,7 @@ void images_serve_file(struct http_exchange *x)
 		repository_find(n->repository, http_exchange_parameter(x, "version"));
 	char path[PATH_MAX];
 
-	if (!image || (images_only_imported(n) && !image->imported) ||
-	    (strcmp(file, image->file) != 0 && strcmp(file, "manifest.jws") != 0)) {
+	if (!image || (images_only_imported(n) && !image->imported) || !offers(image, file)) {
 		http_reply_problem(x, 404, "there is no such file");
 		return;
 	}

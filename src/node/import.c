@@ -13,6 +13,7 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/work.h"
+#include "download/image/chunk_keep.h"
 #include "download/image/trusted_keys.h"
 #include "download/receive_buffers.h"
 #include "node/node.h"
@@ -48,6 +49,7 @@ struct import {
 	bool whole; /* the last byte has come */
 	struct err err;
 	struct err index_err;
+	struct err chunks_err;
 };
 
 static void pending_release(struct pending *p)
@@ -254,14 +256,40 @@ static void write_block(struct work *work)
 			 span_of(import->block.bytes, import->block.size), &import->pieces);
 }
 
+static bool goes_on(void *owner)
+{
+	const struct node *n = owner;
+
+	return !__atomic_load_n(&n->stopping, __ATOMIC_RELAXED);
+}
+
+/* The image comes without its chunk index, and gives it. Returns NULL if there is none. */
+static char *make_chunk_index(struct import *import)
+{
+	const struct manifest *m = &import->pending.manifest;
+	char *index = NULL;
+
+	if (manifest_has_chunks(m))
+		(void)chunk_keep_obtain(&import->file, m, NULL, goes_on, import->node, &index,
+					&import->chunks_err);
+	return index;
+}
+
 static void publish_import(struct work *work)
 {
 	struct import *import = container_of(work, struct import, work);
 	struct node *n = import->node;
+	char *index = make_chunk_index(import);
+	const struct image_papers papers = {
+		.jws = span_of(import->pending.jws, import->pending.jws_size),
+		.chunk_index = span_of(index, index ? import->pending.manifest.chunks.size : 0),
+		.without = &import->chunks_err,
+	};
+	int rc = image_file_publish(&import->file, &import->pending.manifest, &papers,
+				    repository_directory(n->repository), &import->err);
 
-	if (image_file_publish(&import->file, &import->pending.manifest,
-			       span_of(import->pending.jws, import->pending.jws_size),
-			       repository_directory(n->repository), &import->err) < 0)
+	free(index);
+	if (rc < 0)
 		return;
 	import->file_is_open = false;
 	/* The image is there all the same; whoever publishes next, or the next start, writes it. */
@@ -286,6 +314,11 @@ static void on_published(struct work *work)
 			  &(struct log_fields){.version = m->version,
 					       .reason = import->index_err.text},
 			  "import of %s: %s", m->version, import->index_err.text);
+	if (import->chunks_err.code < 0)
+		log_event(LOG_CHUNK_INDEX_MISSING,
+			  &(struct log_fields){.version = m->version,
+					       .reason = import->chunks_err.text},
+			  "import of %s: %s", m->version, import->chunks_err.text);
 	log_event(LOG_IMAGE_IMPORTED, &(struct log_fields){.version = m->version},
 		  "image %s was imported", m->version);
 	if (import->x)

@@ -50,6 +50,10 @@ static void serve_unfinished(struct http_exchange *x, const struct download *d, 
 		images_serve_path(x, path, "application/jose");
 	} else if (strcmp(file, "pieces") == 0) {
 		http_reply_bytes(x, 200, "application/octet-stream", download_shared_pieces(d));
+	} else if (manifest_has_chunks(&d->manifest) &&
+		   strcmp(file, d->manifest.chunks.file) == 0) {
+		download_shared_chunks(d, path);
+		images_serve_path(x, path, "application/octet-stream");
 	} else if (strcmp(file, d->manifest.file) == 0) {
 		serve_range(x, d);
 	} else {

@@ -21,7 +21,7 @@ from typing import Optional
 class Fault:
     kind: str
     argument: object = None
-    on: str = "image"  # index, manifest, image, all
+    on: str = "image"  # index, manifest, chunks, image, all
     times: Optional[int] = None  # None = always
     after: int = 0  # requests of that kind that go well before
     ranged: bool = False  # only where a range was asked for
@@ -174,6 +174,8 @@ class FaultServer:
             document = "index"
         elif path.partition("?")[0].endswith("/manifest.jws"):
             document = "manifest"
+        elif path.partition("?")[0].endswith(".chunks"):
+            document = "chunks"
         request = Request(time.monotonic(), path, document, self.parse_range(headers), headers,
                           line[0])
         with self.lock:

@@ -382,8 +382,23 @@ static int set_mark(const struct image_file *f, const char *folder, struct err *
 	return 0;
 }
 
-int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
-		       const char *images, struct err *err)
+/* The image got its room before it came; the index did not. */
+static void write_chunk_index(const char *folder, const struct manifest *manifest,
+			      const struct image_papers *papers)
+{
+	char path[PATH_MAX];
+
+	if (papers->chunk_index.size == 0)
+		return;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, manifest->chunks.file) >=
+	    sizeof(path))
+		(void)err_set(papers->without, -ENAMETOOLONG, "%s: path too long", folder);
+	else
+		(void)atomic_file_write(path, papers->chunk_index, 0644, papers->without);
+}
+
+int image_file_publish(struct image_file *f, const struct manifest *manifest,
+		       const struct image_papers *papers, const char *images, struct err *err)
 {
 	char folder[PATH_MAX];
 	char path[PATH_MAX];
@@ -398,7 +413,9 @@ int image_file_publish(struct image_file *f, const struct manifest *manifest, st
 		return err_set(err, -ENAMETOOLONG, "%s: path too long", folder);
 	rc = set_mark(f, folder, err);
 	if (rc == 0)
-		rc = atomic_file_write(path, jws, 0644, err);
+		rc = atomic_file_write(path, papers->jws, 0644, err);
+	if (rc == 0)
+		write_chunk_index(folder, manifest, papers);
 	if (rc == 0)
 		rc = move_into(f, folder, manifest->file, err);
 	if (rc == 0)

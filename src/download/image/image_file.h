@@ -79,8 +79,15 @@ int image_file_check(const struct image_file *f, const struct manifest *manifest
 /* Is it still the file at its path, with its size? Then what will be renamed is what was read. */
 bool image_file_is_in_place(const struct image_file *f);
 
-/* Publishes the image once all pieces are verified: makes <images>/<version>/ with the manifest,
- * and moves the file into it. After a power cut at any step it can be done again. Closes f on
+/* What is published with an image. */
+struct image_papers {
+	struct span jws;         /* its manifest */
+	struct span chunk_index; /* of no bytes = none */
+	struct err *without; /* filled if the index could not be written: the image goes without */
+};
+
+/* Publishes the image once all pieces are verified: makes <images>/<version>/ with the papers, and
+ * moves the file into it. After a power cut at any step it can be done again. Closes f on
  * success. */
-int image_file_publish(struct image_file *f, const struct manifest *manifest, struct span jws,
-		       const char *images, struct err *err);
+int image_file_publish(struct image_file *f, const struct manifest *manifest,
+		       const struct image_papers *papers, const char *images, struct err *err);

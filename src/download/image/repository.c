@@ -246,6 +246,7 @@ int repository_add(struct repository *r, const struct manifest *manifest, bool i
 	memcpy(image->version, manifest->version, sizeof(image->version));
 	memcpy(image->file, manifest->file, sizeof(image->file));
 	memcpy(image->sha256, manifest->sha256, sizeof(image->sha256));
+	image->chunks = manifest->chunks;
 	image->size = manifest->size;
 	image->created = manifest->created;
 	image->imported = imported;

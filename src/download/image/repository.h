@@ -23,6 +23,7 @@
 struct image {
 	char version[MANIFEST_NAME_SIZE];
 	char file[MANIFEST_NAME_SIZE];
+	struct manifest_chunks chunks; /* its file need not be there */
 	uint64_t size;
 	uint8_t sha256[DIGEST_SIZE];
 	int64_t created; /* Unix seconds, of the manifest */
