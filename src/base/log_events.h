@@ -18,6 +18,7 @@
 	  "configuration-refused")                                                                 \
 	X(CONFIGURATION_WARNING, "ec8d9f6af367444eb81e2ee7959b7b66", LOG_WARNING,                  \
 	  "configuration-warning")                                                                 \
+	X(BANDWIDTH_CHANGED, "e9172ceee143449d9ca1f90ad9d2ce18", LOG_INFO, "bandwidth-changed")    \
 	X(DOWNLOAD_QUEUED, "97be42f9cb324a8380da8fd1a030cf70", LOG_INFO, "download-queued")        \
 	X(DOWNLOAD_WAITING_PEER, "f6a443a7868f44a0b86e813bf43d3501", LOG_INFO,                     \
 	  "download-waiting-peer")                                                                 \
@@ -114,6 +115,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_CONFIGURATION_LOADED     (&log_event_CONFIGURATION_LOADED)
 #define LOG_CONFIGURATION_REFUSED    (&log_event_CONFIGURATION_REFUSED)
 #define LOG_CONFIGURATION_WARNING    (&log_event_CONFIGURATION_WARNING)
+#define LOG_BANDWIDTH_CHANGED        (&log_event_BANDWIDTH_CHANGED)
 #define LOG_DOWNLOAD_QUEUED          (&log_event_DOWNLOAD_QUEUED)
 #define LOG_DOWNLOAD_WAITING_PEER    (&log_event_DOWNLOAD_WAITING_PEER)
 #define LOG_PEER_NOT_AWAITED         (&log_event_PEER_NOT_AWAITED)

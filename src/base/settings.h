@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hours.h"
+
 enum config_role { CONFIG_ROUTER, CONFIG_CONDUCTOR, CONFIG_ANY };
 
 enum access_mode {
@@ -166,10 +168,20 @@ struct config_download {
 	uint32_t window;
 };
 
+/* Limits by the hour, in the file's order. */
+struct config_bandwidth_schedule {
+	struct hours *hours;         /* when each holds */
+	uint64_t *max_bandwidth_bps; /* of each; 0 = unlimited */
+	char **written;              /* each as it is written: "mon-fri 22:00-05:00" */
+	size_t n;
+	char *time_zone; /* NULL = the system's */
+};
+
 struct config_software_update {
 	enum access_mode access_mode;
 	uint64_t max_bandwidth_bps; /* bits a second; 0 = unlimited */
-	char **trusted_keys;        /* PEM files */
+	struct config_bandwidth_schedule schedule;
+	char **trusted_keys; /* PEM files */
 	size_t n_trusted_keys;
 	struct config_download download;
 	struct config_source *sources; /* in the file's order, the HA peer not among them */

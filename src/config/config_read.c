@@ -258,6 +258,43 @@ static void read_sources(struct reader *r, struct config_software_update *update
 	ly_set_free(set, NULL);
 }
 
+/* The model has checked how days and times are written. */
+static void read_scheduled(struct reader *r, struct config_bandwidth_schedule *schedule, size_t i)
+{
+	const char *days = text_of(r, "days");
+	const char *from = text_of(r, "from");
+	const char *to = text_of(r, "to");
+	struct hours *hours = &schedule->hours[i];
+	size_t size = strlen(days) + strlen(from) + strlen(to) + sizeof(" -");
+
+	(void)hours_parse_days(days, &hours->days);
+	(void)hours_parse_time(from, &hours->from_m);
+	(void)hours_parse_time(to, &hours->to_m);
+	schedule->max_bandwidth_bps[i] = number(r, "max-bandwidth");
+	schedule->written[i] = array(r, size, 1);
+	if (schedule->written[i])
+		(void)snprintf(schedule->written[i], size, "%s %s-%s", days, from, to);
+}
+
+static void read_schedule(struct reader *r, struct config_bandwidth_schedule *schedule)
+{
+	struct ly_set *set = find_all(r, "software-update/bandwidth-schedule");
+	size_t n = count(set);
+
+	schedule->time_zone = string(r, "software-update/time-zone");
+	schedule->hours = array(r, n + 1, sizeof(*schedule->hours));
+	schedule->max_bandwidth_bps = array(r, n + 1, sizeof(*schedule->max_bandwidth_bps));
+	schedule->written = array(r, n + 1, sizeof(*schedule->written));
+	for (uint32_t i = 0; !r->out_of_memory && i < n; i++) {
+		struct reader inner = {.config = r->config, .parent = set->dnodes[i]};
+
+		read_scheduled(&inner, schedule, i);
+		r->out_of_memory |= inner.out_of_memory;
+		schedule->n++;
+	}
+	ly_set_free(set, NULL);
+}
+
 static void read_listen(struct reader *r, struct config_software_update *update)
 {
 	struct ly_set *set = find_all(r, "software-update/repository/listen");
@@ -305,6 +342,7 @@ static void read_software_update(struct reader *r, struct config_software_update
 	(void)access_mode_parse(text_of(r, "software-update/access-mode"), &update->access_mode);
 	/* "unlimited" reads as 0. */
 	update->max_bandwidth_bps = number(r, "software-update/max-bandwidth");
+	read_schedule(r, &update->schedule);
 	read_download(r, &update->download);
 	read_strings(r, "software-update/trusted-key", &update->trusted_keys,
 		     &update->n_trusted_keys);

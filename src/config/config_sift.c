@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "config/config_keys.h"
 #include "config/config_refusal.h"
 
 #define MODULE       "steward"
@@ -200,36 +201,11 @@ static cJSON *keys_of(const struct lysc_node *list, cJSON *entry)
 	return keys;
 }
 
-/* Some value that no other entry has: the first form that the key's type takes. */
-static cJSON *key_of_ours(unsigned form, unsigned position)
-{
-	char text[32];
-
-	if (form == 2)
-		return cJSON_CreateNumber(position);
-	(void)snprintf(text, sizeof(text), form == 0 ? "without-name-%u" : "::%x", position);
-	return cJSON_CreateString(text);
-}
-
-static cJSON *keys_of_ours(const struct lysc_node *list, unsigned forms, unsigned position)
-{
-	cJSON *keys = cJSON_CreateObject();
-	const struct lysc_node *key = NULL;
-
-	while ((key = lys_getnext(key, list, NULL, 0)) && lysc_is_key(key)) {
-		cJSON_AddItemToObject(keys, key->name, key_of_ours(forms % 3, position));
-		forms /= 3;
-	}
-	return keys;
-}
-
-#define TRIES 27 /* three forms, for up to three keys */
-
 static cJSON *find_keys_of_ours(struct sift *s, const struct place *at,
 				const struct lysc_node *schema, unsigned position)
 {
-	for (unsigned forms = 0; forms < TRIES; forms++) {
-		cJSON *keys = keys_of_ours(schema, forms, position);
+	for (unsigned forms = 0; forms < CONFIG_KEYS_TRIES; forms++) {
+		cJSON *keys = config_keys_of_ours(schema, forms, position);
 		struct lyd_node *entry = keep_entry(s, at, schema, keys);
 
 		if (entry) {

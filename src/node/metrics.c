@@ -38,6 +38,9 @@ static void write_daemon(const struct node *n, FILE *out)
 	head(out, "steward_uptime_seconds", "gauge", "Since the daemon started.");
 	(void)fprintf(out, "steward_uptime_seconds %" PRIu64 "\n",
 		      (download_clock_ms() - n->started_ms) / 1000);
+	head(out, "steward_max_bandwidth_bytes", "gauge",
+	     "Limit of all downloads that is in force, bytes a second; 0 = unlimited.");
+	(void)fprintf(out, "steward_max_bandwidth_bytes %" PRIu64 "\n", n->bandwidth.limit_bps / 8);
 	head(out, "steward_images", "gauge", "Images on this node.");
 	(void)fprintf(out, "steward_images %zu\n", repository_count(n->repository));
 }

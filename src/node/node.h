@@ -23,6 +23,7 @@
 #include "http/http_server.h"
 #include "http/peer_access.h"
 #include "integrity/integrity.h"
+#include "node/bandwidth.h"
 #include "node/events.h"
 #include "node/orders.h"
 #include "node/versions.h"
@@ -80,6 +81,7 @@ struct node {
 	struct repository *repository;
 	struct http_client *client;
 	struct receive_buffers buffers;
+	struct bandwidth bandwidth;
 	struct download_list *downloads;
 	struct claims claims; /* images that routes are changing */
 	struct versions versions;

@@ -44,6 +44,8 @@ static int check_reload(const struct config *old, const struct config *new, stru
 	if (rc == 0 && !same_listen(&old->software_update, &new->software_update))
 		rc = err_set(err, -EINVAL,
 			     "software-update/repository/listen cannot change without a restart");
+	if (rc == 0)
+		rc = bandwidth_check(&new->software_update, err);
 	return rc;
 }
 
@@ -70,7 +72,7 @@ int node_reload(struct node *n, struct err *err)
 	}
 	n->config = config;
 	config = NULL;
-	receive_buffers_set_rate(&n->buffers, n->config->software_update.max_bandwidth_bps);
+	bandwidth_configure(&n->bandwidth, &n->config->software_update);
 	download_list_configure(n->downloads, n->config);
 	peer_access_init(&n->access, &n->config->control, &warning);
 	node_warn(&warning);

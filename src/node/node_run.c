@@ -204,10 +204,11 @@ static void on_signal_closed(uv_handle_t *handle)
 static void close_rest(struct node *n)
 {
 	n->next_step = NULL;
-	n->closing = 4;
+	n->closing = 5;
 	versions_release(&n->versions);
 	events_close(&n->events, part_closed, n);
 	notify_close(&n->notify, part_closed, n);
+	bandwidth_close(&n->bandwidth, part_closed, n);
 	receive_buffers_close(&n->buffers, part_closed, n);
 	if (n->client)
 		http_client_close(n->client, part_closed, n);
@@ -328,7 +329,8 @@ int node_run(struct node *n, const struct node_program *program, const char *con
 	watch_signals(n);
 	notify_init(&n->notify, &n->loop);
 	events_init(&n->events, &n->loop);
-	receive_buffers_init(&n->buffers, &n->loop, config->software_update.max_bandwidth_bps);
+	receive_buffers_init(&n->buffers, &n->loop, 0);
+	bandwidth_init(&n->bandwidth, &n->loop, &n->buffers, &config->software_update);
 	started = start_parts(n, &err) == 0;
 	if (!started) {
 		log_event(LOG_DISK_PROBLEM, &(struct log_fields){.reason = err.text},

@@ -44,6 +44,10 @@ static int check(const struct node_program *program, const struct options *optio
 	char untold[ERR_TEXT_SIZE] = "";
 	struct err err;
 
+	if (bandwidth_check(&config->software_update, &err) < 0) {
+		(void)err_wrap(&err, "%s", options->config);
+		return refuse(&err);
+	}
 	if (program->check && program->check(config, untold, sizeof(untold), &err) < 0)
 		return refuse(&err);
 	if (untold[0])

@@ -101,6 +101,7 @@ static void get_status(struct http_exchange *x)
 	part = cJSON_AddObjectToObject(json, "software-update");
 	cJSON_AddStringToObject(part, "access-mode", access_mode_name(update->access_mode));
 	cJSON_AddNumberToObject(part, "max-bandwidth", (double)update->max_bandwidth_bps);
+	cJSON_AddItemToObject(part, "bandwidth-in-force", bandwidth_to_json(&n->bandwidth));
 	cJSON_AddNumberToObject(part, "images", (double)repository_count(n->repository));
 	cJSON_AddItemToObject(part, "downloads", count_downloads(n));
 	if (n->program->add_status)

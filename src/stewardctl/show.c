@@ -10,6 +10,23 @@
 #include "stewardctl/member.h"
 #include "stewardctl/progress.h"
 
+/* Bits a second, as it is configured. */
+static void show_bandwidth(const cJSON *update)
+{
+	const cJSON *now = cJSON_GetObjectItem(update, "bandwidth-in-force");
+	char text[FORMAT_SIZE];
+
+	if (member_number(now, "max-bandwidth") > 0)
+		(void)printf("Bandwidth    %.0f bits/s", member_number(now, "max-bandwidth"));
+	else
+		(void)printf("Bandwidth    unlimited");
+	if (member_text(now, "schedule")[0])
+		(void)printf(", by %s", member_text(now, "schedule"));
+	if (member_number(now, "until") > 0)
+		(void)printf(", until %s", format_date(text, (int64_t)member_number(now, "until")));
+	(void)printf("\n");
+}
+
 void show_status(const cJSON *status)
 {
 	const cJSON *update = cJSON_GetObjectItem(status, "software-update");
@@ -25,6 +42,7 @@ void show_status(const cJSON *status)
 	(void)printf("Up           %s\n",
 		     format_duration(uptime, (int64_t)member_number(status, "uptime")));
 	(void)printf("Access mode  %s\n", member_text(update, "access-mode"));
+	show_bandwidth(update);
 	(void)printf("Images       %.0f\n", member_number(update, "images"));
 	(void)printf("Downloads    %.0f running, %.0f queued\n",
 		     member_number(downloads, "running"), member_number(downloads, "queued"));

@@ -16,6 +16,13 @@ pytestmark = pytest.mark.once
 S3 = {"s3-region": "r", "s3-access-key-file": "/a", "s3-secret-key-file": "/s"}
 SOURCE = {"name": "a", "kind": "artifactory", "url": "http://127.0.0.1/"}
 
+HOURS = {"days": "mon-fri", "from": "22:00", "to": "05:00", "max-bandwidth": 1000}
+
+
+def schedule(**leaves):
+    return {"software-update": {"bandwidth-schedule": [{**HOURS, **leaves}]}}
+
+
 # path below software-update, smallest, largest, below, above, default
 NUMBERS = {
     "download/timeout": (1800, 604800, 1799, 604801, 10800),
@@ -33,6 +40,23 @@ NUMBERS = {
 REFUSED = {
     "attempts is text": ({"software-update": {"download": {"attempts": "x"}}},
                          "download/attempts", '"x"', "must be 0..65535"),
+    "days of a schedule": (schedule(days="mon-friday"), "bandwidth-schedule", '"mon-friday"',
+                           "must be days such as mon-fri"),
+    "a time that no clock shows": (schedule(to="24:01"), "/to", '"24:01"', "from 00:00 to 24:00"),
+    "hours without a limit": (
+        {"software-update": {"bandwidth-schedule": [{k: v for k, v in HOURS.items() if k != "max-bandwidth"}]}},
+        "bandwidth-schedule", "", '"max-bandwidth" is missing'),
+    "the limit of some hours": (schedule(**{"max-bandwidth": 0}), "max-bandwidth", "0",
+                                'must be "unlimited" or 1..999999999999'),
+    "the same hours twice": ({"software-update": {"bandwidth-schedule": [HOURS, HOURS]}},
+                             "bandwidth-schedule", "", "stands twice"),
+    "65 entries": ({"software-update": {"bandwidth-schedule": [
+        {**HOURS, "from": f"{i // 60:02}:{i % 60:02}"} for i in range(65)]}},
+        "bandwidth-schedule", "", "may stand 64 times, and stands 65 times"),
+    "no name of a time zone": ({"software-update": {"time-zone": "../localtime"}}, "time-zone",
+                               '"../localtime"', "such as Europe/Berlin"),
+    "a time zone that there is not": ({"software-update": {"time-zone": "Europe/Berlln"}},
+                                      "software-update/time-zone", "'Europe/Berlln'", "tzdata"),
     "timeout is a fraction": ({"software-update": {"download": {"timeout": 1800.5}}},
                               "download/timeout", "1800.5", "must be 1800..604800 seconds"),
     "bandwidth above 32 bits must be quoted": (
@@ -216,6 +240,14 @@ TOGETHER = {
         ["source[1]: \"name\" is missing", 'source[1]/kind is "any"', "source[1]/username is \"u\": needs",
          'source[2]/name is "b b"', 'source[2]/url is "ftp://x"', 'listen[1]/address is "x"',
          "listen[1]/port is 0", "listen[2]: \"address\" is missing"]),
+    "hours with a wrong key, each": (
+        {"software-update": {"bandwidth-schedule": [
+            {**HOURS, "days": "monday"}, {**HOURS, "days": "sonntag"}, {**HOURS, "from": "22.00"},
+            {**HOURS, "to": 5, "max-bandwidth": 0}, {"days": "mon"}]}},
+        ['bandwidth-schedule[1]/days is "monday"', 'bandwidth-schedule[2]/days is "sonntag"',
+         'bandwidth-schedule[3]/from is "22.00"', "bandwidth-schedule[4]/to is 5",
+         "bandwidth-schedule[4]/max-bandwidth is 0", 'bandwidth-schedule[5]: "from" is missing',
+         'bandwidth-schedule[5]: "to" is missing', 'bandwidth-schedule[5]: "max-bandwidth" is missing']),
     "what stands twice": (
         {"node": 1, "software-update": {"source": [
             SOURCE, SOURCE, SOURCE, {**SOURCE, "name": "b", "mirror": 2 * ["http://m/"] + ["ftp://x"]}]}},

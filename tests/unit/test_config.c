@@ -35,6 +35,8 @@ static void test_defaults(void **state)
 	assert_string_equal(c->state_directory, "/var/lib/steward");
 	assert_string_equal(c->control.socket, "/run/steward/control.sock");
 	assert_int_equal(c->software_update.max_bandwidth_bps, 0);
+	assert_int_equal(c->software_update.schedule.n, 0);
+	assert_null(c->software_update.schedule.time_zone);
 	assert_true(d->enable_timeout);
 	assert_int_equal(d->timeout_s, 10800);
 	assert_int_equal(d->attempts, 10);
@@ -75,6 +77,42 @@ static void test_refused(void **state)
 		assert_contains(err.text, rows[i].path);
 		assert_contains(err.text, rows[i].value);
 	}
+	test_folder_remove(folder);
+}
+
+static void test_bandwidth_schedule(void **state)
+{
+	char *folder = test_folder();
+	struct err err;
+	struct config *c = load(
+		folder,
+		"{\"steward:router\":{" MINIMAL
+		",\"software-update\":{\"time-zone\":\"Europe/Berlin\","
+		"\"bandwidth-schedule\":["
+		"{\"days\":\"mon-fri\",\"from\":\"22:00\",\"to\":\"05:00\",\"max-bandwidth\":"
+		"\"999999999999\"},"
+		"{\"days\":\"sat,sun\",\"from\":\"00:00\",\"to\":\"24:00\",\"max-bandwidth\":"
+		"\"unlimited\"},"
+		"{\"days\":\"mon\",\"from\":\"00:00\",\"to\":\"24:00\",\"max-bandwidth\":1}]}}}",
+		&err);
+	const struct config_bandwidth_schedule *s;
+
+	(void)state;
+	if (!c)
+		fail_msg("%s", err.text);
+	s = &c->software_update.schedule;
+	assert_string_equal(s->time_zone, "Europe/Berlin");
+	assert_int_equal(s->n, 3);
+	assert_int_equal(s->hours[0].days, 0x1f);
+	assert_int_equal(s->hours[0].from_m, 22 * 60);
+	assert_int_equal(s->hours[0].to_m, 5 * 60);
+	assert_true(s->max_bandwidth_bps[0] == 999999999999);
+	assert_string_equal(s->written[0], "mon-fri 22:00-05:00");
+	assert_int_equal(s->hours[1].days, 0x60);
+	assert_int_equal(s->hours[1].to_m, 24 * 60);
+	assert_int_equal(s->max_bandwidth_bps[1], 0);
+	assert_int_equal(s->max_bandwidth_bps[2], 1);
+	config_free(c);
 	test_folder_remove(folder);
 }
 
@@ -441,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_bandwidth_schedule),
 		cmocka_unit_test(test_integrity_defaults),
 		cmocka_unit_test(test_integrity_read),
 		cmocka_unit_test(test_integrity_refused),

@@ -60,6 +60,11 @@ static void test_changes(void **state)
 		 "{\"software-update\":{\"source\":[" MIRROR "]}}"},
 		{CONFIG_SET, "{}", "high peer-node n1 peer-url http://x/",
 		 "{\"high-availability\":{\"peer-node\":\"n1\",\"peer-url\":\"http://x/\"}}"},
+		{CONFIG_SET, "{}",
+		 "software-update bandwidth-schedule mon-fri 22:00 05:00 max-bandwidth 1000",
+		 "{\"software-update\":{\"bandwidth-schedule\":[{\"days\":\"mon-fri\",\"from\":"
+		 "\"22:00\","
+		 "\"to\":\"05:00\",\"max-bandwidth\":1000}]}}"},
 		/* an entry of keys alone, and one value more */
 		{CONFIG_SET, "{}", "software-update repository listen 0.0.0.0 80",
 		 "{\"software-update\":{\"repository\":{\"listen\":[{\"address\":\"0.0.0.0\","
