@@ -15,8 +15,9 @@ struct claim_work {
 	enum registry_claim claim; /* out */
 };
 
-static int must_be_enrolled(struct registry_session *session, const struct claim_work *w,
-			    struct err *err)
+/* An enrolment that came later begins its own initialization, by the same key or not. */
+static int must_be_this_enrolment(struct registry_session *session, const struct claim_work *w,
+				  struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
 	int rc;
@@ -65,7 +66,7 @@ static int claim(struct registry_session *session, void *work, struct err *err)
 	struct claim_work *w = work;
 	int rc;
 
-	rc = must_be_enrolled(session, w, err);
+	rc = must_be_this_enrolment(session, w, err);
 	if (rc == 0)
 		rc = find_claim(session, w, err);
 	if (rc != 0)
@@ -109,7 +110,7 @@ static int finish_claim(struct registry_session *session, void *work, struct err
 				       .router = w->who->router,
 				       .node = w->who->node,
 				       .reason = "has its configuration"};
-	int rc = must_be_enrolled(session, w, err);
+	int rc = must_be_this_enrolment(session, w, err);
 
 	if (rc < 0)
 		return rc;

@@ -240,8 +240,9 @@ struct node_work {
 	const struct registry_origin *origin;
 };
 
-static int must_be_enrolled(struct registry_session *session, const struct node_work *w,
-			    struct err *err)
+/* The sealing keys came through a tunnel of this SSH key: it must be the node's still. */
+static int must_hold_its_key(struct registry_session *session, const struct node_work *w,
+			     struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
 	int rc = query_open(&q, session, err,
@@ -325,7 +326,7 @@ static int give_all(struct registry_session *session, const struct node_work *w,
 	size_t n_nodes = 0;
 	int rc = registry_secret_rows_load(session, router, &rows, err);
 
-	assert(w->who->node); /* must_be_enrolled() has found it */
+	assert(w->who->node); /* must_hold_its_key() has found it */
 	if (rc == 0)
 		rc = registry_holders_nodes(session, router, &nodes, &n_nodes, err);
 	for (size_t i = 0; rc == 0 && i < rows.n; i++) {
@@ -341,7 +342,7 @@ static int give_all(struct registry_session *session, const struct node_work *w,
 static int put_node(struct registry_session *session, void *work, struct err *err)
 {
 	const struct node_work *w = work;
-	int rc = must_be_enrolled(session, w, err);
+	int rc = must_hold_its_key(session, w, err);
 
 	if (rc == 0)
 		rc = registry_holders_put_node(session, w->who->router, w->who->node, w->keys, err);
