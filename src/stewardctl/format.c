@@ -47,6 +47,16 @@ const char *format_duration(char ret[FORMAT_SIZE], int64_t seconds)
 	return ret;
 }
 
+const char *format_clock(char ret[FORMAT_SIZE], int64_t unix_s)
+{
+	time_t at = (time_t)unix_s;
+	struct tm utc;
+
+	if (!gmtime_r(&at, &utc) || strftime(ret, FORMAT_SIZE, "%H:%M:%S", &utc) == 0)
+		(void)snprintf(ret, FORMAT_SIZE, "?");
+	return ret;
+}
+
 const char *format_date(char ret[FORMAT_SIZE], int64_t unix_s)
 {
 	time_t at = (time_t)unix_s;

@@ -2,6 +2,7 @@
 #include "stewardctl/plot_svg.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -15,7 +16,10 @@
 #define TOP       56
 #define BOTTOM    296
 #define LINE      20 /* between two lines of text */
+#define LETTER    12 /* of a mark, its width */
 #define TEXT_SIZE 1024
+
+#define LINE_CHARACTERS 112
 
 /* Okabe and Ito's colours, which people with any colour vision tell apart, and lighter ones of the
  * same hues for a dark page. */
@@ -171,38 +175,41 @@ static void draw_failures(const struct drawing *d)
 	for (size_t i = 0; i < h->n_points; i++)
 		if (h->points[i].failures > 0)
 			(void)fprintf(d->out,
-				      "<path class=\"f\" d=\"M%.1f %dv10\"><title>%" PRIu64
-				      " requests failed</title></path>\n",
+				      "<path class=\"f\" d=\"M%.1f %dv10\"><title>requests that "
+				      "failed: %" PRIu64 "</title></path>\n",
 				      x_of(d, d->axis.start[i]), BOTTOM, h->points[i].failures);
 }
 
-static void say_mark(const struct drawing *d, const struct history_mark *mark)
+/* As a text, not escaped yet. */
+static void describe(const struct history_mark *mark, char ret[TEXT_SIZE])
 {
-	char date[FORMAT_SIZE];
+	char clock[FORMAT_SIZE];
 
-	(void)fprintf(d->out, "%s: %s", format_date(date, mark->at_s), plot_meaning(mark->kind));
-	if (mark->source[0]) {
-		(void)fputs(": ", d->out);
-		write_text(d->out, mark->source);
-	}
-	if (mark->reason[0]) {
-		(void)fputs(": ", d->out);
-		write_text(d->out, mark->reason);
-	}
+	(void)snprintf(ret, TEXT_SIZE, "%c  %s  %s%s%s%s%s", plot_letter(mark->kind),
+		       format_clock(clock, mark->at_s), plot_meaning(mark->kind),
+		       mark->source[0] ? ": " : "", mark->source, mark->reason[0] ? ": " : "",
+		       mark->reason);
 }
 
+/* Letters of one time stand beside each other, as far as there is room. */
 static void draw_marks(const struct drawing *d)
 {
+	double letter_x = LEFT;
+	char text[TEXT_SIZE];
+
 	for (size_t i = 0; i < d->history->n_marks; i++) {
 		const struct history_mark *mark = &d->history->marks[i];
 		const double x = x_of(d, plot_axis_of(&d->axis, mark->at_s));
 
-		(void)fprintf(d->out, "<g><title>");
-		say_mark(d, mark);
+		letter_x = MIN(MAX(x, letter_x), WIDTH - LETTER);
+		describe(mark, text);
+		(void)fputs("<g><title>", d->out);
+		write_text(d->out, text);
 		(void)fprintf(d->out,
 			      "</title><path class=\"m\" d=\"M%.1f %dV%d\"/><text x=\"%.1f\" "
 			      "y=\"%d\" text-anchor=\"middle\">%c</text></g>\n",
-			      x, TOP - 4, BOTTOM, x, TOP - 8, plot_letter(mark->kind));
+			      x, TOP - 4, BOTTOM, letter_x, TOP - 8, plot_letter(mark->kind));
+		letter_x += LETTER;
 	}
 }
 
@@ -223,39 +230,92 @@ static int draw_legend(const struct drawing *d, int y)
 	}
 	if (plot_failures(h) > 0) {
 		(void)fprintf(d->out,
-			      "<path class=\"f\" d=\"M%d %dv12\"/><text x=\"%d\" y=\"%d\">%" PRIu64
-			      " requests failed</text>\n",
+			      "<path class=\"f\" d=\"M%d %dv12\"/><text x=\"%d\" y=\"%d\">requests "
+			      "that failed: %" PRIu64 "</text>\n",
 			      LEFT + 6, y - 11, LEFT + 20, y, plot_failures(h));
 		y += LINE;
 	}
 	return y;
 }
 
-static void list_marks(const struct drawing *d, int y)
+/* Where a line of text ends: at a blank, if there is one in its second half. */
+static const char *line_end(const char *text)
 {
-	for (size_t i = 0; i < d->history->n_marks; i++, y += LINE) {
-		const struct history_mark *mark = &d->history->marks[i];
+	unsigned long character;
+	const char *blank = NULL;
+	const char *at = text;
 
-		(void)fprintf(d->out, "<text x=\"%d\" y=\"%d\">%c  ", LEFT, y,
-			      plot_letter(mark->kind));
-		say_mark(d, mark);
-		(void)fputs("</text>\n", d->out);
+	for (unsigned i = 0; i < LINE_CHARACTERS && *at; i++) {
+		const size_t size = printable_next(at, &character);
+
+		at += size > 0 ? size : 1;
+		if (i > LINE_CHARACTERS / 2 && at[-1] == ' ')
+			blank = at;
 	}
+	return *at && blank ? blank : at;
+}
+
+/* SVG breaks no lines. Returns where the next one stands. */
+static int write_lines(const struct drawing *d, const char *text, int y)
+{
+	char line[4 * LINE_CHARACTERS + 1];
+
+	while (*text) {
+		const char *end = line_end(text);
+
+		(void)snprintf(line, sizeof(line), "%.*s", (int)(end - text), text);
+		(void)fprintf(d->out, "<text x=\"%d\" y=\"%d\">", LEFT, y);
+		write_text(d->out, line);
+		(void)fputs("</text>\n", d->out);
+		text = end;
+		y += LINE;
+	}
+	return y;
+}
+
+static int list_marks(const struct drawing *d, int y)
+{
+	char text[TEXT_SIZE];
+
+	for (size_t i = 0; i < d->history->n_marks; i++) {
+		describe(&d->history->marks[i], text);
+		y = write_lines(d, text, y);
+	}
+	return y;
+}
+
+/* How much room the texts below take is known when they are written: they come first. */
+static int list_below(const struct drawing *d, char **ret)
+{
+	struct drawing below = *d;
+	size_t size = 0;
+	int y;
+
+	*ret = NULL;
+	below.out = open_memstream(ret, &size);
+	if (!below.out)
+		return BOTTOM;
+	y = list_marks(&below, draw_legend(&below, BOTTOM + 2 * LINE));
+	if (fclose(below.out) == 0)
+		return y;
+	free(*ret);
+	*ret = NULL;
+	return BOTTOM;
 }
 
 void plot_svg(const struct history *history, const char *version, FILE *out)
 {
 	struct drawing d = {.history = history, .out = out};
-	const int first_line = BOTTOM + 2 * LINE;
-	const int lines = (int)(history->n_sources + history->n_marks) + 1;
+	char *below = NULL;
 
 	measure(&d);
-	draw_heading(&d, version, first_line + lines * LINE);
+	draw_heading(&d, version, list_below(&d, &below));
 	draw_rates(&d);
 	for (unsigned i = 0; i < history->n_sources; i++)
 		draw_source(&d, i);
 	draw_failures(&d);
 	draw_marks(&d);
-	list_marks(&d, draw_legend(&d, first_line));
+	(void)fputs(below ? below : "", out);
 	(void)fputs("</svg>\n", out);
+	free(below);
 }

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/macros.h"
 #include "base/printable.h"
@@ -14,7 +13,6 @@
 #define LABEL       14u /* columns before the picture */
 #define COLUMNS_MIN 16u /* of the picture: in a narrower terminal it is wrapped */
 #define COLUMNS_MAX 240u
-#define CLOCK_SIZE  16
 #define CLOCK_LONG  8u /* "12:00:00" */
 
 struct picture {
@@ -34,16 +32,6 @@ static const char *fill_of(const struct picture *p, unsigned source)
 								"o", "+", "=", "*"};
 
 	return p->utf8 ? blocks[source] : ascii[source];
-}
-
-static const char *clock_of(char ret[CLOCK_SIZE], int64_t unix_s)
-{
-	time_t at = (time_t)unix_s;
-	struct tm utc;
-
-	if (!gmtime_r(&at, &utc) || strftime(ret, CLOCK_SIZE, "%H:%M:%S", &utc) == 0)
-		(void)snprintf(ret, CLOCK_SIZE, "?");
-	return ret;
 }
 
 static void measure(struct picture *p, const struct history *history, unsigned columns, bool utf8)
@@ -132,11 +120,11 @@ static void draw_marks(const struct picture *p, FILE *out)
 static void draw_clock(const struct picture *p, FILE *out)
 {
 	const struct history *h = p->history;
-	char begin[CLOCK_SIZE];
-	char end[CLOCK_SIZE];
+	char begin[FORMAT_SIZE];
+	char end[FORMAT_SIZE];
 
-	(void)clock_of(begin, h->points[0].at_s);
-	(void)clock_of(end, h->points[h->n_points - 1].at_s + h->resolution_s);
+	(void)format_clock(begin, h->points[0].at_s);
+	(void)format_clock(end, h->points[h->n_points - 1].at_s + h->resolution_s);
 	(void)fprintf(out, "%*s%-*s%*s\n", (int)LABEL, "", (int)CLOCK_LONG, begin,
 		      (int)(p->columns - CLOCK_LONG), end);
 }
@@ -152,7 +140,8 @@ static void draw_sources(const struct picture *p, FILE *out)
 			      format_bytes(amount, (double)plot_source_bytes(p->history, i)));
 	}
 	if (plot_failures(p->history) > 0)
-		(void)fprintf(out, "x  %" PRIu64 " requests failed\n", plot_failures(p->history));
+		(void)fprintf(out, "x  requests that failed: %" PRIu64 "\n",
+			      plot_failures(p->history));
 	for (unsigned column = 0; column < p->columns; column++) {
 		if (!p->spans[column].is_cut)
 			continue;
@@ -165,7 +154,7 @@ static void list_marks(const struct history *h, FILE *out)
 {
 	char source[4 * SOURCE_NAME_SIZE];
 	char reason[4 * HISTORY_REASON_SIZE];
-	char clock[CLOCK_SIZE];
+	char clock[FORMAT_SIZE];
 
 	if (h->older_marks > 0)
 		(void)fprintf(out, "   %" PRIu64 " older marks were not kept\n", h->older_marks);
@@ -175,7 +164,7 @@ static void list_marks(const struct history *h, FILE *out)
 		printable_copy(mark->source, source, sizeof(source));
 		printable_copy(mark->reason, reason, sizeof(reason));
 		(void)fprintf(out, "%c  %s  %s%s%s%s%s\n", plot_letter(mark->kind),
-			      clock_of(clock, mark->at_s), plot_meaning(mark->kind),
+			      format_clock(clock, mark->at_s), plot_meaning(mark->kind),
 			      source[0] ? ": " : "", source, reason[0] ? ": " : "", reason);
 	}
 }

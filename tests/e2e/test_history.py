@@ -74,7 +74,7 @@ def check_terminal(daemon):
     plain = ctl(daemon, *PLOT, check=0, env={**os.environ, "LC_ALL": "C"}).stdout
     assert plain.isascii() and "#  s0 " in plain and "+  s1 " in plain
     assert "another source is asked: s1: instead of s0" in plain
-    assert "MiB/s |" in plain and "requests failed" in plain
+    assert "MiB/s |" in plain and "requests that failed: " in plain
     drawn, status = on_terminal([STEWARDCTL, "--socket", daemon.socket, *PLOT], 60,
                                 {"LC_ALL": "C.UTF-8"})
     assert status == 0 and "▒" in drawn and "│" in drawn

@@ -55,7 +55,7 @@ static void test_text(void **state)
 				       "\n"
 				       "#  s0                       8.00 MiB\n"
 				       "+  s1                       4.00 MiB\n"
-				       "x  1 requests failed\n"
+				       "x  requests that failed: 1\n"
 				       "F  00:00:04  another source is asked: s1: instead of s0\n"
 				       "E  00:00:08  complete\n";
 	struct history h;
@@ -185,12 +185,42 @@ static void test_hostile_texts(void **state)
 	history_release(&h);
 }
 
+/* SVG breaks no lines: we do, at a blank. Letters of one time stand beside each other. */
+static void test_long_texts(void **state)
+{
+	static const char reason[] =
+		"6 of its last 10 requests failed: https://images.example.net/a/long/path: the "
+		"connection was closed after 3 bytes, and nobody knows why";
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	struct history h;
+
+	(void)state;
+	history_init(&h);
+	history_begin_point(&h, BEGIN);
+	history_count(&h, "s0", 100, 0);
+	history_mark(&h, BEGIN, HISTORY_SOURCE_LEFT, "s0", reason);
+	history_mark(&h, BEGIN, HISTORY_FAILOVER, "s1", NULL);
+	plot_svg(&h, "V1", out);
+	(void)fclose(out);
+	assert_contains(text,
+			">L  00:00:00  a source is left: s0: 6 of its last 10 requests failed: "
+			"https://images.example.net/a/long/path: </text>");
+	assert_contains(text,
+			">the connection was closed after 3 bytes, and nobody knows why</text>");
+	assert_contains(text, "<text x=\"96.0\" y=\"48\" text-anchor=\"middle\">L</text>");
+	assert_contains(text, "<text x=\"108.0\" y=\"48\" text-anchor=\"middle\">F</text>");
+	free(text);
+	history_release(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),          cmocka_unit_test(test_text_fits),
 		cmocka_unit_test(test_pause_is_cut),  cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_long_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,7 @@ static void test_numbers(void **state)
 		assert_string_equal(format_duration(text, durations[i].seconds), durations[i].text);
 	assert_string_equal(format_rate(text, 11848909), "11.3 MiB/s");
 	assert_string_equal(format_date(text, 1767268800), "2026-01-01 12:00 UTC");
+	assert_string_equal(format_clock(text, 1767268805), "12:00:05");
 }
 
 int main(void)
