@@ -148,18 +148,22 @@ static int explain(const struct certificate_rules *rules, X509_STORE_CTX *verifi
 	return -EKEYREJECTED;
 }
 
-static int verify(const struct certificate_rules *rules, X509 *leaf, STACK_OF(X509) * intermediates,
-		  struct err *err)
+int certificate_find_chain(const struct certificate_rules *rules, X509 *leaf,
+			   STACK_OF(X509) * others, STACK_OF(X509) * *ret, struct err *err)
 {
 	_cleanup_(free_store) X509_STORE *store = make_store(rules);
 	_cleanup_(free_verification) X509_STORE_CTX *verification = X509_STORE_CTX_new();
 
 	if (!store || !verification ||
-	    X509_STORE_CTX_init(verification, store, leaf, intermediates) != 1 ||
+	    X509_STORE_CTX_init(verification, store, leaf, others) != 1 ||
 	    X509_STORE_CTX_set_purpose(verification, rules->purpose) != 1)
 		return err_set(err, -ENOMEM, "%s: out of memory", rules->what);
 	X509_STORE_CTX_set_verify_cb(verification, judge_error);
-	return X509_verify_cert(verification) == 1 ? 0 : explain(rules, verification, err);
+	if (X509_verify_cert(verification) != 1)
+		return explain(rules, verification, err);
+	if (ret)
+		*ret = X509_STORE_CTX_get1_chain(verification);
+	return !ret || *ret ? 0 : err_set(err, -ENOMEM, "%s: out of memory", rules->what);
 }
 
 int certificate_verify(const struct certificate_rules *rules, const struct span *chain, size_t n,
@@ -176,5 +180,5 @@ int certificate_verify(const struct certificate_rules *rules, const struct span 
 		return err_set(err, -ENOMEM, "%s: out of memory", rules->what);
 	if (!leaf || !read_intermediates(intermediates, chain, n))
 		return err_set(err, -EBADMSG, "%s: malformed", rules->what);
-	return verify(rules, leaf, intermediates, err);
+	return certificate_find_chain(rules, leaf, intermediates, NULL, err);
 }

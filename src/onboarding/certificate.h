@@ -35,6 +35,11 @@ struct certificate_rules {
 /* Reads DER to its end; NULL = it is no certificate. */
 X509 *certificate_read(struct span der);
 
+/* By which way does leaf lead to a trusted certificate? Others may help. *ret is that chain, from
+ * leaf to the trusted one, which the caller frees; ret may be NULL. -EKEYREJECTED, -ENOMEM. */
+int certificate_find_chain(const struct certificate_rules *rules, X509 *leaf,
+			   STACK_OF(X509) * others, STACK_OF(X509) * *ret, struct err *err);
+
 /* chain is DER, the leaf first. The other certificates only help to find a way to a trusted one.
  * -EKEYREJECTED, -EBADMSG (malformed), -ENOMEM. */
 int certificate_verify(const struct certificate_rules *rules, const struct span *chain, size_t n,

@@ -27,6 +27,12 @@ static const EVP_MD *digest_of_size(size_t size)
 	}
 }
 
+static bool use_padding(EVP_PKEY_CTX *operation)
+{
+	return EVP_PKEY_CTX_set_rsa_padding(operation, RSA_PKCS1_PSS_PADDING) == 1 &&
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(operation, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
 static int sign(void *owner, struct span digest, uint8_t *ret, size_t *size)
 {
 	_cleanup_(free_operation) EVP_PKEY_CTX *operation = EVP_PKEY_CTX_new(owner, NULL);
@@ -35,9 +41,8 @@ static int sign(void *owner, struct span digest, uint8_t *ret, size_t *size)
 	if (!operation || !kind)
 		return operation ? -EINVAL : -ENOMEM;
 	if (EVP_PKEY_sign_init(operation) != 1 ||
-	    EVP_PKEY_CTX_set_rsa_padding(operation, RSA_PKCS1_PSS_PADDING) != 1 ||
+	    (EVP_PKEY_is_a(owner, "RSA") && !use_padding(operation)) ||
 	    EVP_PKEY_CTX_set_signature_md(operation, kind) != 1 ||
-	    EVP_PKEY_CTX_set_rsa_pss_saltlen(operation, RSA_PSS_SALTLEN_DIGEST) != 1 ||
 	    EVP_PKEY_sign(operation, ret, size, digest.bytes, digest.size) != 1)
 		return -EIO;
 	return 0;

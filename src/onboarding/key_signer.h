@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* key_signer.h - TLS signatures by a private key in memory, made by libcrypto: with RSA-2048 five
+/* key_signer.h - TLS signatures by a private key that libcrypto has, made by it: with RSA-2048 five
  * times as many a second as wolfSSL makes (docs/onboarding.md, "What is measured"), and more where
  * the CPU has AVX-512.
  */

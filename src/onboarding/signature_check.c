@@ -2,12 +2,11 @@
 #include "onboarding/signature_check.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "base/ec_key.h"
 #include "base/macros.h"
 #include "base/rsa_key.h"
 #include "onboarding/key_bounds.h"
@@ -20,11 +19,6 @@ static void free_key(EVP_PKEY **key)
 static void free_operation(EVP_PKEY_CTX **operation)
 {
 	EVP_PKEY_CTX_free(*operation);
-}
-
-static void free_builder(OSSL_PARAM_BLD **builder)
-{
-	OSSL_PARAM_BLD_free(*builder);
 }
 
 int signature_recover(struct span modulus, struct span exponent, struct span signature,
@@ -51,30 +45,10 @@ int signature_recover(struct span modulus, struct span exponent, struct span sig
 	return -EBADMSG;
 }
 
-static EVP_PKEY *ec_key(const char *curve, struct span point)
-{
-	_cleanup_(free_builder) OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-	_cleanup_(free_operation) EVP_PKEY_CTX *context =
-		EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	OSSL_PARAM *parameters = NULL;
-	EVP_PKEY *key = NULL;
-
-	if (builder && context &&
-	    OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) == 1 &&
-	    OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point.bytes,
-					     point.size) == 1)
-		parameters = OSSL_PARAM_BLD_to_param(builder);
-	if (!parameters || EVP_PKEY_fromdata_init(context) != 1 ||
-	    EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-		key = NULL;
-	OSSL_PARAM_free(parameters);
-	return key;
-}
-
 bool signature_is_ecdsa(const char *curve, struct span point, struct span digest,
 			struct span signature)
 {
-	_cleanup_(free_key) EVP_PKEY *key = ec_key(curve, point);
+	_cleanup_(free_key) EVP_PKEY *key = ec_key_new(curve, point);
 	_cleanup_(free_operation) EVP_PKEY_CTX *operation =
 		key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
 	bool good = operation && EVP_PKEY_verify_init(operation) == 1 &&

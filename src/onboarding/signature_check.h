@@ -10,8 +10,6 @@
 
 #include "base/span.h"
 
-#define SIGNATURE_POINT_MAX (1 + 2 * 66) /* uncompressed, of P-521 */
-
 /* Applies the public RSA key to a signature: *ret is what was signed, still padded, as long as
  * the modulus. *size is the room at ret, and then the bytes that were used. -EKEYREJECTED:
  * key_bounds.h does not allow the key; -EBADMSG, -ENOMEM. */

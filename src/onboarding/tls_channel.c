@@ -76,8 +76,10 @@ static bool set_up_wolfssl(struct tls_channel *c, const struct tls_context *cont
 	wolfSSL_SetCertCbCtx(c->wolfssl, c);
 	wolfSSL_SetIOReadCtx(c->wolfssl, c);
 	wolfSSL_SetIOWriteCtx(c->wolfssl, c);
-	if (context->signer)
+	if (context->signer) {
 		wolfSSL_SetRsaPssSignCtx(c->wolfssl, (void *)(uintptr_t)context->signer);
+		wolfSSL_SetEccSignCtx(c->wolfssl, (void *)(uintptr_t)context->signer);
+	}
 	wolfSSL_KeepArrays(c->wolfssl); /* the exporter needs them after the handshake */
 	return wolfSSL_UseALPN(c->wolfssl, alpn, sizeof(alpn) - 1,
 			       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS;

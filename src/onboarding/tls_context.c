@@ -18,9 +18,9 @@ static void initialize(void)
 	initialize_rc = wolfSSL_Init() == WOLFSSL_SUCCESS ? tls_crypto_register() : -EIO;
 }
 
-static int sign(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int digest_size,
-		unsigned char *ret, unsigned int *ret_size, int hash, int mgf,
-		const unsigned char *key, unsigned int key_size, void *owner)
+static int sign_pss(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int digest_size,
+		    unsigned char *ret, unsigned int *ret_size, int hash, int mgf,
+		    const unsigned char *key, unsigned int key_size, void *owner)
 {
 	const struct tls_signer *signer = owner;
 	size_t size = *ret_size;
@@ -34,6 +34,13 @@ static int sign(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int dige
 		return -1;
 	*ret_size = (unsigned int)size;
 	return 0;
+}
+
+static int sign_ecdsa(WOLFSSL *wolfssl, const unsigned char *digest, unsigned int digest_size,
+		      unsigned char *ret, word32 *ret_size, const unsigned char *key,
+		      unsigned int key_size, void *owner)
+{
+	return sign_pss(wolfssl, digest, digest_size, ret, ret_size, 0, 0, key, key_size, owner);
 }
 
 /* wolfSSL would verify each of our signatures, which takes 40 µs. We skip this: libcrypto checks
@@ -77,15 +84,17 @@ static int use_identity(struct tls_context *context, const struct tls_identity *
 	if (rc < 0)
 		return rc;
 	context->signer = identity->signer;
-	wolfSSL_CTX_SetRsaPssSignCb(wolfssl, sign);
+	wolfSSL_CTX_SetRsaPssSignCb(wolfssl, sign_pss);
 	wolfSSL_CTX_SetRsaPssSignCheckCb(wolfssl, trust_signer);
+	wolfSSL_CTX_SetEccSignCb(wolfssl, sign_ecdsa);
 	if (wolfSSL_CTX_use_certificate_chain_buffer(wolfssl, identity->chain.bytes,
 						     (long)identity->chain.size) != WOLFSSL_SUCCESS)
 		return err_set(err, -EINVAL, "TLS: expected a certificate chain in PEM");
 	if (wolfSSL_CTX_use_PrivateKey_buffer(wolfssl, identity->public_key.bytes,
 					      (long)identity->public_key.size,
 					      WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
-		return err_set(err, -EINVAL, "TLS: expected an RSA public key in DER");
+		return err_set(err, -EINVAL,
+			       "TLS: expected a public key in DER: RSA, P-256 or P-384");
 	return 0;
 }
 
@@ -96,8 +105,8 @@ static int configure(struct tls_context *context, const struct tls_identity *ide
 	WOLFSSL_CTX *wolfssl = context->wolfssl;
 
 	/* wolfSSL accepts a public key in place of the private one only if it believes that a
-	 * device holds the private half. It never asks that device, because the PSS callback is
-	 * called first.
+	 * device holds the private half. It never asks that device, because the callbacks that
+	 * sign are called first.
 	 */
 	if (wolfSSL_CTX_SetDevId(wolfssl, TLS_CRYPTO_DEVICE) != WOLFSSL_SUCCESS ||
 	    wolfSSL_CTX_SetMinVersion(wolfssl, WOLFSSL_TLSV1_3) != WOLFSSL_SUCCESS)

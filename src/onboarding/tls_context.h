@@ -14,15 +14,16 @@
 
 /* The holder of the private key. */
 struct tls_signer {
-	/* RSASSA-PSS, salt as long as the digest: SHA-256, 384 or 512 by its size. *size is the
-	 * room at ret, and then what was used. 0, or a negative errno. */
+	/* With an RSA key RSASSA-PSS, salt as long as the digest: SHA-256, 384 or 512 by its size;
+	 * with one on a curve ECDSA, in DER. *size is the room at ret, and then what was used. 0,
+	 * or a negative errno. */
 	int (*sign)(void *owner, struct span digest, uint8_t *ret, size_t *size);
 	void *owner;
 };
 
 /* Borrowed for the call; the signer until the context is freed. */
 struct tls_identity {
-	struct span chain;      /* PEM, the leaf first; an RSA key */
+	struct span chain;      /* PEM, the leaf first; its key is RSA, P-256 or P-384 */
 	struct span public_key; /* the leaf's, DER SubjectPublicKeyInfo */
 	const struct tls_signer *signer;
 };

@@ -18,6 +18,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
+#include "base/ec_key.h"
 #include "base/macros.h"
 #include "onboarding/key_bounds.h"
 #include "onboarding/signature_check.h"
@@ -152,7 +153,7 @@ static const char *curve_name(int curve)
 static int verify(struct span digest, struct span signature, ecc_key *key, int *ret_good)
 {
 	const char *curve = curve_name(wc_ecc_get_curve_id(key->idx));
-	uint8_t point[SIGNATURE_POINT_MAX];
+	uint8_t point[EC_KEY_POINT_MAX];
 	word32 point_size = sizeof(point);
 
 	if (!curve)

@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/macros.h"
+#include "onboarding/token_signature.h"
 
 static bool is_alphanumeric(char c)
 {
@@ -218,7 +219,8 @@ int token_payload(const struct token_claims *claims, char **ret, struct err *err
 }
 
 /* header "." payload: what is signed. */
-static int signed_text(const struct token_claims *claims, char **ret, struct err *err)
+static int signed_text(const struct token_claims *claims, const char *header, char **ret,
+		       struct err *err)
 {
 	_cleanup_(token_text_free) char *payload = NULL;
 	_cleanup_(token_text_free) char *encoded_payload = NULL;
@@ -227,7 +229,7 @@ static int signed_text(const struct token_claims *claims, char **ret, struct err
 
 	if (rc < 0)
 		return rc;
-	encoded_header = base64url_encode(span_of_string(TOKEN_HEADER));
+	encoded_header = base64url_encode(span_of_string(header));
 	encoded_payload = base64url_encode(span_of_string(payload));
 	if (!encoded_header || !encoded_payload ||
 	    asprintf(ret, "%s.%s", encoded_header, encoded_payload) < 0)
@@ -235,17 +237,23 @@ static int signed_text(const struct token_claims *claims, char **ret, struct err
 	return 0;
 }
 
+static int refuse_key(struct err *err)
+{
+	return err_set(err, -EINVAL, "token: expected a key that is RSA, P-256 or P-384");
+}
+
 int token_sign(const struct token_claims *claims, const struct jws_key *key, char **ret_token,
 	       struct err *err)
 {
+	const char *header = token_signature_header(key->key);
 	_cleanup_(token_text_free) char *text = NULL;
 	char *signature = NULL;
 	char *token = NULL;
-	int rc = signed_text(claims, &text, err);
+	int rc = header ? signed_text(claims, header, &text, err) : refuse_key(err);
 
 	if (rc < 0)
 		return rc;
-	signature = jws_signature(key, span_of_string(text));
+	signature = token_signature_make(key, span_of_string(text));
 	if (!signature || asprintf(&token, "%s.%s", text, signature) < 0)
 		rc = err_set(err, -ENOMEM, "token: out of memory");
 	else
@@ -254,7 +262,7 @@ int token_sign(const struct token_claims *claims, const struct jws_key *key, cha
 	return rc;
 }
 
-static int check_header(const char *header, struct err *err)
+static int check_header(const char *header, const char *expected, struct err *err)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -262,9 +270,9 @@ static int check_header(const char *header, struct err *err)
 
 	if (rc < 0)
 		return err_set(err, rc, "header: not base64url");
-	if (size != strlen(TOKEN_HEADER) || memcmp(bytes, TOKEN_HEADER, size) != 0)
+	if (size != strlen(expected) || memcmp(bytes, expected, size) != 0)
 		rc = err_set(err, -EBADMSG, "header is '%.*s', expected '%s'",
-			     (int)MIN(size, (size_t)200), (const char *)bytes, TOKEN_HEADER);
+			     (int)MIN(size, (size_t)200), (const char *)bytes, expected);
 	free(bytes);
 	return rc;
 }
@@ -272,12 +280,14 @@ static int check_header(const char *header, struct err *err)
 int token_check(const struct token_claims *claims, const struct jws_key *key, const char *header,
 		const char *signature, struct err *err)
 {
+	const char *expected = token_signature_header(key->key);
 	_cleanup_(token_text_free) char *text = NULL;
-	int rc = check_header(header, err);
+	int rc = expected ? check_header(header, expected, err) : refuse_key(err);
 
 	if (rc == 0)
-		rc = signed_text(claims, &text, err);
+		rc = signed_text(claims, expected, &text, err);
 	if (rc == 0)
-		rc = jws_signature_check(key, span_of_string(text), span_of_string(signature), err);
+		rc = token_signature_check(key, span_of_string(text), span_of_string(signature),
+					   err);
 	return rc < 0 ? err_wrap(err, "token") : 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* token.h - the onboarding token: a JWT (RFC 7519), signed with RS256, short enough to be sent by
- * mail.
+/* token.h - the onboarding token: a JWT (RFC 7519), signed with the conductor's key
+ * (token_signature.h), short enough to be sent by mail.
  *
  * token_payload() is the only function that writes a payload, from what the registry holds. So a
  * conductor keeps no token: it writes the payload again and checks whether the signature still
@@ -19,9 +19,6 @@
 #include "base/err.h"
 #include "base/jws.h"
 #include "base/span.h"
-
-/* Byte for byte. There is no kid: the token names the one certificate whose key signed it. */
-#define TOKEN_HEADER "{\"alg\":\"RS256\",\"typ\":\"steward-sco+jwt\"}"
 
 #define TOKEN_NAME_SIZE       64 /* of routers and asset-ids, with the final zero */
 #define TOKEN_JTI_SIZE        33 /* 32 lower-case hex digits and a zero */
@@ -79,7 +76,8 @@ int token_duration_parse(const char *text, uint64_t *ret_s, struct err *err);
 int token_payload(const struct token_claims *claims, char **ret, struct err *err);
 void token_text_free(char **text);
 
-/* The whole token, to be freed likewise. key is that of claims->conductor_certificate. */
+/* The whole token, to be freed likewise. key is that of claims->conductor_certificate. -EINVAL:
+ * claims, as above, or a key that is not RSA, P-256 or P-384. */
 int token_sign(const struct token_claims *claims, const struct jws_key *key, char **ret_token,
 	       struct err *err);
 

@@ -32,10 +32,10 @@ class DeviceTpm(Tpm):
 
     # A device-ID key.
 
-    def make_device_key(self):
-        """RSA, for signing only; its public half."""
+    def make_device_key(self, kind="rsa2048"):
+        """For signing only; its public half."""
         self.run("createprimary", "-C", "o", "-c", "primary.ctx", "-Q")
-        self.run("create", "-C", "primary.ctx", "-G", "rsa2048", "-u", "key.pub", "-r", "key.priv",
+        self.run("create", "-C", "primary.ctx", "-G", kind, "-u", "key.pub", "-r", "key.priv",
                  "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign", "-Q")
         self.run("load", "-C", "primary.ctx", "-u", "key.pub", "-r", "key.priv", "-c", "key.ctx",
                  "-Q")

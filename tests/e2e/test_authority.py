@@ -298,8 +298,8 @@ def foreign(conductor):
     return other.issue("conductor1")
 
 
-def not_rsa(conductor):
-    key = ec.generate_private_key(ec.SECP256R1())
+def of_a_kind_that_is_not_taken(conductor):
+    key = ec.generate_private_key(ec.SECP521R1())
     certificate = conductor.authority.make("conductor1", key, "conductors", False)
     return (conductor.authority.write("ec", certificate.public_bytes(serialization.Encoding.PEM)),
             conductor.authority.write("ec-key", pem_key(key)))
@@ -316,7 +316,7 @@ def garbage(conductor):
 @pytest.mark.parametrize("make, reason", [
     (lambda c: c.authority.issue("late", expired=True), "it is expired"),
     (foreign, "it is not signed by the CA"),
-    (not_rsa, "its key is not RSA"),
+    (of_a_kind_that_is_not_taken, "its key is not RSA, P-256 or P-384"),
     (another_key, "it is not the key of the certificate"),
     (garbage, "it holds no certificate in PEM"),
     (lambda c: ("/no/such/file", None), "No such file or directory"),

@@ -55,7 +55,11 @@ def pem(*certificates):
 @pytest.fixture(scope="module")
 def keys():
     kinds = {"leaf": 2048, "ca": 2048, "between": 2048, "small": 1024, "large": 4096}
-    return {kind: rsa.generate_private_key(65537, bits) for kind, bits in kinds.items()}
+    made = {kind: rsa.generate_private_key(65537, bits) for kind, bits in kinds.items()}
+    return {**made, "p256": ec.generate_private_key(ec.SECP256R1()),
+            "p384": ec.generate_private_key(ec.SECP384R1()),
+            "p521": ec.generate_private_key(ec.SECP521R1()),
+            "ed25519": ed25519.Ed25519PrivateKey.generate()}
 
 
 def authority(keys, key="ca", **how):
@@ -88,6 +92,13 @@ def below(keys, **how):
     return [make("conductor1", keys["leaf"], "between", keys["between"]), between], keys["leaf"]
 
 
+def two_below(keys):
+    """The leaf, its CA, and the CA of that."""
+    second = make("second", keys["p256"], "between", keys["between"], is_ca=True)
+    chain, _ = below(keys)
+    return [make("conductor1", keys["leaf"], "second", keys["p256"]), second, chain[1]], keys["leaf"]
+
+
 def by(kind):
     def case(keys):
         key = kind()
@@ -110,6 +121,13 @@ UNFIT = {
     "SHA-1": (lambda k: (*leaf_by_sha1(k), authority(k)),
               "routers would refuse them: "),
     "RSA-1024 leaf": (lambda k: (*leaf(k, key="small"), authority(k)), "RSA"),
+    "P-521 leaf": (lambda k: (*leaf(k, key="p521"), authority(k)), "RSA, P-256 or P-384"),
+    "Ed25519 leaf": (lambda k: (*leaf(k, key="ed25519"), authority(k)), "RSA, P-256 or P-384"),
+    "the key of none of the file": (
+        lambda k: ([*below(k)[0], authority(k)], k["large"], authority(k)),
+        "it is not the key of the certificate"),
+    "an intermediate is missing": (lambda k: (two_below(k)[0][:2], k["leaf"], authority(k)),
+                                   "routers would refuse them: "),
     "RSA-1024 CA": (lambda k: (*leaf(k, ca_key="small"), authority(k, key="small")),
                     "CA certificate key too weak"),
     "more than 2 KiB": (lambda k: (*leaf(k, comment=2000), authority(k)),
@@ -138,13 +156,25 @@ FIT = {
     "pathlen 0": lambda k: (*leaf(k), authority(k, path_length=0)),
     "an expired CA": lambda k: (*leaf(k), authority(k, days=(-3, -1))),  # routers have no clock
     "an intermediate": lambda k: (*below(k), authority(k)),
+    "P-256": lambda k: (*leaf(k, key="p256"), authority(k)),
+    "P-384": lambda k: (*leaf(k, key="p384"), authority(k)),
+    "two intermediates": lambda k: (*two_below(k), authority(k)),
+    "two intermediates, backwards": lambda k: (two_below(k)[0][::-1], k["leaf"], authority(k)),
+    "the CA before the leaf": lambda k: ([authority(k), *leaf(k)[0]], k["leaf"], authority(k)),
+    "an intermediate in the CA's file": lambda k: (
+        below(k)[0][:1], k["leaf"], [authority(k), below(k)[0][1]]),
+    "two CAs, the second is it": lambda k: (
+        *below(k), [authority(k, key="large"), authority(k)]),
+    "ten CAs of others in its file": lambda k: (
+        below(k)[0] + [make(f"x{i}", k["p256"], f"x{i}", k["p256"], is_ca=True)
+                       for i in range(10)], k["leaf"], authority(k)),
     "by an EC CA": by(lambda: ec.generate_private_key(ec.SECP256R1())),
     "by an Ed25519 CA": by(ed25519.Ed25519PrivateKey.generate),
 }
 
 
 def place(directory, chain, key, ca):
-    for label, data in (("certificate", pem(*chain)), ("key", pem_key(key)), ("ca", pem(ca))):
+    for label, data in (("certificate", pem(*chain)), ("key", pem_key(key)), ("ca", pem(*ca) if isinstance(ca, list) else pem(ca))):
         with open(os.path.join(directory, label), "wb") as file:
             file.write(data)
     return {"certificate": f"{directory}/certificate", "private-key": f"{directory}/key",

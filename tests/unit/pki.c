@@ -16,6 +16,14 @@ EVP_PKEY *pki_key(unsigned bits)
 	return key;
 }
 
+EVP_PKEY *pki_curve_key(const char *curve)
+{
+	EVP_PKEY *key = EVP_EC_gen(curve);
+
+	assert_non_null(key);
+	return key;
+}
+
 EVP_PKEY *pki_public_key(int bits, const char *exponent)
 {
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();

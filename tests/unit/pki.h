@@ -20,6 +20,9 @@ struct pki_subject {
 /* A new RSA key; aborts the test where there is none. */
 EVP_PKEY *pki_key(unsigned bits);
 
+/* The same on a curve: "P-256". */
+EVP_PKEY *pki_curve_key(const char *curve);
+
 /* A public RSA key whose private half nobody has: of any size, and of any exponent, in hex. */
 EVP_PKEY *pki_public_key(int bits, const char *exponent);
 

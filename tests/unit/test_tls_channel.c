@@ -182,6 +182,47 @@ static void test_established(void **state)
 	}
 }
 
+/* Both sides with a key on this curve; the client's signature is verified by libcrypto, for
+ * wolfSSL. */
+static void shake_hands_on(const char *curve)
+{
+	static const struct pki_subject subject = {.common_name = "on a curve"};
+	EVP_PKEY *key = pki_curve_key(curve);
+	X509 *certificate = pki_certificate(&subject, key, NULL, NULL);
+	struct span der = pki_der(certificate);
+	struct tls_context *server = NULL;
+	struct tls_context *client = NULL;
+	struct span chain[TLS_CHAIN_MAX];
+	struct side side;
+	struct pair pair;
+	struct err err = {0};
+
+	make_side(&side, certificate, NULL, key);
+	if (tls_context_new_server(&server, &side.identity, &err) < 0 ||
+	    tls_context_new_client(&client, &side.identity, &err) < 0)
+		fail_msg("%s: %s", curve, err.text);
+	pair = open_pair(server, client);
+	establish(&pair, SIZE_MAX);
+	assert_int_equal(tls_channel_peer_chain(pair.client, chain), 1);
+	assert_memory_equal(chain[0].bytes, der.bytes, der.size);
+	assert_int_equal(tls_channel_peer_chain(pair.server, chain), 1);
+	assert_memory_equal(chain[0].bytes, der.bytes, der.size);
+	free_pair(&pair);
+	tls_context_free(server);
+	tls_context_free(client);
+	end_side(&side);
+	pki_der_free(&der);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
+static void test_keys_on_curves(void **state)
+{
+	(void)state;
+	shake_hands_on("P-256");
+	shake_hands_on("P-384");
+}
+
 static void test_every_channel_has_its_own_binding(void **state)
 {
 	struct world *w = *state;
@@ -319,6 +360,16 @@ static int refuse_to_sign(void *owner, struct span digest, uint8_t *ret, size_t 
 	return -EIO;
 }
 
+/* In DER, as of a curve, but of another digest. */
+static int sign_another(void *owner, struct span digest, uint8_t *ret, size_t *size)
+{
+	uint8_t other[64];
+
+	memcpy(other, digest.bytes, digest.size);
+	other[0] ^= 1;
+	return key_signer(owner).sign(owner, span_of(other, digest.size), ret, size);
+}
+
 static int sign_nonsense(void *owner, struct span digest, uint8_t *ret, size_t *size)
 {
 	(void)owner;
@@ -326,6 +377,24 @@ static int sign_nonsense(void *owner, struct span digest, uint8_t *ret, size_t *
 	memset(ret, 1, 256);
 	*size = 256;
 	return 0;
+}
+
+/* Does the other side of a signer, the client if the server signs, believe in it? */
+static bool is_established(struct pair *pair, bool server_signs)
+{
+	struct err err = {0};
+	int client = -EAGAIN;
+	int server = -EAGAIN;
+
+	for (unsigned k = 0; k < 10; k++) {
+		if (client == -EAGAIN)
+			client = tls_channel_advance(pair->client, &err);
+		carry(pair->client, pair->server, SIZE_MAX);
+		if (server == -EAGAIN)
+			server = tls_channel_advance(pair->server, &err);
+		carry(pair->server, pair->client, SIZE_MAX);
+	}
+	return (server_signs ? client : server) == 0;
 }
 
 /* Who shows a certificate and cannot sign with its key is nobody, on either side. */
@@ -340,8 +409,6 @@ static void test_signers_that_cannot(void **state)
 		struct tls_context *context = NULL;
 		struct pair pair;
 		struct err err = {0};
-		int client = -EAGAIN;
-		int server = -EAGAIN;
 
 		identity.signer = &signers[i % 2];
 		if (is_server)
@@ -350,18 +417,44 @@ static void test_signers_that_cannot(void **state)
 			assert_int_equal(tls_context_new_client(&context, &identity, &err), 0);
 		pair = open_pair(is_server ? context : w->server_context,
 				 is_server ? w->client_context : context);
-		for (unsigned k = 0; k < 10; k++) {
-			if (client == -EAGAIN)
-				client = tls_channel_advance(pair.client, &err);
-			carry(pair.client, pair.server, SIZE_MAX);
-			if (server == -EAGAIN)
-				server = tls_channel_advance(pair.server, &err);
-			carry(pair.server, pair.client, SIZE_MAX);
-		}
-		assert_int_not_equal(is_server ? client : server, 0);
+		assert_false(is_established(&pair, is_server));
 		free_pair(&pair);
 		tls_context_free(context);
 	}
+}
+
+/* The same with keys on a curve. */
+static void test_signers_on_curves_that_cannot(void **state)
+{
+	static const struct pki_subject subject = {.common_name = "on a curve"};
+	struct world *w = *state;
+	EVP_PKEY *key = pki_curve_key("P-256");
+	X509 *certificate = pki_certificate(&subject, key, NULL, NULL);
+	const struct tls_signer signers[] = {
+		{refuse_to_sign, NULL}, {sign_nonsense, NULL}, {sign_another, key}};
+	struct side side;
+
+	make_side(&side, certificate, NULL, key);
+	for (unsigned i = 0; i < 2 * N_ELEMENTS(signers); i++) {
+		bool is_server = i % 2 == 0;
+		struct tls_context *context = NULL;
+		struct pair pair;
+		struct err err = {0};
+
+		side.identity.signer = &signers[i / 2];
+		assert_int_equal(is_server ? tls_context_new_server(&context, &side.identity, &err)
+					   : tls_context_new_client(&context, &side.identity, &err),
+				 0);
+		pair = open_pair(is_server ? context : w->server_context,
+				 is_server ? w->client_context : context);
+		if (is_established(&pair, is_server))
+			fail_msg("row %u", i);
+		free_pair(&pair);
+		tls_context_free(context);
+	}
+	end_side(&side);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
 }
 
 static void test_identities_refused(void **state)
@@ -377,7 +470,7 @@ static void test_identities_refused(void **state)
 	identity = w->server.identity;
 	identity.public_key = span_of_string("nothing");
 	assert_int_equal(tls_context_new_server(&context, &identity, &err), -EINVAL);
-	assert_string_equal(err.text, "TLS: expected an RSA public key in DER");
+	assert_string_equal(err.text, "TLS: expected a public key in DER: RSA, P-256 or P-384");
 	assert_null(context);
 }
 
@@ -385,12 +478,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_established),
+		cmocka_unit_test(test_keys_on_curves),
 		cmocka_unit_test(test_every_channel_has_its_own_binding),
 		cmocka_unit_test(test_conversation),
 		cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_changed_on_the_way),
 		cmocka_unit_test(test_signers_that_cannot),
+		cmocka_unit_test(test_signers_on_curves_that_cannot),
 		cmocka_unit_test(test_identities_refused),
 	};
 

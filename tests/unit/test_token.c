@@ -12,6 +12,7 @@
 #include "onboarding/token.h"
 
 #define JTI    "0123456789abcdef0123456789abcdef"
+#define HEADER "{\"alg\":\"RS256\",\"typ\":\"steward-sco+jwt\"}"
 #define SECRET "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
 
 static const char *const asset_ids[] = {"A1", "A0"};
@@ -48,6 +49,17 @@ static char *encode(const char *text)
 
 	assert_non_null(encoded);
 	return encoded;
+}
+
+/* As encode(), in memory that is used again. */
+static const char *encode_once(const char *text)
+{
+	static char kept[200];
+	char *encoded = encode(text);
+
+	(void)snprintf(kept, sizeof(kept), "%s", encoded);
+	free(encoded);
+	return kept;
 }
 
 static void test_payload_byte_for_byte(void **state)
@@ -222,6 +234,72 @@ static char *hs256_signature(const struct pki *pki, const char *payload)
 	return signature;
 }
 
+/* A token signed by a key on a curve, and what may not pass for one. */
+static void sign_on(const struct pki *pki, const char *curve, const char *alg, size_t size)
+{
+	static const struct pki_subject subject = {.common_name = "conductor"};
+	EVP_PKEY *curve_key = pki_curve_key(curve);
+	X509 *certificate = pki_certificate(&subject, curve_key, pki->ca, pki->ca_key);
+	const struct jws_key key = {.key = curve_key};
+	const struct jws_key rsa = {.key = pki->key};
+	struct token_claims claims = claims_of(pki);
+	struct token token;
+	struct err err = {0};
+	char *rs256 = sign(pki, &claims);
+	char *header = NULL;
+	char *encoded;
+	char *text = NULL;
+
+	claims.conductor_certificate = pki_der(certificate);
+	if (token_sign(&claims, &key, &text, &err) < 0 ||
+	    token_parse(&token, span_of_string(text), &err) < 0)
+		fail_msg("%s: %s", curve, err.text);
+	assert_true(asprintf(&header, "{\"alg\":\"%s\",\"typ\":\"steward-sco+jwt\"}", alg) > 0);
+	encoded = encode(header);
+	assert_string_equal(token.header, encoded);
+	assert_int_equal(strlen(token.signature), size); /* both numbers, without padding */
+	assert_int_equal(token_check(&claims, &key, token.header, token.signature, &err), 0);
+	/* Another algorithm's header, the signature of another key, half a signature, one bit. */
+	assert_int_equal(token_check(&claims, &key, encode_once(HEADER), token.signature, &err),
+			 -EBADMSG);
+	assert_int_equal(token_check(&claims, &rsa, token.header, token.signature, &err), -EBADMSG);
+	assert_int_equal(token_check(&claims, &key, token.header, strrchr(rs256, '.') + 1, &err),
+			 -EKEYREJECTED);
+	token.signature[10] = token.signature[10] == 'A' ? 'B' : 'A';
+	assert_int_equal(token_check(&claims, &key, token.header, token.signature, &err),
+			 -EKEYREJECTED);
+	assert_string_equal(err.text, "token: wrong signature");
+	token.signature[size / 2] = '\0';
+	assert_true(token_check(&claims, &key, token.header, token.signature, &err) < 0);
+	token_release(&token);
+	token_text_free(&text);
+	token_text_free(&rs256);
+	free(encoded);
+	free(header);
+	pki_der_free(&claims.conductor_certificate);
+	X509_free(certificate);
+	EVP_PKEY_free(curve_key);
+}
+
+static void test_curves(void **state)
+{
+	static const char *const unfit[] = {"P-521", "P-224", "secp256k1"};
+	struct pki *pki = *state;
+
+	sign_on(pki, "P-256", "ES256", 86);
+	sign_on(pki, "P-384", "ES384", 128);
+	for (unsigned i = 0; i < N_ELEMENTS(unfit); i++) {
+		struct jws_key key = {.key = pki_curve_key(unfit[i])};
+		struct token_claims claims = claims_of(pki);
+		struct err err = {0};
+		char *text = NULL;
+
+		assert_int_equal(token_sign(&claims, &key, &text, &err), -EINVAL);
+		assert_string_equal(err.text, "token: expected a key that is RSA, P-256 or P-384");
+		EVP_PKEY_free(key.key);
+	}
+}
+
 static void test_forged_headers(void **state)
 {
 	static const struct {
@@ -239,7 +317,7 @@ static void test_forged_headers(void **state)
 		{"{\"typ\":\"steward-sco+jwt\",\"alg\":\"RS256\"}", false, "header is"},
 		{"{\"alg\":\"RS256\",\"typ\":\"steward-sco+jwt\"} ", false, "header is"},
 		{"", false, "token: header is ''"},
-		{TOKEN_HEADER, true, "token: wrong signature"},
+		{HEADER, true, "token: wrong signature"},
 	};
 	struct pki *pki = *state;
 	const struct jws_key key = {.key = pki->key};
@@ -298,7 +376,7 @@ static void test_parsed(void **state)
 static char *with(const char *payload, const char *from, const char *to)
 {
 	const char *at = strstr(payload, from);
-	char *header = encode(TOKEN_HEADER);
+	char *header = encode(HEADER);
 	char *changed = NULL;
 	char *encoded;
 	char *token = NULL;
@@ -516,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_openssl_verifies),
 		cmocka_unit_test(test_claims_refused),
 		cmocka_unit_test(test_dies_with_what_it_contains),
+		cmocka_unit_test(test_curves),
 		cmocka_unit_test(test_forged_headers),
 		cmocka_unit_test(test_parsed),
 		cmocka_unit_test(test_parse_refuses),

@@ -24,7 +24,7 @@ int enrolment_context_init(struct enrolment_context *ret, struct registry *regis
 		ret->has_device_ca = rc == 0;
 	}
 	if (rc == 0)
-		rc = identity_tls_open(&ret->tls, &ret->signer, &ret->identity, config, err);
+		rc = identity_tls_open(&ret->tls, &ret->signer, &ret->identity, err);
 	if (rc < 0)
 		enrolment_context_release(ret);
 	return rc;

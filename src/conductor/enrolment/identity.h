@@ -13,6 +13,7 @@ struct conductor_identity {
 	size_t certificate_size;
 	uint8_t *ca_certificate; /* DER; owned */
 	size_t ca_certificate_size;
+	char *chain;       /* PEM, owned: the certificate, and what leads from it to the CA's */
 	int64_t expires_s; /* the certificate */
 };
 

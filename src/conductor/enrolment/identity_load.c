@@ -3,45 +3,18 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/atomic_file.h"
 #include "base/macros.h"
+#include "conductor/enrolment/identity_files.h"
+#include "conductor/enrolment/identity_key.h"
 #include "conductor/enrolment/identity_tls.h"
-#include "onboarding/certificate_pem.h"
-
-#define CHAIN_SIZE_MAX (256u << 10)
-
-static void free_certificate(X509 **certificate)
-{
-	X509_free(*certificate);
-}
-
-static void close_file(FILE **file)
-{
-	if (*file)
-		(void)fclose(*file);
-}
-
-static int read_certificate(X509 **ret, const char *path, const char *what, struct err *err)
-{
-	_cleanup_(close_file) FILE *file = file_open_stream(path, err);
-
-	if (!file)
-		return err_wrap(err, "%s", what);
-	*ret = PEM_read_X509(file, NULL, NULL, NULL);
-	ERR_clear_error();
-	if (!*ret)
-		return err_set(err, -EINVAL, "%s %s: it holds no certificate in PEM", what, path);
-	return 0;
-}
+#include "onboarding/certificate_list.h"
+#include "onboarding/token_signature.h"
 
 static int to_der(X509 *certificate, uint8_t **ret, size_t *ret_size, struct err *err)
 {
@@ -69,32 +42,25 @@ static bool is_signed_by(X509 *certificate, X509 *ca)
 	return is;
 }
 
-/* Do further certificates follow the first one? They may lead to the CA: the rehearsal
- * (identity_tls.h) finds out. */
-static bool is_followed_by_others(const char *path)
+/* Is it a kind of key that signs tokens and TLS? */
+static bool is_usable(EVP_PKEY *key)
 {
-	struct certificate_chain chain = {0};
-	char *pem = NULL;
-	size_t size;
-	bool is = file_read(path, CHAIN_SIZE_MAX, &pem, &size, NULL) == 0 &&
-		  certificate_chain_read(&chain, span_of(pem, size)) == 0 && chain.n > 1;
-
-	certificate_chain_release(&chain);
-	free(pem);
-	return is;
+	return key && token_signature_header(key);
 }
 
 /* Would a router accept this certificate? Routers ignore its dates, but a conductor that makes
- * tokens must not. */
-static int check_certificate(X509 *certificate, X509 *ca, const struct config_conductor *config,
-			     struct err *err)
+ * tokens must not. Where others are in its file, they may lead to the CA: the rehearsal
+ * (identity_tls.h) finds out. */
+static int check_certificate(const struct identity_files *files,
+			     const struct config_conductor *config, struct err *err)
 {
-	EVP_PKEY *key = X509_get0_pubkey(certificate);
+	X509 *certificate = sk_X509_value(files->certificates, 0);
 
-	if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
-		return err_set(err, -EINVAL, "certificate %s: its key is not RSA",
+	if (!is_usable(X509_get0_pubkey(certificate)))
+		return err_set(err, -EINVAL, "certificate %s: its key is not RSA, P-256 or P-384",
 			       config->certificate);
-	if (!is_signed_by(certificate, ca) && !is_followed_by_others(config->certificate))
+	if (!files->leads && sk_X509_num(files->certificates) == 1 &&
+	    !is_signed_by(certificate, files->ca))
 		return err_set(err, -EINVAL, "certificate %s: it is not signed by the CA %s",
 			       config->certificate, config->ca_certificate);
 	if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
@@ -112,32 +78,52 @@ static int64_t end_of(X509 *certificate)
 	return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : 0;
 }
 
+/* The leaf is the certificate of the key. Without the key it is taken for the first one. */
+static int find_leaf(struct identity_files *files, const struct jws_key *key,
+		     const struct config_conductor *config, struct err *err)
+{
+	if (!key->key || certificate_list_put_first(files->certificates, key->key))
+		return 0;
+	return err_set(err, -EINVAL, "private-key %s: it is not the key of the certificate %s",
+		       config->private_key, config->certificate);
+}
+
+static int fill(struct conductor_identity *ret, const struct identity_files *files, struct err *err)
+{
+	X509 *certificate = sk_X509_value(files->certificates, 0);
+	int rc = to_der(certificate, &ret->certificate, &ret->certificate_size, err);
+
+	if (rc == 0)
+		rc = to_der(files->ca, &ret->ca_certificate, &ret->ca_certificate_size, err);
+	if (rc < 0)
+		return rc;
+	ret->expires_s = end_of(certificate);
+	ret->chain = certificate_list_write(files->chain);
+	return ret->chain ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+/* What is wrong with the certificate is told before that the key cannot be read. */
 static int load(struct conductor_identity *ret, const struct config_conductor *config,
 		struct err *err)
 {
-	_cleanup_(free_certificate) X509 *certificate = NULL;
-	_cleanup_(free_certificate) X509 *ca = NULL;
-	int rc = read_certificate(&certificate, config->certificate, "certificate", err);
+	_cleanup_(identity_files_release) struct identity_files files = {0};
+	struct err key_err = {0};
+	int key_rc;
+	int rc = identity_files_read(&files, config, err);
 
+	if (rc < 0)
+		return rc;
+	key_rc = identity_key_load(&ret->key, config, &key_err);
+	rc = find_leaf(&files, &ret->key, config, err);
 	if (rc == 0)
-		rc = read_certificate(&ca, config->ca_certificate, "ca-certificate", err);
+		rc = identity_files_choose(&files, err);
 	if (rc == 0)
-		rc = check_certificate(certificate, ca, config, err);
-	if (rc == 0 && jws_key_load_private(&ret->key, config->private_key, err) < 0)
-		rc = err_wrap(err, "private-key");
-	if (rc == 0 && EVP_PKEY_eq(ret->key.key, X509_get0_pubkey(certificate)) != 1)
-		rc = err_set(err, -EINVAL,
-			     "private-key %s: it is not the key of the certificate %s",
-			     config->private_key, config->certificate);
+		rc = check_certificate(&files, config, err);
+	if (rc == 0 && key_rc < 0)
+		rc = err_set(err, key_rc, "%s", key_err.text);
 	if (rc == 0)
-		ret->expires_s = end_of(certificate);
-	if (rc == 0)
-		rc = to_der(certificate, &ret->certificate, &ret->certificate_size, err);
-	if (rc == 0)
-		rc = to_der(ca, &ret->ca_certificate, &ret->ca_certificate_size, err);
-	if (rc == 0)
-		rc = identity_tls_rehearse(ret, config, err);
-	return rc;
+		rc = fill(ret, &files, err);
+	return rc == 0 ? identity_tls_rehearse(ret, config, err) : rc;
 }
 
 int conductor_identity_load(struct conductor_identity *ret, const struct config_conductor *config,

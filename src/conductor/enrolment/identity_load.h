@@ -7,8 +7,8 @@
 #include "base/settings.h"
 #include "conductor/enrolment/identity.h"
 
-/* Read what the configuration names and check it as a token needs it: readable, RSA, the key's own,
- * signed by the CA, not expired; and show it to a router in memory, which must take it. Each has
- * its own message. May block on the disk. */
+/* Read what the configuration names and check it as a token needs it: readable, RSA or ECDSA, the
+ * key's own, signed by the CA or leading to it, not expired; and show it to a router in memory,
+ * which must take it. Each has its own message. May block on the disk. */
 int conductor_identity_load(struct conductor_identity *ret, const struct config_conductor *config,
 			    struct err *err);

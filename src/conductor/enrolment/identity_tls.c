@@ -3,41 +3,34 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/atomic_file.h"
 #include "base/macros.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/key_signer.h"
 #include "onboarding/token.h"
 
-#define CHAIN_SIZE_MAX (256u << 10)
-#define ROUNDS_MAX     10 /* a handshake takes two */
+#define ROUNDS_MAX 10 /* a handshake takes two */
 
 int identity_tls_open(struct tls_context **ret, struct tls_signer *ret_signer,
-		      const struct conductor_identity *identity,
-		      const struct config_conductor *config, struct err *err)
+		      const struct conductor_identity *identity, struct err *err)
 {
 	uint8_t *public_key = NULL;
 	size_t public_size = 0;
-	char *chain = NULL;
-	size_t chain_size;
-	int rc = file_read(config->certificate, CHAIN_SIZE_MAX, &chain, &chain_size, err);
+	int rc = 0;
 
 	*ret_signer = key_signer(identity->key.key);
-	if (rc == 0 && key_signer_public(identity->key.key, &public_key, &public_size) < 0)
+	if (key_signer_public(identity->key.key, &public_key, &public_size) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	if (rc == 0) {
 		const struct tls_identity shown = {
-			.chain = span_of(chain, chain_size),
+			.chain = span_of_string(identity->chain),
 			.public_key = span_of(public_key, public_size),
 			.signer = ret_signer,
 		};
 
 		rc = tls_context_new_server(ret, &shown, err);
 	}
-	free(chain);
 	OPENSSL_free(public_key);
 	return rc;
 }
@@ -92,7 +85,7 @@ static int judge(struct tls_channel *router, const struct conductor_identity *id
 
 	if (n == 0 || chain[0].size != identity->certificate_size ||
 	    memcmp(chain[0].bytes, identity->certificate, identity->certificate_size) != 0)
-		return err_set(err, -EPROTO, "the first of the file is not what is shown");
+		return err_set(err, -EPROTO, "another than the key's own is shown");
 	return conductor_certificate_check(ca, chain, n, err);
 }
 
@@ -131,7 +124,7 @@ int identity_tls_rehearse(const struct conductor_identity *identity,
 			       "ca-certificate %s: %zu bytes, and a token has room for %u",
 			       config->ca_certificate, identity->ca_certificate_size,
 			       TOKEN_CERTIFICATE_MAX);
-	rc = identity_tls_open(&conductors, &signer, identity, config, &why);
+	rc = identity_tls_open(&conductors, &signer, identity, &why);
 	if (rc == 0)
 		rc = meet(conductors, identity, &why);
 	tls_context_free(conductors);

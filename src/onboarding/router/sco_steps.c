@@ -3,21 +3,25 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/atomic_file.h"
 #include "base/macros.h"
+#include "onboarding/certificate_list.h"
 #include "onboarding/conductor_certificate.h"
 #include "onboarding/router/ssh_identity.h"
 
 #define CERTIFICATES_SIZE_MAX (256u << 10)
 
 /* Our certificate: its key is in the TPM. */
+
+static void free_certificates(STACK_OF(X509) * *certificates)
+{
+	sk_X509_pop_free(*certificates, X509_free);
+}
 
 static int sign(void *owner, struct span digest, uint8_t *ret, size_t *size)
 {
@@ -31,42 +35,63 @@ static int sign(void *owner, struct span digest, uint8_t *ret, size_t *size)
 					  ret, size, &s->err);
 }
 
-static int read_leaf(struct sco_steps *s, const char *pem, size_t size, struct err *err)
+static int keep_leaf(struct sco_steps *s, X509 *leaf, struct err *err)
 {
-	BIO *bio = BIO_new_mem_buf(pem, (int)size);
-	X509 *leaf = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-	int der_size = leaf ? i2d_X509(leaf, NULL) : -1;
+	int size = i2d_X509(leaf, NULL);
 	unsigned char *at;
 
-	s->certificate = der_size > 0 ? malloc((size_t)der_size) : NULL;
-	if (s->certificate) {
-		at = s->certificate;
-		s->certificate_size = (size_t)i2d_X509(leaf, &at);
-	}
-	X509_free(leaf);
-	BIO_free(bio);
-	return s->certificate ? 0
-			      : err_set(err, -EINVAL, "device-id certificate %s: no certificate",
-					s->options->device_id_certificate);
+	s->certificate = size > 0 ? malloc((size_t)size) : NULL;
+	if (!s->certificate)
+		return err_set(err, -ENOMEM, "out of memory");
+	at = s->certificate;
+	s->certificate_size = (size_t)i2d_X509(leaf, &at);
+	return 0;
+}
+
+/* The certificates of the file, the one of the TPM's key first, whichever place it has in it. */
+static int read_certificates(struct sco_steps *s, const struct message_bytes *key, char **ret_pem,
+			     struct err *err)
+{
+	const char *path = s->options->device_id_certificate;
+	_cleanup_(free_certificates) STACK_OF(X509) *certificates = NULL;
+	const uint8_t *at = key->bytes;
+	EVP_PKEY *public = NULL;
+	char *pem = NULL;
+	size_t size = 0;
+	int rc = file_read(path, CERTIFICATES_SIZE_MAX, &pem, &size, err);
+
+	if (rc < 0)
+		return rc;
+	rc = certificate_list_read(&certificates, span_of(pem, size), err);
+	free(pem);
+	if (rc < 0)
+		return err_wrap(err, "device-id certificate %s", path);
+	public = d2i_PUBKEY(NULL, &at, (long)key->size);
+	if (!public || !certificate_list_put_first(certificates, public))
+		rc = err_set(err, -EINVAL,
+			     "device-id certificate %s: it is not of the key at 0x%08x in the TPM",
+			     path, s->options->device_id_key_handle);
+	EVP_PKEY_free(public);
+	if (rc == 0)
+		rc = keep_leaf(s, sk_X509_value(certificates, 0), err);
+	if (rc == 0 && !(*ret_pem = certificate_list_write(certificates)))
+		rc = err_set(err, -ENOMEM, "out of memory");
+	return rc;
 }
 
 static int open_with_certificate(struct sco_steps *s, struct err *err)
 {
 	struct message_bytes key = {0};
 	char *pem = NULL;
-	size_t size;
-	int rc = file_read(s->options->device_id_certificate, CERTIFICATES_SIZE_MAX, &pem, &size,
-			   err);
+	int rc = tpm_identity_open(&s->identity, s->options->tcti, err);
 
 	if (rc == 0)
-		rc = read_leaf(s, pem, size, err);
-	if (rc == 0)
-		rc = tpm_identity_open(&s->identity, s->options->tcti, err);
-	if (rc == 0)
 		rc = tpm_identity_public(&s->identity, s->options->device_id_key_handle, &key, err);
+	if (rc == 0)
+		rc = read_certificates(s, &key, &pem, err);
 	if (rc == 0) {
 		const struct tls_identity identity = {
-			.chain = span_of(pem, size),
+			.chain = span_of_string(pem),
 			.public_key = span_of(key.bytes, key.size),
 			.signer = &s->signer,
 		};

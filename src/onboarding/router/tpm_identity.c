@@ -2,14 +2,11 @@
 #include "onboarding/router/tpm_identity.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
 #include "base/macros.h"
-#include "base/rsa_key.h"
+#include "onboarding/router/tpm_key.h"
 
 #define QUOTED_PCRS 0xffu /* 0 to 7 */
 
@@ -51,31 +48,6 @@ void tpm_identity_close(struct tpm_identity *identity)
 	identity->is_open = false;
 }
 
-static EVP_PKEY *rsa_key(const TPMT_PUBLIC *public)
-{
-	const TPM2B_PUBLIC_KEY_RSA *modulus = &public->unique.rsa;
-	const unsigned exponent = public->parameters.rsaDetail.exponent;
-
-	return rsa_key_new(span_of(modulus->buffer, modulus->size),
-			   exponent ? exponent : RSA_KEY_EXPONENT);
-}
-
-static int to_der(const TPMT_PUBLIC *public, struct message_bytes *ret, struct err *err)
-{
-	EVP_PKEY *key = public->type == TPM2_ALG_RSA ? rsa_key(public) : NULL;
-	unsigned char *der = NULL;
-	int size = key ? i2d_PUBKEY(key, &der) : -1;
-	bool fits = size > 0 && (size_t)size <= sizeof(ret->bytes);
-
-	if (fits) {
-		memcpy(ret->bytes, der, (size_t)size);
-		ret->size = (size_t)size;
-	}
-	OPENSSL_free(der);
-	EVP_PKEY_free(key);
-	return fits ? 0 : err_set(err, -EPROTO, "the TPM's key is not RSA, or too large");
-}
-
 static int make_ak(struct tpm_identity *identity, TPM2B_PUBLIC **ret, struct err *err)
 {
 	static const TPM2B_SENSITIVE_CREATE no_secret = {0};
@@ -105,7 +77,7 @@ int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
 	int rc = tpm_ek_provide(&identity->tpm, ek_handle, &identity->ek, err);
 
 	if (rc == 0)
-		rc = to_der(&identity->ek.public.publicArea, ret_ek, err);
+		rc = tpm_key_public(&identity->ek.public.publicArea, ret_ek, err);
 	if (rc == 0)
 		rc = make_ak(identity, &ak, err);
 	if (rc < 0)
@@ -239,49 +211,29 @@ int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_dat
 	return rc < 0 ? rc : read_pcrs(t, ret, err);
 }
 
-static TPM2_ALG_ID hash_of(size_t size)
-{
-	switch (size) {
-	case 32:
-		return TPM2_ALG_SHA256;
-	case 48:
-		return TPM2_ALG_SHA384;
-	case 64:
-		return TPM2_ALG_SHA512;
-	default:
-		return TPM2_ALG_ERROR;
-	}
-}
-
 int tpm_identity_sign(struct tpm_identity *identity, TPM2_HANDLE handle, struct span digest,
 		      uint8_t *ret, size_t *size, struct err *err)
 {
-	const TPMT_SIG_SCHEME pss = {.scheme = TPM2_ALG_RSAPSS,
-				     .details = {.rsapss = {hash_of(digest.size)}}};
 	const TPMT_TK_HASHCHECK no_ticket = {.tag = TPM2_ST_HASHCHECK, .hierarchy = TPM2_RH_NULL};
 	TPM2B_DIGEST to_sign = {.size = (UINT16)digest.size};
 	struct tpm *t = &identity->tpm;
 	TPMT_SIGNATURE *signature = NULL;
-	TPM2B_PUBLIC_KEY_RSA *rsa;
+	TPM2B_PUBLIC public;
+	TPMT_SIG_SCHEME scheme;
 	ESYS_TR key;
 	TSS2_RC tss_rc;
-	int rc = tpm_find(t, handle, &key, NULL, NULL, err);
+	int rc = tpm_find(t, handle, &key, &public, NULL, err);
 
+	if (rc == 0)
+		rc = tpm_key_scheme(public.publicArea.type, digest.size, &scheme, err);
 	if (rc < 0)
 		return rc;
-	if (hash_of(digest.size) == TPM2_ALG_ERROR)
-		return err_set(err, -EINVAL, "a digest of %zu bytes", digest.size);
 	memcpy(to_sign.buffer, digest.bytes, digest.size);
 	tss_rc = TPM_CALL(t, Esys_Sign(t->esys, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-				       &to_sign, &pss, &no_ticket, &signature));
+				       &to_sign, &scheme, &no_ticket, &signature));
 	if (tss_rc != TSS2_RC_SUCCESS)
 		return tpm_fail(t, tss_rc, err, "sign with the key at 0x%08x", handle);
-	rsa = &signature->signature.rsapss.sig;
-	rc = rsa->size <= *size ? 0 : err_set(err, -EPROTO, "a signature of %u bytes", rsa->size);
-	if (rc == 0) {
-		memcpy(ret, rsa->buffer, rsa->size);
-		*size = rsa->size;
-	}
+	rc = tpm_key_signature(signature, ret, size, err);
 	Esys_Free(signature);
 	return rc;
 }
@@ -292,5 +244,5 @@ int tpm_identity_public(struct tpm_identity *identity, TPM2_HANDLE handle,
 	TPM2B_PUBLIC public;
 	int rc = tpm_find(&identity->tpm, handle, NULL, &public, NULL, err);
 
-	return rc < 0 ? rc : to_der(&public.publicArea, ret, err);
+	return rc < 0 ? rc : tpm_key_public(&public.publicArea, ret, err);
 }

@@ -40,7 +40,8 @@ int tpm_identity_activate(struct tpm_identity *identity,
 int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_data,
 		       struct message_attestation *ret, struct err *err);
 
-/* RSASSA-PSS by the key at handle; digest of 32, 48 or 64 bytes. *size: room, then used. */
+/* By the key at handle, as tls_signer.sign wants it: RSASSA-PSS or ECDSA; digest of 32, 48 or 64
+ * bytes. *size: room, then used. */
 int tpm_identity_sign(struct tpm_identity *identity, TPM2_HANDLE handle, struct span digest,
 		      uint8_t *ret, size_t *size, struct err *err);
 

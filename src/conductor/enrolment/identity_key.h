@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* identity_key.h - the conductor's private key, from where the configuration says it is.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/jws.h"
+#include "base/settings.h"
+
+/* Messages begin with "private-key". The file's errors; -EINVAL: there is no key in it that signs
+ * tokens (token_signature.h). */
+int identity_key_load(struct jws_key *ret, const struct config_conductor *config, struct err *err);
