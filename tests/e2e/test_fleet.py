@@ -42,7 +42,7 @@ def fill(path):
              blob(b"certificate", 0)) for i, r in enumerate(routers) for t in range(TOKENS)])
         database.executemany(
             "INSERT INTO enrolments"
-            " VALUES (?, ?, 'ssh-key', ?, ?, NULL, ?, ?, '192.0.2.1', 'p-256')", [
+            " VALUES (?, ?, 'ssh-key', ?, ?, NULL, ?, ?, '192.0.2.1')", [
                 (r, n, blob(b"pin", i),
                  struct.pack(">I11sI", 11, b"ssh-ed25519", 32) + blob(b"key", i),
                  f"{i // NODES * TOKENS:032x}", now) for r, n, i in nodes])

@@ -96,8 +96,7 @@ def test_required_by_the_router(onboarding):
 
 # What version 3 of the registry did not have.
 BEFORE = [*(f"DROP TABLE {table}" for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets",
-                                                "conductor_keys", "node_keys")),
-          "ALTER TABLE enrolments DROP COLUMN key_exchange",
+                                                "conductor_keys", "node_keys", "key_exchanges")),
           "DELETE FROM schema_versions WHERE version > 3"]
 
 

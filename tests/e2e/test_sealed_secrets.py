@@ -271,10 +271,9 @@ def test_the_registry_of_an_older_version(onboarding):
     with sqlite3.connect(conductor.config["registry"].removeprefix("sqlite:")) as registry:
         registry.execute("UPDATE routers SET configuration = ?", (old,))
         for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets", "conductor_keys",
-                      "node_keys"):
+                      "node_keys", "key_exchanges"):
             registry.execute(f"DROP TABLE {table}")
         registry.execute("DELETE FROM schema_versions WHERE version >= 4")
-        registry.execute("ALTER TABLE enrolments DROP COLUMN key_exchange")
     assert any(holds(read(path), QUERY.encode()) for path in files_below(conductor.directory))
     conductor.start()
     wait_for(lambda: "secrets of 1 routers that were readable" in conductor.log, 30, "the word")

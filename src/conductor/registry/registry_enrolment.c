@@ -249,17 +249,23 @@ static int store(struct registry_session *session, const struct enrol_work *w, s
 		       value_text(proof->router), value_text(w->candidate.node));
 	if (rc < 0)
 		return rc;
-	return query_run(
-		session, err,
-		"INSERT INTO enrolments (router, node, pin, pin_digest, ssh_key, pcrs, jti,"
-		" enrolled, address, key_exchange)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		value_text(proof->router), value_text(w->candidate.node),
-		value_text(registry_pin_kind_name(proof->pin.kind)),
-		value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))),
-		value_bytes(proof->ssh_key), value_bytes(proof->pcrs), value_text(proof->jti),
-		value_integer(w->origin->time_s), value_text(w->origin->address),
-		value_text(proof->key_exchange));
+	rc = query_run(session, err,
+		       "INSERT INTO enrolments (router, node, pin, pin_digest, ssh_key, pcrs, jti,"
+		       " enrolled, address)"
+		       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		       value_text(proof->router), value_text(w->candidate.node),
+		       value_text(registry_pin_kind_name(proof->pin.kind)),
+		       value_bytes(span_of(proof->pin.digest, sizeof(proof->pin.digest))),
+		       value_bytes(proof->ssh_key), value_bytes(proof->pcrs),
+		       value_text(proof->jti), value_integer(w->origin->time_s),
+		       value_text(w->origin->address));
+	if (rc < 0)
+		return rc;
+	return query_run(session, err,
+			 "INSERT INTO key_exchanges (router, node, key_exchange)"
+			 " VALUES ($1, $2, $3)",
+			 value_text(proof->router), value_text(w->candidate.node),
+			 value_text(proof->key_exchange));
 }
 
 static int note(struct registry_session *session, const struct enrol_work *w, struct err *err)

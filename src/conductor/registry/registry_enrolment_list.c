@@ -20,8 +20,9 @@ static bool copy_bytes(struct query *q, unsigned column, void *ret, size_t size)
 
 #define ENROLMENTS                                                                                 \
 	"SELECT e.router, e.node, e.pin, e.pin_digest, e.ssh_key, e.pcrs, e.jti,"                  \
-	" e.enrolled, e.address, n.listen_port, e.key_exchange"                                    \
-	" FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"
+	" e.enrolled, e.address, n.listen_port, COALESCE(k.key_exchange, 'classical')"             \
+	" FROM enrolments e JOIN nodes n ON n.router = e.router AND n.name = e.node"               \
+	" LEFT JOIN key_exchanges k ON k.router = e.router AND k.node = e.node"
 
 static void read_enrolment(struct query *q, void *row)
 {

@@ -122,6 +122,18 @@ static const char *const steps[] = {
 	/* 5: how a handshake exchanged its keys. Rows of older versions do not say it: it was P-256
 	   or X25519 alone. */
 	"ALTER TABLE enrolments ADD COLUMN key_exchange TEXT NOT NULL DEFAULT 'classical'",
+
+	/* 6: the same in a table of its own. Operators' programs fill in enrolments by position, as
+	   it was before step 5, and SQLite then takes no default for a column that is left out. */
+	"CREATE TABLE key_exchanges ("
+	"  router TEXT NOT NULL,"
+	"  node TEXT NOT NULL,"
+	"  key_exchange TEXT NOT NULL,"
+	"  PRIMARY KEY (router, node),"
+	"  FOREIGN KEY (router, node) REFERENCES enrolments (router, node) ON DELETE CASCADE);"
+	"INSERT INTO key_exchanges (router, node, key_exchange)"
+	"  SELECT router, node, key_exchange FROM enrolments WHERE key_exchange <> 'classical';"
+	"ALTER TABLE enrolments DROP COLUMN key_exchange",
 };
 
 unsigned registry_schema_version(void)
