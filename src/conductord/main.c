@@ -8,6 +8,7 @@
 #include "conductor/tunnels/tunnel_host.h"
 #include "conductord/conductor.h"
 #include "conductord/last_resort.h"
+#include "conductord/schema.h"
 
 static struct conductor conductor;
 
@@ -28,8 +29,15 @@ int main(int argc, char **argv)
 		TUNNEL_HOST_DEFAULTS,
 		.authorized_keys = "/var/lib/steward-conductor/authorized_keys",
 	};
+	struct schema_options schema = {0};
 	bool is_helper = false;
 	const struct options_more more[] = {
+		{"schema", &schema.is_wanted, NULL,
+		 "--schema       print the registry's tables, as SQL for PostgreSQL, and exit"},
+		{"apply", NULL, &schema.apply,
+		 "--apply URI    with --schema: make or upgrade them there, and exit"},
+		{"role", NULL, &schema.role,
+		 "--role R       with --schema: who gets the rights that a conductor needs"},
 		{"tunnels", &is_helper, NULL,
 		 "--tunnels      be the helper that runs sshd in a private network"},
 		{"tunnels-directory", NULL, &tunnels.directory,
@@ -47,6 +55,12 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
+	if (schema.is_wanted)
+		return conductor_schema(&schema, options.config);
+	if (schema.apply || schema.role) {
+		(void)fputs("conductord: --apply and --role go with --schema\n", stderr);
+		return EX_USAGE;
+	}
 	rc = is_helper ? host_tunnels(&tunnels)
 		       : node_main(&conductor.node, &conductor_program, &options);
 	last_resort_over();

@@ -14,7 +14,8 @@ USER = "postgres"  # of the package; root may not run a server
 
 
 class Postgres:
-    def __init__(self, folder):
+    def __init__(self, folder, primary=None):
+        """primary: the server whose standby this is."""
         self.folder = folder
         user = pwd.getpwnam(USER)
         os.chown(folder, user.pw_uid, user.pw_gid)
@@ -23,8 +24,11 @@ class Postgres:
         self.uri = f"postgresql://{USER}@/postgres?host={folder}&port={self.port}"
         self.data = os.path.join(folder, "data")
         self.process = None
-        self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
-                 "--locale=C.UTF-8", "--no-sync")
+        if primary:
+            primary.ask("pg_basebackup", "-D", self.data, "-R", "-c", "fast", "--no-sync")
+        else:
+            self.run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
+                     "--locale=C.UTF-8", "--no-sync")
 
     def words(self, program, *more):
         return ["setpriv", "--reuid=" + USER, "--regid=" + USER, "--clear-groups",
@@ -55,15 +59,19 @@ class Postgres:
         finally:
             session.communicate(timeout=30)  # its end of file is a rollback
 
-    def sql(self, statement):
+    def sql(self, statement, database="postgres"):
         """The words of the answer."""
-        return self.ask("psql", "-AtXq", "-c", statement).stdout.decode().split()
+        return self.ask("psql", "-AtXq", "-d", database, "-c", statement).stdout.decode().split()
 
-    def start(self):
+    def uri_of(self, user, database="postgres", more=""):
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}{more}"
+
+    def start(self, *settings):
         with open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(
                 self.words("postgres", "-D", self.data, "-k", self.folder, "-c",
-                           f"port={self.port}", "-c", "listen_addresses="),
+                           f"port={self.port}", "-c", "listen_addresses=",
+                           *[word for setting in settings for word in ("-c", setting)]),
                 stdout=log, stderr=log, cwd="/")
         wait_for(lambda: self.ask("pg_isready", "-q", check=False).returncode == 0, 60, "PostgreSQL")
         return self

@@ -188,6 +188,14 @@ static void test_who_needs_tls(void **state)
 		{"postgresql:///steward?hostaddr=::ffff:192.0.2.1&sslmode=disable", REFUSED},
 		{"postgresql://127.0.0.1.5/steward?sslmode=disable", REFUSED}, /* a name */
 		{"postgresql://localhost:1,localhost:2,localhost:3/steward", LOCAL},
+		/* A conductor writes, and a standby takes no writes. */
+		{"postgresql:///steward?target_session_attrs=primary", LOCAL},
+		{"postgresql:///steward?target_session_attrs=read-write", LOCAL},
+		{"postgresql:///steward?target_session_attrs=any", LOCAL},
+		{"postgresql:///steward?target_session_attrs=standby", REFUSED},
+		{"postgresql:///steward?target_session_attrs=prefer-standby", REFUSED},
+		{"postgresql://localhost:1,localhost:2/steward?target_session_attrs=read-only",
+		 REFUSED},
 	};
 	struct err err;
 	bool tls;

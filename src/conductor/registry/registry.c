@@ -9,7 +9,7 @@
 #include "conductor/registry/registry_sqlite.h"
 #include "conductor/registry/registry_transaction.h"
 
-int registry_open(struct registry **ret, const char *uri, const char *conductor, struct err *err)
+int registry_find_driver(const struct registry_driver **ret, const char *uri, struct err *err)
 {
 	static const struct {
 		const char *scheme;
@@ -19,11 +19,22 @@ int registry_open(struct registry **ret, const char *uri, const char *conductor,
 		{"postgresql://", &registry_postgresql},
 	};
 
-	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
-		if (strncmp(uri, rows[i].scheme, strlen(rows[i].scheme)) == 0)
-			return registry_open_driver(ret, rows[i].driver, uri, conductor, err);
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		if (strncmp(uri, rows[i].scheme, strlen(rows[i].scheme)) != 0)
+			continue;
+		*ret = rows[i].driver;
+		return 0;
+	}
 	return err_set(err, -EINVAL,
 		       "registry: neither sqlite:/path nor postgresql://host/database");
+}
+
+int registry_open(struct registry **ret, const char *uri, const char *conductor, struct err *err)
+{
+	const struct registry_driver *driver = NULL;
+	int rc = registry_find_driver(&driver, uri, err);
+
+	return rc < 0 ? rc : registry_open_driver(ret, driver, uri, conductor, err);
 }
 
 /* It is enough to know that a transaction could begin. */

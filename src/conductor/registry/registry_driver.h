@@ -44,6 +44,8 @@ struct registry_driver {
 	const char *begin_read;  /* begins a transaction that sees one state of everything */
 	const char *begin_write; /* begins a serializable transaction */
 	const char *forget; /* run outside of transactions after secrets were deleted; or NULL */
+	const char *finds_versions; /* a query: 1 = there is a table schema_versions, else 0 */
+	bool has_roles;             /* may tables belong to another than who uses them? */
 	/* Does it order text as its language does? Else by bytes. */
 	bool collates;
 	/* An answer that came too late may still arrive: then the connection cannot be used any

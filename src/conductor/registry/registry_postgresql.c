@@ -53,6 +53,20 @@ int registry_postgresql_needs_tls(const char *uri, bool *ret, struct err *err)
 	return 0;
 }
 
+int registry_postgresql_role(const char *uri, char **ret, struct err *err)
+{
+	struct postgresql_uri parsed;
+	const char *user;
+	int rc = postgresql_uri_parse(&parsed, uri, err);
+
+	if (rc < 0)
+		return rc;
+	user = postgresql_uri_value(&parsed, "user");
+	*ret = user ? strdup(user) : NULL;
+	postgresql_uri_release(&parsed);
+	return user && !*ret ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 static int check_uri(const char *uri, struct err *err)
 {
 	bool needs_tls;
@@ -76,10 +90,12 @@ static int code_of(const char *state)
 		{"57P", -ECONNRESET},   /* admin_shutdown, crash_shutdown, cannot_connect_now */
 		{"25P03", -ECONNRESET}, /* idle_in_transaction_session_timeout */
 		{"25006", -ECONNRESET}, /* read_only_sql_transaction: a standby, as yet */
+		{"0A000", -ECONNRESET}, /* feature_not_supported: serializable, on a standby */
 		{"53300", -ECONNRESET}, /* too_many_connections */
 		{"53100", -ENOSPC},     /* disk_full */
 		{"53200", -ENOMEM},     /* out_of_memory */
 		{"42501", -EACCES},     /* insufficient_privilege */
+		{"3F000", -EACCES},     /* invalid_schema_name: none in which it may create */
 		{"28", -EACCES},        /* invalid authorization */
 	};
 
@@ -293,7 +309,12 @@ const struct registry_driver registry_postgresql = {
 	.name = "PostgreSQL",
 	.collates = true,
 	.begin_read = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;" LIMITS,
-	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE;" LIMITS,
+	/* What the database or the role has as its default is for others' transactions. */
+	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;" LIMITS,
+	/* To be found by its search_path, in a schema that it may use. */
+	.finds_versions =
+		"SELECT CASE WHEN to_regclass('schema_versions') IS NULL THEN 0 ELSE 1 END",
+	.has_roles = true,
 	.answers_may_come_late = true,
 	.check_uri = check_uri,
 	.connect = connect_server,

@@ -17,3 +17,6 @@ extern const struct registry_driver registry_postgresql;
  * hosts all must be local. The environment (PGHOST, PGHOSTADDR …) counts as it does for libpq.
  * -EINVAL: not a URI of libpq's, one with service=, or one that asks for less than is needed. */
 int registry_postgresql_needs_tls(const char *uri, bool *ret, struct err *err);
+
+/* The role that the URI names; NULL if it names none. The caller frees it. -EINVAL, -ENOMEM. */
+int registry_postgresql_role(const char *uri, char **ret, struct err *err);

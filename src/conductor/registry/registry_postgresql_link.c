@@ -75,6 +75,8 @@ static PGconn *begin_connection(const struct postgresql_uri *uri,
 	add(&options, "gssencmode", "disable");
 	if (uri->needs_tls)
 		add(&options, "sslmode", "verify-full");
+	if (uri->needs_primary)
+		add(&options, "target_session_attrs", "primary");
 	return PQconnectStartParams(options.names, options.values, 0);
 }
 

@@ -164,6 +164,24 @@ static const char *first_elsewhere(const struct postgresql_uri *uri)
 	return "";
 }
 
+/* A conductor writes. Of several servers only one takes that, and which one changes when a standby
+ * is promoted. */
+static int judge_server(struct postgresql_uri *ret, const PQconninfoOption *defaults,
+			struct err *err)
+{
+	static const char *const refused[] = {"read-only", "standby", "prefer-standby"};
+	const char *wanted = effective(ret->options, defaults, "target_session_attrs");
+
+	for (size_t i = 0; i < N_ELEMENTS(refused); i++)
+		if (strcmp(wanted, refused[i]) == 0)
+			return err_set(err, -EINVAL,
+				       "target_session_attrs=%s: a conductor writes, so it must be "
+				       "primary or read-write",
+				       wanted);
+	ret->needs_primary = ret->n_hosts > 1 && !wanted[0];
+	return 0;
+}
+
 static int judge(struct postgresql_uri *ret, const PQconninfoOption *defaults, struct err *err)
 {
 	const char *sslmode = value_of(ret->options, "sslmode");
@@ -178,7 +196,7 @@ static int judge(struct postgresql_uri *ret, const PQconninfoOption *defaults, s
 			     "sslmode=%s for %s, which is not on this machine: it must be "
 			     "verify-full",
 			     sslmode, first_elsewhere(ret));
-	return rc;
+	return rc == 0 ? judge_server(ret, defaults, err) : rc;
 }
 
 int postgresql_uri_parse(struct postgresql_uri *ret, const char *uri, struct err *err)
@@ -197,6 +215,11 @@ int postgresql_uri_parse(struct postgresql_uri *ret, const char *uri, struct err
 	if (rc < 0)
 		postgresql_uri_release(ret);
 	return rc < 0 ? err_wrap(err, "registry postgresql:") : 0;
+}
+
+const char *postgresql_uri_value(const struct postgresql_uri *uri, const char *name)
+{
+	return value_of(uri->options, name);
 }
 
 void postgresql_uri_release(struct postgresql_uri *uri)

@@ -25,14 +25,19 @@ struct postgresql_host {
 struct postgresql_uri {
 	PQconninfoOption *options; /* that stand in the URI; host, hostaddr and port included */
 	struct postgresql_host hosts[POSTGRESQL_HOSTS_MAX];
-	size_t n_hosts; /* at least one */
-	bool needs_tls; /* with the server's name checked: one of them is not on this machine */
+	size_t n_hosts;     /* at least one */
+	bool needs_tls;     /* with the server's name checked: one of them is not on this machine */
+	bool needs_primary; /* of several hosts; nobody has said it otherwise */
 };
 
 /* -EINVAL: not a URI of libpq's, one with service=, lists that do not fit together, or a URI that
- * asks for less than is needed. Messages never have a part of a password. */
+ * asks for less than is needed: for a connection that others can read, or a standby. Messages never
+ * have a part of a password. */
 int postgresql_uri_parse(struct postgresql_uri *ret, const char *uri, struct err *err);
 void postgresql_uri_release(struct postgresql_uri *uri);
+
+/* What the URI itself says, borrowed; NULL = nothing. */
+const char *postgresql_uri_value(const struct postgresql_uri *uri, const char *name);
 
 struct sockaddr_storage;
 /* Is that the other end of a connection within this machine? */

@@ -141,20 +141,49 @@ unsigned registry_schema_version(void)
 	return N_ELEMENTS(steps);
 }
 
-/* The version is the highest number in the table: each step adds a row, and no row is ever
- * updated. */
-static int read_version(struct registry_session *session, unsigned *ret, struct err *err)
+const char *registry_schema_step(unsigned version)
+{
+	return steps[version - 1];
+}
+
+static int read_number(struct registry_session *session, const char *sql, unsigned *ret,
+		       struct err *err)
 {
 	_cleanup_(query_close) struct query q = {0};
 	int rc;
 
-	rc = query_open(&q, session, err, "SELECT COALESCE(MAX(version), 0) FROM schema_versions");
+	rc = query_open_values(&q, session, err, sql, NULL, 0);
 	if (rc == 0)
 		rc = query_next(&q, err);
 	if (rc < 0)
 		return rc;
 	*ret = (unsigned)query_integer(&q, 0);
 	return 0;
+}
+
+/* The version is the highest number in the table: each step adds a row, and no row is ever
+ * updated. Whoever may only read and write rows can ask this. */
+static int read_version(struct registry_session *session, unsigned *ret, struct err *err)
+{
+	unsigned is_there = 0;
+	int rc = read_number(session, session->driver->finds_versions, &is_there, err);
+
+	if (rc == 0 && is_there)
+		return read_number(session, "SELECT COALESCE(MAX(version), 0) FROM schema_versions",
+				   ret, err);
+	if (rc == 0)
+		*ret = 0;
+	return rc;
+}
+
+/* session: within a transaction. It is over afterwards. */
+static int end(struct registry_session *session, int rc, struct err *err)
+{
+	if (rc == 0)
+		rc = session->driver->execute(session->connection, "COMMIT", err);
+	if (rc < 0)
+		(void)session->driver->execute(session->connection, "ROLLBACK", NULL);
+	return rc;
 }
 
 static int run_step(struct registry_session *session, unsigned step, struct err *err)
@@ -170,18 +199,19 @@ static int run_step(struct registry_session *session, unsigned step, struct err 
 		       value_integer(step + 1));
 	if (rc == 0)
 		rc = session->driver->execute(session->connection, steps[step], err);
-	if (rc == 0)
-		rc = session->driver->execute(session->connection, "COMMIT", err);
-	if (rc < 0)
-		(void)session->driver->execute(session->connection, "ROLLBACK", NULL);
-	return rc;
+	return end(session, rc, err);
 }
 
 static int make_versions_table(struct registry_session *session, struct err *err)
 {
-	return session->driver->execute(
+	int rc = session->driver->execute(session->connection, session->driver->begin_write, err);
+
+	if (rc < 0)
+		return rc;
+	rc = session->driver->execute(
 		session->connection,
 		"CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY)", err);
+	return end(session, rc, err);
 }
 
 static int upgrade_from(struct registry_session *session, unsigned found, unsigned version,
@@ -200,22 +230,52 @@ static int upgrade_from(struct registry_session *session, unsigned found, unsign
 	return 0;
 }
 
-int registry_schema_upgrade(struct registry_session *session, unsigned version, struct err *err)
+/* Nothing is created where nothing is missing. */
+static int upgrade(struct registry_session *session, unsigned found, unsigned version,
+		   struct err *err)
 {
-	unsigned found;
-	int rc;
+	int rc = 0;
 
-	rc = make_versions_table(session, err);
+	if (found == version)
+		return 0;
+	if (found == 0)
+		rc = make_versions_table(session, err);
 	if (rc == -EAGAIN) /* "IF NOT EXISTS" loses a race at PostgreSQL */
 		rc = make_versions_table(session, err);
-	if (rc == 0)
-		rc = read_version(session, &found, err);
-	if (rc != 0)
-		return err_wrap(err, "schema");
+	return rc < 0 ? rc : upgrade_from(session, found, version, err);
+}
+
+/* Another role made the tables, or is to make them. */
+static int tell_what_to_do(unsigned found, unsigned version, struct err *err)
+{
+	struct err why = *err;
+
+	if (found == 0)
+		return err_set(err, -EACCES,
+			       "its tables are not there, and this role may not make them: whoever "
+			       "may does that with 'conductord --schema' (%s)",
+			       why.text);
+	return err_set(err, -EACCES,
+		       "its tables are of version %u, version %u is needed, and this role may not "
+		       "change them: whoever owns them does that with 'conductord --schema' (%s)",
+		       found, version, why.text);
+}
+
+int registry_schema_upgrade(struct registry_session *session, unsigned version, struct err *err)
+{
+	struct err why = {0};
+	unsigned found = 0;
+	int rc = read_version(session, &found, &why);
+
+	if (rc < 0)
+		return err_set(err, rc, "schema: %s", why.text);
 	if (found > version)
 		return err_set(err, -ENOTSUP,
 			       "its schema is version %u, and this program knows versions up to "
 			       "%u: upgrade this conductor",
 			       found, version);
-	return upgrade_from(session, found, version, err);
+	rc = upgrade(session, found, version, &why);
+	if (rc == -EACCES && session->driver->has_roles)
+		rc = tell_what_to_do(found, version, &why);
+	return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
 }

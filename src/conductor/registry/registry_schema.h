@@ -6,6 +6,9 @@
  * that was released is never changed: another one is added.
  *
  * If two conductors upgrade the same registry at the same time, one of them finds it done.
+ *
+ * A registry of the present version is only read: its tables may belong to another role, which
+ * makes and upgrades them (registry_schema_owner.h).
  */
 #pragma once
 
@@ -15,6 +18,10 @@
 /* The version that this program reads and writes. */
 unsigned registry_schema_version(void);
 
+/* The statements that lead to version, from the one before; from 1. In the dialect of both
+ * databases, without a semicolon at their end. */
+const char *registry_schema_step(unsigned version);
+
 /* Bring the tables up to version (registry_schema_version(), less in tests alone). -ENOTSUP: the
- * registry is of a newer one. */
+ * registry is of a newer one; -EACCES: something is to be made, and this role may not. */
 int registry_schema_upgrade(struct registry_session *session, unsigned version, struct err *err);

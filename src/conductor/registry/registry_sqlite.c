@@ -384,6 +384,8 @@ const struct registry_driver registry_sqlite = {
 	.begin_write = "BEGIN IMMEDIATE",
 	/* secure_delete has overwritten it in the file; in the log older pages still are. */
 	.forget = "PRAGMA wal_checkpoint(TRUNCATE)",
+	.finds_versions = "SELECT COUNT(*) FROM sqlite_master"
+			  " WHERE type = 'table' AND name = 'schema_versions'",
 	.check_uri = check_uri,
 	.connect = connect_file,
 	.disconnect = sqlite_disconnect,

@@ -229,6 +229,14 @@ static void note_ending(struct registry *r, enum registry_kind kind, int rc, con
 	registry_health_note(&r->health, &ending, registry_now_ms());
 }
 
+/* Its tables are there, but its role lacks a right to one of them. */
+static const char *hint(const struct registry *r, int rc)
+{
+	return rc == -EACCES && r->session.driver->has_roles && !r->connect_failed
+		       ? "; 'conductord --schema' prints the rights that a conductor needs"
+		       : "";
+}
+
 static int take_turn(struct registry *r, enum registry_kind kind, registry_work_cb run, void *work,
 		     struct err *err)
 {
@@ -249,7 +257,7 @@ static int take_turn(struct registry *r, enum registry_kind kind, registry_work_
 		rc = why.code;
 	}
 	uv_mutex_unlock(&r->turn);
-	return rc < 0 ? err_set(err, rc, "registry: %s", why.text) : 0;
+	return rc < 0 ? err_set(err, rc, "registry: %s%s", why.text, hint(r, rc)) : 0;
 }
 
 int registry_read(struct registry *r, registry_work_cb run, void *work, struct err *err)

@@ -38,6 +38,8 @@ int registry_list(struct registry *r, struct registry_listing *list, void *ret, 
 /* Copies the only row to ret. Returns 1, or 0 if there is none. */
 int registry_find(struct registry *r, struct registry_listing *list, void *ret, struct err *err);
 
+/* Which of the two is the URI's? -EINVAL. */
+int registry_find_driver(const struct registry_driver **ret, const char *uri, struct err *err);
 /* registry_open() with a driver that is given: for tests that let one fail. */
 int registry_open_driver(struct registry **ret, const struct registry_driver *driver,
 			 const char *uri, const char *conductor, struct err *err);
