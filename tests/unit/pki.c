@@ -95,6 +95,19 @@ X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *is
 	return certificate;
 }
 
+void pki_extend(X509 *certificate, int nid, struct span der, EVP_PKEY *issuer_key)
+{
+	ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *extension;
+
+	assert_int_equal(ASN1_OCTET_STRING_set(value, der.bytes, (int)der.size), 1);
+	extension = X509_EXTENSION_create_by_NID(NULL, nid, 0, value);
+	assert_int_equal(X509_add_ext(certificate, extension, -1), 1);
+	assert_true(X509_sign(certificate, issuer_key, EVP_sha256()) > 0);
+	X509_EXTENSION_free(extension);
+	ASN1_OCTET_STRING_free(value);
+}
+
 static X509 *commented(EVP_PKEY *key, const char *comment)
 {
 	static const struct pki_subject subject = {.common_name = "of some size"};

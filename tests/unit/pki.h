@@ -30,6 +30,9 @@ EVP_PKEY *pki_public_key(int bits, const char *exponent);
 X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *issuer,
 		      EVP_PKEY *issuer_key);
 
+/* One extension more, DER; then it is signed again, by its issuer's key. */
+void pki_extend(X509 *certificate, int nid, struct span der, EVP_PKEY *issuer_key);
+
 /* For an RSA key, signed by itself, of just so many bytes. */
 X509 *pki_certificate_of_size(EVP_PKEY *key, size_t size);
 

@@ -110,9 +110,11 @@ static void test_subjects(void **state)
 		  "clientAuth",
 		  false,
 		  0},
-		 "expected asset-id A0"}, /* a Greek Alpha */
-		{{"router", {"A0"}, NULL, false, 0}, "is not for clientAuth"},
+		 "expected asset-id A0"},                   /* a Greek Alpha */
+		{{"router", {"A0"}, NULL, false, 0}, NULL}, /* IEEE 802.1AR asks for none */
+		{{"router", {"A1"}, NULL, false, 0}, "is 'A1'"},
 		{{"router", {"A0"}, "serverAuth", false, 0}, "is not for clientAuth"},
+		{{"router", {"A0"}, "codeSigning", false, 0}, "is not for clientAuth"},
 		{{"router", {"A0"}, "clientAuth", false, -60}, "certificate has expired"},
 	};
 	struct world *w = *state;
@@ -126,6 +128,72 @@ static void test_subjects(void **state)
 			fail_msg("row %u: %s", i, err.text);
 		if (rows[i].reason)
 			assert_contains(err.text, rows[i].reason);
+		X509_free(leaf);
+	}
+}
+
+/* subjectAltName: HardwareModuleNames, each of hwType 1.2.3 and these bytes. */
+#define HW(serial_length, length_all, length_any, length_sequence, serial)                         \
+	"\xa0" length_all "\x06\x08\x2b\x06\x01\x05\x05\x07\x08\x04\xa0" length_any                \
+	"\x30" length_sequence "\x06\x02\x2a\x03\x04" serial_length serial
+#define NAMES(length, names)                                                                       \
+	{                                                                                          \
+		"\x30" length names, sizeof("\x30" length names) - 1                               \
+	}
+#define A0 HW("\x02", "\x16", "\x0a", "\x08", "A0")
+#define A1 HW("\x02", "\x16", "\x0a", "\x08", "A1")
+
+static void test_hardware_serial_numbers(void **state)
+{
+	static const struct {
+		struct {
+			const char *bytes;
+			size_t size;
+		} names;
+		const char *subject_serial; /* NULL = none */
+		const char *asset_id;
+		const char *reason; /* NULL = it is taken */
+	} rows[] = {
+		{NAMES("\x18", A0), NULL, "A0", NULL},
+		{NAMES("\x1d", "\x82\x03x.y" A0), NULL, "A0", NULL}, /* beside a DNS name */
+		{NAMES("\x18", HW("\x02", "\x16", "\x0a", "\x08", "\xff\x01")), NULL, "ff01", NULL},
+		{NAMES("\x18", HW("\x02", "\x16", "\x0a", "\x08", "\xff\x01")), NULL, "FF01",
+		 "hwSerialNum in hex is 'ff01'"},
+		{NAMES("\x18", A0), NULL, "4130", "hwSerialNum is 'A0', expected asset-id 4130"},
+		{NAMES("\x18", A1), NULL, "A0", "hwSerialNum is 'A1', expected asset-id A0"},
+		{NAMES("\x18", HW("\x02", "\x16", "\x0a", "\x08", "A\0")), NULL, "A", "is '4100'"},
+		{NAMES("\x30", A0 A0), NULL, "A0", "found several"},
+		{NAMES("\x30", A0 A1), NULL, "A0", "found several"},
+		{NAMES("\x05", "\x82\x03x.y"), NULL, "A0", "found none"},
+		/* No bytes; fewer than the length says; no SEQUENCE; text. */
+		{NAMES("\x16", HW("\0", "\x14", "\x08", "\x06", "")), NULL, "A0", "malformed"},
+		{NAMES("\x18", HW("\x04", "\x16", "\x0a", "\x08", "A0")), NULL, "A0", "malformed"},
+		{NAMES("\x12", "\xa0\x10\x06\x08\x2b\x06\x01\x05\x05\x07\x08\x04\xa0\x04\x0c\x02"
+			       "A0"),
+		 NULL, "A0", "malformed"},
+		/* The subject's decides where it has one. */
+		{NAMES("\x18", A1), "A0", "A0", NULL},
+		{NAMES("\x18", A0), "A1", "A0", "serialNumber is 'A1'"},
+	};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct pki_subject subject = {"router", {rows[i].subject_serial}, NULL, 0, 0};
+		X509 *leaf = pki_certificate(&subject, w->key, w->ca, w->ca_key);
+		struct span der;
+		struct err err = {0};
+		int rc;
+
+		pki_extend(leaf, NID_subject_alt_name,
+			   span_of(rows[i].names.bytes, rows[i].names.size), w->ca_key);
+		der = pki_der(leaf);
+		rc = device_certificate_check(&w->trusted, &der, 1, rows[i].asset_id,
+					      (uint64_t)time(NULL), &err);
+		if (rc != (rows[i].reason ? -EKEYREJECTED : 0))
+			fail_msg("row %u: %d %s", i, rc, err.text);
+		if (rows[i].reason)
+			assert_contains(err.text, rows[i].reason);
+		pki_der_free(&der);
 		X509_free(leaf);
 	}
 }
@@ -464,6 +532,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_subjects),
+		cmocka_unit_test(test_hardware_serial_numbers),
 		cmocka_unit_test(test_issuers),
 		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_malformed),

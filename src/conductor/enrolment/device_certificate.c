@@ -11,6 +11,7 @@
 
 #include "base/atomic_file.h"
 #include "base/macros.h"
+#include "conductor/enrolment/device_serial.h"
 #include "onboarding/certificate.h"
 #include "onboarding/certificate_pem.h"
 #include "onboarding/key_bounds.h"
@@ -128,40 +129,14 @@ void device_ca_release(struct device_ca *ca)
 	memset(ca, 0, sizeof(*ca));
 }
 
-/* libcrypto also accepts a certificate that does not say what it may be used for. We require that
- * it says so. */
+/* A device-ID certificate needs no extended key usage (IEEE 802.1AR). But one that says what
+ * it is for must be for this. */
 static int check_usage(X509 *leaf, struct err *err)
 {
-	if (!(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) ||
+	if ((X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE) &&
 	    !(X509_get_extended_key_usage(leaf) & XKU_SSL_CLIENT))
 		return err_set(err, -EKEYREJECTED, "client certificate: is not for clientAuth");
 	return 0;
-}
-
-static int check_serial_number(X509 *leaf, const char *asset_id, struct err *err)
-{
-	const X509_NAME *subject = X509_get_subject_name(leaf);
-	int first = X509_NAME_get_index_by_NID(subject, NID_serialNumber, -1);
-	unsigned char *text = NULL;
-	bool same;
-	int size;
-
-	if (first < 0 || X509_NAME_get_index_by_NID(subject, NID_serialNumber, first) >= 0)
-		return err_set(err, -EKEYREJECTED,
-			       "client certificate: expected one serialNumber in its subject, "
-			       "found %s",
-			       first < 0 ? "none" : "several");
-	size = ASN1_STRING_to_UTF8(&text,
-				   X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, first)));
-	if (size < 0)
-		return err_set(err, -EKEYREJECTED, "client certificate: serialNumber is no text");
-	same = (size_t)size == strlen(asset_id) && memcmp(text, asset_id, (size_t)size) == 0;
-	if (!same)
-		(void)err_set(err, -EKEYREJECTED,
-			      "client certificate: serialNumber is '%.*s', expected asset-id %s",
-			      MIN(size, 100), (const char *)text, asset_id);
-	OPENSSL_free(text);
-	return same ? 0 : -EKEYREJECTED;
 }
 
 int device_certificate_check(const struct device_ca *ca, const struct span *chain, size_t n,
@@ -187,7 +162,7 @@ int device_certificate_check(const struct device_ca *ca, const struct span *chai
 		return err_set(err, -EBADMSG, "client certificate: malformed");
 	rc = check_usage(leaf, err);
 	if (rc == 0)
-		rc = check_serial_number(leaf, asset_id, err);
+		rc = device_serial_check(leaf, asset_id, err);
 	return rc < 0 ? rc : certificate_verify(&rules, chain, n, err);
 }
 

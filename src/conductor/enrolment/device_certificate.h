@@ -23,9 +23,9 @@ void device_ca_release(struct device_ca *ca);
 
 /* Is this the device-ID certificate of the device with that asset-id? chain is DER, the leaf
  * first. It must chain to ca and be valid at now_s; no certificate of the chain may be revoked,
- * and if CRLs are configured, each CA of the chain must have one; it must be for clientAuth; and
- * its subject must have one serialNumber, exactly the asset-id. -EKEYREJECTED, -EBADMSG, -ENOMEM.
- */
+ * and if CRLs are configured, each CA of the chain must have one; if it says what it is for, that
+ * must be clientAuth; and its serial number (device_serial.h) must be the asset-id. -EKEYREJECTED,
+ * -EBADMSG, -ENOMEM. */
 int device_certificate_check(const struct device_ca *ca, const struct span *chain, size_t n,
 			     const char *asset_id, uint64_t now_s, struct err *err);
 
