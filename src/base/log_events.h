@@ -102,6 +102,10 @@
 	X(ROUTER_TWICE, "776f720528f641e08bc7834bccba4a6c", LOG_WARNING, "router-twice")           \
 	X(OLD_PORTS_OPEN, "bab8a32565fa4739a83db94522ec94a6", LOG_WARNING, "old-ports-open")       \
 	X(ONBOARDING_STATE, "99d67a1f7e444a52a644e8da147b9abd", LOG_NOTICE, "onboarding-state")    \
+	X(CONDUCTORS_CHANGED, "530fb0a99a3d41babc5b79ff9980b060", LOG_NOTICE,                      \
+	  "conductors-changed")                                                                    \
+	X(CONDUCTOR_TWICE, "acf944b2063748abbc20c65f50ea2434", LOG_ERR, "conductor-twice")         \
+	X(CONDUCTOR_REMOVED, "d6609741900944d49737c783fad2c9a4", LOG_WARNING, "conductor-removed") \
 	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
 	X(ONBOARDING_FAILED, "37f72a1041f14f0f969b03f63d7a58ef", LOG_ERR, "onboarding-failed")
 
@@ -175,5 +179,8 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_ROUTER_TWICE             (&log_event_ROUTER_TWICE)
 #define LOG_OLD_PORTS_OPEN           (&log_event_OLD_PORTS_OPEN)
 #define LOG_ONBOARDING_STATE         (&log_event_ONBOARDING_STATE)
+#define LOG_CONDUCTORS_CHANGED       (&log_event_CONDUCTORS_CHANGED)
+#define LOG_CONDUCTOR_TWICE          (&log_event_CONDUCTOR_TWICE)
+#define LOG_CONDUCTOR_REMOVED        (&log_event_CONDUCTOR_REMOVED)
 #define LOG_ONBOARDED                (&log_event_ONBOARDED)
 #define LOG_ONBOARDING_FAILED        (&log_event_ONBOARDING_FAILED)

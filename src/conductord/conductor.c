@@ -32,6 +32,11 @@ void conductor_keys_changed(struct conductor *c)
 	login_keys_look(&c->keys);
 }
 
+void conductor_list_changed(struct conductor *c)
+{
+	list_news_look(&c->list_news);
+}
+
 /* The tunnels, and the repository at their end. */
 
 static void on_repository_closed(void *owner)
@@ -168,6 +173,11 @@ static int start_tunnels(struct conductor *c, struct err *err)
 	return 0;
 }
 
+static bool is_shared(const struct config *config)
+{
+	return strncmp(config->conductor.registry, "postgres", 8) == 0;
+}
+
 static void start_keys(struct conductor *c)
 {
 	const struct config *config = c->config;
@@ -177,7 +187,7 @@ static void start_keys(struct conductor *c)
 		.registry = c->registry,
 		.path = c->keys_path,
 		.repository_port = REPOSITORY_PORT,
-		.shared = strncmp(config->conductor.registry, "postgres", 8) == 0,
+		.shared = is_shared(config),
 		.gone = on_key_gone,
 		.owner = c,
 	};
@@ -290,6 +300,19 @@ static void on_registered_late(void *owner)
 	summary_watch_take(&c->summaries);
 }
 
+static void on_registered(void *owner)
+{
+	conductor_list_changed(owner);
+}
+
+static void on_list_news(void *owner, const char *fingerprint)
+{
+	const struct conductor *c = owner;
+
+	if (c->provisioning)
+		provisioning_of_key(c->provisioning, fingerprint, false);
+}
+
 /* Makes the parts that only wait for now. If the registry could not be opened, they are never
  * started. */
 static void init_waiting_parts(struct conductor *c)
@@ -308,6 +331,7 @@ static void init_waiting_parts(struct conductor *c)
 		.own_keys = &c->own_keys,
 		.config = c->config,
 		.was_late = on_registered_late,
+		.done = on_registered,
 		.owner = c,
 	};
 	const struct summary_watch_options summaries = {
@@ -315,12 +339,23 @@ static void init_waiting_parts(struct conductor *c)
 		.pool = c->registry_pool,
 		.registry = c->registry,
 		.config = c->config,
+		.registration = &c->registration,
+	};
+	const struct list_news_options list_news = {
+		.node = &c->node,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.shared = c->config && is_shared(c->config),
+		.book = &c->tunnel_book,
+		.visit = on_list_news,
+		.owner = c,
 	};
 
 	tunnel_book_init(&c->tunnel_book);
 	registry_watch_init(&c->registry_watch, &registry_watch);
 	registration_init(&c->registration, &registration);
 	summary_watch_init(&c->summaries, &summaries);
+	list_news_init(&c->list_news, &list_news);
 	c->calls = (struct router_calls){.node = &c->node, .tunnels = &c->tunnels};
 }
 
@@ -333,6 +368,7 @@ static int start_provisioning(struct conductor *c, struct err *err)
 		.own_keys = &c->own_keys,
 		.keys = &c->keys,
 		.calls = &c->calls,
+		.repository_port = REPOSITORY_PORT,
 	};
 
 	c->provisioning = provisioning_new(&parts);

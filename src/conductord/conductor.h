@@ -12,6 +12,7 @@
 #include "conductor/registry/registry.h"
 #include "conductor/tunnels/login_keys.h"
 #include "conductor/tunnels/tunnels.h"
+#include "conductord/list_news.h"
 #include "conductord/provisioning.h"
 #include "conductord/registration.h"
 #include "conductord/registry_watch.h"
@@ -39,6 +40,7 @@ struct conductor {
 	bool has_known;
 	struct enrolment_service *enrolment;
 	struct provisioning *provisioning;
+	struct list_news list_news;
 	struct router_calls calls;
 	char *tunnels_directory; /* the directory of a helper that we start ourselves */
 	char *keys_path;
@@ -61,6 +63,9 @@ struct conductor *conductor_of(struct node *n);
 /* See struct node_program. */
 void conductor_stop(struct node *n);
 void conductor_close(struct node *n, void (*closed)(void *owner), void *owner);
+
+/* What routers are told of conductors may have changed. */
+void conductor_list_changed(struct conductor *c);
 
 /* The keys that may log in may have changed. */
 void conductor_keys_changed(struct conductor *c);

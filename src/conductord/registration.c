@@ -21,6 +21,7 @@
 void registration_init(struct registration *r, const struct registration_options *options)
 {
 	r->options = *options;
+	(void)uv_mutex_init(&r->lock);
 	(void)uv_timer_init(&options->node->loop, &r->again);
 }
 
@@ -49,8 +50,24 @@ static void write_registration(struct work *work)
 	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
 	free(key);
 	memset(&r->err, 0, sizeof(r->err));
-	if (ready_secrets(r, &r->err) == 0)
-		(void)registry_conductor_register(r->options.registry, &self, &r->err);
+	if (ready_secrets(r, &r->err) < 0 ||
+	    registry_conductor_register(r->options.registry, &self, &r->err) < 0)
+		return;
+	uv_mutex_lock(&r->lock);
+	r->self = self;
+	uv_mutex_unlock(&r->lock);
+}
+
+bool registration_self(struct registration *r, struct registry_conductor *ret)
+{
+	bool is_registered;
+
+	uv_mutex_lock(&r->lock);
+	is_registered = r->self.name[0];
+	if (is_registered)
+		*ret = r->self;
+	uv_mutex_unlock(&r->lock);
+	return is_registered;
 }
 
 static void register_now(struct registration *r);
@@ -77,6 +94,8 @@ static void registered(struct registration *r)
 		log_event(LOG_SECRETS_SEALED, NULL,
 			  "secrets of %zu routers that were readable in the registry are sealed",
 			  r->n_sealed);
+	if (r->options.done)
+		r->options.done(r->options.owner);
 	if (was_late)
 		r->options.was_late(r->options.owner);
 }
@@ -120,6 +139,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct registration *r = container_of((uv_timer_t *)handle, struct registration, again);
 
+	uv_mutex_destroy(&r->lock);
 	r->closed(r->owner);
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/work.h"
+#include "conductor/registry/registry_conductors.h"
 #include "onboarding/ssh_key.h"
 
 struct config;
@@ -30,6 +31,7 @@ struct registration_options {
 	const struct sealing_keys *own_keys;
 	const struct config *config;
 	void (*was_late)(void *owner); /* it has succeeded, after failures */
+	void (*done)(void *owner);     /* it has succeeded; may be NULL */
 	void *owner;
 };
 
@@ -37,6 +39,8 @@ struct registration {
 	struct registration_options options;
 	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
 	struct work work;
+	uv_mutex_t lock;
+	struct registry_conductor self; /* as it is registered; "" = not yet. Under the lock */
 	bool is_running;
 	bool is_stale; /* another host key came while one was being registered: register again */
 	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
@@ -53,6 +57,9 @@ void registration_init(struct registration *r, const struct registration_options
 
 /* Register with that host key. */
 void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
+
+/* As it is registered. On any thread. false = not yet. */
+bool registration_self(struct registration *r, struct registry_conductor *ret);
 
 /* The node waits for a job that is running. */
 void registration_close(struct registration *r, void (*closed)(void *owner), void *owner);

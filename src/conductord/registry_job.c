@@ -71,6 +71,8 @@ static void on_done(struct work *work)
 		reply(job);
 	}
 	/* This is done after a failure too, because a part of the change may have been made. */
+	if (job->list_changed)
+		conductor_list_changed(conductor);
 	if (job->keys_changed)
 		conductor_keys_changed(conductor);
 	for (size_t i = 0; i < job->n_visits && conductor->provisioning; i++)
@@ -166,6 +168,8 @@ static int fill(struct http_exchange *x, struct registry_job *job, struct err *e
 		rc = copy_parameter(x, "node", job->node, sizeof(job->node), err);
 	if (rc == 0)
 		rc = copy_parameter(x, "jti", job->jti, sizeof(job->jti), err);
+	if (rc == 0)
+		rc = copy_parameter(x, "conductor", job->named, sizeof(job->named), err);
 	if (rc == 0)
 		rc = read_number(x, "since", &job->since_s, err);
 	job->revision = -1;

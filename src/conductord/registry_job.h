@@ -41,6 +41,7 @@ struct registry_job {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
 	char jti[TOKEN_JTI_SIZE];
+	char named[TOKEN_NAME_SIZE];         /* a conductor */
 	bool asked_router;                   /* the router is of ?router= and not of the path */
 	size_t limit;                        /* ?limit=, rows of a page; 0 = all */
 	char after[REGISTRY_JOB_AFTER_SIZE]; /* ?after=, "" = from the first */
@@ -58,6 +59,7 @@ struct registry_job {
 	/* Called on the loop before the answer, for what a worker may not do. NULL = nothing. */
 	void (*finish)(struct registry_job *job);
 	struct summary summary;
+	bool list_changed; /* what routers are told of conductors has changed */
 	bool keys_changed; /* the keys that may log in have changed: the tunnels are told */
 	/* Nodes of the router to which its configuration is to be sent. */
 	char visits[REGISTRY_JOB_VISITS_MAX][TOKEN_NAME_SIZE];

@@ -39,6 +39,8 @@ const struct http_route conductor_routes[N_CONDUCTOR_ROUTES] = {
 	 0},
 	{"PUT", "/v1/routers/{router}/integrity/policy", HTTP_CHANGES, routes_router_policy, NULL,
 	 0},
+	{"GET", "/v1/conductors", HTTP_READS, routes_get_conductors, NULL, 0},
+	{"DELETE", "/v1/conductors/{conductor}", HTTP_CHANGES, routes_delete_conductor, NULL, 0},
 	{"GET", "/v1/enrolments", HTTP_READS, routes_get_enrolments, NULL, 0},
 	{"GET", "/v1/audit", HTTP_READS, routes_get_audit, NULL, 0},
 	{"GET", "/v1/onboarding", HTTP_READS, routes_get_onboarding, NULL, 0},

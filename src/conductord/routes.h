@@ -6,5 +6,5 @@
 
 #include "http/http_server.h"
 
-#define N_CONDUCTOR_ROUTES 28
+#define N_CONDUCTOR_ROUTES 30
 extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

@@ -24,6 +24,9 @@ void routes_router_cancel(struct http_exchange *x);
 void routes_router_recovery(struct http_exchange *x);
 void routes_router_policy(struct http_exchange *x);
 
+void routes_get_conductors(struct http_exchange *x);
+void routes_delete_conductor(struct http_exchange *x);
+
 void routes_post_token(struct http_exchange *x);
 void routes_get_tokens(struct http_exchange *x);
 void routes_delete_token(struct http_exchange *x);

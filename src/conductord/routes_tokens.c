@@ -313,13 +313,18 @@ static void show_summary(struct registry_job *job)
 	/* If the registry cannot be asked, the last summary is shown, if there is one. */
 	if (job->summary.problem[0] && !job->router[0])
 		job->summary.counts = job->conductor->summaries.summary.counts;
+	if (job->summary.own_row.standing != job->conductor->summaries.summary.own_row.standing)
+		summary_watch_take(&job->conductor->summaries);
 	job->json = summary_to_json(&job->summary, job->conductor);
 }
 
 static int take_summary(struct registry_job *job, struct err *err)
 {
+	struct registry_conductor self;
+	const bool is_registered = registration_self(&job->conductor->registration, &self);
+
 	summary_take(&job->summary, job->conductor->registry, &job->conductor->config->conductor,
-		     router_of(job), job->origin.time_s);
+		     is_registered ? &self : NULL, router_of(job), job->origin.time_s);
 	if (job->summary.error == -ENOENT)
 		return err_set(err, -ENOENT, "%s", job->summary.problem);
 	job->finish = show_summary;

@@ -35,9 +35,13 @@ static void look_at_clock(struct summary *s, struct registry *registry, int64_t 
 }
 
 void summary_take(struct summary *ret, struct registry *registry,
-		  const struct config_conductor *config, const char *router, int64_t now_s)
+		  const struct config_conductor *config, const struct registry_conductor *self,
+		  const char *router, int64_t now_s)
 {
-	struct summary s = {.at_s = now_s, .old_ports = old_ports_listen(), .counts = ret->counts};
+	struct summary s = {.at_s = now_s,
+			    .old_ports = old_ports_listen(),
+			    .counts = ret->counts,
+			    .own_row = ret->own_row};
 	struct err err = {0};
 
 	memcpy(s.clock_problem, ret->clock_problem, sizeof(s.clock_problem));
@@ -46,7 +50,35 @@ void summary_take(struct summary *ret, struct registry *registry,
 	if (registry_counts_read(registry, router, now_s, &s.counts, &err) < 0)
 		(void)snprintf(s.problem, sizeof(s.problem), "%s", err.text);
 	s.error = err.code;
+	if (self)
+		(void)registry_conductor_check(registry, self, now_s, &s.own_row, NULL);
 	*ret = s;
+}
+
+void summary_own_row_text(const struct summary *s, const char *name, char ret[SUMMARY_OWN_ROW_SIZE])
+{
+	const char *other = s->own_row.other;
+
+	ret[0] = '\0';
+	switch (s->own_row.standing) {
+	case REGISTRY_STANDS:
+		break;
+	case REGISTRY_IS_REMOVED:
+		(void)snprintf(ret, SUMMARY_OWN_ROW_SIZE,
+			       "conductor %s was removed from the registry, and routers leave it: "
+			       "stop it for good; a restart registers it again",
+			       name);
+		break;
+	case REGISTRY_IS_OTHERS:
+	case REGISTRY_IS_CONTESTED:
+		(void)snprintf(ret, SUMMARY_OWN_ROW_SIZE,
+			       "two machines are conductor %s: this one and %s, and routers are "
+			       "told of %s alone; give one of them another name and restart it",
+			       name, other,
+			       s->own_row.standing == REGISTRY_IS_OTHERS ? "the other"
+									 : "this one");
+		break;
+	}
 }
 
 bool summary_warns_of_old_ports(const struct summary *s)

@@ -2,6 +2,7 @@
 /* The summary, as the control socket and the metrics show it. */
 #include <inttypes.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include "base/kem.h"
 #include "base/macros.h"
@@ -86,7 +87,7 @@ static void add_warning(cJSON *warnings, const char *format, ...)
 
 static void add_warning(cJSON *warnings, const char *format, ...)
 {
-	char text[SUMMARY_PROBLEM_SIZE + 256];
+	char text[SUMMARY_OWN_ROW_SIZE];
 	va_list arguments;
 
 	va_start(arguments, format);
@@ -95,9 +96,35 @@ static void add_warning(cJSON *warnings, const char *format, ...)
 	(void)cJSON_AddItemToArray(warnings, cJSON_CreateString(text));
 }
 
-static void add_warnings(cJSON *json, const struct summary *s, bool requires_post_quantum)
+/* Routers that were away while it moved, and that know no other conductor, cannot hear of it. */
+static void add_warnings_of_own_row(cJSON *warnings, const struct summary *s,
+				    const struct conductor *c)
 {
+	const uint64_t tunnels = tunnel_book_count(&c->tunnel_book);
+	const int64_t moved_s = s->own_row.moved_s;
+	char text[SUMMARY_OWN_ROW_SIZE];
+	struct tm utc;
+
+	summary_own_row_text(s, c->node.config->name, text);
+	if (text[0])
+		add_warning(warnings, "%s", text);
+	if (!moved_s || tunnels >= s->counts.enrolments || !gmtime_r(&moved_s, &utc))
+		return;
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	add_warning(
+		warnings,
+		"this conductor has another address or SSH host key since %s, and %llu of %u "
+		"enrolled nodes have no tunnel to it: one that knows no other conductor needs a "
+		"new token",
+		text, (unsigned long long)(s->counts.enrolments - tunnels), s->counts.enrolments);
+}
+
+static void add_warnings(cJSON *json, const struct summary *s, const struct conductor *c)
+{
+	const bool requires_post_quantum = c->node.config->conductor.post_quantum.required;
 	cJSON *warnings = cJSON_AddArrayToObject(json, "warnings");
+
+	add_warnings_of_own_row(warnings, s, c);
 
 	if (s->certificate_problem[0])
 		add_warning(warnings, "no token can be made: %s", s->certificate_problem);
@@ -133,7 +160,7 @@ cJSON *summary_to_json(const struct summary *s, const struct conductor *c)
 		(void)cJSON_AddNullToObject(certificate, "expires");
 	add_text_or_null(certificate, "problem", s->certificate_problem);
 	add_algorithms(json);
-	add_warnings(json, s, config->conductor.post_quantum.required);
+	add_warnings(json, s, c);
 	return json;
 }
 

@@ -32,7 +32,11 @@ static void run_take(struct work *work)
 	struct summary_watch *w = container_of(work, struct summary_watch, work);
 	const struct summary_watch_options *options = &w->options;
 
-	summary_take(&w->taken, options->registry, &options->config->conductor, NULL, time(NULL));
+	struct registry_conductor self;
+	const bool is_registered = registration_self(options->registration, &self);
+
+	summary_take(&w->taken, options->registry, &options->config->conductor,
+		     is_registered ? &self : NULL, NULL, time(NULL));
 }
 
 static void tell_of_old_ports(struct summary_watch *w)
@@ -54,6 +58,22 @@ static void tell_of_clock(const struct summary_watch *w)
 			  "%s: nobody is enrolled, and no token issued", problem);
 }
 
+/* Once while it is so. */
+static void tell_of_own_row(struct summary_watch *w)
+{
+	const struct registry_own_row *row = &w->summary.own_row;
+	char text[SUMMARY_OWN_ROW_SIZE];
+
+	if (row->standing == w->told_standing)
+		return;
+	w->told_standing = row->standing;
+	summary_own_row_text(&w->summary, w->options.config->name, text);
+	if (row->standing == REGISTRY_IS_REMOVED)
+		log_event(LOG_CONDUCTOR_REMOVED, NULL, "%s", text);
+	else if (row->standing != REGISTRY_STANDS)
+		log_event(LOG_CONDUCTOR_TWICE, NULL, "%s", text);
+}
+
 static void on_taken(struct work *work)
 {
 	struct summary_watch *w = container_of(work, struct summary_watch, work);
@@ -62,6 +82,7 @@ static void on_taken(struct work *work)
 	w->summary = w->taken;
 	tell_of_old_ports(w);
 	tell_of_clock(w);
+	tell_of_own_row(w);
 	if (w->take_again)
 		summary_watch_take(w);
 	node_job_ends(w->options.node);

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/work.h"
+#include "conductord/registration.h"
 #include "conductord/summary.h"
 
 struct node;
@@ -23,6 +24,7 @@ struct summary_watch_options {
 	struct work_pool *pool;
 	struct registry *registry;
 	const struct config *config;
+	struct registration *registration;
 };
 
 struct summary_watch {
@@ -32,6 +34,7 @@ struct summary_watch {
 	struct work work;
 	bool is_taking;
 	bool take_again; /* it was asked for while one was being taken, perhaps too early */
+	enum registry_standing told_standing;
 	bool told_of_old_ports;
 	struct summary taken; /* the worker's while it runs */
 	void (*closed)(void *owner);

@@ -74,6 +74,7 @@ static void remove_line(struct tunnel_book *book, struct tunnel_book_line *line)
 	while (*at != line) /* ids are used again */
 		at = &(*at)->next_by_id;
 	*at = line->next_by_id;
+	book->n--;
 	free(line);
 }
 
@@ -112,6 +113,7 @@ bool tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerpr
 		line->next_by_key = *by_key;
 		line->next_by_id = *by_id;
 		*by_key = *by_id = line;
+		book->n++;
 	}
 	uv_mutex_unlock(&book->lock);
 	return is_news;
@@ -131,6 +133,27 @@ void tunnel_book_clear(struct tunnel_book *book)
 		while (book->by_key[i])
 			remove_line(book, book->by_key[i]);
 	uv_mutex_unlock(&book->lock);
+}
+
+size_t tunnel_book_list(struct tunnel_book *book, struct tunnel_book_key **ret_keys)
+{
+	struct tunnel_book_key *keys;
+	size_t n = 0;
+
+	uv_mutex_lock(&book->lock);
+	keys = calloc(book->n ? book->n : 1, sizeof(*keys));
+	for (unsigned i = 0; keys && i < TUNNEL_BOOK_BUCKETS; i++)
+		for (const struct tunnel_book_line *line = book->by_key[i]; line;
+		     line = line->next_by_key)
+			memcpy(keys[n++].fingerprint, line->fingerprint, sizeof(line->fingerprint));
+	uv_mutex_unlock(&book->lock);
+	*ret_keys = keys;
+	return n;
+}
+
+size_t tunnel_book_count(const struct tunnel_book *book)
+{
+	return book->n;
 }
 
 const char *tunnel_book_find(struct tunnel_book *book, const char *fingerprint)

@@ -23,6 +23,7 @@ struct tunnel_book {
 	uv_mutex_t lock;
 	struct tunnel_book_line *by_key[TUNNEL_BOOK_BUCKETS];
 	struct tunnel_book_line *by_id[TUNNEL_BOOK_BUCKETS];
+	size_t n;
 };
 
 void tunnel_book_init(struct tunnel_book *book);
@@ -41,6 +42,15 @@ bool tunnel_book_add(struct tunnel_book *book, uint32_t id, const char *fingerpr
 /* A session has ended, whether it is in the book or not. */
 void tunnel_book_remove(struct tunnel_book *book, uint32_t id);
 void tunnel_book_clear(struct tunnel_book *book);
+
+struct tunnel_book_key {
+	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
+};
+
+/* Those that stand now; *ret_keys is freed by the caller. Returns how many; without memory none. */
+size_t tunnel_book_list(struct tunnel_book *book, struct tunnel_book_key **ret_keys);
+/* On the loop, which alone writes it. */
+size_t tunnel_book_count(const struct tunnel_book *book);
 
 /* The name of the key exchange of this key's tunnel, "unknown" if sshd has not told; NULL = it has
  * none here. */

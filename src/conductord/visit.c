@@ -13,6 +13,7 @@
 #include "conductor/tunnels/login_keys.h"
 #include "conductord/router_call.h"
 #include "conductord/tunnel_book.h"
+#include "conductord/visit_private.h"
 #include "conductord/visit_rules.h"
 
 #define REGISTRY_RETRY_MS 2000 /* while it cannot be asked, or another has the claim: for ever */
@@ -20,8 +21,8 @@
 /*
  *	    ┌─────────◀ keeping its keys (worker) ◀ asking for its keys ◀┐
  *	    ▼                                                            │
- *	finding what is due (worker) ────────────────────────────────────┤
- *	    ◀▶ waiting ◀────────┐                                        ▼
+ *	finding what is due (worker) ─▶ telling of conductors ──────────┤
+ *	    ◀▶ waiting ◀────────┬────────────────┘                       ▼
  *	                        └──────────────────────────────────── sending
  *	                  telling that it is initialized (worker) ◀──────┘
  *	                      ◀▶ waiting
@@ -32,11 +33,12 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	visit->ended(visit, visit->owner);
 	free(visit->due.body);
+	visit_forget_conductors(visit);
 	free(visit->keys);
 	free(visit);
 }
 
-static void end_visit(struct visit *visit)
+void visit_end(struct visit *visit)
 {
 	if (!uv_is_closing((uv_handle_t *)&visit->timer))
 		uv_close((uv_handle_t *)&visit->timer, on_timer_closed);
@@ -146,6 +148,9 @@ static int find_what_is_due(struct visit *visit, struct err *err)
 
 	free(visit->due.body);
 	visit->due = (struct router_due){0};
+	visit_forget_conductors(visit);
+	if (rc == 0)
+		rc = visit_find_conductors(visit, err);
 	if (rc < 0)
 		return rc;
 	question = question_of(visit);
@@ -183,10 +188,10 @@ static void end_initialized(struct visit *visit)
 	if (visit->err.code == 0)
 		log_event(LOG_ROUTER_INITIALIZED, NULL, "router %s, node %s is initialized",
 			  visit->router, visit->node);
-	end_visit(visit);
+	visit_end(visit);
 }
 
-static void tell_answer(struct visit *visit, const struct router_answer *answer)
+void visit_tell_answer(struct visit *visit, const struct router_answer *answer)
 {
 	char reason[sizeof(visit->problem)];
 
@@ -199,12 +204,12 @@ static void tell_answer(struct visit *visit, const struct router_answer *answer)
 
 /* The registry is asked once more what must be sent: the router may have been enrolled again in
  * the meantime, or have another configuration. */
-static void call_again(struct visit *visit, const struct router_answer *answer)
+void visit_call_again(struct visit *visit, const struct router_answer *answer)
 {
 	log_debug("router %s, node %s: %s", visit->router, visit->node,
 		  answer->status == 0 ? answer->err.text : "it is not ready");
 	if (answer->status >= 500)
-		tell_answer(visit, answer);
+		visit_tell_answer(visit, answer);
 	(void)uv_timer_start(&visit->timer, on_ask_again, visit_wait_ms(visit->calls), 0);
 }
 
@@ -214,7 +219,7 @@ static void on_taken(struct visit *visit)
 		visit->tries = 0;
 		ask_registry(visit, run_tell_initialized);
 	} else {
-		end_visit(visit);
+		visit_end(visit);
 	}
 }
 
@@ -224,11 +229,11 @@ static void on_answered(void *owner, const struct router_answer *answer)
 	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
 
 	if (next == VISIT_REFUSED)
-		tell_answer(visit, answer);
+		visit_tell_answer(visit, answer);
 	if (next == VISIT_REFUSED || next == VISIT_LET_GO || visit->closing)
-		end_visit(visit);
+		visit_end(visit);
 	else if (next == VISIT_AGAIN)
-		call_again(visit, answer);
+		visit_call_again(visit, answer);
 	else
 		on_taken(visit);
 }
@@ -248,7 +253,7 @@ static void take_keys(struct visit *visit, const struct router_answer *answer)
 	if (!visit->has_no_keys) {
 		visit->keys = strndup((const char *)answer->body.bytes, answer->body.size);
 		if (!visit->keys)
-			end_visit(visit);
+			visit_end(visit);
 		else
 			ask_registry(visit, run_keep_keys);
 		return;
@@ -262,9 +267,9 @@ static void on_keys_answered(void *owner, const struct router_answer *answer)
 	const enum visit_next next = visit_judge(answer->status, ++visit->calls);
 
 	if (visit->closing || next == VISIT_LET_GO)
-		end_visit(visit);
+		visit_end(visit);
 	else if (next == VISIT_AGAIN)
-		call_again(visit, answer);
+		visit_call_again(visit, answer);
 	else
 		take_keys(visit, answer);
 }
@@ -279,7 +284,7 @@ static void call_for_keys(struct visit *visit)
 	};
 
 	if (router_call_start(visit->parts.calls, &ask, on_keys_answered, visit) < 0)
-		end_visit(visit);
+		visit_end(visit);
 }
 
 static void call_router(struct visit *visit)
@@ -293,7 +298,7 @@ static void call_router(struct visit *visit)
 	};
 
 	if (router_call_start(visit->parts.calls, &ask, on_answered, visit) < 0)
-		end_visit(visit);
+		visit_end(visit);
 }
 
 static void call_if_due(struct visit *visit)
@@ -304,7 +309,7 @@ static void call_if_due(struct visit *visit)
 	else if (visit->due.body)
 		call_router(visit);
 	else
-		end_visit(visit);
+		visit_end(visit);
 }
 
 /* What it said are no keys: it goes on as one that has none. */
@@ -320,7 +325,7 @@ static void end_keeping(struct visit *visit)
 static void end_refused(struct visit *visit)
 {
 	tell_problem(visit, visit->err.text);
-	end_visit(visit);
+	visit_end(visit);
 }
 
 static bool must_wait(const struct visit *visit)
@@ -331,15 +336,12 @@ static bool must_wait(const struct visit *visit)
 	       (code < 0 && code != -ENOENT && code != -ENOKEY && code != -EBADMSG);
 }
 
-/* -ENOENT: the node is not enrolled any more, so there is nothing to do. */
-static void on_asked(struct work *work)
+/* By what the registry has said. -ENOENT: the node is not enrolled any more, so there is nothing to
+ * do. */
+void visit_proceed(struct visit *visit)
 {
-	struct visit *visit = container_of(work, struct visit, work);
-
-	if (visit->is_twice && visit->router[0])
-		tell_twice(visit);
 	if (visit->closing)
-		end_visit(visit);
+		visit_end(visit);
 	else if (must_wait(visit))
 		ask_later(visit);
 	else if (visit->asks == run_keep_keys)
@@ -350,6 +352,18 @@ static void on_asked(struct work *work)
 		call_if_due(visit);
 	else
 		end_initialized(visit);
+}
+
+static void on_asked(struct work *work)
+{
+	struct visit *visit = container_of(work, struct visit, work);
+
+	if (visit->is_twice && visit->router[0])
+		tell_twice(visit);
+	if (!visit->closing && visit->asks == run_find_due && visit_has_conductors_to_tell(visit))
+		visit_tell_conductors(visit);
+	else
+		visit_proceed(visit);
 }
 
 /* Does this visit wait on the loop? Otherwise a worker may be changing it. */
@@ -382,7 +396,7 @@ void visit_stop(struct visit *visit)
 {
 	visit->closing = true;
 	if (uv_is_active((uv_handle_t *)&visit->timer))
-		end_visit(visit);
+		visit_end(visit);
 }
 
 struct visit *visit_begin(const struct visit_parts *parts, const char *fingerprint,

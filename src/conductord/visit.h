@@ -2,6 +2,8 @@
 /* visit.h - one visit of a conductor to a node of a router: what is due to it is found in the
  * registry, and sent through its tunnel.
  *
+ * It is told first which conductors there are: whatever else it cannot take, it has to find them.
+ *
  * A node that is not ready is called again (visit_rules). If the registry cannot be asked, or
  * another conductor has claimed the initialization, or has to give a secret first, the visit waits.
  *
@@ -10,6 +12,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "base/work.h"
@@ -29,6 +32,7 @@ struct visit_parts {
 	const struct sealing_keys *own_keys;
 	struct login_keys *keys; /* say whose key it is */
 	struct router_calls *calls;
+	uint16_t repository_port; /* in the tunnels */
 };
 
 struct visit {
@@ -43,7 +47,10 @@ struct visit {
 	char node[TOKEN_NAME_SIZE];
 	struct registry_enrolment who; /* its enrolment, as the registry had it last */
 	struct router_due due;
-	bool is_twice; /* two machines seem to have its key; until that is told */
+	char *conductors; /* the list that it is to be told; NULL = none, or it has it */
+	uint64_t conductors_version;
+	uint64_t told_version; /* that it has taken in this visit, or does not understand */
+	bool is_twice;         /* two machines seem to have its key; until that is told */
 	bool has_asked_keys;
 	bool has_no_keys;
 	char *keys;        /* as it told them; until they are kept */

@@ -240,6 +240,22 @@ int command_delete_node(const struct invocation *invocation)
 	return command_ask(invocation, "DELETE", path, NULL, NULL);
 }
 
+int command_delete_conductor(const struct invocation *invocation)
+{
+	const char *conductor = invocation_place(invocation, "C");
+	char path[COMMAND_PATH_SIZE];
+
+	if (!command_name_is_valid("conductor", conductor))
+		return EXIT_REFUSED;
+	(void)snprintf(path, sizeof(path), "/v1/conductors/%s", conductor);
+	return command_ask(invocation, "DELETE", path, NULL, NULL);
+}
+
+int command_show_conductors(const struct invocation *invocation)
+{
+	return command_ask(invocation, "GET", "/v1/conductors", NULL, show_conductors);
+}
+
 int command_show_authority(const struct invocation *invocation)
 {
 	static const struct command_list routers = {"routers", show_routers_head, show_routers_row};

@@ -38,6 +38,8 @@ int command_configure_router(const struct invocation *invocation);
 int command_deconfigure_router(const struct invocation *invocation);
 int command_delete_router(const struct invocation *invocation);
 int command_delete_node(const struct invocation *invocation);
+int command_delete_conductor(const struct invocation *invocation);
+int command_show_conductors(const struct invocation *invocation);
 int command_show_authority(const struct invocation *invocation);
 int command_create_token(const struct invocation *invocation);
 int command_show_onboarding(const struct invocation *invocation);

@@ -18,4 +18,6 @@ void show_tokens_head(void);
 void show_tokens_row(const cJSON *token);
 void show_enrolments_head(void);
 void show_enrolments_row(const cJSON *enrolment);
+/* The conductors of a registry. */
+void show_conductors(const cJSON *answer);
 void show_onboarding(const cJSON *answer);

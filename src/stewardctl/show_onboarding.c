@@ -125,6 +125,20 @@ void show_enrolments_row(const cJSON *enrolment)
 		     text_or(enrolment, "tunnel-key-exchange", "-"));
 }
 
+void show_conductors(const cJSON *answer)
+{
+	const cJSON *item;
+	char date[FORMAT_SIZE];
+
+	(void)printf("%-24s %-32s %6s  %-20s  %s\n", "CONDUCTOR", "ADDRESS", "PORT", "REGISTERED",
+		     "HOST KEYS");
+	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "conductors"))
+		(void)printf("%-24s %-32s %6.0f  %-20s  %9d\n", member_text(item, "name"),
+			     member_text(item, "host"), member_number(item, "port"),
+			     format_date(date, (int64_t)member_number(item, "registered")),
+			     cJSON_GetArraySize(cJSON_GetObjectItem(item, "ssh-host-keys")));
+}
+
 /* Shows a tunnel, and below it why it is down. */
 static void show_tunnel(const cJSON *conductor)
 {
@@ -138,6 +152,8 @@ static void show_tunnel(const cJSON *conductor)
 	(void)printf("%-32s %6.0f  %-10s  %-20s  %s\n", member_text(conductor, "host"),
 		     member_number(conductor, "port"), member_text(conductor, "tunnel"), date,
 		     text_or(conductor, "key-exchange", "-"));
+	if (cJSON_IsTrue(cJSON_GetObjectItem(conductor, "leaving")))
+		(void)printf("  is listed no more, and kept until a listed one is reached\n");
 	if (!problem[0])
 		return;
 	(void)printf("  %s\n", problem);
@@ -182,6 +198,8 @@ static void show_router_story(const cJSON *answer)
 			     "SINCE", "KEY EXCHANGE");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "conductors"))
 		show_tunnel(item);
+	if (member_text(answer, "advice")[0])
+		(void)printf("\n%s.\n", member_text(answer, "advice"));
 	show_next(cJSON_GetObjectItem(answer, "next"));
 }
 

@@ -17,7 +17,7 @@
 /* It serves only its HA peer, and has the 1,024 descriptors that any service has. */
 #define REPOSITORY_CONNECTIONS_MAX 256
 
-#define LINK_ROUTES_OF_OURS 3
+#define LINK_ROUTES_OF_OURS 4
 #define N_ROUTER_ROUTES     2
 #define LINK_SOCKET         "conductor.sock"
 /* With the default settings a conductor on this machine has the other name. */
@@ -164,9 +164,21 @@ static void put_configuration(struct http_exchange *x)
 	reply_state(x, rc, &err);
 }
 
+/* Conductors are told by conductors alone: who can ask here came through a tunnel, whose other end
+ * has shown a host key that this router knows. */
+static void put_conductors(struct http_exchange *x)
+{
+	struct err err;
+	int rc = onboarding_hear_of_conductors(router_of_exchange(x)->onboarding,
+					       http_exchange_body(x), &err);
+
+	reply_state(x, rc, &err);
+}
+
 static const struct http_route link_routes_of_ours[LINK_ROUTES_OF_OURS] = {
 	{"GET", "/v1/sealing-keys", HTTP_READS, get_sealing_keys, NULL, 0},
 	{"POST", "/v1/initialize", HTTP_CHANGES, post_initialize, NULL, CONFIGURATION_MAX},
+	{"PUT", "/v1/conductors", HTTP_CHANGES, put_conductors, NULL, ONBOARDING_CONDUCTORS_MAX},
 	{"PUT", "/v1/configuration", HTTP_CHANGES, put_configuration, NULL, CONFIGURATION_MAX},
 };
 
@@ -218,7 +230,7 @@ static int add_sources(struct node *n, struct config *config, struct err *err)
 {
 	struct router *r = router_of(n);
 
-	for (size_t i = 0; r->onboarding && i < MESSAGE_CONDUCTORS_MAX; i++) {
+	for (size_t i = 0; r->onboarding && i < KNOWN_CONDUCTORS_MAX; i++) {
 		const uint16_t port = onboarding_repository_port(r->onboarding, i);
 		char name[16];
 		char url[64];
@@ -241,7 +253,7 @@ static void on_changed(void *owner)
 	bool moved = false;
 	struct err err;
 
-	for (size_t i = 0; r->onboarding && i < MESSAGE_CONDUCTORS_MAX; i++) {
+	for (size_t i = 0; r->onboarding && i < KNOWN_CONDUCTORS_MAX; i++) {
 		const uint16_t port = onboarding_repository_port(r->onboarding, i);
 
 		moved |= port != r->ports[i];

@@ -13,7 +13,7 @@ struct router {
 	struct onboarding *onboarding;
 	struct http_server *link; /* conductor.sock */
 	char *link_path;
-	uint16_t ports[MESSAGE_CONDUCTORS_MAX]; /* of the conductors' repositories, as configured */
+	uint16_t ports[KNOWN_CONDUCTORS_MAX]; /* of the conductors' repositories, as configured */
 	unsigned closing;
 	void (*closed)(void *owner);
 	void *closed_owner;

@@ -49,7 +49,7 @@ ROUTES = [
     ("POST", f"/v1/routers/{LONGEST}/nodes/{N}/reset"),
     ("GET", f"/v1/routers/{R}/configuration"), ("PUT", f"/v1/routers/{R}/configuration"),
     ("POST", f"/v1/routers/{R}/tokens"), ("GET", f"/v1/routers/{R}/tokens"),
-    ("DELETE", f"/v1/tokens/{JTI}0"),
+    ("DELETE", f"/v1/tokens/{JTI}0"), ("DELETE", f"/v1/conductors/{R}"),
     ("GET", f"/v1/routers/{R}/downloads"), ("POST", f"/v1/routers/{R}/downloads"),
     ("GET", f"/v1/routers/{LONGEST}/downloads?node={N}"),
     ("GET", f"/v1/routers/{R}/downloads/V1"), ("GET", f"/v1/routers/{R}/downloads/V1/events"),

@@ -97,6 +97,9 @@ def test_required_by_the_router(onboarding):
 # What version 3 of the registry did not have.
 BEFORE = [*(f"DROP TABLE {table}" for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets",
                                                 "conductor_keys", "node_keys", "key_exchanges")),
+          "DROP TABLE conductor_list",
+          *(f"ALTER TABLE conductors DROP COLUMN {column}"
+            for column in ("moved", "contested", "contested_by")),
           "DELETE FROM schema_versions WHERE version > 3"]
 
 

@@ -274,6 +274,9 @@ def test_the_registry_of_an_older_version(onboarding):
                       "node_keys", "key_exchanges"):
             registry.execute(f"DROP TABLE {table}")
         registry.execute("DELETE FROM schema_versions WHERE version >= 4")
+        registry.execute("DROP TABLE conductor_list")
+        for column in ("moved", "contested", "contested_by"):
+            registry.execute(f"ALTER TABLE conductors DROP COLUMN {column}")
     assert any(holds(read(path), QUERY.encode()) for path in files_below(conductor.directory))
     conductor.start()
     wait_for(lambda: "secrets of 1 routers that were readable" in conductor.log, 30, "the word")

@@ -464,15 +464,19 @@ static void test_conductors(struct registry_world *w)
 					.port = 930,
 					.ssh_host_keys = "AAAA\nBBBB",
 					.seen_s = 5};
-	struct registry_conductor c0 = c1;
+	struct registry_conductor c0 = {.name = "c0",
+					.host = "192.0.2.1",
+					.port = 930,
+					.ssh_host_keys = "AAAA\nBBBB",
+					.seen_s = 5};
 	struct registry_conductor *rows;
 	struct err err;
 	size_t n;
 
-	(void)snprintf(c0.name, sizeof(c0.name), "c0");
 	assert_ok(registry_conductor_register(w->r, &c1, &err), &err);
 	assert_ok(registry_conductor_register(w->r, &c0, &err), &err);
 	c1.port = 931;
+	c1.seen_s = 6;
 	assert_ok(registry_conductor_register(w->r, &c1, &err), &err);
 	assert_ok(registry_conductors_list(w->r, &rows, &n, &err), &err);
 	assert_int_equal(n, 2);
@@ -480,12 +484,105 @@ static void test_conductors(struct registry_world *w)
 	assert_int_equal(rows[1].port, 931);
 	assert_string_equal(rows[1].host, "192.0.2.2");
 	assert_string_equal(rows[1].ssh_host_keys, "AAAA\nBBBB");
-	assert_int_equal(rows[1].seen_s, 5);
+	assert_int_equal(rows[1].seen_s, 6);
 	free(rows);
 	c1.host[0] = '\0';
 	assert_int_equal(registry_conductor_register(w->r, &c1, &err), -EINVAL);
 	assert_ok(registry_conductor_remove(w->r, "c1", &world_origin, &err), &err);
 	assert_int_equal(registry_conductor_remove(w->r, "c1", &world_origin, &err), -ENOENT);
+}
+
+static uint64_t list_version(struct registry *r)
+{
+	uint64_t version = 0;
+	struct err err;
+
+	assert_ok(registry_conductors_version(r, &version, &err), &err);
+	return version;
+}
+
+static struct registry_own_row own_row(struct registry *r, const struct registry_conductor *self,
+				       int64_t later_s)
+{
+	struct registry_own_row row;
+	struct err err;
+
+	assert_ok(registry_conductor_check(r, self, WORLD_NOW_S + later_s, &row, &err), &err);
+	return row;
+}
+
+/* The version rises with what routers are told, and with nothing else. */
+static void test_version_of_the_conductors(struct registry_world *w)
+{
+	struct registry_conductor c = {.name = "c0",
+				       .host = "192.0.2.1",
+				       .port = 930,
+				       .ssh_host_keys = "AAAA\n",
+				       .seen_s = WORLD_NOW_S};
+	struct registry_origin origin = world_origin;
+	struct registry_conductor *rows;
+	struct err err;
+	size_t n;
+
+	assert_int_equal(list_version(w->r), 0);
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S);
+	c.seen_s += 10;
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S);
+	assert_int_equal(own_row(w->r, &c, 0).moved_s, 0);
+	/* A key more, and the first one less: routers find it all the time. */
+	(void)snprintf(c.ssh_host_keys, sizeof(c.ssh_host_keys), "AAAA\nBBBB\n");
+	c.seen_s = WORLD_NOW_S - 5; /* by a clock that is late */
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S + 1);
+	(void)snprintf(c.ssh_host_keys, sizeof(c.ssh_host_keys), "BBBB\n");
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S + 2);
+	assert_int_equal(own_row(w->r, &c, 0).moved_s, 0);
+	/* A key that is a part of another is another. */
+	(void)snprintf(c.ssh_host_keys, sizeof(c.ssh_host_keys), "BBB\n");
+	c.seen_s = WORLD_NOW_S + 20;
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_int_equal(own_row(w->r, &c, 0).moved_s, WORLD_NOW_S + 20);
+	/* Another name at the same place: it was renamed. */
+	(void)snprintf(c.name, sizeof(c.name), "renamed");
+	c.seen_s = WORLD_NOW_S + 30;
+	assert_ok(registry_conductor_register(w->r, &c, &err), &err);
+	assert_ok(registry_conductors_list(w->r, &rows, &n, &err), &err);
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].name, "renamed");
+	assert_int_equal(rows[0].list_version, WORLD_NOW_S + 30);
+	free(rows);
+	origin.time_s = WORLD_NOW_S + 40;
+	assert_ok(registry_conductor_remove(w->r, "renamed", &origin, &err), &err);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S + 40);
+	assert_int_equal(registry_conductor_remove(w->r, "renamed", &origin, &err), -ENOENT);
+	assert_int_equal(list_version(w->r), WORLD_NOW_S + 40);
+}
+
+static void test_two_conductors_of_one_name(struct registry_world *w)
+{
+	const struct registry_conductor one = {.name = "c0",
+					       .host = "192.0.2.1",
+					       .port = 930,
+					       .ssh_host_keys = "AAAA\n",
+					       .seen_s = WORLD_NOW_S};
+	struct registry_conductor two = one;
+	struct err err;
+
+	(void)snprintf(two.host, sizeof(two.host), "192.0.2.2");
+	assert_int_equal(own_row(w->r, &one, 0).standing, REGISTRY_IS_REMOVED);
+	assert_ok(registry_conductor_register(w->r, &one, &err), &err);
+	assert_int_equal(own_row(w->r, &one, 0).standing, REGISTRY_STANDS);
+	assert_ok(registry_conductor_register(w->r, &two, &err), &err);
+	assert_int_equal(own_row(w->r, &two, 0).standing, REGISTRY_STANDS); /* not known yet */
+	assert_int_equal(own_row(w->r, &one, 1).standing, REGISTRY_IS_OTHERS);
+	assert_string_equal(own_row(w->r, &one, 1).other, "192.0.2.2 port 930");
+	assert_int_equal(own_row(w->r, &two, 2).standing, REGISTRY_IS_CONTESTED);
+	assert_string_equal(own_row(w->r, &two, 2).other, "192.0.2.1 port 930");
+	/* The other was stopped. */
+	assert_int_equal(own_row(w->r, &two, 2 + REGISTRY_CONTESTED_S).standing, REGISTRY_STANDS);
 }
 
 static struct registry_enrolment enrolled(struct registry *r)
@@ -610,6 +707,8 @@ int main(void)
 		REGISTRY_TEST(test_deletion_takes_all),
 		REGISTRY_TEST(test_clock),
 		REGISTRY_TEST(test_conductors),
+		REGISTRY_TEST(test_version_of_the_conductors),
+		REGISTRY_TEST(test_two_conductors_of_one_name),
 		REGISTRY_TEST(test_initialization),
 		REGISTRY_TEST(test_sixty_four_calls_at_once),
 	};

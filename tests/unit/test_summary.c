@@ -14,20 +14,20 @@ static void test_what_was_counted_stays(struct registry_world *w)
 	struct summary s = {0};
 
 	world_configure(w->r, ONBOARDING_WEAK);
-	summary_take(&s, w->r, &config, NULL, WORLD_NOW_S);
+	summary_take(&s, w->r, &config, NULL, NULL, WORLD_NOW_S);
 	assert_string_equal(s.problem, "");
 	assert_int_equal(s.counts.routers[ONBOARDING_WEAK], 1);
 	assert_int_equal(s.counts.nodes, 1);
 	assert_int_equal(s.counts.tokens_valid, 1);
 	/* Not to be had: a router that there is not stands for any failure. */
-	summary_take(&s, w->r, &config, "nobody", WORLD_NOW_S + 60);
+	summary_take(&s, w->r, &config, NULL, "nobody", WORLD_NOW_S + 60);
 	assert_int_equal(s.error, -ENOENT);
 	assert_string_not_equal(s.problem, "");
 	assert_int_equal(s.at_s, WORLD_NOW_S + 60);
 	assert_int_equal(s.counts.routers[ONBOARDING_WEAK], 1);
 	assert_int_equal(s.counts.tokens_valid, 1);
 	/* And what it says next is all there is. */
-	summary_take(&s, w->r, &config, NULL, WORLD_NOW_S + 2 * 86400);
+	summary_take(&s, w->r, &config, NULL, NULL, WORLD_NOW_S + 2 * 86400);
 	assert_string_equal(s.problem, "");
 	assert_int_equal(s.error, 0);
 	assert_int_equal(s.counts.tokens_valid, 0);
@@ -40,11 +40,11 @@ static void test_clock_that_was_set_back(struct registry_world *w)
 		.certificate = nowhere, .private_key = nowhere, .ca_certificate = nowhere};
 	struct summary s = {0};
 
-	summary_take(&s, w->r, &config, NULL, WORLD_NOW_S);
+	summary_take(&s, w->r, &config, NULL, NULL, WORLD_NOW_S);
 	assert_string_equal(s.clock_problem, "");
-	summary_take(&s, w->r, &config, NULL, WORLD_NOW_S - 3600);
+	summary_take(&s, w->r, &config, NULL, NULL, WORLD_NOW_S - 3600);
 	assert_string_not_equal(s.clock_problem, "");
-	summary_take(&s, w->r, &config, NULL, WORLD_NOW_S + 60);
+	summary_take(&s, w->r, &config, NULL, NULL, WORLD_NOW_S + 60);
 	assert_string_equal(s.clock_problem, "");
 }
 

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/base64.h"
 #include "base/macros.h"
 #include "conductor/registry/registry_conductors.h"
 
@@ -172,32 +171,13 @@ static void free_rows(void *rows)
 	free(*(void **)rows);
 }
 
-/* Blobs in base64, a line each. */
-static void read_host_keys(const char *lines, struct message_conductor *ret)
-{
-	while (*lines && ret->n_ssh_host_keys < MESSAGE_HOST_KEYS_MAX) {
-		size_t length = strcspn(lines, "\n");
-		struct message_host_key *key = &ret->ssh_host_keys[ret->n_ssh_host_keys];
-		uint8_t *blob = NULL;
-		size_t size = 0;
-
-		if (base64_decode(span_of(lines, length), &blob, &size) == 0 &&
-		    size <= sizeof(key->bytes)) {
-			memcpy(key->bytes, blob, size);
-			key->size = size;
-			ret->n_ssh_host_keys++;
-		}
-		free(blob);
-		lines += length + (lines[length] == '\n');
-	}
-}
-
 /* The conductors that the router will be told of. None is registered when the database came later
  * than this conductor: a router that is enrolled with nobody would have nowhere to go. */
 static int list_conductors(const struct enrolment_context *context, uint16_t listen_port,
 			   struct message_accept *ret, struct err *err)
 {
 	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	struct conductor_list list;
 	size_t n;
 	int rc = registry_conductors_list(context->registry, &rows, &n, err);
 
@@ -208,15 +188,9 @@ static int list_conductors(const struct enrolment_context *context, uint16_t lis
 	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
 	if (!ret->conductors)
 		return err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n && ret->n_conductors < MESSAGE_CONDUCTORS_MAX; i++) {
-		struct message_conductor *c = &ret->conductors[ret->n_conductors++];
-
-		(void)snprintf(c->host, sizeof(c->host), "%s", rows[i].host);
-		c->port = rows[i].port;
-		c->listen_port = listen_port;
-		c->repository_port = context->repository_port;
-		read_host_keys(rows[i].ssh_host_keys, c);
-	}
+	registry_conductors_tell(rows, n, listen_port, context->repository_port, &list);
+	for (size_t i = 0; i < list.n; i++)
+		ret->conductors[ret->n_conductors++] = list.each[i].at;
 	return 0;
 }
 

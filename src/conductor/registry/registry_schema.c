@@ -134,6 +134,15 @@ static const char *const steps[] = {
 	"INSERT INTO key_exchanges (router, node, key_exchange)"
 	"  SELECT router, node, key_exchange FROM enrolments WHERE key_exchange <> 'classical';"
 	"ALTER TABLE enrolments DROP COLUMN key_exchange",
+
+	/* 7: which list of conductors is the newest (one row), since when routers that know no
+	   other cannot reach a conductor, and who else claims its name */
+	"CREATE TABLE conductor_list ("
+	"  id BIGINT PRIMARY KEY,"
+	"  version BIGINT NOT NULL);"
+	"ALTER TABLE conductors ADD COLUMN moved BIGINT NOT NULL DEFAULT 0;"
+	"ALTER TABLE conductors ADD COLUMN contested BIGINT NOT NULL DEFAULT 0;"
+	"ALTER TABLE conductors ADD COLUMN contested_by TEXT NOT NULL DEFAULT ''",
 };
 
 unsigned registry_schema_version(void)

@@ -169,6 +169,7 @@ cJSON *onboarding_to_json(const struct onboarding *o)
 
 	cJSON_ArrayForEach (item, conductors)
 		tunnel_set_describe(&o->tunnels, i++, item);
+	onboarding_advise(o, json);
 	if (o->kex[0])
 		(void)cJSON_AddStringToObject(json, "key-exchange", o->kex);
 	else
@@ -240,7 +241,7 @@ static void go_on(struct onboarding *o)
 	if (now->state == ONBOARDING_INITIALIZING)
 		onboarding_end_initialization(o);
 	if (onboarding_is_enrolled(now))
-		tunnel_set_start(&o->tunnels, now->conductors, now->n_conductors);
+		tunnel_set_start(&o->tunnels, &now->conductors);
 	take_file(o);
 	if (!o->attempt && onboarding_is_tried(onboarding_records_tried(&o->records)))
 		onboarding_try(o);
@@ -250,6 +251,7 @@ static void on_connected(void *owner)
 {
 	struct onboarding *o = owner;
 
+	onboarding_settle_conductors(o);
 	if (o->records.now.state == ONBOARDING_ENROLLED)
 		(void)onboarding_set_state(o, &o->records.now, ONBOARDING_CONNECTED, "");
 	else

@@ -51,6 +51,12 @@ int onboarding_initialize(struct onboarding *o, const char *configuration, struc
 /* The same without the reboot, once onboarded. */
 int onboarding_configure(struct onboarding *o, const char *configuration, struct err *err);
 
+/* A conductor tells which conductors there are (conductor_list.h). An older list, and the one that
+ * is kept, change nothing. -EBUSY: not enrolled, or a newer token is being tried; -EBADMSG, -E2BIG:
+ * no such list; errors of writing. On failure nothing has changed. */
+#define ONBOARDING_CONDUCTORS_MAX ((size_t)64 << 10)
+int onboarding_hear_of_conductors(struct onboarding *o, struct span json, struct err *err);
+
 /* The router's name at its conductors; "" = none has enrolled it. */
 const char *onboarding_name(const struct onboarding *o);
 enum onboarding_state onboarding_state(const struct onboarding *o);

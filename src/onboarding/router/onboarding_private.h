@@ -57,6 +57,11 @@ void onboarding_try(struct onboarding *o);
 void onboarding_end_attempt(struct onboarding *o);
 void onboarding_part_closed(struct onboarding *o);
 
+/* Adds "advice": what an operator can do where no conductor is reached; null = one is. */
+void onboarding_advise(const struct onboarding *o, cJSON *json);
+/* A tunnel has come up: conductors that leave may go now. */
+void onboarding_settle_conductors(struct onboarding *o);
+
 /* The boot after the initialization. */
 void onboarding_init_reboot(struct onboarding *o);
 /* If the reboot has taken place, the router is onboarded; else it is commanded. */

@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64.h"
 #include "base/json.h"
 #include "base/kept_file.h"
 #include "base/macros.h"
 
-/* A token, eight conductors with their keys, and room. */
-#define RECORD_SIZE_MAX (TOKEN_SIZE_MAX + (64u << 10))
+/* A token, all conductors with their keys, and room. */
+#define RECORD_SIZE_MAX (TOKEN_SIZE_MAX + (128u << 10))
 #define TOKEN_MEMBER    "token"
 
 static const char *const state_names[] = {
@@ -44,92 +43,12 @@ void onboarding_record_release(struct onboarding_record *record)
  * written.
  */
 
-static bool add_number(cJSON *json, const char *name, uint16_t number)
-{
-	return cJSON_AddNumberToObject(json, name, number) != NULL;
-}
-
 static bool add_item(cJSON *array, cJSON *item)
 {
 	if (item && cJSON_AddItemToArray(array, item))
 		return true;
 	cJSON_Delete(item);
 	return false;
-}
-
-static bool add_host_keys(cJSON *json, const struct message_conductor *c)
-{
-	cJSON *keys = cJSON_AddArrayToObject(json, "ssh-host-keys");
-	bool ok = keys != NULL;
-
-	for (unsigned i = 0; ok && i < c->n_ssh_host_keys; i++) {
-		char *text =
-			base64_encode(span_of(c->ssh_host_keys[i].bytes, c->ssh_host_keys[i].size));
-
-		ok = text && add_item(keys, cJSON_CreateString(text));
-		free(text);
-	}
-	return ok;
-}
-
-static bool add_conductor(cJSON *array, const struct message_conductor *c)
-{
-	cJSON *item = cJSON_CreateObject();
-	const bool ok = cJSON_AddStringToObject(item, "host", c->host) &&
-			add_number(item, "port", c->port) &&
-			add_number(item, "listen-port", c->listen_port) &&
-			add_number(item, "repository-port", c->repository_port) &&
-			add_host_keys(item, c);
-
-	return add_item(array, item) && ok;
-}
-
-static int read_host_keys(const cJSON *json, struct message_conductor *ret, struct err *err)
-{
-	const cJSON *array;
-	const cJSON *item;
-	int rc = json_get_array(json, "ssh-host-keys", &array, err);
-
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		const char *text = cJSON_GetStringValue(item);
-		uint8_t *bytes = NULL;
-		size_t size = 0;
-		bool good = text && ret->n_ssh_host_keys < MESSAGE_HOST_KEYS_MAX &&
-			    base64_decode(span_of_string(text), &bytes, &size) == 0 &&
-			    size <= SSH_KEY_SIZE_MAX;
-
-		if (good) {
-			memcpy(ret->ssh_host_keys[ret->n_ssh_host_keys].bytes, bytes, size);
-			ret->ssh_host_keys[ret->n_ssh_host_keys++].size = size;
-		}
-		free(bytes);
-		if (!good)
-			return err_set(err, -EBADMSG, "ssh-host-keys: not as it was written");
-	}
-	return 0;
-}
-
-static int read_conductor(const cJSON *json, struct message_conductor *ret, struct err *err)
-{
-	uint64_t ports[3] = {0};
-	const char *host;
-	int rc = json_get_string(json, "host", MESSAGE_HOST_SIZE - 1, &host, err);
-
-	if (rc == 0)
-		rc = json_get_uint(json, "port", UINT16_MAX, &ports[0], err);
-	if (rc == 0)
-		rc = json_get_uint(json, "listen-port", UINT16_MAX, &ports[1], err);
-	if (rc == 0)
-		rc = json_get_uint(json, "repository-port", UINT16_MAX, &ports[2], err);
-	if (rc < 0)
-		return rc;
-	(void)snprintf(ret->host, sizeof(ret->host), "%s", host);
-	ret->port = (uint16_t)ports[0];
-	ret->listen_port = (uint16_t)ports[1];
-	ret->repository_port = (uint16_t)ports[2];
-	return read_host_keys(json, ret, err);
 }
 
 int onboarding_record_read_hosts(const cJSON *json, struct onboarding_record *ret, struct err *err)
@@ -171,24 +90,6 @@ static int read_state(const cJSON *json, struct onboarding_record *ret, struct e
 	return err_set(err, -EBADMSG, "state: unknown");
 }
 
-static int read_conductors(const cJSON *json, struct onboarding_record *ret, struct err *err)
-{
-	const cJSON *array = NULL;
-	const cJSON *item;
-	int rc = json_get_array(json, "conductors", &array, err);
-
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		if (ret->n_conductors == MESSAGE_CONDUCTORS_MAX)
-			return err_set(err, -EBADMSG, "conductors: too many");
-		rc = read_conductor(item, &ret->conductors[ret->n_conductors++], err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 static void copy_member(const cJSON *json, const char *name, char *ret, size_t size)
 {
 	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, name));
@@ -228,7 +129,7 @@ static int parse(const cJSON *json, struct onboarding_record *ret, struct err *e
 	if (rc == 0 && !onboarding_mode_from_name(text, &ret->minimum_mode))
 		rc = err_set(err, -EBADMSG, "minimum-mode: unknown");
 	if (rc == 0)
-		rc = read_conductors(json, ret, err);
+		rc = conductor_list_read(json, &ret->conductors, err);
 	return rc < 0 ? rc : read_optional(json, ret, err);
 }
 
@@ -281,11 +182,7 @@ static bool add_shown(cJSON *json, const struct onboarding_record *record)
 	ok = ok && array;
 	for (size_t i = 0; i < record->n_hosts; i++)
 		ok = ok && add_item(array, cJSON_CreateString(record->hosts[i]));
-	array = cJSON_AddArrayToObject(json, "conductors");
-	ok = ok && array;
-	for (size_t i = 0; i < record->n_conductors; i++)
-		ok = ok && add_conductor(array, &record->conductors[i]);
-	return ok;
+	return ok && conductor_list_add_json(json, &record->conductors);
 }
 
 cJSON *onboarding_record_to_json(const struct onboarding_record *record)

@@ -14,8 +14,8 @@
 #include <cjson/cJSON.h>
 
 #include "base/err.h"
+#include "onboarding/conductor_list.h"
 #include "onboarding/key_exchange.h"
-#include "onboarding/message.h"
 #include "onboarding/mode.h"
 #include "onboarding/router/onboarding_token.h"
 
@@ -53,8 +53,7 @@ struct onboarding_record {
 	char jti[TOKEN_JTI_SIZE]; /* the token's number, also after the token is gone; "" = none */
 	struct onboarding_token *token;      /* held; NULL = gone */
 	char reason[ONBOARDING_REASON_SIZE]; /* of refused and retrying; of a reboot that failed */
-	struct message_conductor conductors[MESSAGE_CONDUCTORS_MAX];
-	size_t n_conductors;
+	struct conductor_list conductors;
 	char key_exchange[KEY_EXCHANGE_SIZE]; /* of the handshake that enrolled us; "" = none yet,
 						 or it was not noted */
 	/* For initializing: the boot in which the configuration came, and whether the reboot

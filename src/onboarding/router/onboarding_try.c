@@ -32,9 +32,11 @@ void onboarding_end_attempt(struct onboarding *o)
 
 static void take_conductors(struct onboarding_record *record, const struct message_accept *accept)
 {
-	record->n_conductors = accept->n_conductors;
-	memcpy(record->conductors, accept->conductors,
-	       accept->n_conductors * sizeof(accept->conductors[0]));
+	struct conductor_list *list = &record->conductors;
+
+	*list = (struct conductor_list){.n = accept->n_conductors};
+	for (size_t i = 0; i < list->n; i++)
+		list->each[i].at = accept->conductors[i];
 }
 
 /* onboarding-next.json has done its work. If it cannot be removed, the next start does it. */
@@ -62,7 +64,7 @@ static void enrol(struct onboarding *o, const struct message_accept *accept,
 	take_conductors(in_force, accept);
 	(void)snprintf(in_force->key_exchange, sizeof(in_force->key_exchange), "%s", key_exchange);
 	is_on_disk = onboarding_enter(o, in_force, ONBOARDING_ENROLLED, "");
-	tunnel_set_start(&o->tunnels, in_force->conductors, in_force->n_conductors);
+	tunnel_set_start(&o->tunnels, &in_force->conductors);
 	onboarding_tell_state(o, in_force);
 	if (is_on_disk)
 		remove_next(o);

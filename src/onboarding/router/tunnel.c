@@ -105,6 +105,7 @@ static void on_said(struct process *process, const char *said)
 		printable_copy(line, t->reason, sizeof(t->reason));
 		break;
 	case TUNNEL_SSH_CHATTER:
+		(void)tunnel_ssh_tells_host_key(line, t->host_key);
 		if (ssh_kex_of_line(line) != SSH_KEX_NONE)
 			t->kex = ssh_kex_of_line(line);
 		break;
@@ -212,6 +213,7 @@ static void connect_now(struct tunnel *t)
 	set_state(t, TUNNEL_CONNECTING);
 	t->reason[0] = '\0';
 	t->address[0] = '\0';
+	t->host_key[0] = '\0';
 	network_route_find(t->options.host, &t->route);
 	t->is_heard = false;
 	t->exchanges_ms = 0;
@@ -291,6 +293,16 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 	};
 	(void)uv_timer_init(loop, &t->timer);
 	tunnel_probe_init(&t->probe, loop, on_probed);
+}
+
+void tunnel_set_host_keys(struct tunnel *t, const struct span *host_keys, size_t n)
+{
+	t->options.host_keys = host_keys;
+	t->options.n_host_keys = n;
+	if (t->state != TUNNEL_WAITING)
+		return;
+	t->hurries = true;
+	wait_for_next_try(t);
 }
 
 int tunnel_start(struct tunnel *t, struct err *err)

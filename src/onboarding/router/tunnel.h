@@ -72,6 +72,7 @@ struct tunnel {
 	char reason[PROCESS_SAID_SIZE];  /* ssh's last word in this try; "" = none yet */
 	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
 	enum ssh_kex kex;                /* what ssh has agreed on, while it is connected */
+	char host_key[TUNNEL_SSH_FINGERPRINT_SIZE]; /* that the other end has shown in this try */
 	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
 	unsigned open;   /* parts that are not closed yet */
 	void (*closed)(struct tunnel *t);
@@ -86,6 +87,10 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
  * that ssh would misread, no key exchange. Then the tunnel stays STOPPED, since no try would help.
  */
 int tunnel_start(struct tunnel *t, struct err *err);
+
+/* The conductor has other host keys: the next try goes by them, and is at once if it is waited for.
+ * Borrowed until closed. */
+void tunnel_set_host_keys(struct tunnel *t, const struct span *host_keys, size_t n);
 
 /* The network of this machine has changed. Where the way to the conductor has, a tunnel that is up
  * is asked whether something comes through, and one that is not is tried at once. */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "onboarding/router/tunnel_set.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/log_events.h"
 #include "base/macros.h"
+#include "onboarding/router/conductor_choice.h"
 
 #define SSH_USER "steward-tunnel"
 
@@ -31,23 +34,31 @@ static void on_disconnected(struct tunnel *t, const char *reason)
 	set->options.changed(set->options.owner);
 }
 
-static void start_link(struct tunnel_set *set, size_t i)
+static void take_host_keys(struct link *link, const struct message_conductor *c)
+{
+	link->conductor.n_ssh_host_keys = c->n_ssh_host_keys;
+	memcpy(link->conductor.ssh_host_keys, c->ssh_host_keys, sizeof(c->ssh_host_keys));
+	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
+		link->host_keys[k] = span_of(link->conductor.ssh_host_keys[k].bytes,
+					     link->conductor.ssh_host_keys[k].size);
+}
+
+static void start_link(struct tunnel_set *set, struct link *link,
+		       const struct message_conductor *conductor)
 {
 	static const struct tunnel_callbacks callbacks = {
 		.connected = on_connected,
 		.disconnected = on_disconnected,
 	};
 	const struct tunnel_set_options *o = &set->options;
-	struct link *link = &set->each[i];
 	const struct message_conductor *c = &link->conductor;
 	struct err err;
 
 	link->set = set;
-	link->conductor = set->wanted[i];
+	link->conductor = *conductor;
+	take_host_keys(link, conductor);
 	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
-		       o->directory, i + 1);
-	for (unsigned k = 0; k < c->n_ssh_host_keys; k++)
-		link->host_keys[k] = span_of(c->ssh_host_keys[k].bytes, c->ssh_host_keys[k].size);
+		       o->directory, (size_t)(link - set->each) + 1);
 	const struct tunnel_options options = {
 		.ssh = "ssh",
 		.host = c->host,
@@ -73,17 +84,48 @@ static void start_link(struct tunnel_set *set, size_t i)
 
 static bool is_closed(const struct tunnel_set *set)
 {
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
 		if (set->each[i].state != LINK_NONE)
 			return false;
 	return true;
+}
+
+/* The link to this conductor in that state; NULL = there is none. */
+static const struct link *find_link(const struct tunnel_set *set, const struct message_conductor *c,
+				    enum link_state state)
+{
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
+		if (set->each[i].state == state &&
+		    conductor_is_same_way(&set->each[i].conductor, c))
+			return &set->each[i];
+	return NULL;
+}
+
+static struct link *find_place(struct tunnel_set *set)
+{
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
+		if (set->each[i].state == LINK_NONE)
+			return &set->each[i];
+	return NULL;
+}
+
+/* One that still ends holds its port on the conductor; and there is a place for each, once those
+ * that end have ended. */
+static void start_wanted(struct tunnel_set *set)
+{
+	for (size_t i = 0; i < set->n_wanted; i++) {
+		struct link *place = find_place(set);
+
+		if (place && !find_link(set, &set->wanted[i], LINK_OPEN) &&
+		    !find_link(set, &set->wanted[i], LINK_CLOSING))
+			start_link(set, place, &set->wanted[i]);
+	}
 }
 
 static void on_closed(struct tunnel *t)
 {
 	struct link *link = container_of(t, struct link, tunnel);
 	struct tunnel_set *set = link->set;
-	const size_t i = (size_t)(link - set->each);
 
 	link->state = LINK_NONE;
 	if (set->closed) {
@@ -91,8 +133,7 @@ static void on_closed(struct tunnel *t)
 			set->closed(set->owner);
 		return;
 	}
-	if (i < set->n_wanted)
-		start_link(set, i);
+	start_wanted(set);
 	set->options.changed(set->options.owner);
 }
 
@@ -104,29 +145,121 @@ static void end_link(struct link *link)
 	tunnel_close(&link->tunnel, on_closed);
 }
 
-void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *conductors, size_t n)
+static void want(struct tunnel_set *set, const struct conductor_list *list)
 {
-	memcpy(set->wanted, conductors, n * sizeof(conductors[0]));
-	set->n_wanted = n;
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++) {
+	set->n_wanted = list->n;
+	for (size_t i = 0; i < list->n; i++)
+		set->wanted[i] = list->each[i].at;
+}
+
+void tunnel_set_start(struct tunnel_set *set, const struct conductor_list *list)
+{
+	want(set, list);
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
 		end_link(&set->each[i]);
-		if (i < n && set->each[i].state == LINK_NONE)
-			start_link(set, i);
+	start_wanted(set);
+}
+
+static bool is_key(const struct message_host_key *key, const char *fingerprint)
+{
+	char text[BASE64_LENGTH(EVP_MAX_MD_SIZE) + 1];
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned size = 0;
+
+	if (EVP_Digest(key->bytes, key->size, digest, &size, EVP_sha256(), NULL) != 1)
+		return false;
+	base64_write(span_of(digest, size), text);
+	return strncmp(text, fingerprint, TUNNEL_SSH_FINGERPRINT_SIZE - 1) == 0;
+}
+
+/* Where it has shown none, which no ssh that we know of does, it is the first. */
+static int key_shown(const struct link *link, const struct message_conductor *c)
+{
+	const char *shown = link->tunnel.host_key;
+
+	for (unsigned k = 0; shown[0] && k < c->n_ssh_host_keys; k++)
+		if (is_key(&c->ssh_host_keys[k], shown))
+			return (int)k;
+	return shown[0] ? CONDUCTOR_IS_DOWN : 0;
+}
+
+static bool is_up(const struct link *link)
+{
+	return link && link->state == LINK_OPEN && link->tunnel.state == TUNNEL_CONNECTED;
+}
+
+int tunnel_set_up_by(const struct tunnel_set *set, size_t i)
+{
+	const struct link *link = NULL;
+
+	if (i < set->n_wanted)
+		link = find_link(set, &set->wanted[i], LINK_OPEN);
+	return is_up(link) ? key_shown(link, &set->wanted[i]) : CONDUCTOR_IS_DOWN;
+}
+
+bool tunnel_set_has_failed(const struct tunnel_set *set, size_t i)
+{
+	const struct link *link =
+		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+
+	return link && !is_up(link) && link->tunnel.problem[0];
+}
+
+static const struct message_conductor *find_wanted(const struct tunnel_set *set,
+						   const struct link *link)
+{
+	for (size_t i = 0; i < set->n_wanted; i++)
+		if (conductor_is_same_way(&set->wanted[i], &link->conductor))
+			return &set->wanted[i];
+	return NULL;
+}
+
+static bool has_another_way(const struct tunnel_set *set)
+{
+	for (size_t i = 0; i < set->n_wanted; i++)
+		if (tunnel_set_up_by(set, i) != CONDUCTOR_IS_DOWN)
+			return true;
+	return false;
+}
+
+static void change_link(struct tunnel_set *set, struct link *link)
+{
+	const struct message_conductor *c = find_wanted(set, link);
+
+	if (!c) {
+		end_link(link);
+		return;
 	}
+	if (!conductor_has_same_keys(&link->conductor, c)) {
+		take_host_keys(link, c);
+		tunnel_set_host_keys(&link->tunnel, link->host_keys, c->n_ssh_host_keys);
+	}
+	if (is_up(link) && key_shown(link, c) == CONDUCTOR_IS_DOWN && has_another_way(set))
+		end_link(link);
+}
+
+void tunnel_set_change(struct tunnel_set *set, const struct conductor_list *list)
+{
+	want(set, list);
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
+		if (set->each[i].state == LINK_OPEN)
+			change_link(set, &set->each[i]);
+	start_wanted(set);
 }
 
 void tunnel_set_look(struct tunnel_set *set)
 {
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
 		if (set->each[i].state == LINK_OPEN)
 			tunnel_look(&set->each[i].tunnel);
 }
 
 uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i)
 {
-	return i < MESSAGE_CONDUCTORS_MAX && set->each[i].state == LINK_OPEN
-		       ? set->each[i].tunnel.local_port
-		       : 0;
+	const struct link *link =
+		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+
+	return link ? link->tunnel.local_port : 0;
 }
 
 static void add_time(cJSON *item, const char *name, int64_t time_s)
@@ -140,11 +273,11 @@ static void add_time(cJSON *item, const char *name, int64_t time_s)
 void tunnel_set_describe(const struct tunnel_set *set, size_t i, cJSON *item)
 {
 	static const struct tunnel none = {0};
-	bool is_open = i < MESSAGE_CONDUCTORS_MAX && set->each[i].state == LINK_OPEN;
-	const struct tunnel *t = is_open ? &set->each[i].tunnel : &none;
+	const struct link *link =
+		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+	const struct tunnel *t = link ? &link->tunnel : &none;
 
-	(void)cJSON_AddStringToObject(item, "tunnel",
-				      is_open ? tunnel_state_name(t->state) : "none");
+	(void)cJSON_AddStringToObject(item, "tunnel", link ? tunnel_state_name(t->state) : "none");
 	if (t->state == TUNNEL_CONNECTED && t->kex != SSH_KEX_NONE)
 		(void)cJSON_AddStringToObject(item, "key-exchange", ssh_kex_name(t->kex));
 	else
@@ -161,7 +294,7 @@ void tunnel_set_close(struct tunnel_set *set, void (*closed)(void *owner), void 
 {
 	set->closed = closed;
 	set->owner = owner;
-	for (size_t i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
+	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
 		end_link(&set->each[i]);
 	if (is_closed(set))
 		closed(owner);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tunnel_set.h - the router's tunnels: one to each conductor with which it is enrolled.
+/* tunnel_set.h - the router's tunnels: one to each conductor that it knows.
  *
- * Calling sequence: tunnel_set_init -> tunnel_set_start ... -> tunnel_set_close.
+ * Calling sequence: tunnel_set_init -> tunnel_set_start -> tunnel_set_change ... ->
+ * tunnel_set_close.
  */
 #pragma once
 
 #include <cjson/cJSON.h>
 #include <limits.h>
 
-#include "onboarding/message.h"
+#include "onboarding/conductor_list.h"
 #include "onboarding/router/tunnel.h"
 
 /* Strings are borrowed until closed. */
@@ -41,8 +42,8 @@ struct link {
 
 struct tunnel_set {
 	struct tunnel_set_options options;
-	struct link each[MESSAGE_CONDUCTORS_MAX];
-	struct message_conductor wanted[MESSAGE_CONDUCTORS_MAX];
+	struct link each[KNOWN_CONDUCTORS_MAX];
+	struct message_conductor wanted[KNOWN_CONDUCTORS_MAX];
 	size_t n_wanted;
 	void (*closed)(void *owner); /* NULL = not closing */
 	void *owner;
@@ -50,13 +51,22 @@ struct tunnel_set {
 
 void tunnel_set_init(struct tunnel_set *set, const struct tunnel_set_options *options);
 
-/* Build a tunnel to each of these conductors, once the tunnels of before have ended. conductors
- * are copied. */
-void tunnel_set_start(struct tunnel_set *set, const struct message_conductor *conductors, size_t n);
+/* Build a tunnel to each of these conductors, once the tunnels of before have ended: also to those
+ * to which one leads already, since the router is enrolled anew. list is copied. */
+void tunnel_set_start(struct tunnel_set *set, const struct conductor_list *list);
+
+/* These are the conductors now: a tunnel that leads to one of them stays. It goes if the conductor
+ * has shown a key that it has no more, and another tunnel stands. */
+void tunnel_set_change(struct tunnel_set *set, const struct conductor_list *list);
 
 /* The network of this machine has changed. */
 void tunnel_set_look(struct tunnel_set *set);
 
+/* Which of its keys conductor i has shown, at the other end of the tunnel that stands;
+ * CONDUCTOR_IS_DOWN = none stands. */
+int tunnel_set_up_by(const struct tunnel_set *set, size_t i);
+/* Is there no tunnel to conductor i, although it was tried? */
+bool tunnel_set_has_failed(const struct tunnel_set *set, size_t i);
 /* The local port that leads to the repository of conductor i; 0 = there is none. */
 uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i);
 /* Adds to item: "tunnel": "none" or the tunnel's state; "since": when it came up or went down;

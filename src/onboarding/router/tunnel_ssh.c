@@ -115,6 +115,18 @@ static void take_address(const char *line, char ret[static INET6_ADDRSTRLEN])
 			       begin + 1);
 }
 
+bool tunnel_ssh_tells_host_key(const char *line, char ret[static TUNNEL_SSH_FINGERPRINT_SIZE])
+{
+	static const char mark[] = " SHA256:";
+	const char *at = strstr(line, mark);
+
+	if (!begins_with(line, "debug1: Server host key: ") || !at ||
+	    strlen(at + sizeof(mark) - 1) != TUNNEL_SSH_FINGERPRINT_SIZE - 1)
+		return false;
+	(void)snprintf(ret, TUNNEL_SSH_FINGERPRINT_SIZE, "%s", at + sizeof(mark) - 1);
+	return true;
+}
+
 enum tunnel_ssh_line tunnel_ssh_judge(const char *line, char ret[static INET6_ADDRSTRLEN])
 {
 	if (begins_with(line, "debug1: Connecting to ")) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,12 @@ enum tunnel_ssh_line {
 	TUNNEL_SSH_AGREED,   /* they have */
 	TUNNEL_SSH_GRANTED,  /* both ports are forwarded */
 };
+
+#define TUNNEL_SSH_FINGERPRINT_SIZE 44 /* SHA-256, base64 without padding, and a zero */
+
+/* Is it the line that says which host key the other end has shown? ret: its fingerprint, as it
+ * stands after "SHA256:". */
+bool tunnel_ssh_tells_host_key(const char *line, char ret[static TUNNEL_SSH_FINGERPRINT_SIZE]);
 
 /* ret: with CONNECTS the address, as text. */
 enum tunnel_ssh_line tunnel_ssh_judge(const char *line, char ret[static INET6_ADDRSTRLEN]);
