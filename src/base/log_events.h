@@ -106,6 +106,8 @@
 	  "conductors-changed")                                                                    \
 	X(CONDUCTOR_TWICE, "acf944b2063748abbc20c65f50ea2434", LOG_ERR, "conductor-twice")         \
 	X(CONDUCTOR_REMOVED, "d6609741900944d49737c783fad2c9a4", LOG_WARNING, "conductor-removed") \
+	X(CERTIFICATE_RENEWED, "5a0aa01d3af948288afabf2bbae07da9", LOG_NOTICE,                     \
+	  "certificate-renewed")                                                                   \
 	X(ONBOARDED, "001cf6428f1049a99e4176a418e86c7a", LOG_NOTICE, "onboarded")                  \
 	X(ONBOARDING_FAILED, "37f72a1041f14f0f969b03f63d7a58ef", LOG_ERR, "onboarding-failed")
 
@@ -182,5 +184,6 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_CONDUCTORS_CHANGED       (&log_event_CONDUCTORS_CHANGED)
 #define LOG_CONDUCTOR_TWICE          (&log_event_CONDUCTOR_TWICE)
 #define LOG_CONDUCTOR_REMOVED        (&log_event_CONDUCTOR_REMOVED)
+#define LOG_CERTIFICATE_RENEWED      (&log_event_CERTIFICATE_RENEWED)
 #define LOG_ONBOARDED                (&log_event_ONBOARDED)
 #define LOG_ONBOARDING_FAILED        (&log_event_ONBOARDING_FAILED)

@@ -66,11 +66,11 @@ static void on_listening(struct tunnels_request *request, int fd)
 	}
 }
 
-static void on_tunnels_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
+static void on_tunnels_ready(void *owner, const struct host_keys *host_keys)
 {
 	struct conductor *c = owner;
 
-	registration_run(&c->registration, host_key);
+	registration_run(&c->registration, host_keys);
 	if (c->enrolment)
 		enrolment_ssh_ready(c->enrolment);
 	tunnels_listen(&c->tunnels, &c->listening, REPOSITORY_PORT, on_listening);
@@ -407,8 +407,10 @@ static int start_conductor(struct node *n, struct err *err)
 
 static int check_reload(const struct node *n, const struct config *new, struct err *err)
 {
-	return conductor_check_reload(container_of(n, const struct conductor, node)->config, new,
-				      err);
+	const struct conductor *c = container_of(n, const struct conductor, node);
+	int rc = conductor_check_reload(c->config, new, err);
+
+	return rc == 0 && c->enrolment ? enrolment_renew(c->enrolment, err) : rc;
 }
 
 static void add_status(const struct node *n, cJSON *json)

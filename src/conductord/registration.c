@@ -38,17 +38,32 @@ static int ready_secrets(struct registration *r, struct err *err)
 					&r->n_sealed, err);
 }
 
+static void add_key(const uint8_t key[SSH_KEY_ED25519_SIZE], char ret[REGISTRY_HOST_KEYS_SIZE])
+{
+	char text[BASE64_LENGTH(SSH_KEY_ED25519_SIZE) + 1];
+	const size_t used = strlen(ret);
+
+	base64_write(span_of(key, SSH_KEY_ED25519_SIZE), text);
+	(void)snprintf(ret + used, REGISTRY_HOST_KEYS_SIZE - used, "%s\n", text);
+}
+
+static void write_keys(const struct host_keys *keys, char ret[REGISTRY_HOST_KEYS_SIZE])
+{
+	ret[0] = '\0';
+	add_key(keys->now, ret);
+	if (keys->has_next == 1)
+		add_key(keys->next, ret);
+}
+
 static void write_registration(struct work *work)
 {
 	struct registration *r = container_of(work, struct registration, work);
 	const struct config *config = r->options.config;
 	struct registry_conductor self = {.port = config->conductor.port, .seen_s = time(NULL)};
-	char *key = base64_encode(span_of(r->key, sizeof(r->key)));
 
 	(void)snprintf(self.name, sizeof(self.name), "%s", config->name);
 	(void)snprintf(self.host, sizeof(self.host), "%s", config->conductor.address);
-	(void)snprintf(self.ssh_host_keys, sizeof(self.ssh_host_keys), "%s\n", key ? key : "");
-	free(key);
+	write_keys(&r->keys, self.ssh_host_keys);
 	memset(&r->err, 0, sizeof(r->err));
 	if (ready_secrets(r, &r->err) < 0 ||
 	    registry_conductor_register(r->options.registry, &self, &r->err) < 0)
@@ -124,14 +139,14 @@ static void register_now(struct registration *r)
 	if (r->is_running || n->stopping)
 		return;
 	r->is_running = true;
-	memcpy(r->key, r->host_key, sizeof(r->key));
+	r->keys = r->host_keys;
 	node_job_begins(n);
 	work_pool_submit(r->options.pool, &n->loop, &r->work, write_registration, on_registered);
 }
 
-void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
+void registration_run(struct registration *r, const struct host_keys *host_keys)
 {
-	memcpy(r->host_key, host_key, sizeof(r->host_key));
+	r->host_keys = *host_keys;
 	register_now(r);
 }
 

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/work.h"
 #include "conductor/registry/registry_conductors.h"
-#include "onboarding/ssh_key.h"
+#include "conductor/tunnels/host_key.h"
 
 struct config;
 struct node;
@@ -37,7 +37,7 @@ struct registration_options {
 
 struct registration {
 	struct registration_options options;
-	uint8_t host_key[SSH_KEY_ED25519_SIZE]; /* of sshd at this conductor */
+	struct host_keys host_keys; /* of sshd at this conductor */
 	struct work work;
 	uv_mutex_t lock;
 	struct registry_conductor self; /* as it is registered; "" = not yet. Under the lock */
@@ -46,7 +46,7 @@ struct registration {
 	char problem[ERR_TEXT_SIZE]; /* told of last; "" = none */
 	uv_timer_t again;
 	/* The worker's while it runs. */
-	uint8_t key[SSH_KEY_ED25519_SIZE];
+	struct host_keys keys;
 	size_t n_sealed; /* routers whose secrets were readable */
 	struct err err;
 	void (*closed)(void *owner);
@@ -55,8 +55,8 @@ struct registration {
 
 void registration_init(struct registration *r, const struct registration_options *options);
 
-/* Register with that host key. */
-void registration_run(struct registration *r, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
+/* Register with these host keys. */
+void registration_run(struct registration *r, const struct host_keys *host_keys);
 
 /* As it is registered. On any thread. false = not yet. */
 bool registration_self(struct registration *r, struct registry_conductor *ret);

@@ -26,8 +26,6 @@ int conductor_check_reload(const struct config *old, const struct config *new, s
 		{"private-key", old->conductor.private_key, new->conductor.private_key},
 		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
 		{"registry", old->conductor.registry, new->conductor.registry},
-		/* The CRL is read once, at the start. After a mere reload, certificates that a new
-		 * file revokes would still be let in: so it needs a restart. */
 		{"device-id-ca", old->conductor.device_id_ca, new->conductor.device_id_ca},
 		{"device-id-crl", old->conductor.device_id_crl, new->conductor.device_id_crl},
 	};

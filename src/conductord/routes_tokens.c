@@ -81,6 +81,20 @@ static void answer_new_token(struct registry_job *job, const char *token, const 
 				      (double)job->origin.time_s + (double)duration_s);
 }
 
+/* The router of a token takes no other certificate than the token's. */
+static int check_is_shown(const struct registry_job *job, const struct conductor_identity *identity,
+			  struct err *err)
+{
+	struct enrolment_service *enrolment = job->conductor->enrolment;
+
+	if (!enrolment ||
+	    enrolment_shows(enrolment, span_of(identity->certificate, identity->certificate_size)))
+		return 0;
+	return err_set(err, -EBUSY,
+		       "the certificate's file was replaced, and this conductor still shows the "
+		       "certificate of before: load it first, request system reload");
+}
+
 /* The certificate is checked first, so that a token that cannot be signed is not recorded. */
 static int issue(struct registry_job *job, struct err *err)
 {
@@ -93,6 +107,8 @@ static int issue(struct registry_job *job, struct err *err)
 
 	if (rc == 0)
 		rc = conductor_identity_load(&identity, &job->conductor->config->conductor, err);
+	if (rc == 0)
+		rc = check_is_shown(job, &identity, err);
 	if (rc == 0)
 		rc = make_jti(jti, err);
 	if (rc == 0)

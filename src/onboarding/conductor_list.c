@@ -71,13 +71,15 @@ static bool add_conductor(cJSON *array, const struct known_conductor *known)
 {
 	const struct message_conductor *c = &known->at;
 	cJSON *item = cJSON_CreateObject();
-	const bool ok = (!known->name[0] || cJSON_AddStringToObject(item, "name", known->name)) &&
-			cJSON_AddStringToObject(item, "host", c->host) &&
-			add_number(item, "port", c->port) &&
-			add_number(item, "listen-port", c->listen_port) &&
-			add_number(item, "repository-port", c->repository_port) &&
-			add_host_keys(item, c) &&
-			(!known->leaves || cJSON_AddTrueToObject(item, "leaving"));
+	const bool ok =
+		(!known->name[0] || cJSON_AddStringToObject(item, "name", known->name)) &&
+		cJSON_AddStringToObject(item, "host", c->host) &&
+		add_number(item, "port", c->port) &&
+		add_number(item, "listen-port", c->listen_port) &&
+		add_number(item, "repository-port", c->repository_port) && add_host_keys(item, c) &&
+		(!known->leaves || cJSON_AddTrueToObject(item, "leaving")) &&
+		(known->unreachable_since_s <= 0 ||
+		 add_number(item, "unreachable-since", (uint64_t)known->unreachable_since_s));
 
 	return add_item(array, item) && ok;
 }
@@ -144,7 +146,10 @@ static int read_port(const cJSON *json, const char *name, uint16_t *ret, struct 
 static int read_conductor(const cJSON *json, struct known_conductor *ret, struct err *err)
 {
 	const char *text = "";
-	int rc = json_get_string(json, "host", MESSAGE_HOST_SIZE - 1, &text, err);
+	int rc;
+
+	ret->unreachable_since_s = (int64_t)json_counter(json, "unreachable-since");
+	rc = json_get_string(json, "host", MESSAGE_HOST_SIZE - 1, &text, err);
 
 	if (rc == 0)
 		rc = read_port(json, "port", &ret->at.port, err);

@@ -18,7 +18,8 @@
 
 struct known_conductor {
 	struct message_conductor at;
-	char name[TOKEN_NAME_SIZE]; /* at its authority; "" = not told: a handshake tells none */
+	char name[TOKEN_NAME_SIZE];  /* at its authority; "" = not told: a handshake tells none */
+	int64_t unreachable_since_s; /* as it was noted; 0 = it is reached, or was not tried yet */
 	bool leaves; /* it is listed no more, and goes once a listed one is reached */
 };
 

@@ -12,6 +12,8 @@ from conductor_pair import host, tunnels
 from onboarding_world import Conductor, SecondNetwork, run
 from steward import ctl, wait_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def second(onboarding):
@@ -164,3 +166,78 @@ def test_only_conductors_tell_of_conductors(onboarding, conductor):
     router = onboarding.router()
     body = {"conductors-version": 1, "conductors": []}
     assert router.call("PUT", "/v1/conductors", body).status == 404
+
+
+def issue(onboarding, conductor, name):
+    for leaf, path in zip(("certificate", "private-key"), onboarding.ca.issue(name)):
+        shutil.copy(path, conductor.config[leaf])
+
+
+def test_certificate_renewed_by_a_reload(onboarding, conductor):
+    """As an ACME client does it. What does not fit is refused by the reload, and nothing changes."""
+    router = onboard(onboarding, conductor)
+    conductor.configure("router2", asset_id="A2")
+    before = conductor.token("router2")
+    good = open(conductor.config["private-key"]).read()
+    with open(conductor.config["private-key"], "w") as file:
+        file.write("no key\n")
+    refused = ctl(conductor, "request", "system", "reload")
+    assert refused.returncode and "private-key" in refused.stderr, refused
+    with open(conductor.config["private-key"], "w") as file:
+        file.write(good)
+    assert conductor.token("router2")  # the one of before is in force
+    issue(onboarding, conductor, "conductor1b")
+    early = conductor.post("/v1/routers/router2/tokens", {})
+    assert early.status == 409 and "request system reload" in early.json["detail"]
+    ctl(conductor, "request", "system", "reload", check=0)
+    assert "shows another certificate from now on" in conductor.log
+    newcomer = onboarding.router("A2", "router2")
+    newcomer.onboard(before)
+    assert "not the one in the token" in newcomer.wait_for_state("retrying")["reason"]
+    newcomer.onboard(conductor.token("router2")).become_onboarded()
+    assert router.is_connected and router.onboarding["conductors"][0]["problem"] is None
+
+
+def shown_key(conductor):
+    keys = [c["ssh-host-keys"] for c in conductor.get("/v1/conductors").json["conductors"]]
+    return keys[0]
+
+
+def test_next_host_key(onboarding, conductor):
+    """It is announced while the old one still works; who was told needs no token."""
+    router = onboard(onboarding, conductor)
+    before = shown_key(conductor)
+    key = os.path.join(conductor.state, "tunnels", "ssh_host_ed25519_key")
+    conductor.stop()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key + ".next")
+    stat = os.stat(key)
+    for path in (key + ".next", key + ".next.pub"):
+        os.chown(path, stat.st_uid, stat.st_gid)
+    conductor.start()
+    wait_for(lambda: len(router.onboarding["conductors"][0]["ssh-host-keys"]) == 2, 60,
+             "the next one")
+    assert shown_key(conductor)[:1] == before
+    conductor.stop()
+    for ending in (".pub", ""):
+        os.rename(key + ".next" + ending, key + ending)
+    conductor.start()
+    wait_for(lambda: len(router.onboarding["conductors"][0]["ssh-host-keys"]) == 1, 60,
+             "the new one alone")
+    assert router.is_connected and router.onboarding["conductors"][0]["ssh-host-keys"] != before
+    assert "needs a new token" not in ctl(conductor, "show", "secure-conductor-onboarding",
+                                          check=0).stdout
+
+
+def test_since_when_one_is_unreachable_outlasts_a_restart(onboarding, conductor):
+    router = onboard(onboarding, conductor)
+    conductor.stop()
+    down = wait_for(lambda: [c for c in router.onboarding["conductors"] if c["problem"]], 30,
+                    "the tunnel's end")[0]["since"]
+    router.stop()
+    router.start()
+    again = wait_for(lambda: [c for c in router.onboarding["conductors"] if c["problem"]], 30,
+                     "a try")[0]
+    assert again["since"] == down and again["next-try"]
+    conductor.start()
+    wait_for(lambda: router.is_connected, 60, "the tunnel")
+    assert router.onboarding["conductors"][0]["since"] > down

@@ -215,7 +215,7 @@ static void on_emptied(struct tunnel_desk *d)
 
 static void helper_hears(struct steps *s)
 {
-	static const uint8_t host_key[SSH_KEY_ED25519_SIZE];
+	static const struct host_keys host_keys;
 	struct tunnel_desk desk = {.gone = on_gone, .emptied = on_emptied};
 	uv_loop_t loop;
 	int ends[2];
@@ -224,7 +224,7 @@ static void helper_hears(struct steps *s)
 	HOLDS(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	tunnel_desk_init(&desk, &(struct tunnel_sessions){
 					.loop = &loop, .sshd = "sshd", .config = "c", .user = "u"});
-	HOLDS(tunnel_desk_open(&desk, ends[0], host_key) == 0);
+	HOLDS(tunnel_desk_open(&desk, ends[0], &host_keys) == 0);
 	for (unsigned i = 0; i < STEPS_MAX && s->left > 0; i++) {
 		uint8_t what = next(s);
 
@@ -251,10 +251,10 @@ static struct tunnels tunnels;
 static struct tunnels_request requests[STEPS_MAX];
 static bool is_asked[STEPS_MAX];
 
-static void on_ready(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
+static void on_ready(void *owner, const struct host_keys *host_keys)
 {
 	(void)owner;
-	(void)host_key;
+	(void)host_keys;
 }
 
 static void on_lost(void *owner, const char *reason)

@@ -112,10 +112,10 @@ static bool ssh_has_room(void *owner)
 	return tunnels_has_room(&conductor.tunnels);
 }
 
-static void on_ready(void *owner, const uint8_t *host_key)
+static void on_ready(void *owner, const struct host_keys *host_keys)
 {
 	(void)owner;
-	print_blob("ready", host_key);
+	print_blob("ready", host_keys->now);
 }
 
 static void on_lost(void *owner, const char *reason)

@@ -42,11 +42,17 @@ static void test_key_that_comes_meanwhile(struct registry_world *w)
 	struct conductor *c = calloc(1, sizeof(*c));
 	const uint8_t *first = world_ssh_key(1).bytes;
 	uint8_t second[SSH_KEY_ED25519_SIZE];
+	struct host_keys one = {.has_next = 0};
+	struct host_keys two = {.has_next = 0};
+	struct registry_conductor self;
+	char *next;
 	bool closed = false;
 
 	assert_non_null(c);
 	memcpy(second, first, sizeof(second));
 	second[40] ^= 1;
+	memcpy(one.now, first, sizeof(one.now));
+	memcpy(two.now, second, sizeof(two.now));
 	assert_int_equal(sealing_keys_make(&c->own_keys, NULL), 0);
 	assert_int_equal(uv_loop_init(&c->node.loop), 0);
 	registration_init(&c->registration, &(struct registration_options){
@@ -55,15 +61,25 @@ static void test_key_that_comes_meanwhile(struct registry_world *w)
 						    .own_keys = &c->own_keys,
 						    .config = &config,
 					    });
-	registration_run(&c->registration, first);
+	registration_run(&c->registration, &one);
 	(void)usleep(100000); /* its worker has read the key; nobody was told yet */
-	registration_run(&c->registration, second);
+	registration_run(&c->registration, &two);
 	run_out(c);
 	expect_key(w->r, second);
 	assert_false(c->registration.is_stale);
-	registration_run(&c->registration, first);
+	registration_run(&c->registration, &one);
 	run_out(c);
 	expect_key(w->r, first);
+	/* The next one is told beside it. */
+	one.has_next = 1;
+	memcpy(one.next, second, sizeof(one.next));
+	registration_run(&c->registration, &one);
+	run_out(c);
+	expect_key(w->r, first);
+	next = base64_encode(span_of(second, sizeof(second)));
+	assert_true(registration_self(&c->registration, &self));
+	assert_memory_equal(strchr(self.ssh_host_keys, '\n') + 1, next, strlen(next));
+	free(next);
 	registration_close(&c->registration, on_closed, &closed);
 	test_run_until(&c->node.loop, &closed);
 	test_close_loop(&c->node.loop);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log_events.h"
@@ -18,9 +19,17 @@
  * token of ours. */
 #define VERIFIED_TIMEOUT_MS 120000
 
+/* What is shown to routers. A handshake ends with what it has begun with. */
+struct shown {
+	struct enrolment_context context;
+	unsigned users; /* the service and its sessions */
+};
+
 struct enrolment_service {
 	struct enrolment_options options;
-	struct enrolment_context context;
+	struct shown *shown;
+	uv_mutex_t lock;               /* held for moments; for workers that ask what is shown */
+	struct enrolment_context base; /* without certificates: for commits */
 	struct port_mux *mux;
 	struct enrolment_session *first;
 	struct enrolment_failures failures;
@@ -34,6 +43,7 @@ struct enrolment_service {
 
 struct enrolment_session {
 	struct enrolment_service *service;
+	struct shown *shown;
 	struct enrolment_session *next;
 	struct enrolment_handshake handshake;
 	struct work lookup;
@@ -45,13 +55,22 @@ struct enrolment_session {
 	struct err audit_err;
 };
 
+static void let_go(struct shown *shown)
+{
+	if (--shown->users > 0)
+		return;
+	enrolment_context_release(&shown->context);
+	free(shown);
+}
+
 static void part_closed(struct enrolment_service *s)
 {
 	assert(s->parts > 0);
 	if (--s->parts > 0)
 		return;
 	enrolment_commits_release(&s->commits);
-	enrolment_context_release(&s->context);
+	let_go(s->shown);
+	uv_mutex_destroy(&s->lock);
 	s->closed(s->owner);
 	free(s);
 }
@@ -73,6 +92,7 @@ static void on_closed(struct tls_session *tls)
 	while (*at != session)
 		at = &(*at)->next;
 	*at = session->next;
+	let_go(session->shown);
 	free(session);
 	s->counts.under_way--;
 	if (s->closing)
@@ -194,7 +214,7 @@ static int open_session(struct enrolment_service *s, struct enrolment_session *s
 {
 	char address[REGISTRY_ADDRESS_SIZE];
 	struct tls_channel *channel;
-	int rc = tls_channel_open(&channel, s->context.tls, NULL);
+	int rc = tls_channel_open(&channel, s->shown->context.tls, NULL);
 
 	if (rc < 0)
 		return rc;
@@ -204,7 +224,7 @@ static int open_session(struct enrolment_service *s, struct enrolment_session *s
 		return rc;
 	}
 	peer_address_name(peer, address, sizeof(address));
-	enrolment_handshake_open(&session->handshake, &s->context, address);
+	enrolment_handshake_open(&session->handshake, &s->shown->context, address);
 	return 0;
 }
 
@@ -220,6 +240,8 @@ static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticke
 		return;
 	}
 	session->service = s;
+	session->shown = s->shown;
+	session->shown->users++;
 	session->ticket = ticket;
 	session->next = s->first;
 	s->first = session;
@@ -295,6 +317,74 @@ static int open_port(struct enrolment_service *s, struct err *err)
 	return port_mux_open(&s->mux, s->options.loop, &options, err);
 }
 
+static void take_options(const struct enrolment_service *s, struct enrolment_context *context)
+{
+	context->pool = s->options.pool;
+	context->sync_keys = s->options.sync_keys;
+	context->owner = s->options.owner;
+}
+
+/* Reads certificates, keys and CRLs. */
+static int open_shown(const struct enrolment_service *s, struct shown **ret, struct err *err)
+{
+	const struct enrolment_options *options = &s->options;
+	struct shown *shown = calloc(1, sizeof(*shown));
+	int rc;
+
+	if (!shown)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = enrolment_context_init(&shown->context, options->registry, options->config,
+				    options->repository_port, err);
+	if (rc < 0) {
+		free(shown);
+		return rc;
+	}
+	take_options(s, &shown->context);
+	shown->users = 1;
+	*ret = shown;
+	return 0;
+}
+
+static bool is_shown(const struct enrolment_service *s, struct span certificate)
+{
+	const struct conductor_identity *identity = &s->shown->context.identity;
+
+	return identity->certificate_size == certificate.size &&
+	       memcmp(identity->certificate, certificate.bytes, certificate.size) == 0;
+}
+
+bool enrolment_shows(struct enrolment_service *s, struct span certificate)
+{
+	bool shows;
+
+	uv_mutex_lock(&s->lock);
+	shows = is_shown(s, certificate);
+	uv_mutex_unlock(&s->lock);
+	return shows;
+}
+
+int enrolment_renew(struct enrolment_service *s, struct err *err)
+{
+	struct shown *before = s->shown;
+	struct shown *shown;
+	int rc = open_shown(s, &shown, err);
+	bool is_same;
+
+	if (rc < 0)
+		return rc;
+	is_same = is_shown(s, span_of(shown->context.identity.certificate,
+				      shown->context.identity.certificate_size));
+	uv_mutex_lock(&s->lock);
+	s->shown = shown;
+	uv_mutex_unlock(&s->lock);
+	let_go(before);
+	if (!is_same)
+		log_event(LOG_CERTIFICATE_RENEWED, NULL,
+			  "this conductor shows another certificate from now on; tokens of the one "
+			  "before are not taken any more, and enrolled routers do not notice");
+	return 0;
+}
+
 int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,
 		    struct err *err)
 {
@@ -304,19 +394,19 @@ int enrolment_start(struct enrolment_service **ret, const struct enrolment_optio
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->options = *options;
-	rc = enrolment_context_init(&s->context, options->registry, options->config,
-				    options->repository_port, err);
-	s->context.pool = options->pool;
-	s->context.sync_keys = options->sync_keys;
-	s->context.owner = options->owner;
+	s->base.registry = options->registry;
+	take_options(s, &s->base);
+	rc = open_shown(s, &s->shown, err);
 	if (rc == 0)
 		rc = open_port(s, err);
 	if (rc < 0) {
-		enrolment_context_release(&s->context);
+		if (s->shown)
+			let_go(s->shown);
 		free(s);
 		return rc;
 	}
-	enrolment_commits_init(&s->commits, options->loop, &s->context);
+	(void)uv_mutex_init(&s->lock);
+	enrolment_commits_init(&s->commits, options->loop, &s->base);
 	enrolment_failures_init(&s->failures, options->loop, options->pool, options->registry);
 	*ret = s;
 	return 0;

@@ -34,6 +34,12 @@ struct enrolment_options {
 
 int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,
 		    struct err *err);
+/* Read the files of certificates, keys and CRLs anew: handshakes that begin from now on go by them.
+ * Errors are those of a start; then nothing has changed. */
+int enrolment_renew(struct enrolment_service *s, struct err *err);
+/* Is this the certificate (DER) that routers are shown? On any thread. */
+bool enrolment_shows(struct enrolment_service *s, struct span certificate);
+
 void enrolment_close(struct enrolment_service *s, void (*closed)(void *owner), void *owner);
 
 void enrolment_ssh_finished(struct enrolment_service *s, turns_ticket ticket);

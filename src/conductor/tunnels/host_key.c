@@ -56,3 +56,17 @@ int host_key_ensure(const char *path, uint8_t ret_blob[SSH_KEY_ED25519_SIZE], st
 	}
 	return read_public(public, ret_blob, err);
 }
+
+int host_key_read_next(const char *path, struct host_keys *keys, struct err *err)
+{
+	char public[PATH_MAX];
+	int rc;
+
+	if ((size_t)snprintf(public, sizeof(public), "%s.next.pub", path) >= sizeof(public))
+		return err_set(err, -ENAMETOOLONG, "%s: path too long", path);
+	if (access(public, F_OK) < 0)
+		return 0;
+	rc = read_public(public, keys->next, err);
+	keys->has_next = rc == 0;
+	return rc;
+}

@@ -135,7 +135,7 @@ void tunnel_desk_init(struct tunnel_desk *d, const struct tunnel_sessions *sessi
 	d->sessions.ended = on_ended;
 }
 
-int tunnel_desk_open(struct tunnel_desk *d, int fd, const uint8_t host_key[SSH_KEY_ED25519_SIZE])
+int tunnel_desk_open(struct tunnel_desk *d, int fd, const struct host_keys *host_keys)
 {
 	struct tunnel_message ready = {.type = TUNNEL_READY};
 	int rc = tunnel_channel_open(&d->channel, d->sessions.loop, fd, on_received, on_broken);
@@ -143,7 +143,7 @@ int tunnel_desk_open(struct tunnel_desk *d, int fd, const uint8_t host_key[SSH_K
 	if (rc < 0)
 		return rc;
 	d->channel_open = d->serving = true;
-	memcpy(ready.host_key, host_key, sizeof(ready.host_key));
+	ready.host_keys = *host_keys;
 	send_message(d, &ready, -1);
 	return 0;
 }

@@ -28,7 +28,7 @@ struct tunnel_desk {
 void tunnel_desk_init(struct tunnel_desk *d, const struct tunnel_sessions *sessions);
 
 /* Takes fd, also when it fails, and says that it is ready. */
-int tunnel_desk_open(struct tunnel_desk *d, int fd, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
+int tunnel_desk_open(struct tunnel_desk *d, int fd, const struct host_keys *host_keys);
 
 /* All sessions end: nobody would know of them. emptied comes later, or not at all if it was. */
 void tunnel_desk_leave(struct tunnel_desk *d);

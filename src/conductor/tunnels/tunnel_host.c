@@ -47,7 +47,7 @@ struct host {
 	uv_timer_t pause;    /* likewise */
 	uv_signal_t terminated;
 	struct tunnel_desk desk;
-	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+	struct host_keys host_keys;
 };
 
 static void set_state(struct host *h, enum host_state state)
@@ -91,7 +91,7 @@ static void on_gone(struct tunnel_desk *d)
 
 static int serve(struct host *h, int fd)
 {
-	int rc = tunnel_desk_open(&h->desk, fd, h->host_key);
+	int rc = tunnel_desk_open(&h->desk, fd, &h->host_keys);
 
 	if (rc == 0)
 		set_state(h, HOST_SERVING);
@@ -200,6 +200,16 @@ static int move_in(const struct tunnel_host_options *options, bool by_systemd, s
 	return lowered_user_become(options->user, options->directory, err);
 }
 
+/* What somebody put there by a mistake is to end no tunnel. */
+static void read_next(const char *path, struct host_keys *keys)
+{
+	struct err err;
+
+	if (host_key_read_next(path, keys, &err) < 0)
+		log_event(LOG_CONFIGURATION_WARNING, &(struct log_fields){.reason = err.text},
+			  "routers are not told of the next SSH host key: %s", err.text);
+}
+
 int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 {
 	char host_key[PATH_MAX];
@@ -235,7 +245,9 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 		rc = move_in(options, h.listener >= 0, err);
 	sshd.reads_keys_itself = !sshd_config_may_look_up();
 	if (rc == 0)
-		rc = host_key_ensure(host_key, h.host_key, err);
+		rc = host_key_ensure(host_key, h.host_keys.now, err);
+	if (rc == 0)
+		read_next(host_key, &h.host_keys);
 	if (rc == 0)
 		rc = ssh_kex_ask(&h.desk.sessions.kex_names, err);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "conductor/tunnels/authorized_keys.h"
+#include "conductor/tunnels/host_key.h"
 #include "onboarding/ssh_kex.h"
 
 enum tunnel_message_type {
@@ -21,7 +22,7 @@ enum tunnel_message_type {
 	TUNNEL_CONNECT,     /* id, port: a connection to localhost in the helper's network */
 	TUNNEL_LISTEN,      /* id, port: a listener there */
 	/* from it */
-	TUNNEL_READY,         /* host_key; the first message */
+	TUNNEL_READY,         /* host_keys; the first message */
 	TUNNEL_AUTHENTICATED, /* id of the session, fingerprint of its key, kex it agreed on */
 	TUNNEL_ENDED,         /* id of the session */
 	TUNNEL_REPLY,         /* id of connect or listen: descriptor, or code < 0 */
@@ -36,7 +37,7 @@ struct tunnel_message {
 	struct ssh_kex_order kex_order;
 	uint8_t kex; /* enum ssh_kex */
 	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
-	uint8_t host_key[SSH_KEY_ED25519_SIZE];
+	struct host_keys host_keys;
 };
 
 /* Is this a message for this direction, with all that belongs to it? Whether its descriptor has

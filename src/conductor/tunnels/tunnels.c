@@ -146,7 +146,7 @@ static void become_ready(struct tunnels *t, const struct tunnel_message *m)
 	set_state(t, TUNNELS_READY);
 	t->reason[0] = '\0';
 	log_event(LOG_TUNNELS_READY, NULL, "routers can build their tunnels");
-	t->options.ready(t->options.owner, m->host_key);
+	t->options.ready(t->options.owner, &m->host_keys);
 }
 
 /* Checks what a reply brought. We would read for ever from a descriptor that is not what we asked

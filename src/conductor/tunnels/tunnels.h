@@ -37,7 +37,7 @@ struct tunnels_options {
 	const char *const *argv;
 	const char *socket;
 	struct ssh_kex_order kex_order; /* of all sessions */
-	void (*ready)(void *owner, const uint8_t host_key[SSH_KEY_ED25519_SIZE]);
+	void (*ready)(void *owner, const struct host_keys *host_keys);
 	void (*lost)(void *owner, const char *reason);
 	/* A session, by its id: authenticated may come once; ended comes once, unless the helper
 	 * is lost. */

@@ -67,6 +67,16 @@ static void keep_unlisted(const struct conductor_list *kept, const int *up_by, b
 	}
 }
 
+static void keep_notes(const struct conductor_list *kept, struct conductor_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const size_t at = find_way(kept, &list->each[i].at);
+
+		list->each[i].unreachable_since_s =
+			at < kept->n ? kept->each[at].unreachable_since_s : 0;
+	}
+}
+
 enum conductor_choice conductor_choose(const struct conductor_list *kept, const int *up_by,
 				       const struct conductor_list *heard,
 				       struct conductor_list *ret)
@@ -75,6 +85,7 @@ enum conductor_choice conductor_choose(const struct conductor_list *kept, const 
 	    (heard->version == kept->version && says_the_same(kept, heard)))
 		return CONDUCTORS_STAY;
 	*ret = *heard;
+	keep_notes(kept, ret);
 	if (reaches_listed(kept, up_by, heard))
 		return CONDUCTORS_CHANGE;
 	keep_unlisted(kept, up_by, true, ret, heard->n);

@@ -16,6 +16,8 @@
 #include "onboarding/router/onboarding_rules.h"
 #include "onboarding/router/ssh_identity.h"
 
+/* Tunnels come and go; flash wears out. */
+#define NOTES_MS     600000
 #define KEY_FILE     "conductor-key"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
@@ -303,6 +305,11 @@ static void on_network_changed(void *owner)
 		token_attempt_look(o->attempt);
 }
 
+static void on_notes(uv_timer_t *timer)
+{
+	onboarding_note_unreachable(container_of(timer, struct onboarding, notes));
+}
+
 /* Without it what is broken is found by its silence, which takes a minute. */
 static void watch_network(struct onboarding *o)
 {
@@ -356,6 +363,8 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 	init_tunnels(o);
 	onboarding_init_reboot(o);
 	(void)uv_timer_init(options->loop, &o->again);
+	(void)uv_timer_init(options->loop, &o->notes);
+	(void)uv_timer_start(&o->notes, on_notes, NOTES_MS, NOTES_MS);
 	watch_network(o);
 	*ret = o;
 	go_on(o);
@@ -365,6 +374,11 @@ int onboarding_start(struct onboarding **ret, const struct onboarding_options *o
 static void on_timer_closed(uv_handle_t *handle)
 {
 	onboarding_part_closed(container_of((uv_timer_t *)handle, struct onboarding, again));
+}
+
+static void on_notes_closed(uv_handle_t *handle)
+{
+	onboarding_part_closed(container_of((uv_timer_t *)handle, struct onboarding, notes));
 }
 
 static void on_part_closed(void *owner)
@@ -381,8 +395,10 @@ void onboarding_close(struct onboarding *o, void (*closed)(void *owner), void *o
 {
 	o->closed = closed;
 	o->owner = owner;
-	o->closing = o->attempt ? 5 : 4;
+	o->closing = o->attempt ? 6 : 5;
+	onboarding_note_unreachable(o);
 	uv_close((uv_handle_t *)&o->again, on_timer_closed);
+	uv_close((uv_handle_t *)&o->notes, on_notes_closed);
 	network_changes_close(&o->network, on_part_closed);
 	reboot_close(&o->reboot, on_reboot_closed);
 	tunnel_set_close(&o->tunnels, on_part_closed, o);

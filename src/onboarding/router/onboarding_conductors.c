@@ -132,3 +132,18 @@ void onboarding_advise(const struct onboarding *o, cJSON *json)
 	else
 		(void)cJSON_AddNullToObject(json, "advice");
 }
+
+void onboarding_note_unreachable(struct onboarding *o)
+{
+	struct conductor_list *list = &o->records.now.conductors;
+	bool is_news = false;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const int64_t since_s = tunnel_set_down_since_s(&o->tunnels, i);
+
+		is_news |= list->each[i].unreachable_since_s != since_s;
+		list->each[i].unreachable_since_s = since_s;
+	}
+	if (is_news && onboarding_is_enrolled(&o->records.now))
+		(void)onboarding_keep(o, &o->records.now);
+}

@@ -20,6 +20,7 @@ struct onboarding {
 	uv_timer_t again; /* until an attempt that could not be started is started again */
 	struct reboot reboot;
 	struct tunnel_set tunnels;
+	uv_timer_t notes; /* until it is noted again which conductors are not reached */
 	struct network_changes network; /* a change is a reason to try at once */
 	char key_file[PATH_MAX];
 	char kex[SSH_KEX_ALGORITHMS_SIZE]; /* of the tunnels; "" = there is none: */
@@ -59,6 +60,8 @@ void onboarding_part_closed(struct onboarding *o);
 
 /* Adds "advice": what an operator can do where no conductor is reached; null = one is. */
 void onboarding_advise(const struct onboarding *o, cJSON *json);
+/* Notes on disk which conductors are not reached, and since when: where that has changed. */
+void onboarding_note_unreachable(struct onboarding *o);
 /* A tunnel has come up: conductors that leave may go now. */
 void onboarding_settle_conductors(struct onboarding *o);
 

@@ -72,6 +72,7 @@ static void become_connected(struct tunnel *t)
 	t->reason[0] = '\0';
 	t->problem[0] = '\0';
 	t->since_s = time(NULL);
+	t->was_down_before = false;
 	(void)uv_timer_start(&t->timer, on_lasting, LASTING_MS, 0);
 	log_event(LOG_TUNNEL_CONNECTED, NULL, "the tunnel to %s port %u is up", t->options.host,
 		  t->options.port);
@@ -152,7 +153,7 @@ static void tell_problem(struct tunnel *t)
 	log_debug("tunnel to %s: %s", t->options.host, t->reason);
 	if (strcmp(t->problem, t->reason) == 0)
 		return;
-	if (!was_down)
+	if (!was_down && !t->was_down_before)
 		t->since_s = time(NULL);
 	(void)snprintf(t->problem, sizeof(t->problem), "%s", t->reason);
 	log_event(LOG_TUNNEL_DISCONNECTED, &(struct log_fields){.reason = t->reason},
@@ -290,6 +291,8 @@ void tunnel_init(struct tunnel *t, uv_loop_t *loop, const struct tunnel_options 
 		.callbacks = *callbacks,
 		.loop = loop,
 		.local_port = options->local_port,
+		.since_s = options->down_since_s,
+		.was_down_before = options->down_since_s > 0,
 	};
 	(void)uv_timer_init(loop, &t->timer);
 	tunnel_probe_init(&t->probe, loop, on_probed);

@@ -73,8 +73,9 @@ struct tunnel {
 	char problem[PROCESS_SAID_SIZE]; /* what ended the last one; "" = it is up, or not tried */
 	enum ssh_kex kex;                /* what ssh has agreed on, while it is connected */
 	char host_key[TUNNEL_SSH_FINGERPRINT_SIZE]; /* that the other end has shown in this try */
-	int64_t since_s; /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
-	unsigned open;   /* parts that are not closed yet */
+	int64_t since_s;      /* CLOCK_REALTIME: when it came up, or went down; 0 = never yet */
+	bool was_down_before; /* since_s is of before this program's start */
+	unsigned open;        /* parts that are not closed yet */
 	void (*closed)(struct tunnel *t);
 };
 

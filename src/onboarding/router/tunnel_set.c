@@ -43,8 +43,7 @@ static void take_host_keys(struct link *link, const struct message_conductor *c)
 					     link->conductor.ssh_host_keys[k].size);
 }
 
-static void start_link(struct tunnel_set *set, struct link *link,
-		       const struct message_conductor *conductor)
+static void start_link(struct tunnel_set *set, struct link *link, size_t i)
 {
 	static const struct tunnel_callbacks callbacks = {
 		.connected = on_connected,
@@ -55,8 +54,8 @@ static void start_link(struct tunnel_set *set, struct link *link,
 	struct err err;
 
 	link->set = set;
-	link->conductor = *conductor;
-	take_host_keys(link, conductor);
+	link->conductor = set->wanted[i];
+	take_host_keys(link, &set->wanted[i]);
 	(void)snprintf(link->known_hosts, sizeof(link->known_hosts), "%s/known_hosts-%zu",
 		       o->directory, (size_t)(link - set->each) + 1);
 	const struct tunnel_options options = {
@@ -73,6 +72,7 @@ static void start_link(struct tunnel_set *set, struct link *link,
 		.listen_port = c->listen_port,
 		.socket = o->socket,
 		.repository_port = c->repository_port,
+		.down_since_s = set->down_since_s[i],
 	};
 
 	tunnel_init(&link->tunnel, o->loop, &options, &callbacks);
@@ -118,7 +118,7 @@ static void start_wanted(struct tunnel_set *set)
 
 		if (place && !find_link(set, &set->wanted[i], LINK_OPEN) &&
 		    !find_link(set, &set->wanted[i], LINK_CLOSING))
-			start_link(set, place, &set->wanted[i]);
+			start_link(set, place, i);
 	}
 }
 
@@ -148,8 +148,10 @@ static void end_link(struct link *link)
 static void want(struct tunnel_set *set, const struct conductor_list *list)
 {
 	set->n_wanted = list->n;
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		set->wanted[i] = list->each[i].at;
+		set->down_since_s[i] = list->each[i].unreachable_since_s;
+	}
 }
 
 void tunnel_set_start(struct tunnel_set *set, const struct conductor_list *list)
@@ -195,6 +197,14 @@ int tunnel_set_up_by(const struct tunnel_set *set, size_t i)
 	if (i < set->n_wanted)
 		link = find_link(set, &set->wanted[i], LINK_OPEN);
 	return is_up(link) ? key_shown(link, &set->wanted[i]) : CONDUCTOR_IS_DOWN;
+}
+
+int64_t tunnel_set_down_since_s(const struct tunnel_set *set, size_t i)
+{
+	const struct link *link =
+		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+
+	return link && !is_up(link) ? link->tunnel.since_s : 0;
 }
 
 bool tunnel_set_has_failed(const struct tunnel_set *set, size_t i)

@@ -44,6 +44,7 @@ struct tunnel_set {
 	struct tunnel_set_options options;
 	struct link each[KNOWN_CONDUCTORS_MAX];
 	struct message_conductor wanted[KNOWN_CONDUCTORS_MAX];
+	int64_t down_since_s[KNOWN_CONDUCTORS_MAX]; /* of those that are wanted, as it was noted */
 	size_t n_wanted;
 	void (*closed)(void *owner); /* NULL = not closing */
 	void *owner;
@@ -65,6 +66,8 @@ void tunnel_set_look(struct tunnel_set *set);
 /* Which of its keys conductor i has shown, at the other end of the tunnel that stands;
  * CONDUCTOR_IS_DOWN = none stands. */
 int tunnel_set_up_by(const struct tunnel_set *set, size_t i);
+/* Since when conductor i cannot be reached; 0 = it is, or that is not known yet. */
+int64_t tunnel_set_down_since_s(const struct tunnel_set *set, size_t i);
 /* Is there no tunnel to conductor i, although it was tried? */
 bool tunnel_set_has_failed(const struct tunnel_set *set, size_t i);
 /* The local port that leads to the repository of conductor i; 0 = there is none. */

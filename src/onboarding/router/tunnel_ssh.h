@@ -25,6 +25,7 @@ struct tunnel_options {
 	const char *socket;       /* where it leads to: a unix socket, absolute */
 	uint16_t local_port;      /* on 127.0.0.1, where it is free; 0 = any */
 	uint16_t repository_port; /* where it leads to, on the conductor */
+	int64_t down_since_s;     /* it was down before, too: since then; 0 = it was not */
 };
 
 /* -EINVAL: a path that ssh would misread, or no key exchange. */
