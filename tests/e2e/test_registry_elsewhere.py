@@ -375,3 +375,24 @@ def test_the_password_changes(onboarding, server, database):
     wait_for(lambda: ENDS in conductor.log, 20 * SLOW, "the end of it")
     enrol(onboarding, conductor, 3)
     assert "the first" not in conductor.log and "the second" not in conductor.log
+
+
+def test_the_database_moves(onboarding, server, database):
+    """By a dump, as to another server, and as from a backup: who was enrolled when it was made is,
+    and who came later comes again."""
+    psql(server, database, schema("--role", "steward"))
+    conductor = onboarding.conductor(registry=server.uri_of("steward", database))
+    enrol(onboarding, conductor, 1)
+    dump = server.ask("pg_dump", "-Fc", database).stdout
+    enrol(onboarding, conductor, 2)
+    conductor.stop()
+    copy = database + "copy"
+    server.sql(f"CREATE DATABASE {copy}")
+    subprocess.run(server.words("pg_restore", *server.here, "-d", copy, "--exit-on-error"),
+                   input=dump, check=True, cwd="/")
+    conductor.config["registry"] = server.uri_of("steward", copy)
+    conductor.write_config()
+    conductor.start()
+    assert [e["router"] for e in conductor.enrolments] == ["router1"]
+    enrol(onboarding, conductor, 2)
+    assert psql(server, copy, "DELETE FROM audit", "steward", check=False).returncode
