@@ -141,6 +141,7 @@ struct config_conductor {
 	uint16_t port;
 	char *certificate;
 	char *private_key;
+	char *private_key_passphrase_file; /* NULL = the key is not encrypted */
 	char *ca_certificate;
 	char *device_id_ca;  /* NULL = none */
 	char *device_id_crl; /* likewise */

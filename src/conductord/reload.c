@@ -24,6 +24,8 @@ int conductor_check_reload(const struct config *old, const struct config *new, s
 		{"address", old->conductor.address, new->conductor.address},
 		{"certificate", old->conductor.certificate, new->conductor.certificate},
 		{"private-key", old->conductor.private_key, new->conductor.private_key},
+		{"private-key-passphrase-file", old->conductor.private_key_passphrase_file,
+		 new->conductor.private_key_passphrase_file},
 		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
 		{"registry", old->conductor.registry, new->conductor.registry},
 		{"device-id-ca", old->conductor.device_id_ca, new->conductor.device_id_ca},

@@ -168,6 +168,7 @@ static void read_conductor(struct reader *r, struct config_conductor *conductor)
 	conductor->port = (uint16_t)number(r, "port");
 	conductor->certificate = string(r, "certificate");
 	conductor->private_key = string(r, "private-key");
+	conductor->private_key_passphrase_file = string(r, "private-key-passphrase-file");
 	conductor->ca_certificate = string(r, "ca-certificate");
 	conductor->device_id_ca = string(r, "device-id-ca");
 	conductor->device_id_crl = string(r, "device-id-crl");

@@ -224,6 +224,42 @@ def test_check_reads_the_makers_of_devices(tmp_path, keys):
     assert "crl: expected CRLs in PEM" in result.stderr
 
 
+def encrypt(key, passphrase, form=serialization.PrivateFormat.PKCS8):
+    return key.private_bytes(serialization.Encoding.PEM, form,
+                             serialization.BestAvailableEncryption(passphrase))
+
+
+@pytest.mark.parametrize("line", [b"open sesame", b"open sesame\n", b"open sesame\r\nmore\n"])
+@pytest.mark.parametrize("kind", ["leaf", "p256"])
+def test_encrypted_key(tmp_path, keys, kind, line):
+    leaves = place(tmp_path, *leaf(keys, key=kind), authority(keys))
+    forms = serialization.PrivateFormat
+    form = forms.TraditionalOpenSSL if line.endswith(b"more\n") else forms.PKCS8
+    (tmp_path / "key").write_bytes(encrypt(keys[kind], b"open sesame", form))
+    (tmp_path / "passphrase").write_bytes(line)
+    leaves["private-key-passphrase-file"] = f"{tmp_path}/passphrase"
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("passphrase, reason", [
+    (None, "/key: it is encrypted, expected its passphrase in a private-key-passphrase-file"),
+    (b"open sesame ", "does not open it"), (b"open", "does not open it"),
+    (b"", "expected a line of 1 to 1024 bytes"), (b"\nopen sesame", "expected a line of 1 to 1024"),
+    (b"open sesame\0", "expected a line of 1 to 1024"), (b"x" * 1025, "expected a line of 1 to 1024"),
+    (b"x" * 2000, "passphrase"),
+])
+def test_encrypted_key_is_refused(tmp_path, keys, passphrase, reason):
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    (tmp_path / "key").write_bytes(encrypt(keys["leaf"], b"open sesame"))
+    if passphrase is not None:
+        (tmp_path / "passphrase").write_bytes(passphrase)
+        leaves["private-key-passphrase-file"] = f"{tmp_path}/passphrase"
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 78 and reason in result.stderr
+    assert "sesame" not in result.stderr and "xxxx" not in result.stderr
+
+
 @pytest.mark.slow
 def test_no_token_of_an_unfit_certificate(onboarding, conductor, keys):
     """It was exchanged for another while the conductor runs; and then that does not start."""

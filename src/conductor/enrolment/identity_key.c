@@ -2,42 +2,92 @@
 #include "conductor/enrolment/identity_key.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/atomic_file.h"
 #include "base/macros.h"
 #include "onboarding/key_bounds.h"
 #include "onboarding/token_signature.h"
 
+#define PASSPHRASE_MAX 1024 /* bytes; libcrypto takes no longer one */
+
+struct passphrase {
+	char *bytes; /* the file's first line; NULL = none is configured */
+	size_t size;
+	size_t room;       /* of bytes, all wiped */
+	bool is_asked_for; /* the key file is encrypted */
+};
+
 static void free_key(EVP_PKEY **key)
 {
 	EVP_PKEY_free(*key);
 }
 
-/* A key file with a pass phrase is refused, not asked for on a terminal. */
-static int no_pass_phrase(char *buffer, int size, int writing, void *user)
+static void passphrase_release(struct passphrase *passphrase)
 {
-	(void)buffer;
-	(void)size;
-	(void)writing;
-	(void)user;
-	return -1;
+	OPENSSL_cleanse(passphrase->bytes, passphrase->room);
+	free(passphrase->bytes);
 }
 
-static int read_file(EVP_PKEY **ret, const char *path, struct err *err)
+static int read_passphrase(struct passphrase *ret, const char *path, struct err *err)
 {
-	FILE *file = file_open_stream(path, err);
+	int rc = file_read(path, PASSPHRASE_MAX + 2, &ret->bytes, &ret->room, err);
+
+	if (rc < 0)
+		return err_wrap(err, "private-key-passphrase-file");
+	ret->size = strcspn(ret->bytes, "\r\n");
+	if (ret->size > 0 && ret->size <= PASSPHRASE_MAX && !memchr(ret->bytes, '\0', ret->room))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "private-key-passphrase-file %s: expected a line of 1 to %d bytes", path,
+		       PASSPHRASE_MAX);
+}
+
+/* Nobody is asked on a terminal. */
+static int tell(char *buffer, int size, int writing, void *owner)
+{
+	struct passphrase *passphrase = owner;
+
+	(void)writing;
+	passphrase->is_asked_for = true;
+	if (!passphrase->bytes || passphrase->size > (size_t)size)
+		return -1;
+	memcpy(buffer, passphrase->bytes, passphrase->size);
+	return (int)passphrase->size;
+}
+
+static int explain(const struct passphrase *passphrase, const struct config_conductor *config,
+		   struct err *err)
+{
+	if (!passphrase->is_asked_for)
+		return err_set(err, -EINVAL, "%s: expected a private key in PEM",
+			       config->private_key);
+	if (!passphrase->bytes)
+		return err_set(err, -EINVAL,
+			       "%s: it is encrypted, expected its passphrase in a "
+			       "private-key-passphrase-file",
+			       config->private_key);
+	return err_set(err, -EINVAL, "%s: the passphrase in %s does not open it",
+		       config->private_key, config->private_key_passphrase_file);
+}
+
+static int read_key(EVP_PKEY **ret, struct passphrase *passphrase,
+		    const struct config_conductor *config, struct err *err)
+{
+	FILE *file = file_open_stream(config->private_key, err);
 
 	if (!file)
 		return err ? err->code : -EINVAL;
-	*ret = PEM_read_PrivateKey(file, NULL, no_pass_phrase, NULL);
+	*ret = PEM_read_PrivateKey(file, NULL, tell, passphrase);
 	(void)fclose(file);
 	ERR_clear_error();
-	return *ret ? 0
-		    : err_set(err, -EINVAL, "%s: expected an unencrypted private key in PEM", path);
+	return *ret ? 0 : explain(passphrase, config, err);
 }
 
 static bool is_usable(EVP_PKEY *key)
@@ -52,8 +102,14 @@ static bool is_usable(EVP_PKEY *key)
 int identity_key_load(struct jws_key *ret, const struct config_conductor *config, struct err *err)
 {
 	_cleanup_(free_key) EVP_PKEY *key = NULL;
-	int rc = read_file(&key, config->private_key, err);
+	_cleanup_(passphrase_release) struct passphrase passphrase = {0};
+	int rc = 0;
 
+	if (config->private_key_passphrase_file)
+		rc = read_passphrase(&passphrase, config->private_key_passphrase_file, err);
+	if (rc < 0)
+		return rc;
+	rc = read_key(&key, &passphrase, config, err);
 	if (rc == 0 && !is_usable(key))
 		rc = err_set(err, -EINVAL,
 			     "%s: expected a key of RSA of %d to %d bits, P-256 or P-384",

@@ -7,6 +7,8 @@
 #include "base/jws.h"
 #include "base/settings.h"
 
-/* Messages begin with "private-key". The file's errors; -EINVAL: there is no key in it that signs
+/* Where the file is encrypted, by the passphrase in the file that the configuration names. Messages
+ * begin with the leaf's name: "private-key". The file's errors; -EINVAL: the passphrase is missing
+ * or wrong; -EINVAL: there is no key in it that signs
  * tokens (token_signature.h). */
 int identity_key_load(struct jws_key *ret, const struct config_conductor *config, struct err *err);
