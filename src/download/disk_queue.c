@@ -10,7 +10,7 @@
 #include "base/macros.h"
 #include "download/download_private.h"
 
-int download_note_verified(struct download *d, uint32_t piece)
+static int add_unsynced(struct download *d, uint32_t piece)
 {
 	if (d->n_unsynced == d->room_unsynced) {
 		size_t room = d->room_unsynced ? 2 * d->room_unsynced : 64;
@@ -24,6 +24,20 @@ int download_note_verified(struct download *d, uint32_t piece)
 	if (d->n_unsynced == 0)
 		d->unsynced_since_ms = download_clock_ms();
 	d->unsynced[d->n_unsynced++] = piece;
+	return 0;
+}
+
+int download_note_filled(struct download *d, uint32_t piece)
+{
+	return add_unsynced(d, piece);
+}
+
+int download_note_verified(struct download *d, uint32_t piece)
+{
+	int rc = add_unsynced(d, piece);
+
+	if (rc < 0)
+		return rc;
 	d->unsynced_bytes += manifest_piece_length(&d->manifest, piece);
 	receive_buffers_hold(d->home->buffers, manifest_piece_length(&d->manifest, piece));
 	/* A piece that is verified after a pause is synced at once: there may be no later sync. */
@@ -194,6 +208,7 @@ static void free_job(struct download *d, enum disk_task task)
 	if (task == DISK_TASK_CHUNKS) {
 		free(job->chunks);
 		job->chunks = NULL;
+		download_chunks_written(d, job->without.code == 0);
 	}
 	job->checked = NULL;
 	job->record = NULL;
@@ -301,6 +316,7 @@ static void on_job_done(struct work *work)
 	d->disk.busy = false;
 	download_settle(d);
 	download_pump(d);
+	download_fill_follow(d);
 	if (download_is_recorded(d))
 		d->home->recorded(d);
 }
@@ -318,8 +334,8 @@ static bool is_blocked(const struct download *d, enum disk_task task)
 {
 	/* Requests that are in flight still write to the file. */
 	if (task == DISK_TASK_OPEN || task == DISK_TASK_CLOSE || task == DISK_TASK_DISCARD)
-		return d->engine.in_flight > 0;
-	return false;
+		return d->engine.in_flight > 0 || d->fill.busy;
+	return task == DISK_TASK_PREPARE && d->fill.busy;
 }
 
 /* Was the job wanted, but there is nothing to do for it any more? */

@@ -48,7 +48,7 @@ static void find_chunk_index(const struct download *d, struct disk_job *job)
 
 	path_of(d, DOWNLOAD_CHUNKS_FILE, path);
 	job->has_chunks = manifest_has_chunks(&job->manifest) &&
-			  chunk_keep_read(path, &job->manifest, &index, &ignored) == 0;
+			  chunk_keep_read(path, &job->manifest.chunks, &index, &ignored) == 0;
 	free(index);
 }
 

@@ -21,6 +21,7 @@
 #include "download/catalog.h"
 #include "download/engine/engine.h"
 #include "download/engine/history.h"
+#include "download/image/fill.h"
 #include "download/image/image_file.h"
 #include "download/image/piece_map.h"
 #include "download/image/repository.h"
@@ -129,6 +130,23 @@ enum chunks_state {
 	CHUNKS_THERE, /* on disk */
 };
 
+/* What is copied from other images of the node (download_fill.c). */
+struct download_fill {
+	enum {
+		FILL_NOT_BEGUN,
+		FILL_OPENING, /* what is where is looked up */
+		FILL_RUNS,
+		FILL_OVER, /* of this manifest */
+	} state;
+	struct work work;
+	bool busy; /* the job runs: the loop leaves the rest alone */
+	struct fill fill;
+	uint32_t first; /* pieces that the job copies */
+	uint32_t n;
+	uint32_t right; /* one bit each */
+	struct err err;
+};
+
 struct download {
 	struct download_home *home;
 	struct download *next; /* in the list */
@@ -147,6 +165,7 @@ struct download {
 	uv_timer_t wake;
 	uv_timer_t tick;
 
+	struct download_fill fill;
 	enum chunks_state chunks;
 	struct http_fetch *chunks_fetch;       /* while it comes */
 	unsigned chunks_source;                /* from whom */

@@ -23,6 +23,7 @@ void download_deliver(struct download *d, const struct engine_event *event)
 	download_history_follow(d);
 	download_peer_follow(d);
 	download_chunks_follow(d);
+	download_fill_follow(d);
 	download_arm_timers(d);
 }
 
@@ -129,7 +130,7 @@ static void perform_action(struct download *d, const struct engine_action *actio
 /* Does what had to wait until no request is in flight. */
 void download_settle(struct download *d)
 {
-	if (d->engine.in_flight > 0)
+	if (d->engine.in_flight > 0 || d->fill.busy)
 		return;
 	if (d->closing && !d->closed_disk)
 		download_want(d, DISK_TASK_CLOSE);

@@ -31,9 +31,16 @@ void download_chunks_stop(struct download *d)
 		d->chunks = CHUNKS_WANTED;
 }
 
+void download_chunks_written(struct download *d, bool good)
+{
+	d->chunks = good ? CHUNKS_THERE : CHUNKS_NONE;
+	download_fill_follow(d);
+}
+
 void download_chunks_adopt(struct download *d, bool is_there)
 {
 	download_chunks_stop(d);
+	download_fill_forget(d);
 	/* What came for the manifest before is not written any more. */
 	free(d->disk.chunks);
 	d->disk.chunks = NULL;
@@ -65,7 +72,6 @@ static void take_index(struct download *d, struct span index)
 	if (!d->disk.chunks)
 		return;
 	memcpy(d->disk.chunks, index.bytes, index.size);
-	d->chunks = CHUNKS_THERE;
 	download_want(d, DISK_TASK_CHUNKS);
 }
 
@@ -81,7 +87,7 @@ static void on_fetched(struct http_fetch *fetch, const struct http_fetch_result 
 	(void)fetch;
 	d->chunks_fetch = NULL;
 	d->chunks = CHUNKS_NONE;
-	if (err.code == 0 && chunk_keep_check(&d->manifest, result->body, &err) == 0) {
+	if (err.code == 0 && chunk_keep_check(&d->manifest.chunks, result->body, &err) == 0) {
 		take_index(d, result->body);
 		return;
 	}

@@ -5,8 +5,8 @@
  * decides: download_discovery.c asks the sources, download_requests.c fetches, disk_queue.c orders
  * the disk jobs and disk_tasks.c is what they do on the thread pool; download_timers.c calls the
  * engine when time has passed; download_peer.c asks the HA peer; download_chunks.c fetches the
- * chunk index; download_record.c reads and writes request.json; download_history.c keeps
- * history.json; download_status.c tells the world.
+ * chunk index, and download_fill.c copies what other images have; download_record.c reads and
+ * writes request.json; download_history.c keeps history.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -34,6 +34,15 @@ void download_chunks_stop(struct download *d);
 /* Logs that the image goes without it. */
 void download_chunks_missing(const struct download *d, const struct err *why);
 
+/* The job that writes it has ended. */
+void download_chunks_written(struct download *d, bool good);
+
+/* Pieces that other images of the node have (download_fill.c). The state may have changed: goes on,
+ * or stops. */
+void download_fill_follow(struct download *d);
+/* Another manifest was taken. */
+void download_fill_forget(struct download *d);
+
 /* What transfers are given, once for all of them (download_requests.c). */
 void download_make_target(struct download *d);
 /* ACTION_REQUEST */
@@ -45,6 +54,8 @@ void download_pump(struct download *d);
 void download_want(struct download *d, enum disk_task task);
 /* A piece is verified and written: it goes to the journal with the next sync. */
 int download_note_verified(struct download *d, uint32_t piece);
+/* The same for one that was filled: its bytes occupy no buffers meanwhile. */
+int download_note_filled(struct download *d, uint32_t piece);
 /* After DISK_TASK_DISCARD and DISK_TASK_CLOSE (download.c). */
 void download_discarded(struct download *d);
 void disk_tasks_closed(struct download *d);

@@ -89,6 +89,7 @@ char *download_record_text(const struct download *d)
 	cJSON_AddNumberToObject(record, "attempt", e->attempt);
 	cJSON_AddNumberToObject(record, "used-ms", (double)e->used_ms);
 	cJSON_AddNumberToObject(record, "bytes-fetched", (double)e->bytes_fetched);
+	cJSON_AddNumberToObject(record, "bytes-reused", (double)e->bytes_reused);
 	cJSON_AddNumberToObject(record, "bytes-verified", (double)bytes_in_journal(d));
 	cJSON_AddNumberToObject(record, "bytes-total", (double)d->manifest.size);
 	add_imported(record, d);
@@ -142,6 +143,7 @@ static int read_record(struct download *d, const cJSON *record, struct err *err)
 	engine_restore(&d->engine, state, (uint32_t)MAX(json_counter(record, "attempt"), 1),
 		       json_counter(record, "used-ms"), json_counter(record, "bytes-fetched"),
 		       error);
+	d->engine.bytes_reused = json_counter(record, "bytes-reused");
 	engine_set_turn(&d->engine, read_turn(record));
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(record, "sources"))
 		read_source(d, item);

@@ -122,6 +122,7 @@ cJSON *download_to_json(const struct download *d)
 	cJSON_AddNumberToObject(json, "bytes-total", (double)d->manifest.size);
 	cJSON_AddNumberToObject(json, "bytes-verified", (double)download_bytes_verified(d));
 	cJSON_AddNumberToObject(json, "bytes-fetched", (double)e->bytes_fetched);
+	cJSON_AddNumberToObject(json, "bytes-reused", (double)e->bytes_reused);
 	add_times(json, d);
 	add_string_or_null(json, "active-source",
 			   active == SOURCE_NOBODY ? NULL : e->sources[active].name);

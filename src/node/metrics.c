@@ -76,6 +76,11 @@ static uint64_t bytes_fetched(const struct download *d)
 	return d->engine.bytes_fetched;
 }
 
+static uint64_t bytes_reused(const struct download *d)
+{
+	return d->engine.bytes_reused;
+}
+
 static uint64_t rate(const struct download *d)
 {
 	return d->rate;
@@ -100,6 +105,9 @@ static void write_downloads(const struct node *n, FILE *out)
 	head(out, "steward_download_fetched_bytes", "counter",
 	     "Body bytes received since the download began.");
 	write_value(n, out, "steward_download_fetched_bytes", "_total", bytes_fetched);
+	head(out, "steward_download_reused_bytes", "counter",
+	     "Copied from other images of this node, and not fetched.");
+	write_value(n, out, "steward_download_reused_bytes", "_total", bytes_reused);
 	head(out, "steward_download_rate_bytes", "gauge", "Body bytes a second now.");
 	write_value(n, out, "steward_download_rate_bytes", "", rate);
 }

@@ -91,6 +91,7 @@ void show_download(const cJSON *download)
 {
 	double fetched = member_number(download, "bytes-fetched");
 	double verified = member_number(download, "bytes-verified");
+	double reused = member_number(download, "bytes-reused");
 	char amounts[4][FORMAT_SIZE];
 	const cJSON *item;
 
@@ -103,8 +104,12 @@ void show_download(const cJSON *download)
 		     progress_percent(download));
 	(void)printf("Fetched   %s", format_bytes(amounts[2], fetched));
 	if (strcmp(member_text(download, "state"), "complete") == 0)
-		(void)printf(" (%s wasted)", format_bytes(amounts[3], MAX(fetched - verified, 0)));
+		(void)printf(" (%s wasted)",
+			     format_bytes(amounts[3], MAX(fetched + reused - verified, 0)));
 	(void)printf("\n");
+	if (reused > 0)
+		(void)printf("Reused    %s of images that are here\n",
+			     format_bytes(amounts[0], reused));
 	if (member_number(download, "rate") > 0)
 		(void)printf("Rate      %s\n",
 			     format_rate(amounts[0], member_number(download, "rate")));

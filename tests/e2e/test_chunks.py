@@ -5,11 +5,12 @@ everything is as without it."""
 import hashlib
 import json
 import os
+import random
 
 import pytest
 
 from repository import MIB, Repository
-from steward import ctl
+from steward import ctl, wait_for
 from test_images import create
 
 MISSING = "chunk index: "
@@ -97,3 +98,85 @@ def test_import(made, daemons):
     assert kept(daemon, index) == index.read_bytes()
     images = json.loads(ctl(daemon, "--json", "show", "system", "software", "images").stdout)
     assert [i["version"] for i in images["images"]] == ["V1"]
+
+
+@pytest.fixture
+def two(tmp_path, key):
+    """V1, and V2: a few bytes more at its beginning, and 2 MiB of 24 that are others."""
+    rng = random.Random(7)
+    old = rng.randbytes(24 * MIB)
+    contents = {"V1": old,
+                "V2": rng.randbytes(100) + old[:10 * MIB] + rng.randbytes(2 * MIB)
+                + old[12 * MIB:]}
+    for version, content in contents.items():
+        path = tmp_path / f"{version}.iso"
+        path.write_bytes(content)
+        assert create(tmp_path, path, key, "piece-size", "262144", version=version).returncode == 0
+    return tmp_path / "made", contents
+
+
+def has(daemon, version, contents):
+    with open(daemon.image_path(version, f"{version}.iso"), "rb") as file:
+        return file.read() == contents[version]
+
+
+def test_what_is_here_is_not_fetched(two, servers, daemons):
+    """Of the new version only what is new crosses the link."""
+    root, contents = two
+    server = servers(root=root)
+    daemon = daemons(server)
+    daemon.fetch("V1")
+    before = server.image_bytes
+    server.rate = 4 * MIB
+    download = daemon.fetch("V2")
+    assert has(daemon, "V2", contents)
+    # 2 MiB are new; half a piece is more at each end of them, and what was on its way at first.
+    assert server.image_bytes - before < 8 * MIB
+    assert download["bytes-reused"] + download["bytes-fetched"] == len(contents["V2"])
+    assert download["bytes-reused"] > 16 * MIB
+    shown = ctl(daemon, "show", "system", "software", "download", "version", "V2", check=0).stdout
+    assert "Reused    " in shown and "(0 B wasted)" in shown
+    metrics = daemon.get("/metrics").body.decode()
+    assert f'steward_download_reused_bytes_total{{version="V2"}} {download["bytes-reused"]}' \
+        in metrics
+    assert daemon.source_of("V2", "s0")["failures"] == 0
+
+
+@pytest.mark.parametrize("harm", ["other bytes", "shorter", "gone", "no index"])
+def test_seed_that_is_harmed(two, servers, daemons, harm):
+    """What of the old image is not as it was is fetched."""
+    root, contents = two
+    daemon = daemons(servers(root=root))
+    daemon.fetch("V1")
+    path = daemon.image_path("V1", "V1.iso")
+    if harm == "other bytes":
+        with open(path, "r+b") as file:
+            for at in range(0, 24 * MIB, 300_000):
+                file.seek(at)
+                file.write(b"not")
+    elif harm == "shorter":
+        os.truncate(path, 7 * MIB)
+    else:
+        os.unlink(path if harm == "gone" else path + ".chunks")
+    daemon.fetch("V2")
+    assert has(daemon, "V2", contents)
+    assert daemon.source_of("V2", "s0")["failures"] == 0
+
+
+def test_killed_while_it_is_filled(two, servers, daemons):
+    """After kill -9 and a pause it goes on, and no byte is wrong."""
+    root, contents = two
+    server = servers(root=root)
+    daemon = daemons(server)
+    daemon.fetch("V1")
+    server.rate = MIB
+    daemon.request("V2")
+    wait_for(lambda: daemon.download("V2")["bytes-reused"] > 0)
+    daemon.kill9()
+    daemon.start()
+    daemon.post("/v1/downloads/V2/pause")
+    daemon.wait_state("V2", "paused", "downloading", "complete")
+    server.rate = None
+    daemon.post("/v1/downloads/V2/resume")
+    daemon.wait_state("V2", "complete")
+    assert has(daemon, "V2", contents)

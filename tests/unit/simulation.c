@@ -182,6 +182,7 @@ static void check_always(const struct sim *sim)
 		used += e->slots[i].used;
 		owed += sim->ending[i];
 	}
+	owed += e->n_filling > 0 || e->picker.promised; /* whoever fills does so */
 	assert_int_equal(used, e->in_flight);
 	assert_true(owed > 0 || engine_state_is_ended(e->state) || e->state == ENGINE_PAUSED ||
 		    e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER ||

@@ -299,6 +299,66 @@ static void test_each_byte_once(void **state)
 	}
 }
 
+static void promise(struct picker *p, const char *pieces)
+{
+	uint8_t bits[16] = {0};
+
+	for (uint32_t i = 0; pieces[i]; i++)
+		if (pieces[i] == '+')
+			piece_bits_set(bits, i);
+	assert_int_equal(picker_promise(p, bits), 0);
+}
+
+/* What is filled is not asked for; what cannot be filled is. */
+static void test_promised_is_not_asked_for(void **state)
+{
+	struct byte_range range;
+	struct picker p;
+	uint32_t first;
+
+	(void)state;
+	make(&p, 7500, "#.......");
+	promise(&p, "+++.+++.");
+	expect_next(&p, &ascending, 3000, 4000);
+	expect_next(&p, &descending, 7000, 7500);
+	assert_int_equal(picker_unasked_bytes(&p), 1500);
+	assert_int_equal(picker_take_promised(&p, 8, &first), 2); /* the first is held */
+	assert_int_equal(first, 1);
+	picker_take_back(&p, 1);
+	picker_verified(&p, 1);
+	picker_take_back(&p, 2);
+	expect_next(&p, &ascending, 2000, 4000);
+	assert_int_equal(picker_take_promised(&p, 1, &first), 1);
+	assert_int_equal(first, 4);
+	picker_take_back(&p, 4);
+	picker_verified(&p, 4);
+	range = (struct byte_range){.first = 2000, .end = 4000};
+	assert_int_equal(picker_take(&p, &range), SOURCE_NOBODY);
+	picker_promise_nothing(&p);
+	expect_next(&p, &ascending, 5000, 7500);
+	assert_int_equal(picker_take_promised(&p, 8, &first), 0);
+	picker_release(&p);
+}
+
+/* Of what is both promised and asked for already, the request is left alone. */
+static void test_asked_for_before_it_was_promised(void **state)
+{
+	const struct byte_range range = {.first = 0, .end = 2000};
+	struct picker p;
+	uint32_t first;
+
+	(void)state;
+	make(&p, 3000, "...");
+	(void)picker_take(&p, &range);
+	promise(&p, "+++");
+	assert_int_equal(picker_take_promised(&p, 8, &first), 1);
+	assert_int_equal(first, 2);
+	picker_give_back(&p, &range, 500, 0, SOURCE_NOBODY);
+	assert_false(picker_next(&p, &ascending, &(struct byte_range){0}));
+	assert_int_equal(picker_take_promised(&p, 8, &first), 2);
+	picker_release(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +372,8 @@ int main(void)
 		cmocka_unit_test(test_new_sources_disown),
 		cmocka_unit_test(test_whole_file),
 		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_promised_is_not_asked_for),
+		cmocka_unit_test(test_asked_for_before_it_was_promised),
 		cmocka_unit_test(test_each_byte_once),
 	};
 

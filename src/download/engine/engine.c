@@ -320,6 +320,7 @@ static void (*const handlers[EVENT_COUNT])(struct engine *e, const struct engine
 	[EVENT_SILENT] = on_silent,
 	[EVENT_PIECE] = on_piece,
 	[EVENT_REQUEST_ENDED] = engine_request_ended,
+	[EVENT_FILLED] = engine_filled,
 	[EVENT_FINISHED] = on_finished,
 	[EVENT_DAMAGED] = on_damaged,
 	[EVENT_RECORDED] = on_recorded,

@@ -19,12 +19,12 @@
  * each event, and one with EVENT_TICK when engine_next_wake() has come -> engine_release.
  *
  * What the driver owes: for every ACTION_REQUEST one EVENT_REQUEST_ENDED, also after
- * ACTION_CANCEL_REQUEST; for ACTION_OPEN EVENT_OPENED, for ACTION_CHECK EVENT_CHECKED, for
- * ACTION_PREPARE EVENT_PREPARED, for ACTION_FINISH EVENT_FINISHED or EVENT_DAMAGED, for
- * ACTION_STATE EVENT_RECORDED, or for any of these EVENT_LOCAL_ERROR; for ACTION_DISCOVER one
- * EVENT_ANSWER for each source that is SOURCE_ASKED, until ACTION_STOP_DISCOVERY. While the
- * state is waiting-peer, EVENT_PEER_HEARD comes again and again, also when the peer does not
- * answer.
+ * ACTION_CANCEL_REQUEST, and for engine_fill_take() EVENT_FILLED; for ACTION_OPEN EVENT_OPENED, for
+ *ACTION_CHECK EVENT_CHECKED, for ACTION_PREPARE EVENT_PREPARED, for ACTION_FINISH EVENT_FINISHED or
+ *EVENT_DAMAGED, for ACTION_STATE EVENT_RECORDED, or for any of these EVENT_LOCAL_ERROR; for
+ *ACTION_DISCOVER one EVENT_ANSWER for each source that is SOURCE_ASKED, until
+ *ACTION_STOP_DISCOVERY. While the state is waiting-peer, EVENT_PEER_HEARD comes again and again,
+ *also when the peer does not answer.
  */
 #pragma once
 
@@ -131,6 +131,7 @@ enum engine_event_type {
 	EVENT_SILENT,        /* request: connected for a while, and no byte of body has come */
 	EVENT_PIECE,         /* verified: a piece is right and written */
 	EVENT_REQUEST_ENDED, /* ended, reason */
+	EVENT_FILLED,        /* filled */
 	EVENT_FINISHED,      /* the image is published */
 	EVENT_DAMAGED,       /* reason: what is to be published is not what was written: fetch
 				it again */
@@ -181,6 +182,11 @@ struct engine_event {
 			uint32_t piece;
 		} verified;
 		struct engine_request_end ended;
+		struct {
+			uint32_t first; /* as engine_fill_take() returned them */
+			uint32_t n;
+			uint32_t right; /* one bit each, the first lowest: it is verified */
+		} filled;
 		struct {
 			uint32_t attempt; /* on disk as engine->attempt */
 		} recorded;
@@ -304,7 +310,9 @@ struct engine {
 	bool peer_has_worked;   /* it was PEER_WORKING since the wait began */
 	uint64_t peer_heard_ms; /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
-	uint64_t seed; /* of the retry delay's jitter */
+	uint32_t n_filling;    /* pieces that are being filled: until EVENT_FILLED */
+	uint64_t bytes_reused; /* of pieces that were filled from what the node has */
+	uint64_t seed;         /* of the retry delay's jitter */
 };
 
 void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t seed,
@@ -340,6 +348,16 @@ void engine_set_turn(struct engine *e, enum engine_turn turn);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);
+
+/* Pieces that can be filled from what the node has are not asked for, from now on (one bit each;
+ * copied). -ENOMEM: they are. */
+int engine_fill_begin(struct engine *e, const uint8_t *pieces);
+/* The next of them, at most FILL_PIECES_MAX in a row. Nobody else touches them until EVENT_FILLED,
+ * which is due. Returns how many; 0 = none is left. */
+#define FILL_PIECES_MAX 32u
+uint32_t engine_fill_take(struct engine *e, uint32_t max, uint32_t *ret_first);
+/* What is still to be filled is asked for after all. */
+void engine_fill_end(struct engine *e);
 
 /* How long a request may be silent that fetches all before at a cache; 0 = as any other. */
 uint64_t engine_patience_ms(const struct engine *e, unsigned slot);

@@ -5,7 +5,8 @@
  * knows which state follows which; engine_attempt.c ends attempts; engine_discovery.c weighs the
  * sources' answers; engine_requests.c fills the slots, and engine_judge.c judges what came;
  * engine_crowd.c knows who is asked for too much at once; engine_sequence.c waits for the HA peer,
- * and engine_peer_pieces.c takes from it what it has, while it is downloading itself. "Now" is
+ * and engine_peer_pieces.c takes from it what it has, while it is downloading itself; engine_fill.c
+ * has pieces filled from other images of the node. "Now" is
  * e->last_ms, set at the beginning of each step.
  */
 #pragma once
@@ -46,6 +47,10 @@ void engine_peer_heard(struct engine *e, const struct engine_event *event,
 void engine_weigh_waiting(struct engine *e, struct engine_actions *out);
 /* When patience ends; ENGINE_NEVER = the peer was heard. */
 uint64_t engine_patience_ends(const struct engine *e);
+
+/* Are pieces filled, or to be filled? */
+bool engine_fills(const struct engine *e);
+void engine_filled(struct engine *e, const struct engine_event *event, struct engine_actions *out);
 
 void engine_pieces_changed(struct engine *e, const struct engine_event *event,
 			   struct engine_actions *out);

@@ -173,8 +173,8 @@ static bool may_be_asked_more(const struct engine *e, unsigned source)
 	    requests_of(e, source) >= requests_max(e, source) ||
 	    s->allowance.rest_until_ms > e->last_ms)
 		return false;
-	if (s->no_range)
-		return e->in_flight == 0 && s->rest_until_ms <= e->last_ms;
+	if (s->no_range) /* its reply goes over all pieces */
+		return e->in_flight == 0 && !engine_fills(e) && s->rest_until_ms <= e->last_ms;
 	if (source_fails(s) && engine_is_last(e, source))
 		return requests_of(e, source) == 0 && s->rest_until_ms <= e->last_ms;
 	if (s->conduct == CONDUCT_UNKNOWN ||
@@ -382,7 +382,7 @@ void engine_whole_offered(struct engine *e, unsigned slot, struct engine_actions
 	if (s->cancelling)
 		return;
 	e->sources[s->source].no_range = true;
-	if (nothing_held && e->in_flight == 1 && s->range.first == 0 &&
+	if (nothing_held && e->in_flight == 1 && !engine_fills(e) && s->range.first == 0 &&
 	    first_source(e, USE_RANGES) == SOURCE_NOBODY) {
 		s->whole = true;
 		s->range = picker_take_all(&e->picker);

@@ -63,6 +63,7 @@ void picker_release(struct picker *p)
 {
 	free(p->verified);
 	free(p->busy);
+	free(p->promised);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -101,7 +102,8 @@ static bool got_it_wrong(const struct picker *p, uint32_t piece, unsigned source
 
 static bool is_candidate(const struct picker *p, const struct pick *pick, uint32_t piece)
 {
-	if (picker_has(p, piece) || piece_bits_has(p->busy, piece))
+	if (picker_has(p, piece) || piece_bits_has(p->busy, piece) ||
+	    (p->promised && piece_bits_has(p->promised, piece)))
 		return false;
 	if (pick->has && !piece_bits_has(pick->has, piece))
 		return false;
@@ -324,6 +326,57 @@ bool picker_is_had_by(const struct picker *p, const struct byte_range *range, co
 	return true;
 }
 
+int picker_promise(struct picker *p, const uint8_t *pieces)
+{
+	uint8_t *promised = malloc(piece_bits_size(p->n_pieces));
+
+	if (!promised)
+		return -ENOMEM;
+	memcpy(promised, pieces, piece_bits_size(p->n_pieces));
+	picker_promise_nothing(p);
+	p->promised = promised;
+	return 0;
+}
+
+void picker_promise_nothing(struct picker *p)
+{
+	free(p->promised);
+	p->promised = NULL;
+}
+
+static bool may_be_filled(const struct picker *p, uint32_t piece)
+{
+	return piece_bits_has(p->promised, piece) && !picker_has(p, piece) &&
+	       !piece_bits_has(p->busy, piece);
+}
+
+uint32_t picker_take_promised(struct picker *p, uint32_t max, uint32_t *ret_first)
+{
+	uint32_t first = 0;
+	uint32_t n = 0;
+
+	while (p->promised && first < p->n_pieces && !may_be_filled(p, first))
+		first++;
+	while (p->promised && first + n < p->n_pieces && n < max && may_be_filled(p, first + n))
+		piece_bits_set(p->busy, first + n++);
+	if (n == 0)
+		picker_promise_nothing(p);
+	*ret_first = first;
+	return n;
+}
+
+void picker_take_back(struct picker *p, uint32_t piece)
+{
+	clear_bit(p->busy, piece);
+	if (p->promised)
+		clear_bit(p->promised, piece);
+}
+
+static unsigned promised_at(const struct picker *p, size_t byte)
+{
+	return p->promised ? p->promised[byte] : 0;
+}
+
 uint64_t picker_unasked_bytes(const struct picker *p)
 {
 	uint32_t last = p->n_pieces - 1;
@@ -331,9 +384,10 @@ uint64_t picker_unasked_bytes(const struct picker *p)
 	uint64_t bytes;
 
 	for (size_t i = 0; i < piece_bits_size(p->n_pieces); i++)
-		n -= (uint64_t)__builtin_popcount(p->verified[i] | p->busy[i]);
+		n -= (uint64_t)__builtin_popcount(p->verified[i] | p->busy[i] | promised_at(p, i));
 	bytes = n * p->piece_size;
-	if (!picker_has(p, last) && !piece_bits_has(p->busy, last))
+	if (!piece_bits_has(p->verified, last) && !piece_bits_has(p->busy, last) &&
+	    !(p->promised && piece_bits_has(p->promised, last)))
 		bytes -= p->piece_size - picker_piece_length(p, last);
 	return bytes;
 }

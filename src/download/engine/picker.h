@@ -46,7 +46,8 @@ struct picker {
 	uint32_t n_verified;
 	uint64_t bytes_verified;
 	uint8_t *verified; /* bitmaps, owned; most significant bit of byte 0 = piece 0 */
-	uint8_t *busy;     /* in a request */
+	uint8_t *busy;     /* in a request, or being filled */
+	uint8_t *promised; /* not asked for: they are filled from what the node has; NULL = none */
 	struct partial partials[PARTIALS_MAX];
 	unsigned n_partials;
 	struct mismatch mismatches[MISMATCHES_MAX];
@@ -82,6 +83,15 @@ int picker_take(struct picker *p, const struct byte_range *range);
 /* The whole file is asked for in one request: every missing piece becomes busy, and partials are
  * forgotten, since their bytes come again. Returns the range. */
 struct byte_range picker_take_all(struct picker *p);
+
+/* Pieces that are filled, and not asked for, until each is taken back; copied. -ENOMEM. */
+int picker_promise(struct picker *p, const uint8_t *pieces);
+/* The next promised pieces, at most max in a row, become busy. Returns how many, from *ret_first
+ * on; 0 = none is left, and nothing is promised any more. */
+uint32_t picker_take_promised(struct picker *p, uint32_t max, uint32_t *ret_first);
+/* A piece was filled, or could not be: it is neither busy nor promised any more. */
+void picker_take_back(struct picker *p, uint32_t piece);
+void picker_promise_nothing(struct picker *p);
 
 /* A piece of a running request is verified. */
 void picker_verified(struct picker *p, uint32_t piece);

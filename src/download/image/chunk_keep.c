@@ -13,7 +13,7 @@
 
 #define HEX_SIZE (2 * DIGEST_SIZE + 1)
 
-int chunk_keep_check(const struct manifest *manifest, struct span index, struct err *err)
+int chunk_keep_check(const struct manifest_chunks *chunks, struct span index, struct err *err)
 {
 	uint8_t found[DIGEST_SIZE];
 	char expected_hex[HEX_SIZE];
@@ -21,27 +21,26 @@ int chunk_keep_check(const struct manifest *manifest, struct span index, struct 
 
 	if (EVP_Digest(index.bytes, index.size, found, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(err, -EIO, "SHA-256 failed");
-	if (index.size == manifest->chunks.size &&
-	    memcmp(found, manifest->chunks.sha256, DIGEST_SIZE) == 0)
+	if (index.size == chunks->size && memcmp(found, chunks->sha256, DIGEST_SIZE) == 0)
 		return 0;
-	hex_encode(span_of(manifest->chunks.sha256, DIGEST_SIZE), expected_hex);
+	hex_encode(span_of(chunks->sha256, DIGEST_SIZE), expected_hex);
 	hex_encode(span_of(found, DIGEST_SIZE), found_hex);
 	return err_set(err, -EBADMSG,
 		       "the manifest has a chunk index of %" PRIu32
 		       " bytes, sha256 %s; this one has %zu bytes, sha256 %s",
-		       manifest->chunks.size, expected_hex, index.size, found_hex);
+		       chunks->size, expected_hex, index.size, found_hex);
 }
 
-int chunk_keep_read(const char *path, const struct manifest *manifest, char **ret_index,
+int chunk_keep_read(const char *path, const struct manifest_chunks *chunks, char **ret_index,
 		    struct err *err)
 {
 	char *index = NULL;
 	size_t size = 0;
-	int rc = file_read_regular(path, manifest->chunks.size, &index, &size, err);
+	int rc = file_read_regular(path, chunks->size, &index, &size, err);
 
 	if (rc < 0)
 		return rc;
-	rc = chunk_keep_check(manifest, span_of(index, size), err);
+	rc = chunk_keep_check(chunks, span_of(index, size), err);
 	if (rc < 0) {
 		free(index);
 		return err_wrap(err, "%s", path);
@@ -82,7 +81,7 @@ static int make(const struct image_file *f, const struct manifest *manifest,
 	if (rc == 0)
 		rc = chunk_maker_end(&maker, &index, sha256, err);
 	if (rc == 0)
-		rc = chunk_keep_check(manifest, index, err);
+		rc = chunk_keep_check(&manifest->chunks, index, err);
 	free(block);
 	if (rc < 0)
 		return rc;
@@ -96,7 +95,7 @@ int chunk_keep_obtain(const struct image_file *f, const struct manifest *manifes
 {
 	struct err ignored;
 
-	if (path && chunk_keep_read(path, manifest, ret_index, &ignored) == 0)
+	if (path && chunk_keep_read(path, &manifest->chunks, ret_index, &ignored) == 0)
 		return 0;
 	return make(f, manifest, go_on, owner, ret_index, err);
 }

@@ -15,11 +15,11 @@
 #include "download/image/manifest.h"
 
 /* Is it the index of the manifest? -EBADMSG, with both digests. */
-int chunk_keep_check(const struct manifest *manifest, struct span index, struct err *err);
+int chunk_keep_check(const struct manifest_chunks *chunks, struct span index, struct err *err);
 
 /* Reads the index in the file at path. -ENOENT, -EBADMSG, and other errors of files. The caller
  * frees *ret_index. */
-int chunk_keep_read(const char *path, const struct manifest *manifest, char **ret_index,
+int chunk_keep_read(const char *path, const struct manifest_chunks *chunks, char **ret_index,
 		    struct err *err);
 
 /* The index of an image whose pieces are all right: read from `path`, if it is there and right,

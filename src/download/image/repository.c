@@ -232,6 +232,11 @@ size_t repository_count(const struct repository *r)
 	return r->n;
 }
 
+const struct image *repository_at(const struct repository *r, size_t number)
+{
+	return &r->list[number];
+}
+
 int repository_add(struct repository *r, const struct manifest *manifest, bool imported)
 {
 	struct image *larger;

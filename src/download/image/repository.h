@@ -43,6 +43,8 @@ void repository_close(struct repository *r);
 const char *repository_directory(const struct repository *r);
 const struct image *repository_find(const struct repository *r, const char *version);
 size_t repository_count(const struct repository *r);
+/* number is less than the count. */
+const struct image *repository_at(const struct repository *r, size_t number);
 cJSON *repository_to_json(const struct repository *r);
 /* An index.json with only the imported images. */
 cJSON *repository_imported_index(const struct repository *r);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Pieces that the node need not fetch, because it has their bytes in other images. */
+#include <assert.h>
+
+#include "base/macros.h"
+#include "download/engine/engine_private.h"
+
+bool engine_fills(const struct engine *e)
+{
+	return e->n_filling > 0 || e->picker.promised;
+}
+
+static bool is_whole_asked(const struct engine *e)
+{
+	for (unsigned i = 0; i < SLOTS_MAX; i++)
+		if (e->slots[i].used && e->slots[i].whole)
+			return true;
+	return false;
+}
+
+int engine_fill_begin(struct engine *e, const uint8_t *pieces)
+{
+	return picker_promise(&e->picker, pieces);
+}
+
+uint32_t engine_fill_take(struct engine *e, uint32_t max, uint32_t *ret_first)
+{
+	assert(e->n_filling == 0);
+	if (is_whole_asked(e)) /* it brings all that is missing */
+		engine_fill_end(e);
+	e->n_filling = picker_take_promised(&e->picker, MIN(max, FILL_PIECES_MAX), ret_first);
+	return e->n_filling;
+}
+
+void engine_fill_end(struct engine *e)
+{
+	picker_promise_nothing(&e->picker);
+}
+
+void engine_filled(struct engine *e, const struct engine_event *event, struct engine_actions *out)
+{
+	(void)out;
+	assert(event->filled.n == e->n_filling);
+	e->n_filling = 0;
+	for (uint32_t i = 0; i < event->filled.n; i++) {
+		uint32_t piece = event->filled.first + i;
+
+		picker_take_back(&e->picker, piece);
+		picker_forget(&e->picker, piece); /* its beginning was overwritten */
+		if (!(event->filled.right >> i & 1))
+			continue;
+		picker_verified(&e->picker, piece);
+		e->bytes_reused += picker_piece_length(&e->picker, piece);
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* fill.h - copies into an unfinished image what other images of the node have of it.
+ *
+ * Which bytes are where is what the chunk indices say. They are only proposals: a piece counts when
+ * its own digest is right. A seed is read, never written; what of it is changed, cut off or cannot
+ * be read makes no piece right, and is fetched.
+ *
+ * Calling sequence: fill_add_seed ... -> fill_open -> fill_piece ... -> fill_release. All but
+ * fill_add_seed and fill_release block on the disk.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "download/image/chunk_index.h"
+#include "download/image/image_file.h"
+#include "download/image/manifest.h"
+
+struct fill_seed {
+	char *image; /* its path */
+	char *index; /* its chunk index's */
+	struct manifest_chunks chunks;
+	uint64_t size;
+	int fd; /* -1 = it is not used */
+};
+
+/* Where a chunk of the new image is. */
+struct fill_place {
+	uint64_t offset;
+	uint32_t seed; /* SEED_NONE = nowhere */
+};
+
+struct fill {
+	struct fill_seed *seeds; /* owned, as all here */
+	uint32_t n_seeds;
+	uint32_t n_open;
+	struct chunk_index wanted;
+	struct fill_place *places; /* of each chunk of wanted */
+	uint8_t *covered;          /* bitmap: pieces of which some seed has all chunks */
+	uint32_t n_covered;
+};
+
+/* An image of the repository in `directory`. -ENOMEM. */
+int fill_add_seed(struct fill *f, const char *directory, const char *version, const char *file,
+		  uint64_t size, const struct manifest_chunks *chunks);
+
+/* Reads the new image's index from the file at path, and looks for its chunks in the seeds'
+ * indices. A seed that cannot be read is left out. */
+int fill_open(struct fill *f, const struct manifest *manifest, const char *path, struct err *err);
+
+/* Copies a covered piece to its place. Returns whether it is right. */
+bool fill_piece(const struct fill *f, const struct manifest *manifest,
+		const struct image_file *file, uint32_t piece);
+
+void fill_release(struct fill *f);

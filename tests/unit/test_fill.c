@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is copied from other images, and that no lie of an index or a seed makes a byte wrong. */
+#include "support.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/macros.h"
+#include "base/piece_bits.h"
+#include "download/image/chunk_maker.h"
+#include "download/image/fill.h"
+#include "download/image/manifest_create.h"
+
+#define PIECE (64u << 10)
+#define SIZE  (40u * PIECE)
+
+struct world {
+	char *folder;
+	uint8_t *old;
+	uint8_t *new; /* as it should become */
+	struct manifest old_manifest;
+	struct manifest manifest;
+	struct image_file file;
+	struct fill fill;
+};
+
+/* Makes <folder>/V/<name> with its index, and its manifest. */
+static void make_image(const char *folder, const char *name, const uint8_t *bytes, size_t size,
+		       struct manifest *ret)
+{
+	struct chunk_maker maker;
+	struct span index;
+	char path[512];
+	struct err err;
+
+	(void)snprintf(path, sizeof(path), "%s/V/%s", folder, name);
+	test_write(path, span_of(bytes, size));
+	assert_int_equal(chunk_maker_init(&maker, &err), 0);
+	assert_int_equal(manifest_of_file(ret, path, "V", PIECE, 1, &maker, &err), 0);
+	assert_int_equal(chunk_maker_end(&maker, &index, ret->chunks.sha256, &err), 0);
+	ret->chunks.size = (uint32_t)index.size;
+	(void)snprintf(ret->chunks.file, sizeof(ret->chunks.file), "%s.chunks", name);
+	(void)snprintf(path, sizeof(path), "%s/V/%s.chunks", folder, name);
+	test_write(path, index);
+	chunk_maker_release(&maker);
+}
+
+/* The new image is the old one behind 1,000 bytes more, and with other bytes in the middle. */
+static int make_world(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	uint64_t seed = 12;
+	bool existed;
+
+	w->folder = test_folder();
+	w->old = malloc(SIZE);
+	w->new = malloc(SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		w->old[i] = (uint8_t)test_random(&seed);
+	for (size_t i = 0; i < SIZE; i++)
+		w->new[i] = i < 1000 || (i > SIZE / 2 && i < SIZE / 2 + 200000)
+				    ? (uint8_t)test_random(&seed)
+				    : w->old[i - 1000];
+	(void)mkdir(test_path(w->folder, "V"), 0755);
+	make_image(w->folder, "old", w->old, SIZE, &w->old_manifest);
+	make_image(w->folder, "new", w->new, SIZE, &w->manifest);
+	assert_int_equal(image_file_open(&w->file, w->folder, "new", SIZE, &existed, NULL), 0);
+	*state = w;
+	return 0;
+}
+
+static int end_world(void **state)
+{
+	struct world *w = *state;
+
+	fill_release(&w->fill);
+	image_file_close(&w->file);
+	manifest_release(&w->manifest);
+	manifest_release(&w->old_manifest);
+	free(w->old);
+	free(w->new);
+	test_folder_remove(w->folder);
+	free(w);
+	return 0;
+}
+
+static int open_fill(struct world *w, struct err *err)
+{
+	assert_int_equal(
+		fill_add_seed(&w->fill, w->folder, "V", "old", SIZE, &w->old_manifest.chunks), 0);
+	return fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), err);
+}
+
+/* Copies all covered pieces. Each that is said to be right is. */
+static unsigned copy_all(struct world *w)
+{
+	uint8_t found[PIECE];
+	unsigned right = 0;
+
+	for (uint32_t piece = 0; piece < w->manifest.n_pieces; piece++) {
+		if (!piece_bits_has(w->fill.covered, piece) ||
+		    !fill_piece(&w->fill, &w->manifest, &w->file, piece))
+			continue;
+		assert_int_equal(
+			image_file_read(&w->file, (uint64_t)piece * PIECE, found, PIECE, NULL), 0);
+		assert_memory_equal(found, w->new + (size_t)piece *PIECE, PIECE);
+		right++;
+	}
+	return right;
+}
+
+static void test_moved_bytes(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+
+	assert_int_equal(open_fill(w, &err), 0);
+	assert_int_equal(copy_all(w), w->fill.n_covered);
+	/* 200,000 bytes are new, and their chunks at both ends with them. */
+	assert_in_range(w->fill.n_covered, 40 - 14, 40 - 4);
+}
+
+/* Something becomes of the seed between look-up and copy: pieces are wrong, and said to be. */
+static void test_seed_that_changes(void **state)
+{
+	struct world *w = *state;
+	const char *old = test_path(w->folder, "V/old");
+	unsigned all;
+	struct err err;
+	int fd;
+
+	assert_int_equal(open_fill(w, &err), 0);
+	all = w->fill.n_covered;
+	fd = open(old, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "no", 2, 5 * PIECE), 2);
+	assert_in_range(copy_all(w), all - 2, all - 1);
+	assert_int_equal(ftruncate(fd, SIZE / 4), 0);
+	assert_in_range(copy_all(w), 5, 12);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(copy_all(w), 0);
+	(void)close(fd);
+}
+
+/* An index of the new image that says of other chunks that they are in it. */
+static void test_index_that_lies(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+
+	w->manifest.chunks = w->old_manifest.chunks; /* as it was signed, and of the same size */
+	assert_int_equal(
+		fill_add_seed(&w->fill, w->folder, "V", "old", SIZE, &w->old_manifest.chunks), 0);
+	assert_int_equal(
+		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/old.chunks"), &err), 0);
+	assert_int_equal(w->fill.n_covered, w->manifest.n_pieces);
+	assert_int_equal(copy_all(w), 0);
+}
+
+/* What cannot be read, or is not what was signed, is no seed; an index that is none is an error. */
+static void test_refused(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+
+	(void)unlink(test_path(w->folder, "V/old.chunks"));
+	assert_int_equal(open_fill(w, &err), 0);
+	assert_int_equal(w->fill.n_covered, 0);
+	fill_release(&w->fill);
+	test_write(test_path(w->folder, "V/old.chunks"), span_of_string("no"));
+	assert_int_equal(open_fill(w, &err), 0);
+	assert_int_equal(w->fill.n_covered, 0);
+	fill_release(&w->fill);
+	(void)unlink(test_path(w->folder, "V/old"));
+	assert_int_equal(open_fill(w, &err), 0);
+	assert_int_equal(w->fill.n_covered, 0);
+	fill_release(&w->fill);
+	test_write(test_path(w->folder, "V/new.chunks"), span_of_string("no"));
+	assert_int_equal(open_fill(w, &err), -EBADMSG);
+	fill_release(&w->fill);
+	(void)unlink(test_path(w->folder, "V/new.chunks"));
+	assert_int_equal(open_fill(w, &err), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_moved_bytes, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_seed_that_changes, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_index_that_lies, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_refused, make_world, end_world),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
