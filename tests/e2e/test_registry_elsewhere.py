@@ -396,3 +396,24 @@ def test_the_database_moves(onboarding, server, database):
     assert [e["router"] for e in conductor.enrolments] == ["router1"]
     enrol(onboarding, conductor, 2)
     assert psql(server, copy, "DELETE FROM audit", "steward", check=False).returncode
+
+
+@pytest.mark.parametrize("order", ["LOCALE 'C.UTF-8'", "LOCALE_PROVIDER icu ICU_LOCALE 'en'"],
+                         ids=["bytes", "english"])
+def test_pages_go_on_by_bytes(onboarding, server, order):
+    """Whatever order the database itself has: no row is left out, and none comes twice."""
+    database = f"d{next(numbers)}"
+    server.sql(f"CREATE DATABASE {database} TEMPLATE template0 {order}")
+    names = ["9", "A", "B", "Z", "_x", "a", "a-z", "a.b", "aB", "aa", "ab", "b"]
+    psql(server, database, schema("--role", "steward") + "".join(
+        f"INSERT INTO routers VALUES ('{name}', 'disabled', NULL, '{{}}', 0);"
+        for name in reversed(names)))
+    conductor = onboarding.conductor(registry=server.uri_of("steward", database))
+    seen, path = [], "/v1/routers?limit=5"
+    while path:
+        reply = conductor.get(path)
+        seen += [router["name"] for router in reply.json["routers"]]
+        link = reply.headers.get("Link", "")
+        path = link.partition("<")[2].partition(">")[0]
+    assert seen == names
+    assert [router["name"] for router in conductor.get("/v1/routers").json["routers"]] == names

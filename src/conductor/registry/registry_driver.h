@@ -46,8 +46,9 @@ struct registry_driver {
 	const char *forget; /* run outside of transactions after secrets were deleted; or NULL */
 	const char *finds_versions; /* a query: 1 = there is a table schema_versions, else 0 */
 	bool has_roles;             /* may tables belong to another than who uses them? */
-	/* Does it order text as its language does? Else by bytes. */
-	bool collates;
+	/* A query: 1 = it orders names by bytes; 0 = as its language does. NULL = always by bytes.
+	 */
+	const char *finds_bytewise;
 	/* An answer that came too late may still arrive: then the connection cannot be used any
 	 * more. */
 	bool answers_may_come_late;

@@ -307,7 +307,11 @@ static void postgresql_finish(struct registry_statement *statement)
 
 const struct registry_driver registry_postgresql = {
 	.name = "PostgreSQL",
-	.collates = true,
+	/* Where the database's own order is that of bytes, its indexes serve the pages of lists.
+	 * Each language puts one of these otherwise: they are of all that a name may have. */
+	.finds_bytewise = "SELECT CASE WHEN '-' < '.' AND '.' < '0' AND '9' < 'A' AND 'B' < 'a'"
+			  " AND 'Z' < '_' AND '_' < 'a' AND 'a-z' < 'aa' AND 'aB' < 'aa'"
+			  " AND 'a.b' < 'ab' THEN 1 ELSE 0 END",
 	.begin_read = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY;" LIMITS,
 	/* What the database or the role has as its default is for others' transactions. */
 	.begin_write = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE;" LIMITS,

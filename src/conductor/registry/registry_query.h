@@ -26,6 +26,7 @@ struct registry_session {
 	struct registry_connection *connection; /* NULL = none */
 	const char *conductor;                  /* the name of this one */
 	int64_t audit_sequence;                 /* the last one used; < 0 = not read yet */
+	bool collates; /* is text ordered otherwise than by bytes? Read at the connection's start */
 };
 
 struct query {

@@ -95,6 +95,23 @@ void registry_close(struct registry *r)
 	free(r);
 }
 
+static int read_order(struct registry_session *session, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	int rc;
+
+	session->collates = false;
+	if (!session->driver->finds_bytewise)
+		return 0;
+	rc = query_open_values(&q, session, err, session->driver->finds_bytewise, NULL, 0);
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc < 0)
+		return rc;
+	session->collates = query_integer(&q, 0) == 0;
+	return 0;
+}
+
 static int connect_session(struct registry *r, struct err *err)
 {
 	int rc;
@@ -104,6 +121,8 @@ static int connect_session(struct registry *r, struct err *err)
 	rc = r->session.driver->connect(&r->session.connection, r->uri, &r->patience, err);
 	if (rc == 0)
 		rc = registry_schema_upgrade(&r->session, registry_schema_version(), err);
+	if (rc == 0)
+		rc = read_order(&r->session, err);
 	r->connect_failed = rc < 0;
 	if (rc < 0)
 		disconnect(r);
@@ -329,7 +348,7 @@ static int read_rows(struct registry_session *session, void *work, struct err *e
 	const char *sql = list->sql;
 	int rc;
 
-	if (session->driver->collates && list->sql_collated)
+	if (session->collates && list->sql_collated)
 		sql = list->sql_collated;
 	free(list->rows);
 	list->rows = NULL;

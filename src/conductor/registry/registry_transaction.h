@@ -23,7 +23,7 @@ int registry_write(struct registry *r, registry_work_cb run, void *work, struct 
 /* One query's rows: what nearly every list is. */
 struct registry_listing {
 	const char *sql;
-	const char *sql_collated; /* for a driver that collates; NULL = the same */
+	const char *sql_collated; /* for a session that collates; NULL = the same */
 	struct registry_value values[6];
 	size_t n_values;
 	size_t row_size;
