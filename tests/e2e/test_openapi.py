@@ -185,7 +185,7 @@ def test_conductor_and_its_routers(onboarding, key, images):
     call_what_every_node_has(document, image.bytes, key.jws(image.payload("V1")))
     call_the_nodes(document, fleet)
     call_the_registry(document)
-    document.check_all_were_called({"recovery", "add-policy"})
+    document.check_all_were_called({"recovery", "add-policy", "delete-conductor"})
 
 
 def call_the_nodes(document, fleet):
@@ -208,7 +208,7 @@ def call_the_nodes(document, fleet):
 
 def call_the_registry(document):
     call = document.call
-    for name in ("routers", "tokens", "enrolments", "audit", "conductor-onboarding"):
+    for name in ("routers", "tokens", "enrolments", "audit", "conductors", "conductor-onboarding"):
         assert call(name), name
     for name in ("routers", "tokens", "enrolments", "audit"):
         call(name, {"limit": 1})
@@ -233,3 +233,6 @@ def call_the_registry(document):
     call("node", N, status=404)
     call("delete-router", {"router": "router2"})
     call("reset-clock")
+    own = call("conductors")["conductors"][0]["name"]
+    call("delete-conductor", {"conductor": own}, status=409)
+    call("delete-conductor", {"conductor": "nobody"}, status=404)
