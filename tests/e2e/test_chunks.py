@@ -49,6 +49,7 @@ def test_kept_and_offered(made, servers, pairs):
     assert os.listdir(os.path.join(pair.leader.state, "images")) == ["index.json"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("fault", ["absent", "another", "longer"])
 def test_source_without_it(made, servers, daemons, fault):
     """It is said in one line, and the index is made from the image."""
@@ -67,6 +68,7 @@ def test_source_without_it(made, servers, daemons, fault):
     assert daemon.source_of("V1", "s0")["failures"] == 0
 
 
+@pytest.mark.once
 def test_manifest_that_lies(tmp_path, images, key, servers, daemons):
     """The image comes and is kept, without an index that it does not give."""
     image = images(3)
@@ -89,6 +91,7 @@ def test_manifest_that_lies(tmp_path, images, key, servers, daemons):
     assert daemon.log.count(MISSING) == 2  # no source had it; nor does the image give it
 
 
+@pytest.mark.once
 def test_import(made, daemons):
     """An image from a medium gives its index."""
     image, folder, index = made
@@ -100,9 +103,10 @@ def test_import(made, daemons):
     assert [i["version"] for i in images["images"]] == ["V1"]
 
 
-@pytest.fixture
-def two(tmp_path, key):
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, key):
     """V1, and V2: a few bytes more at its beginning, and 2 MiB of 24 that are others."""
+    tmp_path = tmp_path_factory.mktemp("two")
     rng = random.Random(7)
     old = rng.randbytes(24 * MIB)
     contents = {"V1": old,
@@ -142,6 +146,7 @@ def test_what_is_here_is_not_fetched(two, servers, daemons):
     assert daemon.source_of("V2", "s0")["failures"] == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("harm", ["other bytes", "shorter", "gone", "no index"])
 def test_seed_that_is_harmed(two, servers, daemons, harm):
     """What of the old image is not as it was is fetched."""
