@@ -9,6 +9,9 @@
 /* About as many bytes as libcurl offers a transfer at once: the size of its buffer. */
 #define OFFER_SIZE (64u << 10)
 
+/* Room for so many blocks wakes one that waits, while more blocks are about to come back. */
+#define WAKE_BLOCKS 4
+
 static uint64_t now_ms(const struct receive_buffers *in)
 {
 	return uv_now(in->refill.loop);
@@ -57,6 +60,7 @@ void receive_buffers_init(struct receive_buffers *in, uv_loop_t *loop, uint64_t 
 	in->free = NULL;
 	in->n_blocks = 0;
 	in->n_taken = 0;
+	in->n_full = 0;
 	in->held = 0;
 	line_init(&in->for_block);
 	line_init(&in->for_bandwidth);
@@ -146,11 +150,13 @@ void receive_buffers_spend(struct receive_buffers *in, uint64_t bytes)
 	limiter_spend(&in->limiter, bytes, now_ms(in));
 }
 
-static bool has_room(const struct receive_buffers *in)
+/* For so many blocks there is room. */
+static unsigned room(const struct receive_buffers *in)
 {
-	uint64_t taken = (uint64_t)in->n_taken * BLOCK_SIZE;
+	uint64_t used = (uint64_t)in->n_taken * BLOCK_SIZE + in->held;
+	uint64_t all = (uint64_t)BLOCKS_MAX * BLOCK_SIZE;
 
-	return taken + in->held + BLOCK_SIZE <= (uint64_t)BLOCKS_MAX * BLOCK_SIZE;
+	return used < all ? (unsigned)((all - used) / BLOCK_SIZE) : 0;
 }
 
 static struct block *free_or_new_block(struct receive_buffers *in)
@@ -173,7 +179,7 @@ static struct block *free_or_new_block(struct receive_buffers *in)
 struct block *receive_buffers_take_block(struct receive_buffers *in,
 					 struct receive_buffers_waiter *waiter)
 {
-	struct block *block = has_room(in) ? free_or_new_block(in) : NULL;
+	struct block *block = room(in) > 0 ? free_or_new_block(in) : NULL;
 
 	if (!block) {
 		line_join(&in->for_block, waiter);
@@ -185,16 +191,32 @@ struct block *receive_buffers_take_block(struct receive_buffers *in,
 	return block;
 }
 
-void receive_buffers_give_block(struct receive_buffers *in, struct block *block)
+void receive_buffers_fill_block(struct receive_buffers *in)
 {
+	in->n_full++;
+}
+
+/* Once no more blocks come back by themselves, each block that is there wakes one. */
+static void wake(struct receive_buffers *in)
+{
+	unsigned each = in->n_full > 0 ? WAKE_BLOCKS : 1;
 	struct receive_buffers_waiter *waiter;
 
+	for (unsigned left = room(in); left >= each; left -= each) {
+		waiter = line_take(&in->for_block);
+		if (!waiter)
+			return;
+		waiter->ready(waiter);
+	}
+}
+
+void receive_buffers_give_block(struct receive_buffers *in, struct block *block)
+{
 	block->next = in->free;
 	in->free = block;
 	in->n_taken--;
-	waiter = line_take(&in->for_block);
-	if (waiter)
-		waiter->ready(waiter);
+	in->n_full--;
+	wake(in);
 }
 
 void receive_buffers_hold(struct receive_buffers *in, uint64_t bytes)
@@ -202,26 +224,20 @@ void receive_buffers_hold(struct receive_buffers *in, uint64_t bytes)
 	in->held += bytes;
 }
 
-/* Wakes all who wait for a block. Those that find no room after all wait in a new line. */
 void receive_buffers_let_go(struct receive_buffers *in, uint64_t bytes)
 {
-	struct receive_buffers_line line = in->for_block;
-	struct receive_buffers_waiter *waiter;
-
 	assert(bytes <= in->held);
 	in->held -= bytes;
-	if (bytes == 0 || !line.first)
-		return;
-	line_init(&in->for_block);
-	while ((waiter = line_take(&line)))
-		waiter->ready(waiter);
+	wake(in);
 }
 
+/* It may have been woken and have taken nothing: then it is the next one's turn. */
 void receive_buffers_leave(struct receive_buffers *in, struct receive_buffers_waiter *waiter)
 {
-	if (!waiter->waiting)
-		return;
-	line_leave(&in->for_block, waiter);
-	line_leave(&in->for_bandwidth, waiter);
-	waiter->waiting = false;
+	if (waiter->waiting) {
+		line_leave(&in->for_block, waiter);
+		line_leave(&in->for_bandwidth, waiter);
+		waiter->waiting = false;
+	}
+	wake(in);
 }

@@ -50,6 +50,7 @@ struct receive_buffers {
 	struct block *free;
 	unsigned n_blocks; /* allocated so far */
 	unsigned n_taken;  /* of them */
+	unsigned n_full;   /* of these: they come back once they are written */
 	uint64_t held;     /* bytes that count as blocks */
 	struct receive_buffers_line for_block;
 	struct receive_buffers_line for_bandwidth;
@@ -66,9 +67,12 @@ void receive_buffers_close(struct receive_buffers *in, void (*closed)(void *owne
 bool receive_buffers_admits(struct receive_buffers *in, struct receive_buffers_waiter *waiter);
 void receive_buffers_spend(struct receive_buffers *in, uint64_t bytes);
 
-/* An empty block, or NULL: then ready() of waiter is called when to ask again. */
+/* An empty block, or NULL: then ready() of waiter is called when to ask again: as soon as there is
+ * room for a few, since each pause of a transfer has its price. */
 struct block *receive_buffers_take_block(struct receive_buffers *in,
 					 struct receive_buffers_waiter *waiter);
+/* Its user has no more bytes for it: it will be given back as soon as the disk has them. */
+void receive_buffers_fill_block(struct receive_buffers *in);
 void receive_buffers_give_block(struct receive_buffers *in, struct block *block);
 
 /* Returns the memory of free blocks to the system. Allocating them again costs more than keeping

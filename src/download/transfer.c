@@ -30,6 +30,7 @@ static void queue_filling(struct transfer *t)
 		last = &(*last)->next;
 	*last = t->filling;
 	t->filling = NULL;
+	receive_buffers_fill_block(t->target->buffers);
 }
 
 static void drop_blocks(struct transfer *t)
@@ -82,40 +83,62 @@ static void take_bad_piece(struct transfer *t)
 	give_up(t);
 }
 
-static void on_block_written(struct work *work)
+static void give_back(struct transfer *t, struct block *first)
+{
+	while (first) {
+		struct block *block = first;
+
+		first = block->next;
+		receive_buffers_give_block(t->target->buffers, block);
+	}
+}
+
+static void on_blocks_written(struct work *work)
 {
 	struct transfer *t = container_of(work, struct transfer, work);
-	struct block *block = t->writing;
+	struct block *written = t->writing;
 
 	t->writing = NULL;
+	t->end.held_end = t->written_end;
 	for (unsigned i = 0; i < t->pieces.n_right; i++)
 		t->target->callbacks->verified(t, t->pieces.right[i]);
 	if (t->pieces.mismatch)
 		take_bad_piece(t);
 	else if (t->pieces.err.code < 0)
 		fail_locally(t, t->pieces.err.code, t->pieces.err.text);
-	else
-		t->end.held_end = block->offset + block->size;
-	receive_buffers_give_block(t->target->buffers, block);
+	give_back(t, written);
 	write_next(t);
 	end_if_done(t);
 }
 
-static void write_block(struct work *work)
+static void write_blocks(struct work *work)
 {
 	struct transfer *t = container_of(work, struct transfer, work);
 
-	image_file_write(t->target->file, t->target->manifest, t->writing->offset,
-			 span_of(t->writing->bytes, t->writing->size), &t->pieces);
+	t->pieces.n_right = 0;
+	for (const struct block *block = t->writing; block; block = block->next) {
+		image_file_write_on(t->target->file, t->target->manifest, block->offset,
+				    span_of(block->bytes, block->size), &t->pieces);
+		if (t->pieces.err.code < 0)
+			return;
+		t->written_end = block->offset + block->size;
+	}
 }
 
+/* Hands the thread pool as many blocks at once as are there: each hand-over costs two changes of
+ * threads. */
 static void write_next(struct transfer *t)
 {
+	struct block **end = &t->queue;
+
 	if (t->writing || !t->queue)
 		return;
+	for (unsigned n = 0; n < IMAGE_WRITES_MAX && *end; n++)
+		end = &(*end)->next;
 	t->writing = t->queue;
-	t->queue = t->writing->next;
-	work_submit(t->target->loop, &t->work, write_block, on_block_written);
+	t->queue = *end;
+	*end = NULL;
+	work_submit(t->target->loop, &t->work, write_blocks, on_blocks_written);
 }
 
 /* How many bytes from position on can be treated alike: skipped, because we hold them already
@@ -385,6 +408,7 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 	t->asked = *request;
 	t->position = request->range.first;
 	t->end.held_end = request->range.first;
+	t->written_end = request->range.first;
 	t->started_ms = uv_now(target->loop);
 	t->waiter.ready = on_ready;
 	if (http_client_get(target->client, &get, &t->request) < 0)

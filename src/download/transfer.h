@@ -93,7 +93,8 @@ struct transfer {
 	struct block *queue; /* full, oldest first */
 	struct receive_buffers_waiter waiter;
 	struct work work;
-	struct block *writing; /* the block that the thread pool has; NULL = none */
+	struct block *writing; /* the blocks that the thread pool has; NULL = none */
+	uint64_t written_end;  /* the thread pool's: behind the last byte that it has written */
 	struct image_pieces pieces;
 };
 

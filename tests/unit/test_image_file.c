@@ -174,6 +174,36 @@ static void test_wrong_piece(void **state)
 	image_file_close(&f);
 }
 
+/* Writes that belong together tell what is right in all of them; after a wrong piece nothing more
+ * is written. */
+static void test_writes_together(void **state)
+{
+	static uint8_t bytes[PIECED];
+	struct image_pieces p = {0};
+	struct image_file f;
+	struct manifest m;
+	uint8_t read = 1;
+
+	open_pieced(&f, &m, *state);
+	bytes[PIECE_SIZE_MIN - 1] = 'x';
+	image_file_write(&f, &m, 0, span_of(bytes, PIECE_SIZE_MIN), &p);
+	image_file_write_on(&f, &m, PIECE_SIZE_MIN, span_of(bytes + PIECE_SIZE_MIN, PIECE_SIZE_MIN),
+			    &p);
+	assert_int_equal(p.n_right, 2);
+	assert_int_equal(p.right[1], 1);
+	image_file_write(&f, &m, 2 * PIECE_SIZE_MIN, span_of(bytes, 3), &p);
+	assert_int_equal(p.n_right, 1);
+	assert_int_equal(p.right[0], 2);
+	bytes[0] = 'y';
+	image_file_write(&f, &m, PIECE_SIZE_MIN, span_of(bytes, PIECE_SIZE_MIN), &p);
+	assert_true(p.mismatch);
+	image_file_write_on(&f, &m, 0, span_of(bytes, 1), &p);
+	assert_int_equal(image_file_read(&f, 0, &read, 1, NULL), 0);
+	assert_int_equal(read, 0);
+	image_pieces_release(&p);
+	image_file_remove(&f);
+}
+
 /* Read back: as long as a piece has the bytes that were written, its code says so and no digest is
  * needed (the manifest's is spoiled here, to show it). Where it has others, or there is no code,
  * the digest decides. */
@@ -382,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_part, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_pieces, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_wrong_piece, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_writes_together, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_read_back, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_read_back_of_parts, make_folder,
 						remove_folder),

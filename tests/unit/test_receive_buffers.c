@@ -50,6 +50,13 @@ static void end_world(struct world *w)
 	free(w);
 }
 
+/* It was full, and has been written. */
+static void give(struct receive_buffers *buffers, struct block *block)
+{
+	receive_buffers_fill_block(buffers);
+	receive_buffers_give_block(buffers, block);
+}
+
 static void test_blocks_are_bounded_and_given_in_turn(void **state)
 {
 	struct world *w = new_world(0);
@@ -65,21 +72,21 @@ static void test_blocks_are_bounded_and_given_in_turn(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_null(receive_buffers_take_block(&w->buffers, &w->readers[i].waiter));
 	receive_buffers_leave(&w->buffers, &w->readers[1].waiter);
-	receive_buffers_give_block(&w->buffers, blocks[0]);
+	give(&w->buffers, blocks[0]);
 	assert_int_equal(w->readers[0].told, 1);
 	assert_int_equal(w->readers[2].told, 0);
 	given = receive_buffers_take_block(&w->buffers, &w->readers[0].waiter);
 	assert_ptr_equal(given, blocks[0]);
-	receive_buffers_give_block(&w->buffers, given);
+	give(&w->buffers, given);
 	assert_int_equal(w->buffers.n_blocks, BLOCKS_MAX);
 	assert_int_equal(w->readers[1].told, 0); /* it has left */
 	assert_int_equal(w->readers[2].told, 1);
 	for (unsigned i = 1; i < BLOCKS_MAX; i++)
-		receive_buffers_give_block(&w->buffers, blocks[i]);
+		give(&w->buffers, blocks[i]);
 	given = receive_buffers_take_block(&w->buffers, &w->readers[0].waiter);
 	receive_buffers_trim(&w->buffers);
 	assert_int_equal(w->buffers.n_blocks, 1); /* somebody has it: it stays */
-	receive_buffers_give_block(&w->buffers, given);
+	give(&w->buffers, given);
 	end_world(w);
 }
 
@@ -97,16 +104,64 @@ static void test_held_bytes_count_as_blocks(void **state)
 	assert_null(receive_buffers_take_block(&w->buffers, &w->readers[0].waiter));
 	assert_null(receive_buffers_take_block(&w->buffers, &w->readers[1].waiter));
 	receive_buffers_hold(&w->buffers, 64 * BLOCK_SIZE); /* a large piece is whole */
-	receive_buffers_give_block(&w->buffers, blocks[0]);
-	assert_int_equal(w->readers[0].told, 1);
-	assert_null(receive_buffers_take_block(&w->buffers, &w->readers[0].waiter));
+	give(&w->buffers, blocks[0]);
+	assert_int_equal(w->readers[0].told, 0); /* there is no room for it */
 	receive_buffers_let_go(&w->buffers, (uint64_t)(BLOCKS_MAX - 2 + 64) * BLOCK_SIZE);
-	assert_int_equal(w->readers[0].told, 2);
+	assert_int_equal(w->readers[0].told, 1);
 	assert_int_equal(w->readers[1].told, 1);
 	blocks[0] = receive_buffers_take_block(&w->buffers, &w->readers[1].waiter);
 	assert_non_null(blocks[0]);
 	for (unsigned i = 0; i < 2; i++)
+		give(&w->buffers, blocks[i]);
+	end_world(w);
+}
+
+/* A pause has its price, so one that waits is woken when there is room for a few blocks; but when
+ * no more come back by themselves, then for as many as there are. */
+static void test_few_wakes(void **state)
+{
+	struct world *w = new_world(0);
+	struct block *blocks[BLOCKS_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < BLOCKS_MAX; i++)
+		blocks[i] = receive_buffers_take_block(&w->buffers, &w->readers[0].waiter);
+	for (unsigned i = 0; i < 3; i++)
+		assert_null(receive_buffers_take_block(&w->buffers, &w->readers[i].waiter));
+	for (unsigned i = 0; i < 5; i++)
+		receive_buffers_fill_block(&w->buffers);
+	for (unsigned i = 0; i < 3; i++)
 		receive_buffers_give_block(&w->buffers, blocks[i]);
+	assert_int_equal(w->readers[0].told, 0);
+	receive_buffers_give_block(&w->buffers, blocks[3]);
+	assert_int_equal(w->readers[0].told, 1);
+	assert_int_equal(w->readers[1].told, 0);
+	receive_buffers_give_block(&w->buffers, blocks[4]);
+	assert_int_equal(w->readers[1].told, 1);
+	assert_int_equal(w->readers[2].told, 1);
+	for (unsigned i = 5; i < BLOCKS_MAX; i++)
+		give(&w->buffers, blocks[i]);
+	end_world(w);
+}
+
+/* One that is woken and ends, and takes nothing, leaves its turn to the next. */
+static void test_turn_of_one_that_ends(void **state)
+{
+	struct world *w = new_world(0);
+	struct block *blocks[BLOCKS_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < BLOCKS_MAX; i++)
+		blocks[i] = receive_buffers_take_block(&w->buffers, &w->readers[0].waiter);
+	for (unsigned i = 0; i < 2; i++)
+		assert_null(receive_buffers_take_block(&w->buffers, &w->readers[i].waiter));
+	give(&w->buffers, blocks[0]);
+	assert_int_equal(w->readers[0].told, 1);
+	assert_int_equal(w->readers[1].told, 0);
+	receive_buffers_leave(&w->buffers, &w->readers[0].waiter);
+	assert_int_equal(w->readers[1].told, 1);
+	for (unsigned i = 1; i < BLOCKS_MAX; i++)
+		give(&w->buffers, blocks[i]);
 	end_world(w);
 }
 
@@ -171,6 +226,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks_are_bounded_and_given_in_turn),
 		cmocka_unit_test(test_held_bytes_count_as_blocks),
+		cmocka_unit_test(test_few_wakes),
+		cmocka_unit_test(test_turn_of_one_that_ends),
 		cmocka_unit_test(test_bandwidth_is_shared),
 		cmocka_unit_test(test_new_rate_wakes_who_waits),
 	};

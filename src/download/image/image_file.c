@@ -280,9 +280,17 @@ static int64_t take_part(const struct image_file *f, const struct manifest *mani
 void image_file_write(const struct image_file *f, const struct manifest *manifest, uint64_t offset,
 		      struct span bytes, struct image_pieces *pieces)
 {
+	pieces->n_right = 0;
+	image_file_write_on(f, manifest, offset, bytes, pieces);
+}
+
+void image_file_write_on(const struct image_file *f, const struct manifest *manifest,
+			 uint64_t offset, struct span bytes, struct image_pieces *pieces)
+{
 	size_t done = 0;
 
-	pieces->n_right = 0;
+	if (pieces->err.code < 0)
+		return;
 	if (write_bytes(f, offset, bytes, &pieces->err) < 0)
 		return;
 	while (done < bytes.size) {

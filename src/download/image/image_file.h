@@ -38,17 +38,19 @@ void image_file_remove(struct image_file *f);
 /* Remove every .part in directory. */
 void image_file_remove_stale(const char *directory);
 
-/* How many bytes one image_file_write takes at most, and how many pieces can end in them. */
-#define IMAGE_WRITE_MAX  (256u << 10)
-#define PIECES_PER_WRITE (IMAGE_WRITE_MAX / PIECE_SIZE_MIN + 1)
+/* How many bytes one write takes at most, how many writes image_file_write begins that belong
+ * together, and how many pieces can end in these. */
+#define IMAGE_WRITE_MAX   (256u << 10)
+#define IMAGE_WRITES_MAX  4
+#define PIECES_PER_WRITES (IMAGE_WRITES_MAX * IMAGE_WRITE_MAX / PIECE_SIZE_MIN + 1)
 
 /* The pieces that are written one after the other, hashed as their bytes come. Zeroed before the
  * first write; image_pieces_release() after the last. */
 struct image_pieces {
-	EVP_MD_CTX *digest;               /* of the piece that the next byte belongs to */
-	EVP_MAC_CTX *code;                /* likewise; NULL = none is kept */
-	uint32_t hashed;                  /* bytes of that piece, from its start; 0 = not begun */
-	uint32_t right[PIECES_PER_WRITE]; /* pieces whose last byte the last write brought */
+	EVP_MD_CTX *digest;                /* of the piece that the next byte belongs to */
+	EVP_MAC_CTX *code;                 /* likewise; NULL = none is kept */
+	uint32_t hashed;                   /* bytes of that piece, from its start; 0 = not begun */
+	uint32_t right[PIECES_PER_WRITES]; /* pieces whose last byte the last writes brought */
 	unsigned n_right;
 	bool mismatch; /* of wrong, whose digest is not the manifest's */
 	uint32_t wrong;
@@ -62,6 +64,10 @@ void image_pieces_release(struct image_pieces *p);
  * came before, that is read back from the file and hashed first. */
 void image_file_write(const struct image_file *f, const struct manifest *manifest, uint64_t offset,
 		      struct span bytes, struct image_pieces *pieces);
+/* Another write that belongs to the last: adds to what is right, and does nothing after an error.
+ */
+void image_file_write_on(const struct image_file *f, const struct manifest *manifest,
+			 uint64_t offset, struct span bytes, struct image_pieces *pieces);
 int image_file_read(const struct image_file *f, uint64_t offset, void *ret, size_t n,
 		    struct err *err);
 int image_file_sync(const struct image_file *f, struct err *err);
