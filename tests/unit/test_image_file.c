@@ -263,6 +263,15 @@ static void test_read_back_of_parts(void **state)
 	image_file_keep_codes(&f, &m);
 	assert_int_equal(image_file_check(&f, &m, 0, &p, &right, NULL), 0);
 	assert_false(right);
+	piece_codes_close(&f.codes);
+	piece_codes_open(&f.codes, PIECE_CODES_MAX);
+	assert_int_equal(f.codes.n, PIECE_CODES_MAX);
+	piece_codes_close(&f.codes);
+	piece_codes_open(&f.codes, PIECE_CODES_MAX + 1); /* too many: memory is to stay small */
+	assert_null(f.codes.codes);
+	m.pieces[0][0] ^= 1;
+	assert_int_equal(image_file_check(&f, &m, 0, &p, &right, NULL), 0);
+	assert_true(right);
 	image_pieces_release(&p);
 	image_pieces_release(&later);
 	image_file_remove(&f);

@@ -15,7 +15,7 @@ static const uint8_t no_code[PIECE_CODE_SIZE];
 void piece_codes_open(struct piece_codes *ret, uint32_t n)
 {
 	memset(ret, 0, sizeof(*ret));
-	if (RAND_bytes(ret->key, sizeof(ret->key)) != 1)
+	if (n > PIECE_CODES_MAX || RAND_bytes(ret->key, sizeof(ret->key)) != 1)
 		return;
 	ret->codes = calloc(n, PIECE_CODE_SIZE);
 	ret->n = ret->codes ? n : 0;
