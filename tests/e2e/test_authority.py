@@ -544,7 +544,8 @@ def test_every_route_asks_who(conductors):
     routes = routes_of_conductord()
     assert len(routes) > 10
     for method, path, change in routes:
-        path = path.format(router="router1", node="node0", jti="0" * 32, version="V1")
+        path = path.format(router="router1", node="node0", jti="0" * 32, version="V1",
+                           conductor="conductor2")
         body = None if method == "GET" else "{}"
         assert (method == "GET") == (change == "READS")
         assert as_user(conductor, None, method, path, body) == 403, path

@@ -52,7 +52,7 @@ int onboarding_initialize(struct onboarding *o, const char *configuration, struc
 int onboarding_configure(struct onboarding *o, const char *configuration, struct err *err);
 
 /* A conductor tells which conductors there are (conductor_list.h). An older list, and the one that
- * is kept, change nothing. -EBUSY: not enrolled, or a newer token is being tried; -EBADMSG, -E2BIG:
+ * is kept, change nothing. -EBUSY: not enrolled; -EBADMSG, -E2BIG:
  * no such list; errors of writing. On failure nothing has changed. */
 #define ONBOARDING_CONDUCTORS_MAX ((size_t)64 << 10)
 int onboarding_hear_of_conductors(struct onboarding *o, struct span json, struct err *err);

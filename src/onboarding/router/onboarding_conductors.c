@@ -77,16 +77,13 @@ static int hear(struct onboarding *o, const struct conductor_list *heard, struct
 	return keep_list(o, &list, err);
 }
 
-/* While we try a newer token, a conductor may have enrolled us by it without our knowing yet, and
- * the list may belong to what comes next. */
+/* Also while a newer token is tried: who tells is a conductor of the record in force. */
 int onboarding_hear_of_conductors(struct onboarding *o, struct span text, struct err *err)
 {
 	_cleanup_(json_freep) cJSON *json = NULL;
 	struct conductor_list heard;
 	int rc;
 
-	if (onboarding_is_tried(onboarding_records_tried(&o->records)))
-		return err_set(err, -EBUSY, "a token is being tried");
 	if (!onboarding_is_enrolled(&o->records.now))
 		return err_set(err, -EBUSY, "this router is %s",
 			       onboarding_state_name(o->records.now.state));
