@@ -20,8 +20,7 @@
 #include "base/span.h"
 
 #define PIECE_CODE_SIZE 16
-#define PIECE_CODES_MAX 16384 /* pieces; of an image with more none are kept: 256 KiB are enough   \
-			       */
+#define PIECE_CODES_MAX 16384 /* pieces: 256 KiB of codes; an image with more has none */
 
 struct piece_codes {
 	uint8_t key[16];
