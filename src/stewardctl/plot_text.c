@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "stewardctl/plot_text.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -101,6 +102,7 @@ static void draw_marks(const struct picture *p, FILE *out)
 {
 	char line[COLUMNS_MAX + 1];
 
+	assert(p->columns > 0); /* the narrowest terminal has some */
 	for (unsigned column = 0; column < p->columns; column++)
 		line[column] = p->spans[column].failures > 0 ? 'x' : ' ';
 	line[p->columns] = '\0';

@@ -373,7 +373,10 @@ static const struct {
 	{EK, secret_unknown, 4, "wrong MAC r1", false}, /* before anything of the TPM's */
 	{DEVICE, no_device_ca, 2,
 	 "mode strong: node node0 has no endorsement-key, and there is no device-id-ca", false},
-	{DEVICE, show_self_signed, 4, "client certificate: is not for clientAuth", false},
+	{DEVICE, show_self_signed, 4,
+	 "client certificate: expected one serialNumber in its subject, or without it one "
+	 "hwSerialNum",
+	 false},
 	{DEVICE, show_other_device, 4,
 	 "client certificate: serialNumber is 'A1', expected asset-id A0", false},
 	{WEAK, show_garbage, 4, "client certificate: malformed", false},
