@@ -247,6 +247,7 @@ def test_attempts_and_time_survive(servers, daemons):
     daemon = daemons(server, download={"attempts": 50, "maximum-retry-delay": 5,
                                        "initial-retry-delay": 5})
     daemon.request("V1")
+    wait_for(lambda: len(server.of("index")) >= 1, 30)
     before = daemon.download("V1")
     wait_for(lambda: len(server.of("index")) >= 2, 30)
     daemon.kill9()
