@@ -31,6 +31,8 @@ if(STEWARD_SANITIZE)
 	add_compile_options(-fsanitize=${STEWARD_SANITIZE} -fno-omit-frame-pointer
 		-fno-sanitize-recover=undefined)
 	add_link_options(-fsanitize=${STEWARD_SANITIZE})
+	# What a sanitizer adds hides from GCC's optimiser that a value was set (its manual warns of this).
+	add_compile_options($<$<C_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 
 if(STEWARD_FUZZ)
