@@ -407,10 +407,15 @@ static int start_conductor(struct node *n, struct err *err)
 
 static int check_reload(const struct node *n, const struct config *new, struct err *err)
 {
-	const struct conductor *c = container_of(n, const struct conductor, node);
-	int rc = conductor_check_reload(c->config, new, err);
+	return conductor_check_reload(container_of(n, const struct conductor, node)->config, new,
+				      err);
+}
 
-	return rc == 0 && c->enrolment ? enrolment_renew(c->enrolment, err) : rc;
+static int renew(struct node *n, struct err *err)
+{
+	struct conductor *c = container_of(n, struct conductor, node);
+
+	return c->enrolment ? enrolment_renew(c->enrolment, err) : 0;
 }
 
 static void add_status(const struct node *n, cJSON *json)
@@ -441,6 +446,7 @@ const struct node_program conductor_program = {
 	.stopping = conductor_stop,
 	.close = conductor_close,
 	.check_reload = check_reload,
+	.renew = renew,
 	.add_status = add_status,
 	.write_metrics = write_metrics,
 };

@@ -61,6 +61,9 @@ struct node_program {
 	int (*amend)(struct node *n, struct config *config, struct err *err);
 	/* May new replace the configuration in force? */
 	int (*check_reload)(const struct node *n, const struct config *new, struct err *err);
+	/* It may: reads anew the files that it names. If this fails, nothing has changed, and the
+	 * reload is refused. */
+	int (*renew)(struct node *n, struct err *err);
 	/* It has replaced it. */
 	void (*configured)(struct node *n);
 	/* Adds to GET /v1/status. */

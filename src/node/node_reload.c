@@ -64,6 +64,8 @@ int node_reload(struct node *n, struct err *err)
 		rc = check_reload(old, config, err);
 	if (rc == 0 && n->program->check_reload)
 		rc = n->program->check_reload(n, config, err);
+	if (rc == 0 && n->program->renew)
+		rc = n->program->renew(n, err);
 	if (rc < 0) {
 		log_event(LOG_CONFIGURATION_REFUSED, &(struct log_fields){.reason = err->text},
 			  "configuration refused, the running one stays in force: %s", err->text);

@@ -73,9 +73,12 @@ static void set_up_world(struct world *w)
 	assert_int_equal(tls_context_new_client(&w->tls, NULL, &err), 0);
 	assert_int_equal(uv_loop_init(&w->loop), 0);
 	assert_int_equal(uv_sem_init(&w->go, 0), 0);
-	w->context.sync_keys = sync_keys;
-	w->context.owner = w;
-	enrolment_commits_init(&w->commits, &w->loop, &w->context);
+	enrolment_commits_init(&w->commits, &(struct enrolment_commits_options){
+						    .loop = &w->loop,
+						    .registry = w->context.registry,
+						    .sync_keys = sync_keys,
+						    .owner = w,
+					    });
 }
 
 static void tear_down_world(struct world *w)

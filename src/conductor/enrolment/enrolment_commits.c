@@ -34,7 +34,7 @@ static void sync_keys(struct enrolment_commits *c)
 
 	for (size_t i = 0; i < c->n_batch; i++)
 		any = any || is_enrolled(&c->requests[i]);
-	if (!any || c->context->sync_keys(c->context->owner, &err) == 0)
+	if (!any || c->options.sync_keys(c->options.owner, &err) == 0)
 		return;
 	for (size_t i = 0; i < c->n_batch; i++)
 		if (is_enrolled(&c->requests[i]))
@@ -77,7 +77,7 @@ static void commit_batch(struct work *work)
 		c->requests[i] = (struct registry_enrolment_request){.proof = &c->proofs[i],
 								     .origin = &c->origins[i]};
 	}
-	registry_enrol_all(c->context->registry, c->requests, c->n_batch);
+	registry_enrol_all(c->options.registry, c->requests, c->n_batch);
 	sync_keys(c);
 	for (size_t i = 0; i < c->n_batch; i++)
 		enrolment_handshake_decided(c->batch[i]->handshake, &c->requests[i].decision,
@@ -110,15 +110,14 @@ static void commit_those_that_wait(struct enrolment_commits *c)
 	if (!wanted)
 		return;
 	c->working = true;
-	work_pool_submit(c->context->pool, c->loop, &c->work, commit_batch, on_done);
+	work_pool_submit(c->options.pool, c->options.loop, &c->work, commit_batch, on_done);
 }
 
-void enrolment_commits_init(struct enrolment_commits *c, uv_loop_t *loop,
-			    const struct enrolment_context *context)
+void enrolment_commits_init(struct enrolment_commits *c,
+			    const struct enrolment_commits_options *options)
 {
 	memset(c, 0, sizeof(*c));
-	c->loop = loop;
-	c->context = context;
+	c->options = *options;
 	c->end = &c->first;
 	(void)uv_mutex_init(&c->lock);
 }

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "base/work.h"
+#include "base/work_pool.h"
 #include "conductor/enrolment/enrolment_handshake.h"
 #include "conductor/registry/registry_enrolment.h"
 
@@ -27,9 +28,17 @@ struct enrolment_commit {
 	struct enrolment_commit *next;
 };
 
-struct enrolment_commits {
-	const struct enrolment_context *context;
+struct enrolment_commits_options {
 	uv_loop_t *loop;
+	struct work_pool *pool; /* the thread that asks the registry; NULL = libuv's pool */
+	struct registry *registry;
+	/* The keys that may log in have changed: make sshd know them. On a worker. */
+	int (*sync_keys)(void *owner, struct err *err);
+	void *owner;
+};
+
+struct enrolment_commits {
+	struct enrolment_commits_options options;
 	uv_mutex_t lock; /* protects the list of those that wait: */
 	struct enrolment_commit *first;
 	struct enrolment_commit **end;
@@ -43,9 +52,9 @@ struct enrolment_commits {
 	bool working;
 };
 
-/* context is borrowed. */
-void enrolment_commits_init(struct enrolment_commits *c, uv_loop_t *loop,
-			    const struct enrolment_context *context);
+/* What options point to is borrowed. */
+void enrolment_commits_init(struct enrolment_commits *c,
+			    const struct enrolment_commits_options *options);
 /* To be called when none waits. */
 void enrolment_commits_release(struct enrolment_commits *c);
 

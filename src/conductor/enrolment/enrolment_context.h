@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/settings.h"
-#include "base/work_pool.h"
 #include "conductor/enrolment/device_certificate.h"
 #include "conductor/enrolment/identity.h"
 #include "conductor/registry/registry.h"
@@ -17,7 +16,6 @@
 
 struct enrolment_context {
 	struct registry *registry;
-	struct work_pool *pool; /* the thread that asks the registry; NULL = libuv's pool */
 	struct conductor_identity identity;
 	struct device_ca device_ca;
 	bool has_device_ca;
@@ -26,9 +24,6 @@ struct enrolment_context {
 	uint16_t repository_port;
 	size_t message_max; /* bytes of JSON */
 	bool requires_post_quantum;
-	/* The keys that may log in have changed: make sshd know them. On a worker. */
-	int (*sync_keys)(void *owner, struct err *err);
-	void *owner;
 };
 
 int enrolment_context_init(struct enrolment_context *ret, struct registry *registry,

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log_events.h"
@@ -13,23 +12,17 @@
 #include "conductor/enrolment/enrolment_audit.h"
 #include "conductor/enrolment/enrolment_commits.h"
 #include "conductor/enrolment/enrolment_failures.h"
+#include "conductor/enrolment/enrolment_shown.h"
 #include "conductor/enrolment/peer_address.h"
 
 /* A router's TPM may take many seconds to make a key. A router gets this time once it has shown a
  * token of ours. */
 #define VERIFIED_TIMEOUT_MS 120000
 
-/* What is shown to routers. A handshake ends with what it has begun with. */
-struct shown {
-	struct enrolment_context context;
-	unsigned users; /* the service and its sessions */
-};
-
 struct enrolment_service {
 	struct enrolment_options options;
-	struct shown *shown;
-	uv_mutex_t lock;               /* held for moments; for workers that ask what is shown */
-	struct enrolment_context base; /* without certificates: for commits */
+	struct enrolment_shown *shown;
+	uv_mutex_t lock; /* held for moments; for workers that ask what is shown */
 	struct port_mux *mux;
 	struct enrolment_session *first;
 	struct enrolment_failures failures;
@@ -43,7 +36,7 @@ struct enrolment_service {
 
 struct enrolment_session {
 	struct enrolment_service *service;
-	struct shown *shown;
+	struct enrolment_shown *shown;
 	struct enrolment_session *next;
 	struct enrolment_handshake handshake;
 	struct work lookup;
@@ -55,21 +48,13 @@ struct enrolment_session {
 	struct err audit_err;
 };
 
-static void let_go(struct shown *shown)
-{
-	if (--shown->users > 0)
-		return;
-	enrolment_context_release(&shown->context);
-	free(shown);
-}
-
 static void part_closed(struct enrolment_service *s)
 {
 	assert(s->parts > 0);
 	if (--s->parts > 0)
 		return;
 	enrolment_commits_release(&s->commits);
-	let_go(s->shown);
+	enrolment_shown_release(s->shown);
 	uv_mutex_destroy(&s->lock);
 	s->closed(s->owner);
 	free(s);
@@ -92,7 +77,7 @@ static void on_closed(struct tls_session *tls)
 	while (*at != session)
 		at = &(*at)->next;
 	*at = session->next;
-	let_go(session->shown);
+	enrolment_shown_release(session->shown);
 	free(session);
 	s->counts.under_way--;
 	if (s->closing)
@@ -240,8 +225,7 @@ static void on_tls(void *owner, int fd, const struct sockaddr *peer, turns_ticke
 		return;
 	}
 	session->service = s;
-	session->shown = s->shown;
-	session->shown->users++;
+	session->shown = enrolment_shown_hold(s->shown);
 	session->ticket = ticket;
 	session->next = s->first;
 	s->first = session;
@@ -317,72 +301,53 @@ static int open_port(struct enrolment_service *s, struct err *err)
 	return port_mux_open(&s->mux, s->options.loop, &options, err);
 }
 
-static void take_options(const struct enrolment_service *s, struct enrolment_context *context)
-{
-	context->pool = s->options.pool;
-	context->sync_keys = s->options.sync_keys;
-	context->owner = s->options.owner;
-}
-
-/* Reads certificates, keys and CRLs. */
-static int open_shown(const struct enrolment_service *s, struct shown **ret, struct err *err)
-{
-	const struct enrolment_options *options = &s->options;
-	struct shown *shown = calloc(1, sizeof(*shown));
-	int rc;
-
-	if (!shown)
-		return err_set(err, -ENOMEM, "out of memory");
-	rc = enrolment_context_init(&shown->context, options->registry, options->config,
-				    options->repository_port, err);
-	if (rc < 0) {
-		free(shown);
-		return rc;
-	}
-	take_options(s, &shown->context);
-	shown->users = 1;
-	*ret = shown;
-	return 0;
-}
-
-static bool is_shown(const struct enrolment_service *s, struct span certificate)
-{
-	const struct conductor_identity *identity = &s->shown->context.identity;
-
-	return identity->certificate_size == certificate.size &&
-	       memcmp(identity->certificate, certificate.bytes, certificate.size) == 0;
-}
-
 bool enrolment_shows(struct enrolment_service *s, struct span certificate)
 {
 	bool shows;
 
 	uv_mutex_lock(&s->lock);
-	shows = is_shown(s, certificate);
+	shows = enrolment_shown_is(s->shown, certificate);
 	uv_mutex_unlock(&s->lock);
 	return shows;
 }
 
+static int read_shown(const struct enrolment_service *s, struct enrolment_shown **ret,
+		      struct err *err)
+{
+	return enrolment_shown_open(ret, s->options.registry, s->options.config,
+				    s->options.repository_port, err);
+}
+
 int enrolment_renew(struct enrolment_service *s, struct err *err)
 {
-	struct shown *before = s->shown;
-	struct shown *shown;
-	int rc = open_shown(s, &shown, err);
-	bool is_same;
+	struct enrolment_shown *before = s->shown;
+	struct enrolment_shown *shown;
+	int rc = read_shown(s, &shown, err);
 
 	if (rc < 0)
 		return rc;
-	is_same = is_shown(s, span_of(shown->context.identity.certificate,
-				      shown->context.identity.certificate_size));
-	uv_mutex_lock(&s->lock);
-	s->shown = shown;
-	uv_mutex_unlock(&s->lock);
-	let_go(before);
-	if (!is_same)
+	if (!enrolment_shown_is(before, enrolment_shown_certificate(shown)))
 		log_event(LOG_CERTIFICATE_RENEWED, NULL,
 			  "this conductor shows another certificate from now on; tokens of the one "
 			  "before are not taken any more, and enrolled routers do not notice");
+	uv_mutex_lock(&s->lock);
+	s->shown = shown;
+	uv_mutex_unlock(&s->lock);
+	enrolment_shown_release(before);
 	return 0;
+}
+
+static void init_commits(struct enrolment_service *s)
+{
+	const struct enrolment_commits_options options = {
+		.loop = s->options.loop,
+		.pool = s->options.pool,
+		.registry = s->options.registry,
+		.sync_keys = s->options.sync_keys,
+		.owner = s->options.owner,
+	};
+
+	enrolment_commits_init(&s->commits, &options);
 }
 
 int enrolment_start(struct enrolment_service **ret, const struct enrolment_options *options,
@@ -394,19 +359,17 @@ int enrolment_start(struct enrolment_service **ret, const struct enrolment_optio
 	if (!s)
 		return err_set(err, -ENOMEM, "out of memory");
 	s->options = *options;
-	s->base.registry = options->registry;
-	take_options(s, &s->base);
-	rc = open_shown(s, &s->shown, err);
+	rc = read_shown(s, &s->shown, err);
 	if (rc == 0)
 		rc = open_port(s, err);
 	if (rc < 0) {
 		if (s->shown)
-			let_go(s->shown);
+			enrolment_shown_release(s->shown);
 		free(s);
 		return rc;
 	}
 	(void)uv_mutex_init(&s->lock);
-	enrolment_commits_init(&s->commits, options->loop, &s->base);
+	init_commits(s);
 	enrolment_failures_init(&s->failures, options->loop, options->pool, options->registry);
 	*ret = s;
 	return 0;

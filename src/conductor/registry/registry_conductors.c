@@ -99,15 +99,16 @@ static int store(struct registry_session *session, void *work, struct err *err)
 	struct registry_conductor before;
 	struct registry_own_row own = {0};
 	int64_t contested_s = 0;
-	bool is_found;
+	bool is_where_it_was;
 	int rc = find_row(session, conductor->name, &before, &own, &contested_s, err);
 
 	if (rc < 0)
 		return rc;
 	if (is_same(&before, conductor))
 		return touch(session, conductor, err);
-	is_found = !before.name[0] || (is_same_place(&before, conductor) &&
-				       shares_key(before.ssh_host_keys, conductor->ssh_host_keys));
+	is_where_it_was =
+		!before.name[0] || (is_same_place(&before, conductor) &&
+				    shares_key(before.ssh_host_keys, conductor->ssh_host_keys));
 	rc = query_run(session, err,
 		       "DELETE FROM conductors WHERE address = $1 AND port = $2 AND name <> $3",
 		       value_text(conductor->host), value_integer(conductor->port),
@@ -123,7 +124,7 @@ static int store(struct registry_session *session, void *work, struct err *err)
 			       value_text(conductor->name), value_text(conductor->host),
 			       value_integer(conductor->port), value_text(conductor->ssh_host_keys),
 			       value_integer(conductor->seen_s),
-			       value_integer(is_found ? own.moved_s : conductor->seen_s));
+			       value_integer(is_where_it_was ? own.moved_s : conductor->seen_s));
 	return rc < 0 ? rc : raise_version(session, conductor->seen_s, err);
 }
 

@@ -81,20 +81,20 @@ static uint32_t first_not_before(const struct chunk_index *wanted, const uint32_
 	return low;
 }
 
-/* The same chunk may be wanted at several places. Returns whether one is new. */
+/* The same chunk may be wanted at several places, which are all noted when it is first seen: a seed
+ * full of zeros has it as often. Returns whether they are new. */
 static bool note_places(struct fill *f, const uint32_t *order, uint32_t seed,
 			const struct chunk *chunk)
 {
-	bool noted = false;
+	const uint32_t first = first_not_before(&f->wanted, order, chunk);
+	uint32_t i = first;
 
-	for (uint32_t i = first_not_before(&f->wanted, order, chunk);
-	     i < f->wanted.n && compare_chunks(&f->wanted.chunks[order[i]], chunk) == 0; i++) {
+	for (; i < f->wanted.n && compare_chunks(&f->wanted.chunks[order[i]], chunk) == 0; i++) {
 		if (f->places[order[i]].seed != SEED_NONE)
-			continue;
+			return false;
 		f->places[order[i]] = (struct fill_place){.offset = chunk->offset, .seed = seed};
-		noted = true;
 	}
-	return noted;
+	return i > first;
 }
 
 /* It stays open if it has a chunk that no seed before it has. */

@@ -101,6 +101,12 @@ static const struct link *find_link(const struct tunnel_set *set, const struct m
 	return NULL;
 }
 
+/* Of conductor i of those that are wanted; NULL = it has none, or one that ends. */
+static const struct link *open_link(const struct tunnel_set *set, size_t i)
+{
+	return i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+}
+
 static struct link *find_place(struct tunnel_set *set)
 {
 	for (size_t i = 0; i < KNOWN_CONDUCTORS_MAX; i++)
@@ -116,8 +122,7 @@ static void start_wanted(struct tunnel_set *set)
 	for (size_t i = 0; i < set->n_wanted; i++) {
 		struct link *place = find_place(set);
 
-		if (place && !find_link(set, &set->wanted[i], LINK_OPEN) &&
-		    !find_link(set, &set->wanted[i], LINK_CLOSING))
+		if (place && !open_link(set, i) && !find_link(set, &set->wanted[i], LINK_CLOSING))
 			start_link(set, place, i);
 	}
 }
@@ -192,25 +197,21 @@ static bool is_up(const struct link *link)
 
 int tunnel_set_up_by(const struct tunnel_set *set, size_t i)
 {
-	const struct link *link = NULL;
+	const struct link *link = open_link(set, i);
 
-	if (i < set->n_wanted)
-		link = find_link(set, &set->wanted[i], LINK_OPEN);
 	return is_up(link) ? key_shown(link, &set->wanted[i]) : CONDUCTOR_IS_DOWN;
 }
 
 int64_t tunnel_set_down_since_s(const struct tunnel_set *set, size_t i)
 {
-	const struct link *link =
-		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+	const struct link *link = open_link(set, i);
 
 	return link && !is_up(link) ? link->tunnel.since_s : 0;
 }
 
 bool tunnel_set_has_failed(const struct tunnel_set *set, size_t i)
 {
-	const struct link *link =
-		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+	const struct link *link = open_link(set, i);
 
 	return link && !is_up(link) && link->tunnel.problem[0];
 }
@@ -266,8 +267,7 @@ void tunnel_set_look(struct tunnel_set *set)
 
 uint16_t tunnel_set_repository_port(const struct tunnel_set *set, size_t i)
 {
-	const struct link *link =
-		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+	const struct link *link = open_link(set, i);
 
 	return link ? link->tunnel.local_port : 0;
 }
@@ -283,8 +283,7 @@ static void add_time(cJSON *item, const char *name, int64_t time_s)
 void tunnel_set_describe(const struct tunnel_set *set, size_t i, cJSON *item)
 {
 	static const struct tunnel none = {0};
-	const struct link *link =
-		i < set->n_wanted ? find_link(set, &set->wanted[i], LINK_OPEN) : NULL;
+	const struct link *link = open_link(set, i);
 	const struct tunnel *t = link ? &link->tunnel : &none;
 
 	(void)cJSON_AddStringToObject(item, "tunnel", link ? tunnel_state_name(t->state) : "none");
