@@ -38,8 +38,18 @@ cJSON *answer_node(const struct registry_node *node)
 	return json;
 }
 
+static void add_labels(cJSON *json, const struct registry_router *router,
+		       const struct registry_label *labels, size_t n)
+{
+	cJSON *object = cJSON_AddObjectToObject(json, "labels");
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(labels[i].router, router->name) == 0)
+			(void)cJSON_AddStringToObject(object, labels[i].name, labels[i].value);
+}
+
 cJSON *answer_router(const struct registry_router *router, const struct registry_node *nodes,
-		     size_t n_nodes)
+		     size_t n_nodes, const struct registry_label *labels, size_t n_labels)
 {
 	cJSON *json = cJSON_CreateObject();
 	cJSON *array;
@@ -48,6 +58,7 @@ cJSON *answer_router(const struct registry_router *router, const struct registry
 	(void)cJSON_AddStringToObject(json, "mode", onboarding_mode_name(router->mode));
 	(void)cJSON_AddBoolToObject(json, "has-pre-shared-secret", router->has_secret);
 	(void)cJSON_AddNumberToObject(json, "revision", (double)router->revision);
+	add_labels(json, router, labels, n_labels);
 	array = cJSON_AddArrayToObject(json, "nodes");
 	for (size_t i = 0; i < n_nodes; i++)
 		if (strcmp(nodes[i].router, router->name) == 0)

@@ -7,17 +7,32 @@
 #include "base/json.h"
 #include "base/macros.h"
 
+static void add_wanted(const struct registry_job *job, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < job->n_wanted; i++)
+		used += (size_t)snprintf(ret + used, size - used, "%s%s=%s",
+					 i ? "," : "label=", job->wanted[i].name,
+					 job->wanted[i].value);
+	if (used > 0)
+		(void)snprintf(ret + used, size - used, "&");
+}
+
 /* Names, numbers and hex digits, between them "/": none of it must be escaped in a URL. */
 static void link_next(struct registry_job *job, const char *after)
 {
 	char since[40] = "";
+	char wanted[REGISTRY_JOB_LINK_SIZE];
 
 	if (job->since_s > 0)
 		(void)snprintf(since, sizeof(since), "since=%lld&", (long long)job->since_s);
+	add_wanted(job, wanted, sizeof(wanted));
 	(void)snprintf(job->link, sizeof(job->link),
-		       "<%s?%s%s%s%slimit=%zu&after=%s>; rel=\"next\"", job->path,
+		       "<%s?%s%s%s%s%slimit=%zu&after=%s>; rel=\"next\"", job->path,
 		       job->asked_router ? "router=" : "", job->asked_router ? job->router : "",
-		       job->asked_router ? "&" : "", since, job->limit, after);
+		       job->asked_router ? "&" : "", wanted, since, job->limit, after);
 }
 
 size_t pages_cut(struct pages_chunk *chunk, size_t n)

@@ -23,6 +23,7 @@ static unsigned status_of(int code)
 	case -EEXIST:
 	case -EBUSY:
 	case -ETIME:
+	case -EDQUOT:
 		return 409;
 	default:
 		return 503; /* the registry cannot be asked now */
@@ -147,6 +148,41 @@ static int read_page(struct http_exchange *x, struct registry_job *job, struct e
 			 err);
 }
 
+/* site=emea */
+static int read_wanted(const char *text, size_t length, struct registry_label *ret, struct err *err)
+{
+	const char *equals = memchr(text, '=', length);
+	size_t name = equals ? (size_t)(equals - text) : 0;
+	size_t value = equals ? length - name - 1 : 0;
+	int rc;
+
+	if (!equals || name >= sizeof(ret->name) || value >= sizeof(ret->value))
+		return err_set(err, -EINVAL, "label: expected NAME=VALUE, found '%.*s'",
+			       (int)length, text);
+	memcpy(ret->name, text, name);
+	memcpy(ret->value, equals + 1, value);
+	rc = registry_check_name("label", ret->name, err);
+	return rc < 0 ? rc : registry_check_name("value of a label", ret->value, err);
+}
+
+/* All of them must hold. */
+static int read_all_wanted(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	const char *text = http_exchange_query(x, "label");
+	int rc = 0;
+
+	while (rc == 0 && text) {
+		size_t length = strcspn(text, ",");
+
+		if (job->n_wanted == REGISTRY_JOB_WANTED_MAX)
+			return err_set(err, -EINVAL, "label: more than %d of them",
+				       REGISTRY_JOB_WANTED_MAX);
+		rc = read_wanted(text, length, &job->wanted[job->n_wanted++], err);
+		text = text[length] ? text + length + 1 : NULL;
+	}
+	return rc;
+}
+
 static int read_body(struct http_exchange *x, struct registry_job *job, struct err *err)
 {
 	struct span body = http_exchange_body(x);
@@ -170,6 +206,10 @@ static int fill(struct http_exchange *x, struct registry_job *job, struct err *e
 		rc = copy_parameter(x, "jti", job->jti, sizeof(job->jti), err);
 	if (rc == 0)
 		rc = copy_parameter(x, "conductor", job->named, sizeof(job->named), err);
+	if (rc == 0)
+		rc = copy_parameter(x, "label", job->label, sizeof(job->label), err);
+	if (rc == 0)
+		rc = read_all_wanted(x, job, err);
 	if (rc == 0)
 		rc = read_number(x, "since", &job->since_s, err);
 	job->revision = -1;

@@ -14,19 +14,22 @@
 #include <cjson/cJSON.h>
 
 #include "base/work_pool.h"
+#include "conductor/registry/registry_labels.h"
 #include "conductord/conductor.h"
 #include "conductord/summary.h"
 #include "http/http_server.h"
 #include "onboarding/token.h"
 
 #define REGISTRY_JOB_LIMIT_MAX  10000               /* rows of a page that is asked for */
+#define REGISTRY_JOB_WANTED_MAX 8                   /* labels of ?label= */
 #define REGISTRY_JOB_VISITS_MAX TOKEN_ASSET_IDS_MAX /* a router has no more nodes */
 
 /* Two names and what is between them; and of a conductor's row in the audit: two numbers. */
 #define REGISTRY_JOB_AFTER_SIZE (2 * TOKEN_NAME_SIZE + 32)
 #define REGISTRY_JOB_PATH_SIZE  (TOKEN_NAME_SIZE + 32)
 #define REGISTRY_JOB_LINK_SIZE                                                                     \
-	(REGISTRY_JOB_AFTER_SIZE + REGISTRY_JOB_PATH_SIZE + TOKEN_NAME_SIZE + 64)
+	(REGISTRY_JOB_AFTER_SIZE + REGISTRY_JOB_PATH_SIZE + TOKEN_NAME_SIZE + 64 +                 \
+	 REGISTRY_JOB_WANTED_MAX * 2 * TOKEN_NAME_SIZE)
 
 struct registry_job;
 /* On a worker: fill json and status, or err. Negative: the answer is a problem document. */
@@ -41,8 +44,11 @@ struct registry_job {
 	char router[TOKEN_NAME_SIZE];
 	char node[TOKEN_NAME_SIZE];
 	char jti[TOKEN_JTI_SIZE];
-	char named[TOKEN_NAME_SIZE];         /* a conductor */
-	bool asked_router;                   /* the router is of ?router= and not of the path */
+	char named[TOKEN_NAME_SIZE]; /* a conductor */
+	char label[TOKEN_NAME_SIZE];
+	bool asked_router; /* the router is of ?router= and not of the path */
+	struct registry_label wanted[REGISTRY_JOB_WANTED_MAX]; /* ?label=NAME=VALUE,... */
+	size_t n_wanted;
 	size_t limit;                        /* ?limit=, rows of a page; 0 = all */
 	char after[REGISTRY_JOB_AFTER_SIZE]; /* ?after=, "" = from the first */
 	char path[REGISTRY_JOB_PATH_SIZE];   /* of the request, for the link to the next page */

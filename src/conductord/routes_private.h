@@ -2,12 +2,18 @@
 /* routes_private.h - the handlers of conductord's routes. For routes.c only. */
 #pragma once
 
+#include "conductord/registry_job.h"
 #include "http/http_server.h"
+
+/* The answer of most of these: a router as it is. On a worker. */
+int routes_show_router(struct registry_job *job, struct err *err);
 
 void routes_get_routers(struct http_exchange *x);
 void routes_get_router(struct http_exchange *x);
 void routes_put_router(struct http_exchange *x);
 void routes_delete_router(struct http_exchange *x);
+void routes_put_label(struct http_exchange *x);
+void routes_delete_label(struct http_exchange *x);
 void routes_get_node(struct http_exchange *x);
 void routes_put_node(struct http_exchange *x);
 void routes_delete_node(struct http_exchange *x);

@@ -21,51 +21,108 @@ static void free_rows(void *rows)
 	free(*(void **)rows);
 }
 
-/* Both are in the same order; at: the first node that is of no router before. */
-static cJSON *answer_next(const struct registry_router *router, const struct registry_node *nodes,
-			  size_t n_nodes, size_t *at)
-{
-	size_t first = *at;
+/* What the routers of a chunk have, in the order of the routers; the first n are of none before. */
+struct belongings {
+	struct registry_node *nodes;
+	size_t n_nodes;
+	size_t at_node;
+	struct registry_label *labels;
+	size_t n_labels;
+	size_t at_label;
+};
 
-	while (*at < n_nodes && strcmp(nodes[*at].router, router->name) == 0)
-		(*at)++;
-	return answer_router(router, nodes + first, *at - first);
+static void release_belongings(struct belongings *b)
+{
+	free(b->nodes);
+	free(b->labels);
 }
 
-/* A node whose router was made in between is left out: its router comes with the next list. */
-static int add_routers(struct registry_job *job, const struct registry_router *routers, size_t n,
-		       struct list_text *list, struct err *err)
+/* The router's nodes. One whose router was made in between is left out: it comes with the next
+ * list. */
+static size_t next_nodes(struct belongings *b, const char *router)
 {
-	_cleanup_(free_rows) struct registry_node *nodes = NULL;
-	size_t n_nodes = 0;
-	size_t at = 0;
-	int rc = registry_nodes_between(job->conductor->registry, routers[0].name,
-					routers[n - 1].name, &nodes, &n_nodes, err);
+	size_t first;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		while (at < n_nodes && strcmp(nodes[at].router, routers[i].name) < 0)
-			at++;
-		rc = list_text_add(list, answer_next(&routers[i], nodes, n_nodes, &at), err);
-	}
+	while (b->at_node < b->n_nodes && strcmp(b->nodes[b->at_node].router, router) < 0)
+		b->at_node++;
+	first = b->at_node;
+	while (b->at_node < b->n_nodes && strcmp(b->nodes[b->at_node].router, router) == 0)
+		b->at_node++;
+	return b->at_node - first;
+}
+
+static size_t next_labels(struct belongings *b, const char *router)
+{
+	size_t first;
+
+	while (b->at_label < b->n_labels && strcmp(b->labels[b->at_label].router, router) < 0)
+		b->at_label++;
+	first = b->at_label;
+	while (b->at_label < b->n_labels && strcmp(b->labels[b->at_label].router, router) == 0)
+		b->at_label++;
+	return b->at_label - first;
+}
+
+/* If it is asked for. */
+static int add_router(const struct registry_job *job, const struct registry_router *router,
+		      struct belongings *b, struct list_text *list, struct err *err)
+{
+	size_t n_nodes = next_nodes(b, router->name);
+	size_t n_labels = next_labels(b, router->name);
+	const struct registry_label *labels = b->labels + b->at_label - n_labels;
+
+	if (!registry_labels_hold(job->wanted, job->n_wanted, labels, n_labels))
+		return 0;
+	return list_text_add(
+		list,
+		answer_router(router, b->nodes + b->at_node - n_nodes, n_nodes, labels, n_labels),
+		err);
+}
+
+/* Until there are limit more in the list. Returns how many it has looked at in *ret. */
+static int add_routers(struct registry_job *job, const struct registry_router *routers, size_t n,
+		       size_t limit, struct list_text *list, size_t *ret, struct err *err)
+{
+	_cleanup_(release_belongings) struct belongings b = {0};
+	struct registry *registry = job->conductor->registry;
+	const char *first = routers[0].name;
+	const char *last = routers[n - 1].name;
+	const size_t full = list->n + limit;
+	size_t i = 0;
+	int rc = registry_nodes_between(registry, first, last, &b.nodes, &b.n_nodes, err);
+
+	if (rc == 0)
+		rc = registry_labels_between(registry, first, last, &b.labels, &b.n_labels, err);
+	for (; rc == 0 && i < n && list->n < full; i++)
+		rc = add_router(job, &routers[i], &b, list, err);
+	if (rc == 0)
+		*ret = i;
 	return rc;
 }
 
-/* after: the name of a router. */
+/* after: the name of a router. Where labels are asked for, most routers may lack them: so many are
+ * read at a time as for a whole list, and there may be more after the last that has them. */
 static int read_routers(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
 			struct err *err)
 {
 	_cleanup_(free_rows) struct registry_router *routers = NULL;
+	const size_t limit = job->n_wanted > 0 ? PAGES_CHUNK : chunk->limit;
 	size_t n = 0;
+	size_t looked_at = 0;
 	int rc = chunk->after[0] ? registry_check_name("after", chunk->after, err) : 0;
 
 	if (rc == 0)
-		rc = registry_routers_page(job->conductor->registry, chunk->after, chunk->limit + 1,
+		rc = registry_routers_page(job->conductor->registry, chunk->after, limit + 1,
 					   &routers, &n, err);
-	n = pages_cut(chunk, n);
-	if (!routers || n == 0)
+	chunk->more = false;
+	if (rc < 0 || !routers || n == 0)
 		return rc;
-	(void)snprintf(chunk->after, sizeof(chunk->after), "%s", routers[n - 1].name);
-	return add_routers(job, routers, n, list, err);
+	rc = add_routers(job, routers, MIN(n, limit), chunk->limit, list, &looked_at, err);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(chunk->after, sizeof(chunk->after), "%s", routers[looked_at - 1].name);
+	chunk->more = looked_at < n;
+	return 0;
 }
 
 static int list_routers(struct registry_job *job, struct err *err)
@@ -75,18 +132,20 @@ static int list_routers(struct registry_job *job, struct err *err)
 	return pages_answer(job, &pages, err);
 }
 
-static int show_router(struct registry_job *job, struct err *err)
+int routes_show_router(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	_cleanup_(release_belongings) struct belongings b = {0};
 	struct registry *registry = job->conductor->registry;
 	struct registry_router router;
-	size_t n = 0;
 	int rc = registry_router_find(registry, job->router, &router, err);
 
 	if (rc == 0)
-		rc = registry_nodes_list(registry, job->router, &nodes, &n, err);
+		rc = registry_nodes_list(registry, job->router, &b.nodes, &b.n_nodes, err);
 	if (rc == 0)
-		job->json = answer_router(&router, nodes, n);
+		rc = registry_labels_between(registry, job->router, job->router, &b.labels,
+					     &b.n_labels, err);
+	if (rc == 0)
+		job->json = answer_router(&router, b.nodes, b.n_nodes, b.labels, b.n_labels);
 	return rc;
 }
 
@@ -136,7 +195,7 @@ static int put_router(struct registry_job *job, struct err *err)
 	if (rc == 0)
 		rc = registry_router_put(job->conductor->registry, job->router, &changes,
 					 &job->origin, err);
-	return rc == 0 ? show_router(job, err) : rc;
+	return rc == 0 ? routes_show_router(job, err) : rc;
 }
 
 static int delete_router(struct registry_job *job, struct err *err)
@@ -298,7 +357,7 @@ void routes_get_routers(struct http_exchange *x)
 
 void routes_get_router(struct http_exchange *x)
 {
-	registry_job_start(x, show_router);
+	registry_job_start(x, routes_show_router);
 }
 
 void routes_put_router(struct http_exchange *x)

@@ -17,7 +17,7 @@ enum {
 	EXIT_NO_DAEMON = 69,
 };
 
-#define CLIENT_NEXT_SIZE 512
+#define CLIENT_NEXT_SIZE 2048
 
 struct client {
 	const char *socket;

@@ -255,22 +255,3 @@ int command_show_conductors(const struct invocation *invocation)
 {
 	return command_ask(invocation, "GET", "/v1/conductors", NULL, show_conductors);
 }
-
-int command_show_authority(const struct invocation *invocation)
-{
-	static const struct command_list routers = {"routers", show_routers_head, show_routers_row};
-	const char *router = invocation_value(invocation, "router");
-	char path[COMMAND_PATH_SIZE];
-	int rc;
-
-	if (!router)
-		return command_ask_list(invocation, "/v1/routers", &routers);
-	if (!command_name_is_valid("router", router))
-		return EXIT_REFUSED;
-	(void)snprintf(path, sizeof(path), "/v1/routers/%s", router);
-	rc = command_ask(invocation, "GET", path, NULL, show_router);
-	if (rc != EXIT_DONE || invocation->json)
-		return rc;
-	(void)snprintf(path, sizeof(path), "/v1/routers/%s/configuration", router);
-	return command_ask(invocation, "GET", path, NULL, show_router_configuration);
-}

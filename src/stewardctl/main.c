@@ -33,8 +33,22 @@ static int take_options(struct invocation *invocation, int n, char **words)
 	return i;
 }
 
-static void complete_leaf(int n_words, char *const *words, FILE *out)
+/* After "router" a name may follow, which is not known here, or labels. */
+static void complete_selector(int n_words, char *const *words, FILE *out)
 {
+	const char *typed = words[n_words - 1];
+
+	if (n_words % 3 == 2 && (n_words == 2 || strcmp(words[n_words - 4], "label") == 0) &&
+	    strncmp("label", typed, strlen(typed)) == 0)
+		(void)fputs("label\n", out);
+}
+
+static void complete_rest(int n_words, char *const *words, FILE *out)
+{
+	if (strncmp("router", words[0], strlen(words[0])) == 0) {
+		complete_selector(n_words, words, out);
+		return;
+	}
 	config_edit_complete((size_t)n_words, (const char *const *)words, out);
 }
 
@@ -56,7 +70,7 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (argc > 2 && strcmp(argv[1], "--complete") == 0) {
-		grammar_complete(commands, n_commands, argc - 2, argv + 2, complete_leaf, stdout);
+		grammar_complete(commands, n_commands, argc - 2, argv + 2, complete_rest, stdout);
 		return EXIT_DONE;
 	}
 	options = take_options(&invocation, argc - 1, argv + 1);

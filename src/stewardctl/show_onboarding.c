@@ -38,6 +38,15 @@ void show_routers_row(const cJSON *router)
 		     cJSON_GetArraySize(nodes), enrolled);
 }
 
+static void show_labels(const cJSON *labels)
+{
+	const cJSON *label;
+
+	cJSON_ArrayForEach (label, labels)
+		(void)printf("%-18s %s %s\n", label == labels->child ? "Labels" : "", label->string,
+			     cJSON_IsString(label) ? label->valuestring : "");
+}
+
 void show_router(const cJSON *router)
 {
 	const cJSON *item;
@@ -45,6 +54,7 @@ void show_router(const cJSON *router)
 	(void)printf("Router             %s\n", member_text(router, "name"));
 	(void)printf("Mode               %s\n", member_text(router, "mode"));
 	(void)printf("Pre-shared secret  %s\n", yes_or_no(router, "has-pre-shared-secret"));
+	show_labels(cJSON_GetObjectItem(router, "labels"));
 	(void)printf("\n%-16s %-24s %-9s %6s  %s\n", "NODE", "ASSET-ID", "ENROLLED", "PORT",
 		     "ENDORSEMENT KEY");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(router, "nodes"))

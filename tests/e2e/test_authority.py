@@ -127,7 +127,7 @@ def test_refusals(conductor, line, reason):
 
 @pytest.mark.parametrize("line, message", [
     ("configure", "not complete, expected: authority"),
-    (ROUTER, "not complete, expected: node, system"),
+    (ROUTER, "not complete, expected: node, system, label"),
     (f"{ROUTER} node", "not complete, expected: N"),
     (f"{ROUTER} node node0", "'asset-id A' is missing"),
     (f"{ROUTER} system s x", "ambiguous word 's'"),
@@ -490,10 +490,11 @@ def test_reload(conductor):
 
 CHANGES = (f"{ROUTER} node node0 asset-id A", f"{ROUTER} system {SCO} mode weak",
            f"{ROUTER} system {SCO} pre-shared-secret", f"{UPDATE} access-mode conductor-only",
+           f"{ROUTER} label site emea", "delete authority router router1 label site",
            "delete authority router router1", "delete authority router router1 node node0",
            f"create {SCO} token router router1", f"request {SCO} revoke token {'0' * 32}",
            f"request {SCO} reset router router1 node node0", f"request {SCO} reset clock")
-LOOKS = ("show authority", "show authority router router1", f"show {SCO}", f"show {SCO} tokens",
+LOOKS = ("show authority", "show authority router label site emea", "show authority router router1", f"show {SCO}", f"show {SCO} tokens",
          f"show {SCO} enrolments")
 
 
@@ -545,7 +546,7 @@ def test_every_route_asks_who(conductors):
     assert len(routes) > 10
     for method, path, change in routes:
         path = path.format(router="router1", node="node0", jti="0" * 32, version="V1",
-                           conductor="conductor2")
+                           conductor="conductor2", label="site")
         body = None if method == "GET" else "{}"
         assert (method == "GET") == (change == "READS")
         assert as_user(conductor, None, method, path, body) == 403, path

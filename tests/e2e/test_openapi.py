@@ -222,6 +222,13 @@ def call_the_registry(document):
     call("configure", {**R, "revision": 1}, {"high-availability": {}}, status=409)
     call("configure-router", {"router": "router2"}, {"mode": "psk-only", "pre-shared-secret": ""})
     call("configure-router", {"router": "router2"}, {"mode": "lunch"}, status=400, valid=False)
+    label = {"router": "router2", "label": "site"}
+    assert call("label-router", label, {"value": "emea"})["labels"] == {"site": "emea"}
+    call("label-router", label, {"value": "e m"}, status=400, valid=False)
+    assert len(call("routers", {"label": "site=emea"})["routers"]) == 1
+    call("routers", {"label": "site"}, status=400)
+    call("delete-label", label)
+    call("delete-label", label, status=404)
     call("configure-node", N, {"asset-id": "A9"})
     call("node", N)
     call("reset-node", N)

@@ -143,6 +143,13 @@ static const char *const steps[] = {
 	"ALTER TABLE conductors ADD COLUMN moved BIGINT NOT NULL DEFAULT 0;"
 	"ALTER TABLE conductors ADD COLUMN contested BIGINT NOT NULL DEFAULT 0;"
 	"ALTER TABLE conductors ADD COLUMN contested_by TEXT NOT NULL DEFAULT ''",
+
+	/* 8: by what an operator finds routers */
+	"CREATE TABLE labels ("
+	"  router TEXT NOT NULL REFERENCES routers (name) ON DELETE CASCADE,"
+	"  name TEXT NOT NULL,"
+	"  value TEXT NOT NULL,"
+	"  PRIMARY KEY (router, name))",
 };
 
 unsigned registry_schema_version(void)
