@@ -251,3 +251,6 @@ uint64_t download_bytes_verified(const struct download *d);
 cJSON *download_to_json(const struct download *d);
 /* history_json.h, with the download's version and state. */
 cJSON *download_history_to_json(const struct download *d);
+/* The map of its pieces (engine/piece_runs.h); without ranges until it is known which image it is.
+ * NULL = out of memory. */
+cJSON *download_pieces_to_json(const struct download *d);

@@ -149,6 +149,20 @@ static void get_history(struct http_exchange *x)
 		http_reply_problem(x, 404, "there is no download of %s", version);
 }
 
+static void get_pieces(struct http_exchange *x)
+{
+	const char *version = http_exchange_parameter(x, "version");
+	const struct download *d = download_list_find(node_of(x)->downloads, version);
+	cJSON *json = d ? download_pieces_to_json(d) : NULL;
+
+	if (json)
+		http_reply_json(x, 200, json);
+	else if (d)
+		http_reply_problem(x, 500, "out of memory");
+	else
+		http_reply_problem(x, 404, "there is no download of %s", version);
+}
+
 /* The body may be missing if all of its members are optional. */
 static int parse_body(struct http_exchange *x, const char *const *members, cJSON **ret,
 		      struct err *err)
@@ -287,6 +301,7 @@ const struct http_route control_routes[] = {
 	{"POST", "/v1/downloads", HTTP_CHANGES, post_download, NULL, 0},
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
 	{"GET", "/v1/downloads/{version}/history", HTTP_READS, get_history, NULL, 0},
+	{"GET", "/v1/downloads/{version}/pieces", HTTP_READS, get_pieces, NULL, 0},
 	{"POST", "/v1/downloads/{version}/pause", HTTP_CHANGES, post_pause, NULL, 0},
 	{"POST", "/v1/downloads/{version}/resume", HTTP_CHANGES, post_resume, NULL, 0},
 	{"POST", "/v1/downloads/{version}/cancel", HTTP_CHANGES, post_cancel, NULL, 0},

@@ -19,7 +19,7 @@ from steward import ROOT, SLOW, Events, UnixConnection, wait_for
 from test_download import sha256
 
 READS = ["/v1/status", "/v1/versions", "/v1/downloads", "/v1/downloads/V1",
-         "/v1/downloads/V1/history", "/v1/images",
+         "/v1/downloads/V1/history", "/v1/downloads/V1/pieces", "/v1/images",
          "/v1/configuration", "/v1/integrity", "/v1/openapi.json", "/metrics"]
 RECOVERY = "/v1/integrity/recovery"  # 404 without a recovery-key
 CHANGES = [("POST", "/v1/downloads", '{"version":"V1"}'),

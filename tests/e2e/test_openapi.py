@@ -145,6 +145,7 @@ def call_what_every_node_has(document, image, jws):
     call("resume-download", {"version": "V9"})
     call("download", {"version": "V9"})
     call("download-history", {"version": "V9"})
+    call("download-pieces", {"version": "V9"})
     call("cancel-download", {"version": "V9"}, body={"force": True})
     assert len(call("downloads")["downloads"]) > 0
     call("recovery", status=404)
@@ -153,6 +154,7 @@ def call_what_every_node_has(document, image, jws):
             ("request-download", (), {"version": "V1", "x": 1}, 400),
             ("download", {"version": "V8"}, None, 404), ("verify-image", {"version": "V8"}, None, 404),
             ("download-history", {"version": "V8"}, None, 404),
+            ("download-pieces", {"version": "V8"}, None, 404),
             ("pause-download", {"version": "V9"}, None, 409)):
         call(name, parameters, body, status, valid=False)
 
@@ -164,6 +166,7 @@ def test_router(daemons, servers, key, images):
     document.check_itself()
     assert document.call("download", V1)["sources"]
     assert document.call("download-history", V1)["points"]
+    assert document.call("download-pieces", V1)["version"] == "V1"
     with open(images(16).path, "rb") as file:
         call_what_every_node_has(document, file.read(), key.jws(images(16).payload("V1")))
     document.call("onboarding")

@@ -50,6 +50,7 @@ void engine_filled(struct engine *e, const struct engine_event *event, struct en
 		if (!(event->filled.right >> i & 1))
 			continue;
 		picker_verified(&e->picker, piece);
+		picker_note_reused(&e->picker, piece);
 		e->bytes_reused += picker_piece_length(&e->picker, piece);
 	}
 }

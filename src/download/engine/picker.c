@@ -48,7 +48,8 @@ int picker_init(struct picker *p, uint64_t size, uint32_t piece_size, const uint
 	n_bytes = piece_bits_size(p->n_pieces);
 	p->verified = malloc(n_bytes);
 	p->busy = calloc(n_bytes, 1);
-	if (!p->verified || !p->busy) {
+	p->reused = calloc(n_bytes, 1);
+	if (!p->verified || !p->busy || !p->reused) {
 		picker_release(p);
 		return -ENOMEM;
 	}
@@ -63,6 +64,7 @@ void picker_release(struct picker *p)
 {
 	free(p->verified);
 	free(p->busy);
+	free(p->reused);
 	free(p->promised);
 	memset(p, 0, sizeof(*p));
 }
@@ -370,6 +372,11 @@ void picker_take_back(struct picker *p, uint32_t piece)
 	clear_bit(p->busy, piece);
 	if (p->promised)
 		clear_bit(p->promised, piece);
+}
+
+void picker_note_reused(struct picker *p, uint32_t piece)
+{
+	piece_bits_set(p->reused, piece);
 }
 
 static unsigned promised_at(const struct picker *p, size_t byte)

@@ -47,6 +47,7 @@ struct picker {
 	uint64_t bytes_verified;
 	uint8_t *verified; /* bitmaps, owned; most significant bit of byte 0 = piece 0 */
 	uint8_t *busy;     /* in a request, or being filled */
+	uint8_t *reused;   /* of the verified: they were filled; for people who look */
 	uint8_t *promised; /* not asked for: they are filled from what the node has; NULL = none */
 	struct partial partials[PARTIALS_MAX];
 	unsigned n_partials;
@@ -95,6 +96,9 @@ void picker_promise_nothing(struct picker *p);
 
 /* A piece of a running request is verified. */
 void picker_verified(struct picker *p, uint32_t piece);
+
+/* A verified piece was filled from what the node had. */
+void picker_note_reused(struct picker *p, uint32_t piece);
 
 /* The request for range has ended; what its source brought without a gap ends at held_end.
  * beginner: the return value of picker_take(). */
