@@ -183,6 +183,21 @@ static int read_all_wanted(struct http_exchange *x, struct registry_job *job, st
 	return rc;
 }
 
+/* What is asked of the fleet; other lists have no such questions. */
+static int read_view(struct http_exchange *x, struct registry_job *job, struct err *err)
+{
+	const struct fleet_words words = {
+		.name = http_exchange_query(x, "name"),
+		.mode = http_exchange_query(x, "mode"),
+		.enrolled = http_exchange_query(x, "enrolled"),
+		.connected = http_exchange_query(x, "connected"),
+		.sort = http_exchange_query(x, "sort"),
+	};
+	int rc = read_number(x, "first", &job->first, err);
+
+	return rc == 0 ? fleet_view_read(&job->view, &words, err) : rc;
+}
+
 static int read_body(struct http_exchange *x, struct registry_job *job, struct err *err)
 {
 	struct span body = http_exchange_body(x);
@@ -217,6 +232,8 @@ static int fill(struct http_exchange *x, struct registry_job *job, struct err *e
 		rc = read_number(x, "revision", &job->revision, err);
 	if (rc == 0)
 		rc = read_page(x, job, err);
+	if (rc == 0)
+		rc = read_view(x, job, err);
 	return rc == 0 ? read_body(x, job, err) : rc;
 }
 

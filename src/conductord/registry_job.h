@@ -16,6 +16,7 @@
 #include "base/work_pool.h"
 #include "conductor/registry/registry_labels.h"
 #include "conductord/conductor.h"
+#include "conductord/fleet_view.h"
 #include "conductord/summary.h"
 #include "http/http_server.h"
 #include "onboarding/token.h"
@@ -54,7 +55,9 @@ struct registry_job {
 	char path[REGISTRY_JOB_PATH_SIZE];   /* of the request, for the link to the next page */
 	int64_t since_s;                     /* ?since= */
 	int64_t revision;                    /* ?revision=; -1 = whichever is there */
-	cJSON *body;                         /* an object */
+	int64_t first;          /* ?first=, of the fleet: rows that are left out before */
+	struct fleet_view view; /* of the fleet */
+	cJSON *body;            /* an object */
 	struct registry_origin origin;
 	char address[32]; /* of origin: "uid 0" */
 	/* What is answered. */

@@ -4,6 +4,7 @@
 #include "conductord/routes_private.h"
 
 const struct http_route conductor_routes[N_CONDUCTOR_ROUTES] = {
+	{"GET", "/v1/fleet", HTTP_READS, routes_get_fleet, NULL, 0},
 	{"GET", "/v1/routers", HTTP_READS, routes_get_routers, NULL, 0},
 	{"GET", "/v1/routers/{router}", HTTP_READS, routes_get_router, NULL, 0},
 	{"PUT", "/v1/routers/{router}", HTTP_CHANGES, routes_put_router, NULL, 0},

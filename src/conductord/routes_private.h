@@ -8,6 +8,7 @@
 /* The answer of most of these: a router as it is. On a worker. */
 int routes_show_router(struct registry_job *job, struct err *err);
 
+void routes_get_fleet(struct http_exchange *x);
 void routes_get_routers(struct http_exchange *x);
 void routes_get_router(struct http_exchange *x);
 void routes_put_router(struct http_exchange *x);

@@ -7,12 +7,14 @@ import json
 import os
 import re
 import socketserver
+import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
-from steward import STEWARDCTL, ctl
+from steward import STEWARDCTL, ctl, wait_for
 from wire_router import WireRouter
 
 NAMES = ["A-1", "B", "a", "a.1", "b0"]  # by bytes
@@ -134,3 +136,49 @@ def test_stewardctl_follows_the_links(tmp_path):
         server.shutdown()
     assert [line.split()[0] for line in text.splitlines()] == ["ROUTER", "r0", "r1", "r2"]
     assert [r["name"] for r in json.loads(answer)["routers"]] == ["r0", "r1", "r2"]
+
+
+def fleet(conductor, query=""):
+    reply = conductor.get("/v1/fleet" + query)
+    assert reply.status == 200, reply.body
+    return [row["router"] for row in reply.json["fleet"]], reply.json["total"]
+
+
+def test_fleet(onboarding, conductor):
+    """Who is connected is told of the tunnels that stand; the rest of what is asked is in
+    tests/unit/test_fleet_view.c."""
+    assert fleet(conductor) == (NAMES, 5)
+    assert fleet(conductor, "?first=1&limit=2") == (NAMES[1:3], 5)
+    assert fleet(conductor, "?first=5") == fleet(conductor, "?first=999999999999") == ([], 5)
+    assert fleet(conductor, "?sort=-name&name=A&limit=1") == (["a.1"], 3)
+    router = onboarding.router("A0", name="b0")
+    router.onboard(conductor.token("b0"))
+    for query in ("?connected=all", "?enrolled=all", "?sort=-connected&limit=1"):
+        wait_for(lambda: fleet(conductor, query)[0] == ["b0"], what=query)
+    assert conductor.get("/v1/fleet?name=b0").json == {"total": 1, "fleet": [
+        {"router": "b0", "mode": "psk-only", "nodes": 1, "enrolled": 1, "connected": 1}]}
+    router.stop()
+    wait_for(lambda: fleet(conductor, "?connected=none")[1] == 5)
+    for query, said in (("name=a%25", "name: "), ("mode=x", "mode: "), ("sort=", "sort: "),
+                        ("first=-1", "first: "), ("limit=0", "limit: "), ("connected=1", "connected: ")):
+        reply = conductor.get(f"/v1/fleet?{query}")
+        assert reply.status == 400 and reply.json["detail"].startswith(said), reply.body
+
+
+def test_fleet_of_many(onboarding):
+    """A page of 50,000 routers is there at once, however it is sorted."""
+    conductor = onboarding.conductor()
+    conductor.stop()
+    with sqlite3.connect(conductor.config["registry"].partition(":")[2]) as registry:
+        registry.executemany("INSERT INTO routers VALUES (?, 'weak', NULL, '{}', 0)",
+                             ((f"r{n:05}",) for n in range(50000)))
+        registry.executemany("INSERT INTO nodes VALUES (?, 'n0', ?, NULL, ?)",
+                             ((f"r{n:05}", f"A{n}", n + 10000) for n in range(50000)))
+    registry.close()
+    conductor.start()
+    began = time.monotonic()
+    assert fleet(conductor, "?sort=-nodes&first=49990&limit=10") == (
+        [f"r{n}" for n in range(49990, 50000)], 50000)
+    assert time.monotonic() - began < 5
+    assert fleet(conductor, "?name=R1234") == ([f"r1234{n}" for n in range(10)], 10)
+    assert len(fleet(conductor, "?limit=10000")[0]) == 10000

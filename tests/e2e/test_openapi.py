@@ -211,7 +211,10 @@ def call_the_nodes(document, fleet):
 
 def call_the_registry(document):
     call = document.call
-    for name in ("routers", "tokens", "enrolments", "audit", "conductors", "conductor-onboarding"):
+    call("fleet", {"name": "r", "mode": "strong", "enrolled": "all", "connected": "any",
+                   "sort": "-connected", "first": 0, "limit": 5})
+    for name in ("routers", "tokens", "enrolments", "audit", "conductors", "conductor-onboarding",
+                 "fleet"):
         assert call(name), name
     for name in ("routers", "tokens", "enrolments", "audit"):
         call(name, {"limit": 1})

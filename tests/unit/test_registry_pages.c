@@ -127,6 +127,35 @@ static void test_enrolments(struct registry_world *w)
 	free(rows);
 }
 
+/* Each enrolment's key, with its router: who of them has a tunnel is asked by it. */
+static void test_keys_of_all(struct registry_world *w)
+{
+	struct registry_enrolled_key *keys;
+	struct registry_enrolment *rows;
+	struct err err;
+	size_t n;
+	size_t n_keys;
+
+	assert_ok(registry_enrolled_keys_list(w->r, &keys, &n_keys, &err), &err);
+	assert_int_equal(n_keys, 0);
+	free(keys);
+	enrol_nodes(w->r, 3);
+	assert_ok(registry_enrolments_page(w->r, NULL, "", "", 10, &rows, &n, &err), &err);
+	assert_ok(registry_enrolled_keys_list(w->r, &keys, &n_keys, &err), &err);
+	assert_int_equal(n_keys, n);
+	for (size_t i = 0; i < n; i++) {
+		size_t at = 0;
+
+		while (at < n_keys &&
+		       memcmp(keys[at].ssh_key, rows[i].ssh_key, SSH_KEY_ED25519_SIZE) != 0)
+			at++;
+		assert_true(at < n_keys);
+		assert_string_equal(keys[at].router, rows[i].router);
+	}
+	free(rows);
+	free(keys);
+}
+
 /* Several of one second: their numbers order them. */
 static void test_tokens(struct registry_world *w)
 {
@@ -213,8 +242,8 @@ int main(void)
 {
 	static const struct registry_test tests[] = {
 		REGISTRY_TEST(test_routers),    REGISTRY_TEST(test_nodes_of_a_page),
-		REGISTRY_TEST(test_enrolments), REGISTRY_TEST(test_tokens),
-		REGISTRY_TEST(test_audit),
+		REGISTRY_TEST(test_enrolments), REGISTRY_TEST(test_keys_of_all),
+		REGISTRY_TEST(test_tokens),     REGISTRY_TEST(test_audit),
 	};
 
 	return registry_world_main(tests, N_ELEMENTS(tests));

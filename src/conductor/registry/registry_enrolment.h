@@ -100,6 +100,14 @@ struct registry_enrolment {
 	uint16_t listen_port;
 };
 
+/* The SSH key of each enrolment, in no order. Freed with free(). */
+struct registry_enrolled_key {
+	char router[TOKEN_NAME_SIZE];
+	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
+};
+int registry_enrolled_keys_list(struct registry *r, struct registry_enrolled_key **ret,
+				size_t *ret_n, struct err *err);
+
 /* The next enrolments by router and node, at most limit of them, after that node of that router:
  * "" = from the first. router: NULL = of all. Freed with free(). */
 int registry_enrolments_page(struct registry *r, const char *router, const char *after_router,

@@ -68,6 +68,26 @@ int registry_enrolments_page(struct registry *r, const char *router, const char 
 	return registry_list(r, &list, ret, ret_n, err);
 }
 
+static void read_enrolled_key(struct query *q, void *row)
+{
+	struct registry_enrolled_key *key = row;
+
+	query_text(q, 0, key->router, sizeof(key->router));
+	(void)copy_bytes(q, 1, key->ssh_key, sizeof(key->ssh_key));
+}
+
+int registry_enrolled_keys_list(struct registry *r, struct registry_enrolled_key **ret,
+				size_t *ret_n, struct err *err)
+{
+	struct registry_listing list = {
+		.sql = "SELECT router, ssh_key FROM enrolments",
+		.row_size = sizeof(**ret),
+		.read = read_enrolled_key,
+	};
+
+	return registry_list(r, &list, ret, ret_n, err);
+}
+
 /* list: finds one, or none. */
 static int find_one(struct registry *r, struct registry_listing *list,
 		    struct registry_enrolment *ret, struct err *err)
