@@ -7,10 +7,11 @@ from steward import ROOT
 
 LICENSE = "GPL-3.0-or-later"
 LINE = "SPDX-License-Identifier: " + LICENSE
-ENDINGS = (".c", ".h", ".py", ".sh", ".cmake", ".yang", ".bash-completion", "CMakeLists.txt")
+ENDINGS = (".c", ".h", ".py", ".sh", ".cmake", ".yang", ".js", ".mjs", ".css",
+           ".bash-completion", "CMakeLists.txt")
 FOLDERS = ("src", "tests", "packaging", "script", "cmake", "debian", "findings")
 # What a build of packages leaves there, and bytes that are no program's text.
-NOT_OURS = ("/corpus/", "/__pycache__/", "debian/steward", "debian/.debhelper")
+NOT_OURS = ("/corpus/", "/__pycache__/", "debian/steward", "debian/cockpit-steward", "debian/.debhelper")
 
 
 def is_source(path):

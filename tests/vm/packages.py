@@ -9,6 +9,7 @@ from image import run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ["steward-common", "steward-conductor", "steward-router", "stewardctl"]
+PAGE = "cockpit-steward"  # not for the machine, which has no Cockpit
 
 
 def tree(target):
@@ -27,7 +28,7 @@ def build(root, target, scratch):
         env={**os.environ, "TMPDIR": str(scratch)})
     made = {os.path.basename(path).split("_")[0]: path
             for path in glob.glob(os.path.join(target, "*.deb"))}
-    return {name: made[name] for name in NAMES}
+    return {name: made[name] for name in [*NAMES, PAGE]}
 
 
 def lowered(path, target, scratch):

@@ -79,6 +79,7 @@ def test_what_is_run_is_depended_on(built):
     assert {"fscrypt", "ssh-keygen", "ssh", "sshd", "systemctl", "setpriv"} <= named <= set(RUN)
     for program, (name, needed) in RUN.items():
         assert needed in depends(built[name]) + ESSENTIAL, (program, name)
+    assert "cockpit-bridge" in depends(built[packages.PAGE])
     for name in ("steward-router", "steward-conductor"):
         assert {"steward-common", "stewardctl"} <= set(depends(built[name]))
 
@@ -104,9 +105,9 @@ def booted(machine, built, again, tmp_path_factory):
         onboarding.configure(root, tmp_path_factory.mktemp("certificates"))
         for folder in ("old", "new"):
             os.mkdir(f"{root}/root/{folder}")
-        for path in built.values():
-            run("cp", path, f"{root}/root/new")
-            packages.lowered(path, f"{root}/root/old", scratch)
+        for name in packages.NAMES:
+            run("cp", built[name], f"{root}/root/new")
+            packages.lowered(built[name], f"{root}/root/old", scratch)
     machine.power_on(tpm)
     machine.wait_up()
     machine.console.login()

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page for Cockpit, in Chromium, before a real daemon: what an operator sees and orders, what a
+reader is not offered, and text from others that stays text."""
+
+import grp
+import http.client
+import json
+import os
+import re
+import tempfile
+
+import pytest
+
+from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, install_playwright, press, see
+from repository import MIB
+from steward import ROOT, wait_for
+
+pytestmark = pytest.mark.release_only
+
+
+@pytest.fixture(scope="session")
+def playwright(tmp_path_factory):
+    return install_playwright(tmp_path_factory.mktemp("playwright"))
+
+
+@pytest.fixture
+def shown(tmp_path, daemons, playwright):
+    """shown(sources…): a daemon, and the page that shows it."""
+    made = []
+
+    def show(*sources, user=(), **options):
+        run = tmp_path / "run"
+        run.mkdir()
+        daemon = daemons(*sources, start=False, **options)
+        daemon.socket = daemon.config["control"]["socket"] = str(run / "control.sock")
+        daemon.config["control"]["read-group"] = grp.getgrgid(NOBODY).gr_name
+        daemon.write_config()
+        daemon.start()
+        made.append(Page(tempfile.mkdtemp(prefix="page"), playwright, run, user))
+        return daemon, made[-1].open()
+
+    yield show
+    for page in made:
+        assert page.do("return said;") == []  # nothing broke, and the policy forbade nothing
+        page.close()
+
+
+def request(page, version):
+    page.do(f'await page.getByRole("textbox", {{name: "Version"}}).fill({json.dumps(version)});')
+    press(page, "Download")
+
+
+def test_downloads(shown, servers):
+    first, second = servers(rate=MIB), servers(rate=2 * MIB)
+    daemon, page = shown(first, second, download={"concurrency": 1})
+    request(page, "V1")
+    see(page, "downloading")
+    page.do('await page.getByText("How it went, its pieces and sources").click();')
+    see(page, "in flight from s0")
+    assert page.do('return page.locator("svg.pieces rect.missing").count();') > 1
+    press(page, "Pause")
+    see(page, "paused")
+    assert daemon.download("V1")["state"] == "paused"
+    press(page, "Resume")
+    see(page, "downloading")
+    wait_for(lambda: len(daemon.get("/v1/downloads/V1/history").json["points"]) > 1)
+    first.close()
+    see(page, "another source is asked: s1: instead of s0")
+    press(page, "Cancel…")
+    page.do('await page.getByLabel("Discard what was fetched").check();')
+    press(page, "Cancel the download", "dialog")
+    see(page, "cancelled")
+    press(page, "Start again")
+    see(page, "complete", timeout=60)
+    request(page, "V1")  # it is there: the socket's own words
+    see(page, daemon.post("/v1/downloads", {"version": "V1"}).detail, "#notice")
+    check_is_for_all(page)
+    daemon.kill9()
+    see(page, "Asking again")
+    daemon.start()
+    see(page, "complete")
+    wait_for(lambda: daemon.get("/v1/status").json["uptime"] >= 3)
+    daemon.kill9()
+    daemon.start()  # before the page has noticed
+    daemon.post("/v1/downloads", {"version": "V1", "force": True})
+    see(page, "downloading")
+
+
+def test_images(shown, servers, repository, images, tmp_path):
+    daemon, page = shown(servers())
+    files = [os.path.join(repository.root, "V1", name) for name in ("manifest.jws", "image-16-1.iso")]
+    for label, path in zip(("Manifest", "Image"), files):
+        page.do(f'await page.getByLabel("{label}", {{exact: true}}).setInputFiles({json.dumps(path)});')
+    press(page, "Import")
+    see(page, "V1 is imported.")
+    assert daemon.get("/v1/images").json["images"][0]["sha256"] == images(16).sha256
+    press(page, "Verify")
+    see(page, "V1 is right.")
+    press(page, "Delete…")
+    press(page, "Not now", "dialog")
+    assert len(daemon.get("/v1/images").json["images"]) == 1
+    press(page, "Delete…")
+    press(page, "Delete the image", "dialog")
+    wait_for(lambda: daemon.get("/v1/images").json["images"] == [])
+    page.do('await page.getByText("Apply an onboarding configuration").click();'
+            'await page.getByLabel("Onboarding configuration", {exact: true}).fill("{}");')
+    press(page, "Apply")
+    see(page, daemon.post("/v1/onboarding", "{}").detail, "#notice")
+
+
+def test_a_reader(shown, servers):
+    daemon, page = shown(servers(), user=as_nobody())
+    daemon.fetch("V1")
+    see(page, "complete")
+    assert page.do('return page.getByRole("button").count();') == 0
+    assert page.do('return page.locator("form").count();') == 0
+
+
+def test_text_of_strangers(shown, servers, images, key):
+    hostile = "<img src=x onerror=alert(1)>\x1b[2J\u202e"
+    daemon, page = shown(servers())
+    daemon.fetch("V1")
+    daemon.stop()
+    record = daemon.state + "/downloads/V1/request.json"
+    with open(record) as file:
+        kept = json.load(file)
+    with open(record, "w") as file:
+        json.dump({**kept, "state": "failed", "error": hostile}, file)
+    with open(daemon.state + "/downloads/V1/history.json", "w") as file:
+        json.dump({"resolution": 1, "sources": [hostile], "older-marks": 0,
+                   "points": [{"at": 1767225600, "bytes": [7], "failures": 1}],
+                   "marks": [{"at": 1767225600, "kind": "failover", "source": hostile,
+                              "reason": hostile}]}, file)
+    daemon.start()
+    see(page, "<img src=x onerror=alert(1)>\\u{1b}[2J\\u{202e}")
+    page.do('await page.getByText("How it went, its pieces and sources").click();')
+    see(page, "another source is asked: <img")
+    assert page.do('return page.locator("#main img, #main b").count();') == 0
+
+
+def test_policy_forbids_the_rest(shown, servers):
+    _, page = shown(servers())
+    connection = http.client.HTTPConnection("127.0.0.1", page.port)
+    connection.request("GET", "/cockpit/@localhost/steward/index.html")
+    policy = connection.getresponse().headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    blocked = page.do('const s = document; return page.evaluate(() => { const s = '
+                      'document.createElement("script"); s.textContent = "window.ran = 1"; '
+                      'document.body.append(s); return window.ran ?? "blocked"; });'
+                      .replace("const s = document; ", ""))
+    assert blocked == "blocked"
+    page.do("said.length = 0;")
+
+
+def test_an_integrity_event(playwright, tmp_path):
+    """No daemon runs then: the journal is asked, by the event's id, and says cause and what to do."""
+    with open(os.path.join(ROOT, "src/base/log_events.h")) as header:
+        number = re.search(r'INTEGRITY_COMPROMISED, "(\w+)"', header.read()).group(1)
+    for name in ("run", "programs"):
+        (tmp_path / name).mkdir()
+    journalctl = tmp_path / "programs" / "journalctl"
+    event = tmp_path / "event"
+    event.write_text(json.dumps({"MESSAGE": "another TPM (unseal).\nPut the disk back. <b>"}))
+    journalctl.write_text(f'#!/bin/sh\ncase "$*" in *--boot*MESSAGE_ID={number}) cat {event} ;; esac\n')
+    journalctl.chmod(0o755)
+    page = Page(tempfile.mkdtemp(prefix="page"), playwright, tmp_path / "run",
+                programs=tmp_path / "programs")
+    try:
+        page.open(until="#main .event")
+        assert page.text("#main .event").split("\n\n") == ["another TPM (unseal).", "Put the disk back. <b>"]
+        see(page, "Neither stewardd answers at /run/steward/control.sock")
+    finally:
+        page.close()

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page for Cockpit on a conductor, in Chromium: its routers, their nodes, tokens and downloads, as
+who may change them and as who may not."""
+
+import grp
+import json
+import sqlite3
+import tempfile
+
+import pytest
+
+from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, install_playwright, press, see
+from steward import wait_for
+
+pytestmark = pytest.mark.release_only
+PAGER = "section:has(#fleet) .pager"
+
+
+@pytest.fixture(scope="session")
+def playwright(tmp_path_factory):
+    return install_playwright(tmp_path_factory.mktemp("playwright"))
+
+
+@pytest.fixture
+def conductor(onboarding, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    made = onboarding.conductor(start=False)
+    made.socket = str(run / "conductor.sock")
+    made.config["control"] = {"socket": made.socket, "read-group": grp.getgrgid(NOBODY).gr_name}
+    made.write_config()
+    return made.start()
+
+
+@pytest.fixture
+def shown(conductor, playwright, tmp_path):
+    made = []
+
+    def show(user=()):
+        made.append(Page(tempfile.mkdtemp(prefix="page"), playwright, tmp_path / "run", user))
+        return made[-1].open()
+
+    yield show
+    for page in made:
+        assert page.do("return said;") == []
+        page.close()
+
+
+def fill(page, label, value, within="body"):
+    page.do(f'await page.locator({json.dumps(within)}).getByLabel({json.dumps(label)}, {{exact: true}})'
+            f'.fill({json.dumps(value)});')
+
+
+def choose(page, label, value, within="body"):
+    page.do(f'await page.locator({json.dumps(within)})'
+            f'.getByRole("combobox", {{name: {json.dumps(label)}}}).selectOption({json.dumps(value)});')
+
+
+def become_hostile(router):
+    """What it answers its conductor is no text that anybody should believe."""
+    router.stop()
+    record = router.state + "/downloads/V1/request.json"
+    with open(record) as file:
+        kept = json.load(file)
+    with open(record, "w") as file:
+        json.dump({**kept, "state": "failed", "error": "<img src=x onerror=alert(1)>\x1b[2J\u202e"}, file)
+    router.start()
+
+
+def test_a_router_from_its_name_to_its_tunnel(onboarding, conductor, shown, key, tmp_path):
+    page = shown()
+    fill(page, "New router", "router1")
+    press(page, "Add")
+    see(page, "No nodes.")
+    fill(page, "Node", "node0")
+    fill(page, "Its asset-id", "A0")
+    press(page, "Set", 'form[aria-label="Add a node"]')
+    see(page, "A0")
+    choose(page, "Mode", "psk-only", "#main")
+    press(page, "Set", 'form[aria-label="Mode of the router"]')
+    see(page, "Pre-shared secret\nyes")
+    # The token is shown once, and what is saved lets the router in.
+    press(page, "Make a token")
+    token = page.do('return page.getByLabel("The token of router1").inputValue();')
+    page.do('const saved = page.waitForEvent("download");'
+            'await page.getByRole("button", {name: "Save as onboarding-config.json"}).click();'
+            f'await (await saved).saveAs({json.dumps(str(tmp_path / "saved.json"))});')
+    press(page, "Copy")
+    see(page, "Copied.", "dialog")
+    press(page, "Done", "dialog")
+    page.do('await page.locator("dialog").waitFor({state: "detached"});')
+    assert token not in page.do("return page.content();")
+    saved = json.loads((tmp_path / "saved.json").read_text())
+    assert saved["secure-conductor-onboarding-token"] == token and saved["minimum-mode"] == "psk-only"
+    router = onboarding.router(key=key, download={"attempts": 0})  # it has no source, and goes on
+    assert router.post("/v1/onboarding", saved).status == 200
+    router.wait_for_state("initializing", "onboarded")
+    wait_for(lambda: conductor.get("/v1/fleet").json["fleet"][0]["connected"] == 1)
+    page.open()
+    see(page, "1 of 1")
+    press(page, "router1")
+    see(page, "connected, ")
+    # An order to its nodes, and a refusal in the node's own words.
+    fill(page, "Version for its nodes", "V1")
+    press(page, "Have it downloaded")
+    wait_for(lambda: router.get("/v1/downloads").json["downloads"])
+    press(page, "Pause")
+    wait_for(lambda: router.download("V1")["state"] == "paused")
+    press(page, "Resume")
+    wait_for(lambda: router.download("V1")["state"] != "paused")
+    press(page, "Cancel")
+    wait_for(lambda: router.download("V1")["state"] == "cancelled")
+    fill(page, "Version for its nodes", "../V")
+    press(page, "Have it downloaded")
+    see(page, "node0: ", "#notice")
+    # Its configuration, as text.
+    page.do('await page.getByText("Configuration", {exact: true}).last().click();')
+    page.do('await page.getByLabel("Configuration of router1").waitFor();')
+    fill(page, "Configuration of router1", '{"software-update": {"max-bandwidth": "5000000"}}')
+    press(page, "Keep and send it")
+    see(page, "revision 1")
+    assert conductor.get("/v1/routers/router1/configuration").json["revision"] == 1
+    check_is_for_all(page)
+    see(page, "token-issued")
+    become_hostile(router)
+    see(page, "<img src=x onerror=alert(1)>\\u{1b}[2J\\u{202e}", timeout=40)
+    assert page.do('return page.locator("#main img").count();') == 0
+    press(page, "Reset…")
+    press(page, "Reset the node", "dialog")
+    wait_for(lambda: conductor.enrolments == [])
+    see(page, "revoked")
+    press(page, "Delete…")
+    press(page, "Delete the node", "dialog")
+    see(page, "No nodes.")
+    press(page, "Delete the router…")
+    press(page, "Delete the router", "dialog")
+    wait_for(lambda: conductor.get("/v1/routers").json["routers"] == [])
+    see(page, "No router matches.")
+
+
+def test_tokens(conductor, shown):
+    for name in ("r1", "r2"):
+        conductor.configure(name, asset_id=name)
+        conductor.token(name)
+    page = shown()
+    see(page, "valid")
+    page.do('await page.getByRole("button", {name: "Revoke…"}).first().click();')
+    press(page, "Revoke the token", "dialog")
+    see(page, "revoked")
+    assert sorted(t["state"] for t in conductor.get("/v1/tokens").json["tokens"]) == ["revoked", "valid"]
+    press(page, "r1")
+    page.do('await page.locator("h2#router").waitFor();')
+    assert page.do('return page.locator("section:has(#tokens) tbody tr").count();') == 1
+    page.do("await page.goBack();")
+    see(page, "Routers that match")
+
+
+def make_many(conductor, n):
+    conductor.stop()
+    with sqlite3.connect(conductor.config["registry"].partition(":")[2]) as registry:
+        registry.executemany("INSERT INTO routers VALUES (?, ?, NULL, '{}', 0)",
+                             ((f"r{i:05}", "strong" if i % 10 == 0 else "weak") for i in range(n)))
+        registry.executemany("INSERT INTO nodes VALUES (?, 'n0', ?, NULL, ?)",
+                             ((f"r{i:05}", f"A{i}", i + 10000) for i in range(n)))
+    registry.close()
+    conductor.start()
+
+
+def test_many_routers(conductor, shown):
+    """5,000: the first rows are there within a second of the page's asking."""
+    make_many(conductor, 5000)
+    page = shown()
+    see(page, "1 to 50 of 5000", PAGER)
+    took = page.do('const began = Date.now();'
+                   'await page.getByRole("button", {name: "Router", exact: true}).click();'
+                   'await page.getByText("r04999").waitFor(); return Date.now() - began;')
+    assert took < 1000
+    assert page.do('return page.locator("th[aria-sort=descending]").innerText();').startswith("Router")
+    press(page, "Next")
+    see(page, "51 to 100 of 5000", PAGER)
+    see(page, "r04949")
+    fill(page, "Name has", "R0123")
+    see(page, "1 to 10 of 10", PAGER)
+    choose(page, "Mode", "strong", 'form[role="search"]')
+    see(page, "1 to 1 of 1", PAGER)
+    choose(page, "Connected", "all", 'form[role="search"]')
+    see(page, "No router matches.")
+    page.do('await page.getByText("Map of the fleet").click();'
+            'await page.getByLabel(/Map of 5000 routers by connection. .*none: 5000/).waitFor();')
+    choose(page, "Coloured by", "mode")
+    page.do('await page.getByLabel(/strong: 500, weak: 4500/).waitFor();'
+            'await page.locator("canvas").click({position: {x: 2, y: 2}});')
+    see(page, "r00000", "h2#router")
+
+
+def test_orders_for_a_selection(conductor, shown):
+    for name in ("r1", "r2", "r3"):
+        conductor.configure(name, asset_id=name)
+    page = shown()
+    see(page, "1 to 3 of 3", PAGER)
+    check_is_for_all(page)
+    page.do('await page.getByLabel("Select all that are shown").check();'
+            'await page.getByLabel("Select r2").uncheck();')
+    see(page, "2 selected")
+    fill(page, "Its version", "V1")
+    press(page, "Give the order")
+    see(page, "r3 node0: ", ".results")
+    assert page.do('return page.locator(".results li").count();') == 2  # none is connected: each says so
+    assert "r2" not in page.text(".results")
+    # By the keyboard alone: the focus stays where it was when the table is another.
+    page.do('await page.getByLabel("Select r2").focus(); await page.keyboard.press("Space");')
+    see(page, "3 selected")
+    assert page.do('return page.evaluate(() => document.activeElement.getAttribute("aria-label"));') == "Select r2"
+
+
+def test_a_reader(conductor, shown):
+    conductor.configure("r1", asset_id="A1")
+    conductor.token("r1")
+    page = shown(as_nobody())
+    see(page, "1 to 1 of 1", PAGER)
+    shown_buttons = page.do('return page.getByRole("button").allInnerTexts();')
+    assert set(text.rstrip(" ▲▼") for text in shown_buttons) == {
+        "Router", "Mode", "Nodes", "Enrolled", "Connected", "r1", "Previous", "Next"}
+    press(page, "r1")
+    page.do('await page.locator("h2#router").waitFor();')
+    see(page, "A1")
+    assert page.do('return page.getByRole("button").allInnerTexts();') == ["← All routers"]
+    page.do('await page.getByText("Configuration", {exact: true}).last().click();'
+            'await page.getByLabel("Configuration of r1").waitFor();')
+    assert page.do('return page.getByRole("button").count();') == 1
+
+
+def test_conductor_and_router_on_one_machine(onboarding, conductor, shown, tmp_path):
+    router = onboarding.router()
+    (tmp_path / "run" / "control.sock").symlink_to(router.socket)
+    page = shown()
+    see(page, "unconfigured")
+    press(page, "Conductor")
+    see(page, "No router matches.")
+    press(page, "Router", "nav")
+    see(page, "unconfigured")
+    router.stop()
+    see(page, "No router matches.")  # who is left
+    assert page.do('return page.locator("nav").count();') == 0
