@@ -5,6 +5,7 @@ daemon whose socket is where it is on a real machine (a mount namespace of its o
 import json
 import os
 import shutil
+import socket
 import subprocess
 
 from steward import ROOT, free_port, wait_for
@@ -19,24 +20,46 @@ def as_nobody():
     return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
 
 
-def install_playwright(folder):
-    """By npm; no browser comes with it."""
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix",
-                    str(folder), PLAYWRIGHT], check=True, capture_output=True)
-    return str(folder)
+class Browser:
+    """One Chromium for all tests of a session; each has a window of its own."""
+
+    def __init__(self, folder):
+        # By npm; no browser comes with it.
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix",
+                        str(folder), PLAYWRIGHT], check=True, capture_output=True)
+        self.log = open(f"{folder}/log", "w+")
+        self.process = subprocess.Popen(["node", ROOT + "/tests/e2e/page.mjs", str(folder)], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
+
+    def do(self, script):
+        self.process.stdin.write(json.dumps(script) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        self.log.seek(0)
+        assert line, self.log.read()
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.log.close()
 
 
 class Page:
-    def __init__(self, folder, playwright, run, user=(), programs="/nonexistent"):
+    def __init__(self, browser, folder, run, user=(), programs="/nonexistent"):
         """run: what is /run/steward there. user: a prefix that becomes another user. programs: a
         folder of what the page's user finds before what is installed."""
+        self.browser = browser
         self.folder = str(folder)
         os.makedirs(self.folder + "/data/cockpit", exist_ok=True)
         os.chmod(self.folder, 0o777)  # the bridge may be another user's
         os.symlink(ROOT + "/packaging/cockpit", self.folder + "/data/cockpit/steward")
         self.port = free_port()
         environment = {**os.environ, "XDG_DATA_DIRS": self.folder + "/data:/usr/share",
-                       "PATH": f"{programs}:{os.environ['PATH']}", "XDG_DATA_HOME": self.folder + "/home", "HOME": self.folder}
+                       "PATH": f"{programs}:{os.environ['PATH']}",
+                       "XDG_DATA_HOME": self.folder + "/home", "HOME": self.folder}
         bridge = self.folder + "/bridge"  # cockpit-ws takes no arguments for it
         with open(bridge, "w") as script:
             script.write("#!/bin/sh\nexec " + " ".join([*user, "cockpit-bridge"]) + "\n")
@@ -47,30 +70,16 @@ class Page:
              'mkdir -p /run/steward && mount --bind "$0" /run/steward && exec "$@"', str(run),
              WS, "--no-tls", f"--port={self.port}", "--address=127.0.0.1", f"--local-session={bridge}"],
             env=environment, stdout=self.log, stderr=self.log)
-        self.browser = subprocess.Popen(["node", ROOT + "/tests/e2e/page.mjs", playwright], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.log)
-        assert self.answer() == "ready"
         wait_for(self.is_up, what="cockpit-ws")
+        browser.do(None)
 
     def is_up(self):
-        import socket
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def answer(self):
-        line = self.browser.stdout.readline()
-        with open(self.folder + "/log") as log:
-            assert line, log.read()
-        answer = json.loads(line)
-        assert "error" not in answer, answer["error"]
-        return answer["value"]
-
     def do(self, script):
-        """The body of an async function of page, context and said (what the console complains)."""
-        self.browser.stdin.write(json.dumps(script) + "\n")
-        self.browser.stdin.flush()
-        return self.answer()
+        """The body of an async function of page, context and said (what the console complains of)."""
+        return self.browser.do(script)
 
     def open(self, until="#downloads"):
         self.do(f'await page.goto("http://127.0.0.1:{self.port}/cockpit/@localhost/steward/index.html");'
@@ -80,12 +89,8 @@ class Page:
     def text(self, selector="body"):
         return self.do(f"return page.locator({json.dumps(selector)}).innerText();")
 
-    def screenshot(self, path):
-        self.do(f"await page.screenshot({{path: {json.dumps(str(path))}, fullPage: true}});")
-
     def close(self):
-        self.browser.stdin.close()
-        self.browser.wait(20)
+        self.do("await page.close();")
         self.ws.terminate()
         self.ws.wait(20)
         self.log.close()

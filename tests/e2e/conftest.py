@@ -51,6 +51,15 @@ def images(tmp_path_factory):
     return image
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Chromium, for the page's tests."""
+    from cockpit_page import Browser
+
+    with contextlib.closing(Browser(tmp_path_factory.mktemp("browser"))) as made:
+        yield made
+
+
 @pytest.fixture
 def repository(tmp_path, images, key):
     """V1, 16 MiB in pieces of 1 MiB."""

@@ -11,20 +11,16 @@ import tempfile
 
 import pytest
 
-from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, install_playwright, press, see
+from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, press, see
 from repository import MIB
 from steward import ROOT, wait_for
 
-pytestmark = pytest.mark.release_only
-
-
-@pytest.fixture(scope="session")
-def playwright(tmp_path_factory):
-    return install_playwright(tmp_path_factory.mktemp("playwright"))
+# One after the other, and one browser for all: each test has a core for it.
+pytestmark = [pytest.mark.release_only, pytest.mark.xdist_group("page")]
 
 
 @pytest.fixture
-def shown(tmp_path, daemons, playwright):
+def shown(tmp_path, daemons, browser):
     """shown(sources…): a daemon, and the page that shows it."""
     made = []
 
@@ -36,7 +32,7 @@ def shown(tmp_path, daemons, playwright):
         daemon.config["control"]["read-group"] = grp.getgrgid(NOBODY).gr_name
         daemon.write_config()
         daemon.start()
-        made.append(Page(tempfile.mkdtemp(prefix="page"), playwright, run, user))
+        made.append(Page(browser, tempfile.mkdtemp(prefix="page"), run, user))
         return daemon, made[-1].open()
 
     yield show
@@ -70,6 +66,7 @@ def test_downloads(shown, servers):
     page.do('await page.getByLabel("Discard what was fetched").check();')
     press(page, "Cancel the download", "dialog")
     see(page, "cancelled")
+    second.rate = None
     press(page, "Start again")
     see(page, "complete", timeout=60)
     request(page, "V1")  # it is there: the socket's own words
@@ -82,6 +79,7 @@ def test_downloads(shown, servers):
     wait_for(lambda: daemon.get("/v1/status").json["uptime"] >= 3)
     daemon.kill9()
     daemon.start()  # before the page has noticed
+    second.rate = MIB
     daemon.post("/v1/downloads", {"version": "V1", "force": True})
     see(page, "downloading")
 
@@ -152,7 +150,7 @@ def test_policy_forbids_the_rest(shown, servers):
     page.do("said.length = 0;")
 
 
-def test_an_integrity_event(playwright, tmp_path):
+def test_an_integrity_event(browser, tmp_path):
     """No daemon runs then: the journal is asked, by the event's id, and says cause and what to do."""
     with open(os.path.join(ROOT, "src/base/log_events.h")) as header:
         number = re.search(r'INTEGRITY_COMPROMISED, "(\w+)"', header.read()).group(1)
@@ -163,7 +161,7 @@ def test_an_integrity_event(playwright, tmp_path):
     event.write_text(json.dumps({"MESSAGE": "another TPM (unseal).\nPut the disk back. <b>"}))
     journalctl.write_text(f'#!/bin/sh\ncase "$*" in *--boot*MESSAGE_ID={number}) cat {event} ;; esac\n')
     journalctl.chmod(0o755)
-    page = Page(tempfile.mkdtemp(prefix="page"), playwright, tmp_path / "run",
+    page = Page(browser, tempfile.mkdtemp(prefix="page"), tmp_path / "run",
                 programs=tmp_path / "programs")
     try:
         page.open(until="#main .event")

@@ -9,16 +9,12 @@ import tempfile
 
 import pytest
 
-from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, install_playwright, press, see
+from cockpit_page import NOBODY, Page, as_nobody, check_is_for_all, press, see
 from steward import wait_for
 
-pytestmark = pytest.mark.release_only
+# One after the other, and one browser for all: each test has a core for it.
+pytestmark = [pytest.mark.release_only, pytest.mark.xdist_group("page")]
 PAGER = "section:has(#fleet) .pager"
-
-
-@pytest.fixture(scope="session")
-def playwright(tmp_path_factory):
-    return install_playwright(tmp_path_factory.mktemp("playwright"))
 
 
 @pytest.fixture
@@ -33,11 +29,11 @@ def conductor(onboarding, tmp_path):
 
 
 @pytest.fixture
-def shown(conductor, playwright, tmp_path):
+def shown(conductor, browser, tmp_path):
     made = []
 
     def show(user=()):
-        made.append(Page(tempfile.mkdtemp(prefix="page"), playwright, tmp_path / "run", user))
+        made.append(Page(browser, tempfile.mkdtemp(prefix="page"), tmp_path / "run", user))
         return made[-1].open()
 
     yield show
@@ -98,6 +94,10 @@ def test_a_router_from_its_name_to_its_tunnel(onboarding, conductor, shown, key,
     wait_for(lambda: conductor.get("/v1/fleet").json["fleet"][0]["connected"] == 1)
     page.open()
     see(page, "1 of 1")
+    page.do('await page.getByText("Map of the fleet").click();')
+    choose(page, "Coloured by", "version")
+    see(page, "All 1 connected routers were asked.")
+    see(page, "no image: 1")
     press(page, "router1")
     see(page, "connected, ")
     # An order to its nodes, and a refusal in the node's own words.
@@ -166,6 +166,61 @@ def make_many(conductor, n):
     conductor.start()
 
 
+SAID_BY_ROUTERS = """
+    const {FleetMap} = await import(new URL("fleetmap.js", location).href);
+    const has = (...downloads) => ({node: "n", error: null, answer: {downloads}});
+    const began = (version, state, started) => ({version, state, started});
+    const nodes = {
+        "old": [has(began("V1", "complete", 1))],
+        "newer": [has(began("V1", "complete", 1), began("V2", "complete", 2), began("V3", "failed", 3))],
+        "pair": [has(began("V1", "complete", 1)), has(began("V2", "complete", 1))],
+        "empty": [has()],
+        "broken": [{node: "n", error: "no tunnel", answer: null}],
+        "hostile": [has(began("<b>", "complete", 1), {version: {}}, null)],
+        "liar": [{node: "n", error: null, answer: 7}],
+        "refused": null,
+    };
+    for (let i = 0; i < 16; i++)
+        nodes["many" + i] = [has(began("M" + (i >> 1), "downloading", 2), began("M" + (i >> 1), "complete", 1))];
+    const fleet = Object.keys(nodes).concat("away").map(router => ({
+        router, mode: "weak", nodes: 1, enrolled: 1, connected: router === "away" ? 0 : 1}));
+    const asked = [];
+    const get = async path => {
+        if (path.startsWith("/v1/fleet"))
+            return {fleet, total: fleet.length};
+        asked.push(path.split("/")[3]);
+        if (!nodes[asked.at(-1)])
+            throw new Error("the registry hangs");
+        return {nodes: nodes[asked.at(-1)]};
+    };
+    const map = new FleetMap({get}, what => what(), () => {});
+    document.body.append(map.element);
+    map.element.open = true;
+    await map.load();
+    const legends = {};
+    for (const scheme of ["version", "download"]) {
+        map.scheme.value = scheme;
+        asked.length = 0;
+        await map.look();
+        legends[scheme] = [...map.legend.children].map(one => one.textContent);
+    }
+    const colours = new Set([...map.legend.querySelectorAll(".swatch")].map(one => getComputedStyle(one).backgroundColor));
+    map.element.remove();
+    return {...legends, asked, colours: colours.size};"""
+
+
+def check_what_routers_say(page):
+    """On the map: the commonest versions have a colour each; what is no version is none."""
+    said = page.do(f"return page.evaluate(async () => {{{SAID_BY_ROUTERS}}});")
+    assert said["version"] == [
+        "M0: 2", "M1: 2", "M2: 2", "M3: 2", "M4: 2", "M5: 2", "others: 6", "its nodes differ: 1",
+        "no image: 2", "not known: 4"]
+    assert said["download"] == ["complete: 2", "running: 16", "paused: 0", "failed: 1",
+                                "its nodes differ: 0", "no download: 2", "not known: 4"]
+    assert "away" not in said["asked"] and len(said["asked"]) == 24
+    assert said["colours"] == len(said["download"])
+
+
 def test_many_routers(conductor, shown):
     """5,000: the first rows are there within a second of the page's asking."""
     make_many(conductor, 5000)
@@ -191,6 +246,7 @@ def test_many_routers(conductor, shown):
     page.do('await page.getByLabel(/strong: 500, weak: 4500/).waitFor();'
             'await page.locator("canvas").click({position: {x: 2, y: 2}});')
     see(page, "r00000", "h2#router")
+    check_what_routers_say(page)
 
 
 def test_orders_for_a_selection(conductor, shown):
