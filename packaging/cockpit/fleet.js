@@ -23,12 +23,12 @@ export class Fleet {
 		this.selected = new Set();
 		this.list = make("div", {});
 		this.pager = make("div", {class: "pager"});
-		this.orders = make("div", {});
+		this.orders = make("div", {class: "sticky"}); /* below 50 rows, and seen at the first */
 		this.results = make("ul", {role: "status", "aria-live": "polite", class: "results"});
 		this.map = new FleetMap(socket, attempt, open);
 		this.element = make("section", {"aria-labelledby": "fleet"},
 				    make("h2", {id: "fleet"}, "Routers"), this.map.element, this.filters(), this.list,
-				    this.pager, this.orders, this.results, may_change && this.form());
+				    this.pager, this.results, this.orders, may_change && this.form());
 	}
 
 	filters() {

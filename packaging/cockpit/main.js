@@ -37,7 +37,7 @@ function follow_theme() {
 }
 
 function say(text) {
-	document.getElementById("notice").replaceChildren(make("span", {}, text));
+	document.getElementById("notice").replaceChildren(...(text ? [make("span", {}, text)] : []));
 }
 
 /* Does what was asked for, and says what the daemon has against it. */

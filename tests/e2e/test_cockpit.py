@@ -28,7 +28,7 @@ def shown(tmp_path, daemons, browser):
         run = tmp_path / "run"
         run.mkdir()
         daemon = daemons(*sources, start=False, **options)
-        daemon.socket = daemon.config["control"]["socket"] = str(run / "control.sock")
+        (run / "control.sock").symlink_to(daemon.socket)
         daemon.config["control"]["read-group"] = grp.getgrgid(NOBODY).gr_name
         daemon.write_config()
         daemon.start()
