@@ -26,9 +26,10 @@ def shown(tmp_path, daemons, browser):
 
     def show(*sources, user=(), **options):
         run = tmp_path / "run"
-        run.mkdir()
+        (run / "router").mkdir(parents=True)  # it makes conductor.sock beside its own
+        (run / "control.sock").symlink_to("router/control.sock")
         daemon = daemons(*sources, start=False, **options)
-        (run / "control.sock").symlink_to(daemon.socket)
+        daemon.socket = daemon.config["control"]["socket"] = str(run / "router" / "control.sock")
         daemon.config["control"]["read-group"] = grp.getgrgid(NOBODY).gr_name
         daemon.write_config()
         daemon.start()
