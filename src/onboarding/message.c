@@ -162,7 +162,9 @@ static bool write_challenge(cJSON *json, const struct message *m)
 static bool write_proof(cJSON *json, const struct message *m)
 {
 	return !m->proof.with_ek || (add_message_bytes(json, "ek", &m->proof.ek) &&
-				     add_message_bytes(json, "ak", &m->proof.ak));
+				     add_message_bytes(json, "ak", &m->proof.ak) &&
+				     (m->proof.ek_public.size == 0 ||
+				      add_message_bytes(json, "ek-public", &m->proof.ek_public)));
 }
 
 static bool write_credential(cJSON *json, const struct message *m)

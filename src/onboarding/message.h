@@ -85,6 +85,9 @@ struct message_proof {
 	bool with_ek;
 	struct message_bytes ek; /* DER SubjectPublicKeyInfo */
 	struct message_bytes ak; /* TPM2B_PUBLIC */
+	/* Likewise, of an EK that is not RSA-2048 with SHA-256 and AES-128; size 0 = of one that
+	 * is: a conductor that knows no other EK refuses this member. */
+	struct message_bytes ek_public;
 };
 
 struct message_credential {

@@ -160,11 +160,15 @@ static int read_proof(struct message *m, const cJSON *json, struct err *err)
 	struct message_proof *proof = &m->proof;
 	int rc;
 
-	proof->with_ek = cJSON_HasObjectItem(json, "ek") || cJSON_HasObjectItem(json, "ak");
+	proof->with_ek = json->child->next != NULL; /* something beside "type" */
 	if (!proof->with_ek)
 		return 0;
 	rc = read_bytes(json, "ek", &proof->ek, err);
-	return rc < 0 ? rc : read_bytes(json, "ak", &proof->ak, err);
+	if (rc == 0)
+		rc = read_bytes(json, "ak", &proof->ak, err);
+	if (rc == 0 && cJSON_HasObjectItem(json, "ek-public"))
+		rc = read_bytes(json, "ek-public", &proof->ek_public, err);
+	return rc;
 }
 
 static int read_credential(struct message *m, const cJSON *json, struct err *err)
@@ -341,7 +345,7 @@ static const struct {
 			    "iat", "exp", "signature", MESSAGE_KEM_MEMBER}},
 	[MESSAGE_CHALLENGE] = {read_challenge,
 			       {"type", "nonce", "mode", "identity", MESSAGE_KEM_MEMBER}},
-	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak"}},
+	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak", "ek-public"}},
 	[MESSAGE_CREDENTIAL] = {read_credential, {"type", "credential-blob", "secret"}},
 	[MESSAGE_ATTESTATION] = {read_attestation, {"type", "quote", "signature", "pcrs"}},
 	[MESSAGE_ACCEPT] = {read_accept, {"type", "conductors"}},

@@ -89,11 +89,13 @@ void tpm_session_encrypts(const struct tpm_object *session, TPMA_SESSION directi
 int tpm_find(struct tpm *t, TPM2_HANDLE handle, ESYS_TR *ret, TPM2B_PUBLIC *ret_public,
 	     TPM2B_NAME *ret_name, struct err *err);
 
-/* Name of the RSA endorsement key: at TPM_EK_HANDLE, else made anew from the TCG's template L-1,
- * which gives the same key as long as the TPM is the same (its seed outlives TPM2_Clear). */
+/* Name of the endorsement key of RSA-2048: at TPM_EK_HANDLE, else made anew from the TCG's template
+ * L-1, which gives the same key as long as the TPM is the same (its seed outlives TPM2_Clear). */
 int tpm_ek_name(struct tpm *t, TPM2B_NAME *ret, struct err *err);
 
-/* The endorsement key itself: what lies at handle if that is one, else made anew likewise. */
+/* An endorsement key itself: what lies at handle if that is one of any kind (RSA-2048, RSA-3072,
+ * P-256, P-384, P-521), else made anew likewise: of the kind whose place that handle is by the
+ * TCG's EK profile, and of RSA-2048 at any other. */
 struct tpm_ek {
 	struct tpm_object made; /* to be flushed; none where it is persistent */
 	ESYS_TR handle;
@@ -101,6 +103,13 @@ struct tpm_ek {
 };
 int tpm_ek_provide(struct tpm *t, TPM2_HANDLE handle, struct tpm_ek *ret, struct err *err);
 void tpm_ek_release(struct tpm_ek *ek); /* takes a zeroed one */
+
+/* RSA with SHA-256 and AES-128, as nearly all are. */
+bool tpm_ek_is_usual(const struct tpm_ek *ek);
+
+/* A session, to be flushed, that authorizes the use of the EK and is salted to it. */
+int tpm_ek_authorize(struct tpm *t, const struct tpm_ek *ek, struct tpm_object *ret,
+		     struct err *err);
 
 /* Lower-case hex. */
 void tpm_name_text(const TPM2B_NAME *name, char ret[TPM_NAME_TEXT_SIZE]);

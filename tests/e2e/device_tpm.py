@@ -10,14 +10,26 @@ from cryptography.hazmat.primitives import serialization
 from tpm_emulator import Tpm
 
 EK_HANDLE, DEVICE_KEY_HANDLE = "0x81010001", "0x81010020"
+P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE = "0x8101000a", "0x81010016", "0x8101001c"
 PCRS = "sha256:0,1,2,3,4,5,6,7"
 
 
 class DeviceTpm(Tpm):
-    def __init__(self, directory, banks="sha256"):
+    def __init__(self, directory, banks="sha256", ek=EK_HANDLE):
+        """ek: the handle of the EK that the router shows, which is of the kind that is made there:
+        an RSA one of 2048 bits at 0x81010001, or of 3072 at 0x8101001c, and one on P-384 at
+        0x81010016."""
         super().__init__(directory)
+        self.ek = ek
+        size = "3072" if ek == RSA_3072_HANDLE else "2048"
         subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", self.state, "--createek",
-                        "--pcr-banks", banks, "--overwrite"], check=True, capture_output=True)
+                        "--rsa-keysize", size, "--pcr-banks", banks, "--overwrite"], check=True,
+                       capture_output=True)
+
+    def make_ek(self, kind, handle):
+        """Another one, of a kind that tpm2_createek knows."""
+        self.run("createek", "-G", kind, "-c", handle)
+        self.ek = handle
 
     def run(self, *words):
         """There is no resource manager in front of it: what is loaded goes, sessions stay."""
@@ -27,7 +39,7 @@ class DeviceTpm(Tpm):
     @property
     def endorsement_key(self):
         """What the operator is told to print."""
-        self.tool("readpublic", "-c", EK_HANDLE, "-f", "der", "-o", "ek.der", "-Q")
+        self.tool("readpublic", "-c", self.ek, "-f", "der", "-o", "ek.der", "-Q")
         return base64.b64encode(self.read("ek.der")).decode()
 
     # A device-ID key.
@@ -52,15 +64,17 @@ class DeviceTpm(Tpm):
     # An AK: files NAME, its public area, NAME.name and NAME.ctx.
 
     def make_ak(self, name="ak"):
-        self.run("createak", "-C", EK_HANDLE, "-c", name + ".ctx", "-G", "rsa", "-g", "sha256", "-s",
+        self.run("createak", "-C", self.ek, "-c", name + ".ctx", "-G", "rsa", "-g", "sha256", "-s",
                  "rsassa", "-u", name, "-n", name + ".name")
 
     def activate(self, credential):
         """The secret in that file, which only this TPM can open, for its AK; None: it cannot."""
         self.tool("startauthsession", "--policy-session", "-S", "session")
         self.tool("policysecret", "-S", "session", "-c", "e")
-        result = self.attempt("activatecredential", "-c", "ak.ctx", "-C", EK_HANDLE, "-i", credential,
-                              "-o", "opened", "-P", "session:session")
+        # The low range of EKs has that policy alone; of the others the empty password is enough.
+        by = ["-P", "session:session"] if self.ek in (EK_HANDLE, P_256_HANDLE) else []
+        result = self.attempt("activatecredential", "-c", "ak.ctx", "-C", self.ek, "-i", credential,
+                              "-o", "opened", *by)
         self.tool("flushcontext", "-t")
         self.tool("flushcontext", "session")
         return self.read("opened") if result.returncode == 0 else None

@@ -206,7 +206,7 @@ class Router(Daemon):
         sco = {"secrets-directory": os.path.join(str(directory), "secrets"),
                "onboarding-file": os.path.join(str(directory), "onboarding-config.json"),
                "reboot-command": ["sh", "-c", f"echo reboot >>{self.rebooted}"],
-               **({"tcti": tpm.tcti} if tpm else {}),
+               **({"tcti": tpm.tcti, "ek-handle": tpm.ek} if tpm else {}),
                **({"device-id": {"certificate": device_id, "key-handle": DEVICE_KEY_HANDLE}}
                   if device_id else {}), **(onboarding or {})}
         os.makedirs(sco["secrets-directory"], exist_ok=True)
@@ -325,8 +325,8 @@ class World:
     def router(self, *arguments, **options):
         return self.daemon(Router, *arguments, **options)
 
-    def tpm(self):
-        tpm = DeviceTpm(self.folder("tpm"))
+    def tpm(self, **options):
+        tpm = DeviceTpm(self.folder("tpm"), **options)
         self.stack.callback(tpm.stop)
         return tpm.start()
 

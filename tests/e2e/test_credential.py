@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from device_tpm import PCRS, DeviceTpm
+from device_tpm import P_256_HANDLE, P_384_HANDLE, PCRS, RSA_3072_HANDLE, DeviceTpm
 from steward import BUILD
 
 pytestmark = pytest.mark.once
@@ -69,6 +69,31 @@ def test_credential_agrees_with_tpm2_makecredential(tpm):
     assert len(ours) == len(theirs) and ours != theirs
     assert ours[:12] == theirs[:12] and ours[78:80] == theirs[78:80]  # magic and sizes
     assert tpm.activate("theirs") == SECRET == tpm.activate("ours")
+
+
+@pytest.mark.parametrize("kind, handle", [("ecc256", P_256_HANDLE), ("ecc384", P_384_HANDLE),
+                                          ("ecc521", "0x81010018"), ("rsa3072", RSA_3072_HANDLE)])
+def test_credential_for_another_kind_of_ek(tmp_path, kind, handle):
+    """The hash and the cipher are those of the EK's own public area; without it they are not."""
+    tpm = DeviceTpm(tmp_path).start()
+    try:
+        if not tpm.key(int(handle, 16)):
+            tpm.make_ek(kind, handle)
+        tpm.ek = handle
+        tpm.write("ek", base64.b64decode(tpm.endorsement_key))
+        tpm.tool("readpublic", "-c", handle, "-o", "ek.public", "-Q")
+        tpm.run("createprimary", "-C", "e", "-c", "ak.ctx", "-G", "rsa2048:rsassa-sha256:null", "-a",
+                "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign")
+        tpm.run("readpublic", "-c", "ak.ctx", "-o", "ak", "-n", "ak.name")
+        tpm.write("secret", SECRET)
+        result = tool(tpm, "make", "ek", "ak", "secret", "ours", "ek.public")
+        assert result.returncode == 0, result.stderr
+        assert tpm.activate("ours") == SECRET
+        assert tool(tpm, "make", "ek", "ak", "secret", "ours").returncode == 0
+        usual = handle == P_256_HANDLE  # SHA-256 and AES-128, as most
+        assert tpm.activate("ours") == (SECRET if usual else None)
+    finally:
+        tpm.stop()
 
 
 def test_credential_is_for_one_key_in_one_tpm(tpms):

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from certificates import Authority
+from device_tpm import EK_HANDLE, P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE
 from onboarding_world import device_certificate, inside, self_signed
 from steward import UnixConnection, ctl, wait_for
 
@@ -88,13 +89,29 @@ def test_strong_by_endorsement_key(onboarding):
     assert not tpm.leftovers
 
 
-def test_strong_by_endorsement_key_after_a_clear(onboarding):
+@pytest.mark.parametrize("handle", [P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE])
+def test_strong_by_another_kind_of_endorsement_key(onboarding, handle):
+    conductor = onboarding.conductor()
+    tpm = onboarding.tpm(ek=handle)
+    if handle == P_256_HANDLE:
+        tpm.make_ek("ecc256", handle)
+    ek = tpm.endorsement_key
+    conductor.configure(**{"mode": "strong", "endorsement-key": ek})
+    router = onboarding.router(tpm=tpm)
+    router.onboard(conductor.token(), **{"minimum-mode": "strong"})
+    check_onboarded(conductor, router, "endorsement-key",
+                    hashlib.sha256(base64.b64decode(ek)).hexdigest())
+    assert not tpm.leftovers
+
+
+@pytest.mark.parametrize("handle", [EK_HANDLE, P_384_HANDLE])
+def test_strong_by_endorsement_key_after_a_clear(onboarding, handle):
     """The EK is gone from its handle, and made again: the same key."""
     conductor = onboarding.conductor()
-    tpm = onboarding.tpm()
+    tpm = onboarding.tpm(ek=handle)
     ek = tpm.endorsement_key
     tpm.tool("clear", "-c", "p")
-    assert tpm.key(0x81010001) is None
+    assert tpm.key(int(handle, 16)) is None
     conductor.configure(**{"mode": "strong", "endorsement-key": ek})
     router = onboarding.router(tpm=tpm)
     router.onboard(conductor.token())

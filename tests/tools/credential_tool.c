@@ -2,10 +2,11 @@
 /* The conductor's view of a TPM, on the command line, so that real TPMs can be held against it:
  *
  *	credential_tool name AK                        prints the AK's Name in hex
- *	credential_tool make EK AK SECRET OUT          a credential as tpm2_activatecredential reads
- *it credential_tool quote AK QUOTE SIGNATURE PCRS EXTRA
+ *	credential_tool make EK AK SECRET OUT [EK-PUBLIC]   a credential for tpm2_activatecredential
+ *	credential_tool quote AK QUOTE SIGNATURE PCRS EXTRA
  *
- * All but OUT are files; EK is DER, AK a TPM2B_PUBLIC. Exit status 1 and why on stderr.
+ * All but OUT are files; EK is DER, AK and EK-PUBLIC are TPM2B_PUBLIC. Exit status 1 and why on
+ *stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static int print_name(const struct credential_ak *ak)
 /* The file has tpm2-tools' magic and version in front. */
 static int make(const struct credential_ak *ak, char **argument, struct err *err)
 {
-	struct message_bytes ek = read_file(argument[0]);
+	struct message_proof proof = {.ek = read_file(argument[0])};
 	struct message_bytes secret = read_file(argument[2]);
 	struct message_credential credential;
 	FILE *out = fopen(argument[3], "we");
@@ -53,7 +54,9 @@ static int make(const struct credential_ak *ak, char **argument, struct err *err
 
 	if (!out)
 		return err_set_errno(err, -1, "%s", argument[3]);
-	rc = credential_make(&credential, span(&ek), ak->name, span(&secret), err);
+	if (argument[4])
+		proof.ek_public = read_file(argument[4]);
+	rc = credential_make(&credential, &proof, ak->name, span(&secret), err);
 	if (rc == 0) {
 		(void)fwrite("\xba\xdc\xc0\xde\0\0\0\1", 1, 8, out);
 		(void)fwrite(credential.blob.bytes, 1, credential.blob.size, out);
@@ -79,7 +82,7 @@ static int check_quote(const struct credential_ak *ak, char **argument, struct e
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
-	bool making = strcmp(command, "make") == 0 && argc == 6;
+	bool making = strcmp(command, "make") == 0 && (argc == 6 || argc == 7);
 	bool quoting = strcmp(command, "quote") == 0 && argc == 7;
 	struct credential_ak ak = {0};
 	struct message_bytes public;

@@ -233,7 +233,7 @@ static bool answer(struct attempt *a, const struct handshake_router_effect *effe
 		   struct handshake_router_event *event)
 {
 	static struct message_attestation attestation;
-	static struct message_bytes ek;
+	static struct message_proof proof;
 	static uint8_t secret[32];
 	double began = seconds(CLOCK_PROCESS_CPUTIME_ID);
 
@@ -247,10 +247,9 @@ static bool answer(struct attempt *a, const struct handshake_router_effect *effe
 		event->ssh_key = span_of(a->router->ssh_key, sizeof(a->router->ssh_key));
 		return true;
 	case ROUTER_PRESENT_EK:
-		soft_tpm_read_ek(&a->tpm, &ek);
+		proof = soft_tpm_proof(&a->tpm);
 		event->type = ROUTER_PRESENTED;
-		event->ek = span_of(ek.bytes, ek.size);
-		event->ak = span_of(a->tpm.public.bytes, a->tpm.public.size);
+		event->proof = &proof;
 		break;
 	case ROUTER_ACTIVATE:
 		event->type = soft_tpm_activate(&a->tpm, effect->credential, secret)

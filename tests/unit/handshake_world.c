@@ -226,8 +226,9 @@ static bool answer_router(struct world *w, const struct handshake_router_effect 
 		return true;
 	case ROUTER_PRESENT_EK:
 		event->type = fails(w, "present") ? ROUTER_FAILED : ROUTER_PRESENTED;
-		event->ek = span_of(w->shown_ek.bytes, w->shown_ek.size);
-		event->ak = span_of(w->tpm.public.bytes, w->tpm.public.size);
+		w->proof = soft_tpm_proof(&w->tpm);
+		w->proof.ek = w->shown_ek;
+		event->proof = &w->proof;
 		return true;
 	case ROUTER_ACTIVATE:
 		/* A thief without the TPM goes on with a guess. */

@@ -43,6 +43,7 @@ struct world {
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	struct soft_tpm tpm; /* the router's; its keys are borrowed */
 	struct message_bytes shown_ek;
+	struct message_proof proof;
 	struct soft_tpm_quote quote;
 	bool quote_other_data;
 	bool lies_about_certificate; /* the router goes on without one */

@@ -40,6 +40,8 @@ struct soft_tpm_quote {
 
 struct soft_tpm {
 	EVP_PKEY *ek;
+	const char *ek_hash;  /* its name algorithm: "SHA384", "SHA512"; NULL = SHA-256 */
+	unsigned ek_aes_bits; /* 0 = 128 */
 	EVP_PKEY *ak;
 	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];
 	struct message_bytes public; /* of the AK: TPM2B_PUBLIC */
@@ -53,6 +55,10 @@ void soft_tpm_make_ak(struct soft_tpm *tpm, const struct soft_tpm_ak *ak);
 
 /* DER SubjectPublicKeyInfo. */
 void soft_tpm_read_ek(const struct soft_tpm *tpm, struct message_bytes *ret);
+/* TPM2B_PUBLIC of the EK; of size 0 where no router shows it. */
+void soft_tpm_read_ek_public(const struct soft_tpm *tpm, struct message_bytes *ret);
+/* Message 3. */
+struct message_proof soft_tpm_proof(const struct soft_tpm *tpm);
 
 /* Open a credential for the AK; false = it is for another key or another TPM. */
 bool soft_tpm_activate(const struct soft_tpm *tpm, const struct message_credential *credential,

@@ -275,25 +275,6 @@ static void test_out_of_turn(void **state)
 	world_release(&w);
 }
 
-/* What a TPM gives and no message can hold. */
-static void test_keys_too_large(void **state)
-{
-	static const uint8_t large[MESSAGE_BYTES_MAX + 1];
-	struct world w;
-
-	init_ek(&w, state);
-	w.shown_ek.size = 0;
-	world_run(&w);
-	assert_int_equal(w.router_end, ROUTER_RETRY);
-	assert_contains(w.router_err.text, "TPM: EK of 0 bytes");
-	world_release(&w);
-	init_ek(&w, state);
-	w.tpm.public.size = sizeof(large);
-	world_run(&w);
-	assert_contains(w.router_err.text, "AK of 1025, at most 1024 fit");
-	world_release(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,7 +287,6 @@ int main(void)
 		cmocka_unit_test(test_errors_told),
 		cmocka_unit_test(test_conductor_without_secret),
 		cmocka_unit_test(test_out_of_turn),
-		cmocka_unit_test(test_keys_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, world_keys_make, world_keys_end);

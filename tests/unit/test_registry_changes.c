@@ -4,6 +4,10 @@
 #include "registry_lists.h"
 #include "registry_world.h"
 
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/x509.h>
+
 #include "base/macros.h"
 
 #define A0    "A0"
@@ -271,6 +275,54 @@ static void test_no_name_is_cut(struct registry_world *w)
 #undef LONGEST
 }
 
+static void set_form(EVP_PKEY *key, const char *form)
+{
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(
+				 key, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, form),
+			 1);
+}
+
+/* On curves, too; each written in the one way in which a router shows it. */
+static void test_endorsement_keys_on_curves(struct registry_world *w)
+{
+	static const struct {
+		const char *curve; /* NULL = Ed25519 */
+		const char *form;
+		const char *reason; /* NULL = taken */
+	} rows[] = {
+		{"P-256", "uncompressed", NULL},
+		{"P-384", "uncompressed", NULL},
+		{"P-521", "uncompressed", NULL},
+		{"P-384", "compressed", "no whole point of P-256, P-384 or P-521"},
+		{"P-256", "hybrid", "no whole point of P-256, P-384 or P-521"},
+		{"secp256k1", "uncompressed", "on a curve that is not taken"},
+		{NULL, NULL, "no RSA key of at least 2048 bits and no whole point"},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		EVP_PKEY *key = rows[i].curve ? EVP_EC_gen(rows[i].curve)
+					      : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+		uint8_t *der = NULL;
+		struct err err = {0};
+		int size;
+		int rc;
+
+		if (rows[i].curve)
+			set_form(key, rows[i].form);
+		size = i2d_PUBKEY(key, &der);
+		rc = registry_node_set_endorsement_key(w->r, "r0", "n0", span_of(der, (size_t)size),
+						       &world_origin, &err);
+		if (rc != (rows[i].reason ? -EINVAL : 0))
+			fail_msg("row %u: %d %s", i, rc, err.text);
+		if (rows[i].reason)
+			assert_contains(err.text, rows[i].reason);
+		else
+			assert_memory_equal(only_node(w).endorsement_key, der, (size_t)size);
+		OPENSSL_free(der);
+		EVP_PKEY_free(key);
+	}
+}
+
 int main(void)
 {
 	static const struct registry_test tests[] = {
@@ -280,6 +332,7 @@ int main(void)
 		REGISTRY_TEST(test_a_second_nodes_asset_id_too),
 		REGISTRY_TEST(test_an_asset_id_takes_its_enrolment),
 		REGISTRY_TEST(test_an_endorsement_key_takes_its_enrolment),
+		REGISTRY_TEST(test_endorsement_keys_on_curves),
 		REGISTRY_TEST(test_an_endorsement_key_leaves_others),
 		REGISTRY_TEST(test_a_secret_takes_its_tokens),
 		REGISTRY_TEST(test_others_tokens_stay),

@@ -2,21 +2,28 @@
 /* The endorsement key, which tells one TPM from another. */
 #include "swtpm.h"
 
+#include "base/macros.h"
+
 /* The template of tpm2-tools, made by who can be asked: the same key, so the same Name. */
-static void read_ek_of_tools(const struct tpm_world *w, bool persist_it, TPM2B_NAME *ret)
+static void read_ek_of_tools(const struct tpm_world *w, const char *kind, TPM2_HANDLE handle,
+			     TPM2B_NAME *ret)
 {
 	const char *name = test_path(w->swtpm.folder, "ek.name");
 	const char *context = test_path(w->swtpm.folder, "ek.context");
+	char place[16];
 	char command[1024];
 	size_t size;
 	char *bytes;
 
+	(void)snprintf(place, sizeof(place), "0x%08x", handle);
+	if (handle)
+		context = place;
+
 	(void)snprintf(command, sizeof(command),
 		       "exec >/dev/null 2>&1; export TPM2TOOLS_TCTI=%s;"
-		       "tpm2_createek -G rsa -c %s && tpm2_readpublic -c %s -n %s &&"
+		       "tpm2_createek -G %s -c %s && tpm2_readpublic -c %s -n %s &&"
 		       "tpm2_flushcontext -t",
-		       w->swtpm.tcti, persist_it ? "0x81010001" : context,
-		       persist_it ? "0x81010001" : context, name);
+		       w->swtpm.tcti, kind, context, context, name);
 	assert_int_equal(system(command), 0);
 	bytes = test_read(name, &size);
 	assert_in_range(size, 1, sizeof(ret->name));
@@ -25,11 +32,36 @@ static void read_ek_of_tools(const struct tpm_world *w, bool persist_it, TPM2B_N
 	free(bytes);
 }
 
-static void ask_tools(struct tpm_world *w, bool persist_it, TPM2B_NAME *ret)
+/* handle: where it is to stay; 0 = it is not. */
+static void make_by_tools(struct tpm_world *w, const char *kind, TPM2_HANDLE handle,
+			  TPM2B_NAME *ret)
 {
 	tpm_close(&w->t);
-	read_ek_of_tools(w, persist_it, ret);
+	read_ek_of_tools(w, kind, handle, ret);
 	tpm_must(w, tpm_open(&w->t, w->swtpm.tcti, 0, &w->err));
+}
+
+static void ask_tools(struct tpm_world *w, bool persist_it, TPM2B_NAME *ret)
+{
+	make_by_tools(w, "rsa", persist_it ? TPM_EK_HANDLE : 0, ret);
+}
+
+static void assert_name(struct tpm_world *w, ESYS_TR key, const TPM2B_NAME *expected)
+{
+	TPM2B_NAME *name = NULL;
+
+	assert_int_equal(Esys_TR_GetName(w->t.esys, key, &name), TSS2_RC_SUCCESS);
+	assert_true(tpm_name_equal(name, expected));
+	Esys_Free(name);
+}
+
+/* Sessions that open what is for the EK, and leave nothing. */
+static void check_authorization(struct tpm_world *w, const struct tpm_ek *ek)
+{
+	_cleanup_(tpm_flush) struct tpm_object session = TPM_OBJECT_NONE(&w->t);
+
+	tpm_must(w, tpm_ek_authorize(&w->t, ek, &session, &w->err));
+	assert_int_equal(tpm_count_sessions(&w->t), 1);
 }
 
 static void test_ek(void **state)
@@ -58,6 +90,57 @@ static void test_ek(void **state)
 	tpm_world_power_cycle(w);
 	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
 	assert_true(tpm_name_equal(&name, &expected));
+}
+
+/* What tpm2-tools make of the TCG's templates; where nothing lies at the handle that is its place,
+ * and where it lies there, also at another. */
+static void test_kinds(void **state)
+{
+	static const struct {
+		const char *kind;
+		TPM2_HANDLE handle;
+		TPMI_ALG_PUBLIC type;
+		bool usual;
+	} rows[] = {
+		{"rsa2048", 0x81010001, TPM2_ALG_RSA, true},
+		{"ecc256", 0x8101000a, TPM2_ALG_ECC, false},
+		{"ecc384", 0x81010016, TPM2_ALG_ECC, false},
+		{"ecc521", 0x81010018, TPM2_ALG_ECC, false},
+		{"rsa3072", 0x8101001c, TPM2_ALG_RSA, false},
+	};
+	struct tpm_world *w = *state;
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
+		for (unsigned n = 0; n < 3; n++) {
+			const TPM2_HANDLE handle = n == 2 ? 0x81010099 : rows[i].handle;
+			_cleanup_(tpm_ek_release) struct tpm_ek ek = {0};
+			TPM2B_NAME expected;
+
+			make_by_tools(w, rows[i].kind, n > 0 ? handle : 0, &expected);
+			tpm_must(w, tpm_ek_provide(&w->t, handle, &ek, &w->err));
+			assert_int_equal(ek.public.publicArea.type, rows[i].type);
+			assert_int_equal(tpm_ek_is_usual(&ek), rows[i].usual);
+			assert_name(w, ek.handle, &expected);
+			assert_int_equal(tpm_count_objects(&w->t), n == 0);
+			check_authorization(w, &ek);
+			tpm_ek_release(&ek);
+			tpm_clear(&w->t);
+		}
+}
+
+/* Another kind where integrity's was: that is told by the same key as ever. */
+static void test_name_with_another_kind_there(void **state)
+{
+	struct tpm_world *w = *state;
+	TPM2B_NAME expected;
+	TPM2B_NAME other;
+	TPM2B_NAME name;
+
+	ask_tools(w, false, &expected);
+	make_by_tools(w, "ecc384", TPM_EK_HANDLE, &other);
+	tpm_must(w, tpm_ek_name(&w->t, &name, &w->err));
+	assert_true(tpm_name_equal(&name, &expected));
+	assert_false(tpm_name_equal(&name, &other));
 }
 
 static void test_ek_of_another(void **state)
@@ -99,6 +182,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_tpm(test_ek),
+		with_tpm(test_kinds),
+		with_tpm(test_name_with_another_kind_there),
 		with_tpm(test_ek_of_another),
 		with_tpm(test_ek_refused),
 	};

@@ -6,8 +6,8 @@
  * Name includes the key's attributes. So a router that returns proof of the secret has that very
  * key in that very TPM. The key's quote then states the PCRs.
  *
- * The profile is that of docs/onboarding.md: EK RSA with SHA-256 and AES-128-CFB (TCG EK template
- * L-1), AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what the TPM
+ * The profile is that of docs/onboarding.md: an EK of any kind that the TCG's EK profile has but
+ * SM2, AK RSA with RSASSA and SHA-256, quote over sha256 PCRs 0 to 7. Messages say what the TPM
  * showed and what was expected, for the conductor's audit.
  */
 #pragma once
@@ -34,8 +34,8 @@ int credential_read_ak(struct credential_ak *ret, struct span public, struct err
 void credential_ak_release(struct credential_ak *ak);
 
 /* TPM2_MakeCredential: secret, of CREDENTIAL_SECRET_SIZE, for the key of that name in the TPM with
- * that EK (DER SubjectPublicKeyInfo). -EINVAL (no RSA key of 2048 to 4096 bits), -ENOMEM. */
-int credential_make(struct message_credential *ret, struct span ek,
+ * the EK that was shown. Errors: those of credential_ek_read() and credential_ek_make_seed(). */
+int credential_make(struct message_credential *ret, const struct message_proof *proof,
 		    const uint8_t name[CREDENTIAL_NAME_SIZE], struct span secret, struct err *err);
 
 /* Did the AK sign this quote, over extra and these PCR values? -EBADMSG (malformed),

@@ -193,8 +193,7 @@ static int make_credential(struct handshake_conductor *h, const struct message_p
 	int rc = handshake_check_ek(&facts, proof, &h->enrolment.pin, &h->ak, err);
 
 	if (rc == 0)
-		rc = credential_make(ret, span_of(proof->ek.bytes, proof->ek.size), h->ak.name,
-				     secret, err);
+		rc = credential_make(ret, proof, h->ak.name, secret, err);
 	if (rc == 0 && transcript_set_tpm_secret(&h->transcript, secret) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc;

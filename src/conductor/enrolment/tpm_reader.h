@@ -12,9 +12,14 @@
 #include "base/span.h"
 
 #define TPM_ALG_RSA    0x0001u
+#define TPM_ALG_AES    0x0006u
 #define TPM_ALG_SHA256 0x000bu
+#define TPM_ALG_SHA384 0x000cu
+#define TPM_ALG_SHA512 0x000du
 #define TPM_ALG_NULL   0x0010u
 #define TPM_ALG_RSASSA 0x0014u
+#define TPM_ALG_ECC    0x0023u
+#define TPM_ALG_CFB    0x0043u
 
 struct tpm_reader {
 	struct span rest;

@@ -2,11 +2,14 @@
 #include "conductor/registry/registry_nodes.h"
 
 #include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ec_key.h"
 #include "base/macros.h"
 #include "conductor/registry/registry_audit.h"
 #include "conductor/registry/registry_pin.h"
@@ -229,6 +232,18 @@ static int set_asset_id(struct registry_session *session, const struct node_work
 	return note(session, w, REGISTRY_CONFIGURED, reason, err);
 }
 
+/* A point may be written as half of itself, and its key would be another text. */
+static bool is_whole_point(const EVP_PKEY *key)
+{
+	uint8_t point[EC_KEY_POINT_MAX];
+	size_t size = 0;
+
+	return EVP_PKEY_is_a(key, "EC") &&
+	       EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+					       &size) == 1 &&
+	       point[0] == POINT_CONVERSION_UNCOMPRESSED;
+}
+
 /* Checks that the key is complete and in its only valid encoding, since keys are compared by
  * bytes, and that MakeCredential can encrypt to it. */
 static int check_endorsement_key(struct span key, struct err *err)
@@ -251,8 +266,11 @@ static int check_endorsement_key(struct span key, struct err *err)
 		rc = err_set(err, -EINVAL,
 			     "no public key in DER, as 'tpm2_readpublic -f DER' "
 			     "writes it");
-	else if (EVP_PKEY_get_base_id(parsed) != EVP_PKEY_RSA)
-		rc = err_set(err, -EINVAL, "no RSA key of at least %d bits", KEY_BOUNDS_RSA_MIN);
+	else if (!EVP_PKEY_is_a(parsed, "RSA") && !is_whole_point(parsed))
+		rc = err_set(err, -EINVAL,
+			     "no RSA key of at least %d bits and no whole point of P-256, P-384 or "
+			     "P-521",
+			     KEY_BOUNDS_RSA_MIN);
 	OPENSSL_free(again);
 	EVP_PKEY_free(parsed);
 	return rc;

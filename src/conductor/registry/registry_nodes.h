@@ -43,9 +43,9 @@ struct registry_node_changes {
 
 /* Makes all of these changes, or none. asset_id: -EEXIST: another node has it; -E2BIG: the router
  * would have more asset-ids than TOKEN_ASSET_IDS_MAX. If the node loses an asset-id, its enrolment
- * is deleted and the router's tokens are revoked. endorsement_key: an RSA key of at least 2048
- * bits; -EEXIST: another node has it. If the node is enrolled by another one, that enrolment is
- * deleted. */
+ * is deleted and the router's tokens are revoked. endorsement_key: RSA of at least 2048
+ * bits, or a point of P-256, P-384 or P-521, written out; -EEXIST: another node has it. If the node
+ * is enrolled by another one, that enrolment is deleted. */
 int registry_node_put(struct registry *r, const char *router, const char *node,
 		      const struct registry_node_changes *changes,
 		      const struct registry_origin *origin, struct err *err);

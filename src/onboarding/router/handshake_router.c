@@ -191,27 +191,12 @@ static void challenged(struct handshake_router *h, const struct message *m,
 	out->type = ROUTER_PRESENT_EK;
 }
 
-static bool copy_bytes(struct message_bytes *to, struct span from)
-{
-	if (from.size == 0 || from.size > sizeof(to->bytes))
-		return false;
-	memcpy(to->bytes, from.bytes, from.size);
-	to->size = from.size;
-	return true;
-}
-
 /* the TPM has shown EK and AK -> proof(3) */
 static void presented(struct handshake_router *h, const struct handshake_router_event *event,
 		      struct handshake_router_effect *out)
 {
-	struct message m = {.type = MESSAGE_PROOF, .proof.with_ek = true};
+	const struct message m = {.type = MESSAGE_PROOF, .proof = *event->proof};
 
-	if (!copy_bytes(&m.proof.ek, event->ek) || !copy_bytes(&m.proof.ak, event->ak)) {
-		(void)err_set(&out->err, -E2BIG, "TPM: EK of %zu bytes, AK of %zu, at most %zu fit",
-			      event->ek.size, event->ak.size, MESSAGE_BYTES_MAX);
-		end_handshake(h, ROUTER_RETRY, out);
-		return;
-	}
 	send_message(h, &m, HANDSHAKE_ROUTER_PRESENTED, out);
 }
 

@@ -77,7 +77,7 @@ struct handshake_router_setup {
 enum handshake_router_event_type {
 	ROUTER_RECEIVED, /* received: all since the last message */
 	ROUTER_VERIFIED,
-	ROUTER_PRESENTED, /* ek, ak */
+	ROUTER_PRESENTED, /* proof */
 	ROUTER_ACTIVATED, /* secret */
 	ROUTER_QUOTED,    /* attestation */
 	ROUTER_STORED,    /* ssh_key */
@@ -88,10 +88,9 @@ enum handshake_router_event_type {
 struct handshake_router_event {
 	enum handshake_router_event_type type;
 	struct span received;
-	struct span ek;      /* DER SubjectPublicKeyInfo */
-	struct span ak;      /* TPM2B_PUBLIC */
-	struct span secret;  /* what the credential held */
-	struct span ssh_key; /* the public key's blob */
+	const struct message_proof *proof; /* with EK */
+	struct span secret;                /* what the credential held */
+	struct span ssh_key;               /* the public key's blob */
 	const struct message_attestation *attestation;
 	const char *reason;
 };

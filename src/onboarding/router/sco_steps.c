@@ -173,8 +173,7 @@ static int begin_handshake(struct sco_steps *s, struct err *err)
 
 /* The memory for the bytes of an event that answers an effect. */
 struct answer {
-	struct message_bytes ek;
-	struct message_bytes ak;
+	struct message_proof proof;
 	struct message_bytes secret;
 	struct message_attestation attestation;
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
@@ -188,11 +187,9 @@ static int present(struct sco_steps *s, struct answer *a, struct handshake_route
 	if (!s->identity.is_open)
 		rc = tpm_identity_open(&s->identity, s->options->tcti, &a->err);
 	if (rc == 0)
-		rc = tpm_identity_present(&s->identity, s->options->ek_handle, &a->ek, &a->ak,
-					  &a->err);
+		rc = tpm_identity_present(&s->identity, s->options->ek_handle, &a->proof, &a->err);
 	event->type = ROUTER_PRESENTED;
-	event->ek = span_of(a->ek.bytes, a->ek.size);
-	event->ak = span_of(a->ak.bytes, a->ak.size);
+	event->proof = &a->proof;
 	return rc;
 }
 

@@ -67,42 +67,47 @@ static int make_ak(struct tpm_identity *identity, TPM2B_PUBLIC **ret, struct err
 	return 0;
 }
 
-int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
-			 struct message_bytes *ret_ek, struct message_bytes *ret_ak,
-			 struct err *err)
+static int marshal_public(struct tpm *t, const TPM2B_PUBLIC *public, struct message_bytes *ret,
+			  const char *whose, struct err *err)
 {
-	TPM2B_PUBLIC *ak = NULL;
 	size_t size = 0;
-	TSS2_RC tss_rc;
-	int rc = tpm_ek_provide(&identity->tpm, ek_handle, &identity->ek, err);
+	TSS2_RC rc = Tss2_MU_TPM2B_PUBLIC_Marshal(public, ret->bytes, sizeof(ret->bytes), &size);
+
+	if (rc != TSS2_RC_SUCCESS)
+		return tpm_fail(t, rc, err, "the %s key's public part", whose);
+	ret->size = size;
+	return 0;
+}
+
+static int present_ek(struct tpm_identity *identity, TPM2_HANDLE handle, struct message_proof *ret,
+		      struct err *err)
+{
+	struct tpm_ek *ek = &identity->ek;
+	int rc = tpm_ek_provide(&identity->tpm, handle, ek, err);
 
 	if (rc == 0)
-		rc = tpm_key_public(&identity->ek.public.publicArea, ret_ek, err);
+		rc = tpm_key_public(&ek->public.publicArea, &ret->ek, err);
+	return rc < 0 || tpm_ek_is_usual(ek) ? rc
+					     : marshal_public(&identity->tpm, &ek->public,
+							      &ret->ek_public, "endorsement", err);
+}
+
+int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
+			 struct message_proof *ret, struct err *err)
+{
+	struct message_proof proof = {.with_ek = true};
+	TPM2B_PUBLIC *ak = NULL;
+	int rc = present_ek(identity, ek_handle, &proof, err);
+
 	if (rc == 0)
 		rc = make_ak(identity, &ak, err);
 	if (rc < 0)
 		return rc;
-	tss_rc = Tss2_MU_TPM2B_PUBLIC_Marshal(ak, ret_ak->bytes, sizeof(ret_ak->bytes), &size);
-	ret_ak->size = size;
+	rc = marshal_public(&identity->tpm, ak, &proof.ak, "attestation", err);
 	Esys_Free(ak);
-	if (tss_rc != TSS2_RC_SUCCESS)
-		return tpm_fail(&identity->tpm, tss_rc, err, "the attestation key's public part");
-	return 0;
-}
-
-/* The EK's policy: PolicySecret(endorsement) (TCG EK Credential Profile 2.3, B.3.3). */
-static int authorize_ek(struct tpm *t, ESYS_TR session, struct err *err)
-{
-	static const TPM2B_NONCE no_nonce = {0};
-	static const TPM2B_DIGEST no_digest = {0};
-	TSS2_RC rc =
-		TPM_CALL(t, Esys_PolicySecret(t->esys, ESYS_TR_RH_ENDORSEMENT, session,
-					      ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-					      &no_nonce, &no_digest, &no_nonce, 0, NULL, NULL));
-
-	if (rc != TSS2_RC_SUCCESS)
-		return tpm_fail(t, rc, err, "policy of the endorsement key");
-	return 0;
+	if (rc == 0)
+		*ret = proof;
+	return rc;
 }
 
 static int unmarshal_credential(const struct message_credential *credential,
@@ -135,9 +140,7 @@ int tpm_identity_activate(struct tpm_identity *identity,
 	int rc = unmarshal_credential(credential, &blob, &secret, err);
 
 	if (rc == 0)
-		rc = tpm_session_start(t, identity->ek.handle, TPM2_SE_POLICY, &session, err);
-	if (rc == 0)
-		rc = authorize_ek(t, session.handle, err);
+		rc = tpm_ek_authorize(t, &identity->ek, &session, err);
 	if (rc < 0)
 		return rc;
 	tpm_session_encrypts(&session, TPM_ENCRYPT_RESPONSE);
@@ -244,5 +247,10 @@ int tpm_identity_public(struct tpm_identity *identity, TPM2_HANDLE handle,
 	TPM2B_PUBLIC public;
 	int rc = tpm_find(&identity->tpm, handle, NULL, &public, NULL, err);
 
+	if (rc == 0 && public.publicArea.type == TPM2_ALG_ECC &&
+	    public.publicArea.parameters.eccDetail.curveID == TPM2_ECC_NIST_P521)
+		return err_set(err, -EPROTO,
+			       "the key at 0x%08x is on P-521, expected RSA, P-256 or P-384",
+			       handle);
 	return rc < 0 ? rc : tpm_key_public(&public.publicArea, ret, err);
 }

@@ -26,10 +26,9 @@ struct tpm_identity {
 int tpm_identity_open(struct tpm_identity *identity, const char *tcti, struct err *err);
 void tpm_identity_close(struct tpm_identity *identity); /* takes a zeroed one */
 
-/* ek: DER SubjectPublicKeyInfo; ak: TPM2B_PUBLIC. */
+/* Message 3: EK and AK. */
 int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
-			 struct message_bytes *ret_ek, struct message_bytes *ret_ak,
-			 struct err *err);
+			 struct message_proof *ret, struct err *err);
 
 /* Opens the credential: only the TPM with this EK and this AK can. *ret_secret is its secret. */
 int tpm_identity_activate(struct tpm_identity *identity,
@@ -45,6 +44,6 @@ int tpm_identity_quote(struct tpm_identity *identity, struct span qualifying_dat
 int tpm_identity_sign(struct tpm_identity *identity, TPM2_HANDLE handle, struct span digest,
 		      uint8_t *ret, size_t *size, struct err *err);
 
-/* A key's public part: DER SubjectPublicKeyInfo. */
+/* The public part of a device-ID key: DER SubjectPublicKeyInfo. -EPROTO: on P-521. */
 int tpm_identity_public(struct tpm_identity *identity, TPM2_HANDLE handle,
 			struct message_bytes *ret, struct err *err);

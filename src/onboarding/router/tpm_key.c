@@ -12,6 +12,16 @@
 #include "base/macros.h"
 #include "base/rsa_key.h"
 
+static const struct {
+	TPMI_ECC_CURVE id;
+	const char *name;
+	size_t size; /* bytes of a coordinate */
+} curves[] = {
+	{TPM2_ECC_NIST_P256, "P-256", 32},
+	{TPM2_ECC_NIST_P384, "P-384", 48},
+	{TPM2_ECC_NIST_P521, "P-521", 66},
+};
+
 static void free_signature(ECDSA_SIG **signature)
 {
 	ECDSA_SIG_free(*signature);
@@ -39,15 +49,14 @@ static bool put_number(const TPM2B_ECC_PARAMETER *number, uint8_t *to, size_t si
 static EVP_PKEY *point_key(const TPMT_PUBLIC *public)
 {
 	const TPMI_ECC_CURVE curve = public->parameters.eccDetail.curveID;
-	const size_t size = curve == TPM2_ECC_NIST_P256 ? 32 : 48;
 	uint8_t point[EC_KEY_POINT_MAX] = {POINT_CONVERSION_UNCOMPRESSED};
 
-	if ((curve != TPM2_ECC_NIST_P256 && curve != TPM2_ECC_NIST_P384) ||
-	    !put_number(&public->unique.ecc.x, point + 1, size) ||
-	    !put_number(&public->unique.ecc.y, point + 1 + size, size))
-		return NULL;
-	return ec_key_new(curve == TPM2_ECC_NIST_P256 ? "P-256" : "P-384",
-			  span_of(point, 1 + 2 * size));
+	for (unsigned i = 0; i < N_ELEMENTS(curves); i++)
+		if (curves[i].id == curve &&
+		    put_number(&public->unique.ecc.x, point + 1, curves[i].size) &&
+		    put_number(&public->unique.ecc.y, point + 1 + curves[i].size, curves[i].size))
+			return ec_key_new(curves[i].name, span_of(point, 1 + 2 * curves[i].size));
+	return NULL;
 }
 
 static EVP_PKEY *key_of(const TPMT_PUBLIC *public)
@@ -77,7 +86,7 @@ int tpm_key_public(const TPMT_PUBLIC *public, struct message_bytes *ret, struct 
 	EVP_PKEY_free(key);
 	return fits ? 0
 		    : err_set(err, -EPROTO,
-			      "the TPM's key is not RSA, P-256 or P-384, or too large");
+			      "the TPM's key is not RSA, P-256, P-384 or P-521, or too large");
 }
 
 static TPM2_ALG_ID hash_of(size_t size)

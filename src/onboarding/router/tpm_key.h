@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* tpm_key.h - a TPM's public keys and signatures, in the forms that TLS and certificates have:
- * RSA, P-256 and P-384.
+ * RSA, P-256, P-384 and P-521.
  */
 #pragma once
 
