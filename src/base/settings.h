@@ -143,9 +143,10 @@ struct config_conductor {
 	char *private_key;
 	char *private_key_passphrase_file; /* NULL = the key is not encrypted */
 	char *ca_certificate;
-	char *device_id_ca;  /* NULL = none */
-	char *device_id_crl; /* likewise */
-	char *registry;      /* URI */
+	char *device_id_ca;   /* NULL = none */
+	char *device_id_crl;  /* likewise */
+	char *endorsement_ca; /* likewise */
+	char *registry;       /* URI */
 	struct config_limits limits;
 	struct config_post_quantum post_quantum;
 };

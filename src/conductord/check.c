@@ -29,17 +29,21 @@ static int check_identity(const struct config *config, struct err *err)
 	return rc;
 }
 
+static int check_cas(const char *path, const char *crl_path, struct err *err)
+{
+	struct device_ca ca = {0};
+	int rc = path ? device_ca_load(&ca, path, crl_path, err) : 0;
+
+	device_ca_release(&ca);
+	return rc;
+}
+
 static int check_devices(const struct config *config, struct err *err)
 {
 	const struct config_conductor *conductor = &config->conductor;
-	struct device_ca ca = {0};
-	int rc;
+	int rc = check_cas(conductor->device_id_ca, conductor->device_id_crl, err);
 
-	if (!conductor->device_id_ca)
-		return 0;
-	rc = device_ca_load(&ca, conductor->device_id_ca, conductor->device_id_crl, err);
-	device_ca_release(&ca);
-	return rc;
+	return rc < 0 ? rc : check_cas(conductor->endorsement_ca, NULL, err);
 }
 
 int conductor_check(const struct config *config, char *ret_untold, size_t size, struct err *err)

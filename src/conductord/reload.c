@@ -29,6 +29,7 @@ int conductor_check_reload(const struct config *old, const struct config *new, s
 		{"ca-certificate", old->conductor.ca_certificate, new->conductor.ca_certificate},
 		{"registry", old->conductor.registry, new->conductor.registry},
 		{"device-id-ca", old->conductor.device_id_ca, new->conductor.device_id_ca},
+		{"endorsement-ca", old->conductor.endorsement_ca, new->conductor.endorsement_ca},
 		{"device-id-crl", old->conductor.device_id_crl, new->conductor.device_id_crl},
 	};
 

@@ -171,6 +171,7 @@ static void read_conductor(struct reader *r, struct config_conductor *conductor)
 	conductor->private_key_passphrase_file = string(r, "private-key-passphrase-file");
 	conductor->ca_certificate = string(r, "ca-certificate");
 	conductor->device_id_ca = string(r, "device-id-ca");
+	conductor->endorsement_ca = string(r, "endorsement-ca");
 	conductor->device_id_crl = string(r, "device-id-crl");
 	conductor->registry = string(r, "registry");
 	limits->handshakes = (uint32_t)number(r, "limits/handshakes");

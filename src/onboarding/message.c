@@ -26,6 +26,7 @@ static const char *const identities[] = {
 	[IDENTITY_NONE] = "none",
 	[IDENTITY_CERTIFICATE] = "certificate",
 	[IDENTITY_EK] = "ek",
+	[IDENTITY_EK_CERTIFICATE] = "ek-certificate",
 };
 
 static const char *const reasons[] = {
@@ -161,10 +162,15 @@ static bool write_challenge(cJSON *json, const struct message *m)
 
 static bool write_proof(cJSON *json, const struct message *m)
 {
-	return !m->proof.with_ek || (add_message_bytes(json, "ek", &m->proof.ek) &&
-				     add_message_bytes(json, "ak", &m->proof.ak) &&
-				     (m->proof.ek_public.size == 0 ||
-				      add_message_bytes(json, "ek-public", &m->proof.ek_public)));
+	const struct message_certificate *certificate = &m->proof.ek_certificate;
+
+	return !m->proof.with_ek ||
+	       (add_message_bytes(json, "ek", &m->proof.ek) &&
+		add_message_bytes(json, "ak", &m->proof.ak) &&
+		(m->proof.ek_public.size == 0 ||
+		 add_message_bytes(json, "ek-public", &m->proof.ek_public)) &&
+		(certificate->size == 0 ||
+		 add_bytes(json, "ek-certificate", certificate->bytes, certificate->size)));
 }
 
 static bool write_credential(cJSON *json, const struct message *m)

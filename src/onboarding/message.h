@@ -18,19 +18,20 @@
 #include "onboarding/ssh_key.h"
 #include "onboarding/token.h"
 
-#define MESSAGE_JSON_MAX       16384u /* bytes of JSON */
-#define MESSAGE_VERSION        2u     /* of what we say to each other; 1 had no ML-KEM */
-#define MESSAGE_VERSION_MIN    1u
-#define MESSAGE_NONCE_SIZE     32
-#define MESSAGE_KEM_MEMBER     "ml-kem-768"
-#define MESSAGE_BYTES_MAX      ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
-#define MESSAGE_HEADER_SIZE    128
-#define MESSAGE_SIGNATURE_SIZE 1367 /* RSA-8192, base64url, and a zero */
-#define MESSAGE_PCRS           8    /* sha256 PCRs 0 to 7 */
-#define MESSAGE_PCR_SIZE       32
-#define MESSAGE_HOST_SIZE      254
-#define MESSAGE_CONDUCTORS_MAX 8u
-#define MESSAGE_HOST_KEYS_MAX  3u
+#define MESSAGE_JSON_MAX        16384u /* bytes of JSON */
+#define MESSAGE_VERSION         2u     /* of what we say to each other; 1 had no ML-KEM */
+#define MESSAGE_VERSION_MIN     1u
+#define MESSAGE_NONCE_SIZE      32
+#define MESSAGE_KEM_MEMBER      "ml-kem-768"
+#define MESSAGE_BYTES_MAX       ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
+#define MESSAGE_CERTIFICATE_MAX ((size_t)2047) /* as in TLS: peer_chain.h */
+#define MESSAGE_HEADER_SIZE     128
+#define MESSAGE_SIGNATURE_SIZE  1367 /* RSA-8192, base64url, and a zero */
+#define MESSAGE_PCRS            8    /* sha256 PCRs 0 to 7 */
+#define MESSAGE_PCR_SIZE        32
+#define MESSAGE_HOST_SIZE       254
+#define MESSAGE_CONDUCTORS_MAX  8u
+#define MESSAGE_HOST_KEYS_MAX   3u
 
 enum message_type {
 	MESSAGE_HELLO,
@@ -45,7 +46,12 @@ enum message_type {
 };
 
 /* What the router must show besides the secret. */
-enum message_identity { IDENTITY_NONE, IDENTITY_CERTIFICATE, IDENTITY_EK };
+enum message_identity {
+	IDENTITY_NONE,
+	IDENTITY_CERTIFICATE,
+	IDENTITY_EK,
+	IDENTITY_EK_CERTIFICATE, /* the EK, with the certificate that its maker gave it */
+};
 
 enum message_reason {
 	REASON_REFUSED,     /* the reason is only in the conductor's journal and audit */
@@ -56,6 +62,11 @@ enum message_reason {
 
 struct message_bytes {
 	uint8_t bytes[MESSAGE_BYTES_MAX];
+	size_t size;
+};
+
+struct message_certificate {
+	uint8_t bytes[MESSAGE_CERTIFICATE_MAX]; /* DER */
 	size_t size;
 };
 
@@ -88,6 +99,7 @@ struct message_proof {
 	/* Likewise, of an EK that is not RSA-2048 with SHA-256 and AES-128; size 0 = of one that
 	 * is: a conductor that knows no other EK refuses this member. */
 	struct message_bytes ek_public;
+	struct message_certificate ek_certificate; /* of size 0 = none */
 };
 
 struct message_credential {

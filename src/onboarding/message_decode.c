@@ -155,6 +155,17 @@ static int read_challenge(struct message *m, const cJSON *json, struct err *err)
 	return rc;
 }
 
+static int read_certificate(const cJSON *json, const char *member, struct message_certificate *ret,
+			    struct err *err)
+{
+	const char *text;
+	int rc = json_get_string(json, member, BASE64_LENGTH(MESSAGE_CERTIFICATE_MAX), &text, err);
+
+	return rc < 0 ? rc
+		      : read_base64(text, member, ret->bytes, 1, MESSAGE_CERTIFICATE_MAX,
+				    &ret->size, err);
+}
+
 static int read_proof(struct message *m, const cJSON *json, struct err *err)
 {
 	struct message_proof *proof = &m->proof;
@@ -168,6 +179,8 @@ static int read_proof(struct message *m, const cJSON *json, struct err *err)
 		rc = read_bytes(json, "ak", &proof->ak, err);
 	if (rc == 0 && cJSON_HasObjectItem(json, "ek-public"))
 		rc = read_bytes(json, "ek-public", &proof->ek_public, err);
+	if (rc == 0 && cJSON_HasObjectItem(json, "ek-certificate"))
+		rc = read_certificate(json, "ek-certificate", &proof->ek_certificate, err);
 	return rc;
 }
 
@@ -345,7 +358,7 @@ static const struct {
 			    "iat", "exp", "signature", MESSAGE_KEM_MEMBER}},
 	[MESSAGE_CHALLENGE] = {read_challenge,
 			       {"type", "nonce", "mode", "identity", MESSAGE_KEM_MEMBER}},
-	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak", "ek-public"}},
+	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak", "ek-public", "ek-certificate"}},
 	[MESSAGE_CREDENTIAL] = {read_credential, {"type", "credential-blob", "secret"}},
 	[MESSAGE_ATTESTATION] = {read_attestation, {"type", "quote", "signature", "pcrs"}},
 	[MESSAGE_ACCEPT] = {read_accept, {"type", "conductors"}},

@@ -107,6 +107,12 @@ void tpm_ek_release(struct tpm_ek *ek); /* takes a zeroed one */
 /* RSA with SHA-256 and AES-128, as nearly all are. */
 bool tpm_ek_is_usual(const struct tpm_ek *ek);
 
+/* What the TPM's maker wrote about the EK into its NV index: DER. ret has room bytes, all of which
+ * may be written. -ENOENT, -E2BIG, -EBADMSG (no certificate). */
+int tpm_ek_certificate(struct tpm *t, const struct tpm_ek *ek, uint8_t *ret, size_t room,
+		       size_t *ret_size, struct err *err);
+TPM2_HANDLE tpm_ek_certificate_index(const struct tpm_ek *ek);
+
 /* A session, to be flushed, that authorizes the use of the EK and is salted to it. */
 int tpm_ek_authorize(struct tpm *t, const struct tpm_ek *ek, struct tpm_object *ret,
 		     struct err *err);

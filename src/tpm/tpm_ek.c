@@ -36,6 +36,9 @@ static const TPM2B_DIGEST policy_b_sha512 = {
 		   0xd5, 0x7e, 0xdb, 0x25, 0xfb, 0xdb, 0x18, 0x38, 0x42, 0x56, 0x08, 0xb4, 0x13,
 		   0xcd, 0x61, 0x6a, 0x5f, 0x6d, 0xb5, 0xb6, 0x07, 0x1a, 0xf9, 0x9b, 0xea}};
 
+#define CERTIFICATES      0x01c00000u /* NV indices (2.2.1.4) */
+#define FIRST_CERTIFICATE 0x01c00002u /* of template L-1 */
+
 /* A kind of EK, and the handle by which its maker keeps it there: 0x81010000 and the low byte of
  * the NV index of its certificate (2.2.1.4), but for the first. */
 static const struct kind {
@@ -109,12 +112,13 @@ static bool is_of_kind(const TPMT_PUBLIC *p, const struct kind *kind)
 	       size == kind->size;
 }
 
-static bool is_of_any_kind(const TPMT_PUBLIC *p)
+/* NULL = it is no EK. */
+static const struct kind *kind_of(const TPMT_PUBLIC *p)
 {
 	for (unsigned i = 0; i < N_ELEMENTS(kinds); i++)
 		if (is_of_kind(p, &kinds[i]))
-			return true;
-	return false;
+			return &kinds[i];
+	return NULL;
 }
 
 static int make_ek(struct tpm *t, const struct kind *kind, struct tpm_ek *ret, struct err *err)
@@ -146,7 +150,7 @@ static int provide(struct tpm *t, TPM2_HANDLE handle, const struct kind *only, s
 
 	*ret = (struct tpm_ek){.made = TPM_OBJECT_NONE(t)};
 	rc = tpm_find(t, handle, &ret->handle, &ret->public, NULL, err);
-	if (rc == 0 && (only ? is_of_kind(found, only) : is_of_any_kind(found)))
+	if (rc == 0 && (only ? is_of_kind(found, only) : kind_of(found) != NULL))
 		return 0;
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
@@ -156,6 +160,14 @@ static int provide(struct tpm *t, TPM2_HANDLE handle, const struct kind *only, s
 int tpm_ek_provide(struct tpm *t, TPM2_HANDLE handle, struct tpm_ek *ret, struct err *err)
 {
 	return provide(t, handle, NULL, ret, err);
+}
+
+TPM2_HANDLE tpm_ek_certificate_index(const struct tpm_ek *ek)
+{
+	const struct kind *kind = kind_of(&ek->public.publicArea);
+
+	return !kind || kind == &kinds[0] ? FIRST_CERTIFICATE
+					  : CERTIFICATES | (kind->handle & 0xffff);
 }
 
 bool tpm_ek_is_usual(const struct tpm_ek *ek)

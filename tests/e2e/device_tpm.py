@@ -3,6 +3,7 @@
 router shows of one."""
 
 import base64
+import os
 import subprocess
 
 from cryptography.hazmat.primitives import serialization
@@ -14,17 +15,45 @@ P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE = "0x8101000a", "0x81010016", "0x810
 PCRS = "sha256:0,1,2,3,4,5,6,7"
 
 
+class TpmMaker:
+    """A CA that certifies EKs (swtpm_localca): a root, and one below it that signs."""
+
+    def __init__(self, directory):
+        self.directory = str(directory)
+        self.configuration = self.write("setup.conf", (
+            "create_certs_tool = swtpm_localca\n"
+            f"create_certs_tool_config = {os.path.join(self.directory, 'ca.conf')}\n"
+            f"create_certs_tool_options = {self.write('ca.options', '')}\n"))
+        self.write("ca.conf", "".join(f"{name} = {os.path.join(self.directory, value)}\n" for
+                                      name, value in (("statedir", "."), ("signingkey", "key.pem"),
+                                                      ("issuercert", "issuer.pem"),
+                                                      ("certserial", "serial"))))
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def authorities(self, root=True):
+        """PEM, once it has certified one: what signs, and the root."""
+        names = ["issuer.pem"] + (["swtpm-localca-rootca-cert.pem"] if root else [])
+        texts = [open(os.path.join(self.directory, name)).read() for name in names]
+        return self.write("authorities.pem", "".join(texts))
+
+
 class DeviceTpm(Tpm):
-    def __init__(self, directory, banks="sha256", ek=EK_HANDLE):
+    def __init__(self, directory, banks="sha256", ek=EK_HANDLE, maker=None):
         """ek: the handle of the EK that the router shows, which is of the kind that is made there:
         an RSA one of 2048 bits at 0x81010001, or of 3072 at 0x8101001c, and one on P-384 at
-        0x81010016."""
+        0x81010016. maker: who certifies them; None: nobody."""
         super().__init__(directory)
         self.ek = ek
         size = "3072" if ek == RSA_3072_HANDLE else "2048"
         subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", self.state, "--createek",
-                        "--rsa-keysize", size, "--pcr-banks", banks, "--overwrite"], check=True,
-                       capture_output=True)
+                        "--rsa-keysize", size, "--pcr-banks", banks, "--overwrite",
+                        *(["--create-ek-cert", "--config", maker.configuration] if maker else [])],
+                       check=True, capture_output=True)
 
     def make_ek(self, kind, handle):
         """Another one, of a kind that tpm2_createek knows."""

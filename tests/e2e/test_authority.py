@@ -480,7 +480,8 @@ def test_reload(conductor):
         assert conductor.ctl("request system reload").stdout == "the configuration is loaded\n"
     for leaf, value in (("port", 1), ("name", "conductor2"), ("address", "192.0.2.1"),
                         ("registry", "sqlite:/tmp/x"), ("certificate", "/tmp/x"),
-                        ("device-id-ca", "/tmp/x"), ("private-key-passphrase-file", "/tmp/x")):
+                        ("device-id-ca", "/tmp/x"), ("endorsement-ca", "/tmp/x"),
+                        ("private-key-passphrase-file", "/tmp/x")):
         conductor.config = {**good, leaf: value}
         conductor.write_config()
         assert f"{leaf} cannot change without a restart" in \

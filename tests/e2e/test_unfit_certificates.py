@@ -224,6 +224,14 @@ def test_check_reads_the_makers_of_devices(tmp_path, keys):
     assert "crl: expected CRLs in PEM" in result.stderr
 
 
+def test_check_reads_the_makers_of_tpms(tmp_path, keys):
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    (tmp_path / "makers").write_text("nothing\n")
+    result = check(tmp_path, **leaves, **{"endorsement-ca": f"{tmp_path}/makers"})
+    assert result.returncode != 0
+    assert "makers: expected certificates in PEM" in result.stderr
+
+
 def encrypt(key, passphrase, form=serialization.PrivateFormat.PKCS8):
     return key.private_bytes(serialization.Encoding.PEM, form,
                              serialization.BestAvailableEncryption(passphrase))

@@ -20,6 +20,18 @@ static struct span certificate(const struct pki_subject *subject, const struct w
 	return der;
 }
 
+static struct span ek_certificate(const struct world_keys *keys)
+{
+	static const struct pki_subject subject = {.common_name = "EK",
+						   .extended_usage = "2.23.133.8.1"};
+	X509 *certificate = pki_certificate_for(&subject, "critical,keyEncipherment", keys->tpm.ek,
+						keys->pki->ca, keys->pki->ca_key);
+	struct span der = pki_der(certificate);
+
+	X509_free(certificate);
+	return der;
+}
+
 static void load_device_ca(struct world_keys *keys)
 {
 	char *folder = test_folder();
@@ -47,6 +59,7 @@ int world_keys_make(void **state)
 	keys->device = certificate(&device, keys, true);
 	keys->other_device = certificate(&other, keys, true);
 	keys->self_signed = certificate(&self, keys, false);
+	keys->ek_certificate = ek_certificate(keys);
 	load_device_ca(keys);
 	keys->key.key = keys->pki->key;
 	keys->iat = (uint64_t)time(NULL);
@@ -62,6 +75,7 @@ int world_keys_end(void **state)
 	pki_der_free(&keys->device);
 	pki_der_free(&keys->other_device);
 	pki_der_free(&keys->self_signed);
+	pki_der_free(&keys->ek_certificate);
 	device_ca_release(&keys->device_ca);
 	soft_tpm_release(&keys->tpm);
 	soft_tpm_release(&keys->other_tpm);
@@ -144,6 +158,7 @@ void world_init(struct world *w, const struct world_keys *keys, enum onboarding_
 		.conductor_certificate = keys->pki->der,
 		.ca_certificate = keys->pki->ca_der,
 		.key = &keys->key,
+		.endorsement_ca = identity == IDENTITY_EK_CERTIFICATE ? &keys->device_ca : NULL,
 		.device_ca = &keys->device_ca,
 		.version = 2,
 		.group = "p-256",
@@ -228,6 +243,11 @@ static bool answer_router(struct world *w, const struct handshake_router_effect 
 		event->type = fails(w, "present") ? ROUTER_FAILED : ROUTER_PRESENTED;
 		w->proof = soft_tpm_proof(&w->tpm);
 		w->proof.ek = w->shown_ek;
+		if (effect->with_certificate) {
+			w->proof.ek_certificate.size = w->keys->ek_certificate.size;
+			memcpy(w->proof.ek_certificate.bytes, w->keys->ek_certificate.bytes,
+			       w->keys->ek_certificate.size);
+		}
 		event->proof = &w->proof;
 		return true;
 	case ROUTER_ACTIVATE:

@@ -25,6 +25,7 @@ struct world_keys {
 	struct span device;       /* DER: a certificate of A0 by the device CA */
 	struct span other_device; /* of A1 */
 	struct span self_signed;
+	struct span ek_certificate; /* of the TPM's EK, by the device CA, too */
 	struct device_ca device_ca; /* which is pki's */
 	struct jws_key key;
 	uint64_t iat; /* of tokens: now, as the certificates are of today */

@@ -70,6 +70,14 @@ static void add_extension(X509 *certificate, X509 *issuer, int nid, const char *
 X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *issuer,
 		      EVP_PKEY *issuer_key)
 {
+	return pki_certificate_for(
+		subject, subject->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature",
+		key, issuer, issuer_key);
+}
+
+X509 *pki_certificate_for(const struct pki_subject *subject, const char *usage, EVP_PKEY *key,
+			  X509 *issuer, EVP_PKEY *issuer_key)
+{
 	static long serial = 1;
 	X509 *certificate = X509_new();
 	X509_NAME *name = X509_get_subject_name(certificate);
@@ -86,8 +94,7 @@ X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *is
 	(void)X509_set_pubkey(certificate, key);
 	add_extension(certificate, issuer ? issuer : certificate, NID_basic_constraints,
 		      subject->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-	add_extension(certificate, issuer ? issuer : certificate, NID_key_usage,
-		      subject->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
+	add_extension(certificate, issuer ? issuer : certificate, NID_key_usage, usage);
 	if (subject->extended_usage)
 		add_extension(certificate, issuer ? issuer : certificate, NID_ext_key_usage,
 			      subject->extended_usage);

@@ -29,6 +29,9 @@ EVP_PKEY *pki_public_key(int bits, const char *exponent);
 /* For key, signed by issuer's; issuer NULL = by itself. */
 X509 *pki_certificate(const struct pki_subject *subject, EVP_PKEY *key, X509 *issuer,
 		      EVP_PKEY *issuer_key);
+/* With another key usage than for signing. */
+X509 *pki_certificate_for(const struct pki_subject *subject, const char *usage, EVP_PKEY *key,
+			  X509 *issuer, EVP_PKEY *issuer_key);
 
 /* One extension more, DER; then it is signed again, by its issuer's key. */
 void pki_extend(X509 *certificate, int nid, struct span der, EVP_PKEY *issuer_key);

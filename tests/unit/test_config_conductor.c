@@ -39,6 +39,7 @@ static void test_defaults(void **state)
 	assert_string_equal(config->conductor.ca_certificate, "/ca.pem");
 	assert_null(config->conductor.private_key_passphrase_file);
 	assert_null(config->conductor.device_id_ca);
+	assert_null(config->conductor.endorsement_ca);
 	assert_null(config->conductor.device_id_crl);
 	assert_string_equal(config->conductor.registry,
 			    "sqlite:/var/lib/steward-conductor/registry");
@@ -70,6 +71,7 @@ static void test_all_that_can_be_said(void **state)
 	if (load(folder,
 		 MINIMAL
 		 ",\"port\":9300,\"device-id-ca\":\"/d.pem\",\"device-id-crl\":\"/r.pem\","
+		 "\"endorsement-ca\":\"/e.pem\","
 		 "\"private-key-passphrase-file\":\"/p\","
 		 "\"registry\":\"postgresql://steward@db.example/steward?sslrootcert=/x\","
 		 "\"limits\":{\"handshakes\":7,\"ssh-timeout\":600},"
@@ -83,6 +85,7 @@ static void test_all_that_can_be_said(void **state)
 	assert_int_equal(config->conductor.port, 9300);
 	assert_string_equal(config->conductor.device_id_ca, "/d.pem");
 	assert_string_equal(config->conductor.device_id_crl, "/r.pem");
+	assert_string_equal(config->conductor.endorsement_ca, "/e.pem");
 	assert_string_equal(config->conductor.private_key_passphrase_file, "/p");
 	assert_string_equal(config->conductor.registry,
 			    "postgresql://steward@db.example/steward?sslrootcert=/x");

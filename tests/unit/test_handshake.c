@@ -17,6 +17,7 @@ static const struct {
 	{ONBOARDING_WEAK, IDENTITY_CERTIFICATE, 6, REGISTRY_PIN_CERTIFICATE},
 	{ONBOARDING_STRONG, IDENTITY_CERTIFICATE, 6, REGISTRY_PIN_CERTIFICATE},
 	{ONBOARDING_STRONG, IDENTITY_EK, 8, REGISTRY_PIN_ENDORSEMENT_KEY},
+	{ONBOARDING_STRONG, IDENTITY_EK_CERTIFICATE, 8, REGISTRY_PIN_ENDORSEMENT_KEY},
 };
 
 static void init(struct world *w, void **state, unsigned mode)
@@ -45,9 +46,31 @@ static void test_every_mode(void **state)
 		assert_enrolled(&w);
 		assert_int_equal(w.n_sent, modes[i].n_messages);
 		assert_int_equal(w.enrolment.pin.kind, modes[i].pin);
-		assert_int_equal(w.enrolment.has_pcrs, modes[i].identity == IDENTITY_EK);
+		assert_int_equal(w.enrolment.has_pcrs, modes[i].n_messages == 8);
 		if (w.enrolment.has_pcrs)
 			assert_memory_equal(w.enrolment.pcrs, w.tpm.pcrs, sizeof(w.tpm.pcrs));
+		world_release(&w);
+	}
+}
+
+/* Where there are CAs of devices and of TPMs, the router decides by what it shows in TLS. */
+static void test_both_kinds_of_ca(void **state)
+{
+	for (unsigned shows_certificate = 0; shows_certificate < 2; shows_certificate++) {
+		struct world w;
+
+		init(&w, state, 2);
+		w.conductor_setup.endorsement_ca = &w.keys->device_ca;
+		if (!shows_certificate) {
+			w.conductor_setup.n_client_chain = 0;
+			w.router_setup.client_certificate = span_of(NULL, 0);
+		}
+		world_run(&w);
+		assert_enrolled(&w);
+		assert_int_equal(w.enrolment.pin.kind, shows_certificate
+							       ? REGISTRY_PIN_CERTIFICATE
+							       : REGISTRY_PIN_ENDORSEMENT_KEY);
+		assert_int_equal(w.enrolment.certified_ek.size > 0, !shows_certificate);
 		world_release(&w);
 	}
 }
@@ -367,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_mode),
+		cmocka_unit_test(test_both_kinds_of_ca),
 		cmocka_unit_test(test_certificate_nobody_asked_for),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_relay),

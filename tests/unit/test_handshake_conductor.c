@@ -8,7 +8,7 @@
 
 #include "base/macros.h"
 
-enum kind { PSK, WEAK, DEVICE, EK };
+enum kind { PSK, WEAK, DEVICE, EK, CERTIFIED };
 
 static void init(struct world *w, void **state, enum kind kind)
 {
@@ -20,6 +20,7 @@ static void init(struct world *w, void **state, enum kind kind)
 		[WEAK] = {ONBOARDING_WEAK, IDENTITY_CERTIFICATE},
 		[DEVICE] = {ONBOARDING_STRONG, IDENTITY_CERTIFICATE},
 		[EK] = {ONBOARDING_STRONG, IDENTITY_EK},
+		[CERTIFIED] = {ONBOARDING_STRONG, IDENTITY_EK_CERTIFICATE},
 	};
 
 	world_init(w, *state, kinds[kind].mode, kinds[kind].identity);
@@ -191,6 +192,12 @@ static void other_tpm(struct world *w)
 {
 	w->tpm = w->keys->other_tpm;
 	soft_tpm_read_ek(&w->tpm, &w->shown_ek);
+}
+
+/* The token still holds, and the certificate does not. */
+static void much_later(struct world *w)
+{
+	w->now_s = w->keys->iat + 86399;
 }
 
 /* A thief of token and secret: knows the EK, which is public, and has his own TPM. */
@@ -384,7 +391,14 @@ static const struct {
 	{EK, other_tpm, 4, "EK: not the endorsement-key that is configured for node node0", false},
 	{EK, swapped_ek, 4, "EK: not the endorsement-key", false},
 	{EK, stolen, 6, "wrong MAC t1", false},
-	{EK, configured_nonsense, 4, "EK: expected an RSA key", false},
+	{CERTIFIED, other_tpm, 4, "EK certificate: it is of another key than the EK", false},
+	{CERTIFIED, swapped_ek, 4, "EK certificate: it is of another key than the EK", false},
+	{CERTIFIED, stolen, 6, "wrong MAC t1", false},
+	{CERTIFIED, much_later, 4, "EK certificate: certificate has expired", false},
+	{CERTIFIED, pinned_ek, 6, "node node0 is enrolled with another EK", true},
+	{CERTIFIED, pinned_certificate, 6, "is enrolled by its certificate, now shows its EK",
+	 true},
+	{EK, configured_nonsense, 4, "EK: expected a key of RSA", false},
 	{EK, unrestricted, 4, "AK: is not restricted", false},
 	{EK, not_fixed_tpm, 4, "AK: is not fixedTPM", false},
 	{EK, not_fixed_parent, 4, "AK: is not fixedParent", false},
@@ -585,6 +599,9 @@ static void test_other_proof_than_asked_for(void **state)
 		{PSK, true, "proof with EK where none was asked for"},
 		{DEVICE, true, "proof with EK where certificate was asked for"},
 		{EK, false, "proof without EK where ek was asked for"},
+		{CERTIFIED, false, "proof without EK where ek-certificate was asked for"},
+		{CERTIFIED, true,
+		 "proof without certificate of the EK where ek-certificate was asked for"},
 	};
 
 	for (unsigned i = 0; i < N_ELEMENTS(proofs); i++) {

@@ -241,6 +241,41 @@ static void test_endorsement_key(struct registry_world *w)
 	free(rows);
 }
 
+/* By its maker's certificate: then no node needs to have it configured, and no other may have. */
+static void test_certified_endorsement_key(struct registry_world *w)
+{
+	struct registry_proof proof = world_proof(ONBOARDING_STRONG, 0);
+	struct registry_decision decision;
+	struct err err;
+
+	world_configure(w->r, ONBOARDING_STRONG);
+	proof.pin.kind = REGISTRY_PIN_ENDORSEMENT_KEY;
+	registry_digest(world_endorsement_key(1), proof.pin.digest);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_IDENTITY);
+	assert_contains(decision.reason, "certificate is asked for, endorsement-key was shown");
+	proof.certified_ek = world_endorsement_key(1);
+	assert_ok(registry_node_set_endorsement_key(w->r, "r1", "n0", world_endorsement_key(1),
+						    &world_origin, &err),
+		  &err);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_PIN);
+	assert_contains(decision.reason, "its endorsement key is configured for n0 of r1");
+	assert_ok(registry_node_set_endorsement_key(w->r, "r1", "n0", span_of(NULL, 0),
+						    &world_origin, &err),
+		  &err);
+	ask_for_endorsement_key(w->r); /* another one, during the handshake */
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_IDENTITY);
+	assert_contains(decision.reason, "the configured endorsement key is another");
+	assert_ok(registry_node_set_endorsement_key(w->r, "r0", "n0", span_of(NULL, 0),
+						    &world_origin, &err),
+		  &err);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_NEW);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_SAME);
+	/* Another TPM of the same maker. */
+	proof.certified_ek = world_endorsement_key(2);
+	registry_digest(proof.certified_ek, proof.pin.digest);
+	assert_int_equal(world_enrol(w->r, &proof, &decision), REGISTRY_VERDICT_OTHER_DEVICE);
+}
+
 static void test_keys_are_unique(struct registry_world *w)
 {
 	struct registry_proof first = world_proof(ONBOARDING_WEAK, 0);
@@ -364,6 +399,7 @@ int main(void)
 		REGISTRY_TEST(test_another_device),
 		REGISTRY_TEST(test_another_kind_of_pin),
 		REGISTRY_TEST(test_endorsement_key),
+		REGISTRY_TEST(test_certified_endorsement_key),
 		REGISTRY_TEST(test_keys_are_unique),
 		REGISTRY_TEST(test_token_expires),
 		REGISTRY_TEST(test_modes_and_enrolments),

@@ -143,6 +143,72 @@ static void test_name_with_another_kind_there(void **state)
 	assert_false(tpm_name_equal(&name, &other));
 }
 
+#define CERTIFICATE_SIZE 1300
+
+/* As makers do: it may be read by the index's password or the owner's, and has more behind it. */
+static void write_certificate(struct tpm_world *w, TPM2_HANDLE index, const char *who,
+			      const uint8_t *bytes, size_t size)
+{
+	const char *path = test_path(w->swtpm.folder, "certificate");
+	char command[1024];
+	FILE *file = fopen(path, "we");
+
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	(void)fclose(file);
+	(void)snprintf(command, sizeof(command),
+		       "exec >/dev/null 2>&1; export TPM2TOOLS_TCTI=%s;"
+		       "tpm2_nvundefine -C o 0x%08x;"
+		       "tpm2_nvdefine -C o -s %zu -a 'ownerwrite|%s' 0x%08x &&"
+		       "tpm2_nvwrite -C o -i %s 0x%08x",
+		       w->swtpm.tcti, index, size, who, index, path, index);
+	tpm_close(&w->t);
+	assert_int_equal(system(command), 0);
+	tpm_must(w, tpm_open(&w->t, w->swtpm.tcti, 0, &w->err));
+}
+
+static void test_certificate(void **state)
+{
+	static const struct {
+		const char *who;
+		uint8_t head[4];
+		size_t expected; /* 0 = refused */
+	} rows[] = {
+		{"authread", {0x30, 0x82, 0x04, 0xb0}, 1204},
+		{"ownerread", {0x30, 0x82, 0x04, 0xb0}, 1204},
+		{"authread|ownerread", {0x30, 0x82, 0x05, 0x10}, CERTIFICATE_SIZE},
+		{"authread", {0x30, 0x82, 0x05, 0x11}, 0}, /* more than there is */
+		{"authread", {0x10, 0x01, 0x00, 0x04}, 0},
+	};
+	struct tpm_world *w = *state;
+	_cleanup_(tpm_ek_release) struct tpm_ek ek = {0};
+	uint8_t written[CERTIFICATE_SIZE];
+	uint8_t found[2047];
+	size_t size = 0;
+
+	for (unsigned i = 0; i < sizeof(written); i++)
+		written[i] = (uint8_t)(i * 7 + i / 256);
+	tpm_must(w, tpm_ek_provide(&w->t, TPM_EK_HANDLE, &ek, &w->err));
+	tpm_ek_release(&ek); /* it is asked for by its public area alone */
+	ek.made = TPM_OBJECT_NONE(&w->t);
+	assert_int_equal(tpm_ek_certificate_index(&ek), 0x01c00002);
+	tpm_refused(w, tpm_ek_certificate(&w->t, &ek, found, sizeof(found), &size, &w->err),
+		    -ENOENT, "NV index 0x01c00002");
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		int rc;
+
+		memcpy(written, rows[i].head, 4);
+		write_certificate(w, 0x01c00002, rows[i].who, written, sizeof(written));
+		rc = tpm_ek_certificate(&w->t, &ek, found, sizeof(found), &size, &w->err);
+		if (rc != (rows[i].expected ? 0 : -EBADMSG))
+			fail_msg("row %u: %d %s", i, rc, w->err.text);
+		if (rc == 0)
+			assert_int_equal(size, rows[i].expected);
+		assert_memory_equal(found, written, sizeof(written));
+	}
+	tpm_refused(w, tpm_ek_certificate(&w->t, &ek, found, CERTIFICATE_SIZE - 1, &size, &w->err),
+		    -E2BIG, "1300 bytes, expected at most 1299");
+}
+
 static void test_ek_of_another(void **state)
 {
 	struct tpm_world *w = *state;
@@ -184,6 +250,7 @@ int main(void)
 		with_tpm(test_ek),
 		with_tpm(test_kinds),
 		with_tpm(test_name_with_another_kind_there),
+		with_tpm(test_certificate),
 		with_tpm(test_ek_of_another),
 		with_tpm(test_ek_refused),
 	};

@@ -54,6 +54,8 @@ static struct registry_proof proof_of(const struct handshake_conductor *steps)
 		.mode = claims->mode,
 		.secret = span_of(claims->secret, sizeof(claims->secret)),
 		.pin = enrolment->pin,
+		.certified_ek =
+			span_of(enrolment->certified_ek.bytes, enrolment->certified_ek.size),
 		.ssh_key = span_of(enrolment->ssh_key, sizeof(enrolment->ssh_key)),
 		.key_exchange = enrolment->key_exchange,
 		.pcrs = span_of(enrolment->pcrs, enrolment->has_pcrs ? sizeof(enrolment->pcrs) : 0),

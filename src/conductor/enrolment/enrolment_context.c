@@ -23,6 +23,10 @@ int enrolment_context_init(struct enrolment_context *ret, struct registry *regis
 				    err);
 		ret->has_device_ca = rc == 0;
 	}
+	if (rc == 0 && config->endorsement_ca) {
+		rc = device_ca_load(&ret->endorsement_ca, config->endorsement_ca, NULL, err);
+		ret->has_endorsement_ca = rc == 0;
+	}
 	if (rc == 0)
 		rc = identity_tls_open(&ret->tls, &ret->signer, &ret->identity, err);
 	if (rc < 0)
@@ -35,6 +39,8 @@ void enrolment_context_release(struct enrolment_context *context)
 	tls_context_free(context->tls);
 	if (context->has_device_ca)
 		device_ca_release(&context->device_ca);
+	if (context->has_endorsement_ca)
+		device_ca_release(&context->endorsement_ca);
 	conductor_identity_release(&context->identity);
 	memset(context, 0, sizeof(*context));
 }

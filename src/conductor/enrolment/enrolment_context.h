@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* enrolment_context.h - what all handshakes share: certificate, key, device-ID CAs, the registry.
+/* enrolment_context.h - what all handshakes share: certificate, key, CAs of devices and TPMs, the
+ * registry.
  *
  * None of it changes while a handshake runs.
  */
@@ -19,6 +20,8 @@ struct enrolment_context {
 	struct conductor_identity identity;
 	struct device_ca device_ca;
 	bool has_device_ca;
+	struct device_ca endorsement_ca;
+	bool has_endorsement_ca;
 	struct tls_signer signer;
 	struct tls_context *tls;
 	uint16_t repository_port;

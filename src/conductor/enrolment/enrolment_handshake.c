@@ -78,6 +78,7 @@ static int begin_steps(struct enrolment_handshake *h)
 					  context->identity.ca_certificate_size),
 		.key = &context->identity.key,
 		.device_ca = context->has_device_ca ? &context->device_ca : NULL,
+		.endorsement_ca = context->has_endorsement_ca ? &context->endorsement_ca : NULL,
 		.client_chain = h->chain,
 		.n_client_chain = tls_channel_peer_chain(h->tls.channel, h->chain),
 		.version = tls_channel_version(h->tls.channel),

@@ -6,6 +6,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "conductor/enrolment/ek_certificate.h"
+
 static int check_node(const struct handshake_facts *facts, struct err *err)
 {
 	const struct message_hello *hello = facts->hello;
@@ -81,6 +83,7 @@ int handshake_choose_identity(const struct handshake_facts *facts, enum message_
 			      struct err *err)
 {
 	const struct registry_candidate *candidate = facts->candidate;
+	const struct handshake_conductor_setup *setup = facts->setup;
 
 	*ret = IDENTITY_NONE;
 	if (candidate->claims.mode == ONBOARDING_PSK_ONLY)
@@ -90,11 +93,30 @@ int handshake_choose_identity(const struct handshake_facts *facts, enum message_
 		return 0;
 	if (candidate->endorsement_key_size > 0)
 		*ret = IDENTITY_EK;
-	else if (!facts->setup->device_ca)
+	else if (setup->endorsement_ca && (!setup->device_ca || setup->n_client_chain == 0))
+		*ret = IDENTITY_EK_CERTIFICATE;
+	else if (!setup->device_ca)
 		return err_set(err, -EACCES,
 			       "mode strong: node %s has no endorsement-key, and there is no "
-			       "device-id-ca",
+			       "device-id-ca and no endorsement-ca",
 			       candidate->node);
+	return 0;
+}
+
+int handshake_check_proof(enum message_identity identity, const struct message_proof *proof,
+			  struct err *err)
+{
+	bool certified = identity == IDENTITY_EK_CERTIFICATE;
+	bool has_certificate = proof->ek_certificate.size > 0;
+
+	if (proof->with_ek != (identity == IDENTITY_EK || certified))
+		return err_set(err, -EACCES, "proof %s EK where %s was asked for",
+			       proof->with_ek ? "with" : "without",
+			       message_identity_name(identity));
+	if (has_certificate != certified)
+		return err_set(
+			err, -EACCES, "proof %s certificate of the EK where %s was asked for",
+			has_certificate ? "with" : "without", message_identity_name(identity));
 	return 0;
 }
 
@@ -119,17 +141,34 @@ int handshake_check_certificate(const struct handshake_facts *facts, struct regi
 	return 0;
 }
 
-int handshake_check_ek(const struct handshake_facts *facts, const struct message_proof *proof,
-		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err)
+/* Which EK it may be: the node's own, or of any genuine TPM. */
+static int check_whose_ek(const struct handshake_facts *facts, const struct message_proof *proof,
+			  struct err *err)
 {
 	const struct registry_candidate *candidate = facts->candidate;
+	const struct message_certificate *certificate = &proof->ek_certificate;
 	const struct message_bytes *shown = &proof->ek;
 
+	if (certificate->size > 0)
+		return ek_certificate_check(facts->setup->endorsement_ca,
+					    span_of(certificate->bytes, certificate->size),
+					    span_of(shown->bytes, shown->size), facts->now_s, err);
 	if (shown->size != candidate->endorsement_key_size ||
 	    memcmp(shown->bytes, candidate->endorsement_key, shown->size) != 0)
 		return err_set(err, -EACCES,
 			       "EK: not the endorsement-key that is configured for node %s",
 			       candidate->node);
+	return 0;
+}
+
+int handshake_check_ek(const struct handshake_facts *facts, const struct message_proof *proof,
+		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err)
+{
+	const struct message_bytes *shown = &proof->ek;
+	int rc = check_whose_ek(facts, proof, err);
+
+	if (rc < 0)
+		return rc;
 	if (EVP_Digest(shown->bytes, shown->size, ret_pin->digest, NULL, EVP_sha256(), NULL) != 1)
 		return err_set(err, -ENOMEM, "out of memory");
 	ret_pin->kind = REGISTRY_PIN_ENDORSEMENT_KEY;

@@ -30,11 +30,16 @@ int handshake_check_hello(const struct handshake_facts *facts, struct err *err);
 int handshake_choose_identity(const struct handshake_facts *facts, enum message_identity *ret,
 			      struct err *err);
 
+/* Message 3 shows what was asked for. */
+int handshake_check_proof(enum message_identity identity, const struct message_proof *proof,
+			  struct err *err);
+
 /* Message 3 of a router that shows a certificate; fills the pin. */
 int handshake_check_certificate(const struct handshake_facts *facts, struct registry_pin *ret,
 				struct err *err);
 
-/* Message 3 of one that shows an EK; fills the pin and reads the AK. */
+/* Message 3 of one that shows an EK, with its certificate or without; fills the pin and reads the
+ * AK. */
 int handshake_check_ek(const struct handshake_facts *facts, const struct message_proof *proof,
 		       struct registry_pin *ret_pin, struct credential_ak *ret_ak, struct err *err);
 

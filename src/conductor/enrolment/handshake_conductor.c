@@ -194,6 +194,8 @@ static int make_credential(struct handshake_conductor *h, const struct message_p
 
 	if (rc == 0)
 		rc = credential_make(ret, proof, h->ak.name, secret, err);
+	if (proof->ek_certificate.size > 0)
+		h->enrolment.certified_ek = proof->ek;
 	if (rc == 0 && transcript_set_tpm_secret(&h->transcript, secret) < 0)
 		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc;
@@ -222,16 +224,13 @@ static void shown_ek(struct handshake_conductor *h, const struct message_proof *
 static void proved(struct handshake_conductor *h, const struct message *m,
 		   struct handshake_conductor_effect *out)
 {
-	int rc;
+	int rc = handshake_check_proof(h->identity, &m->proof, &out->err);
 
-	if (m->proof.with_ek != (h->identity == IDENTITY_EK)) {
-		(void)err_set(&out->err, -EACCES, "proof %s EK where %s was asked for",
-			      m->proof.with_ek ? "with" : "without",
-			      message_identity_name(h->identity));
-		end_handshake(h, REASON_REFUSED, out);
+	if (rc < 0) {
+		end_failed(h, rc, out);
 		return;
 	}
-	if (h->identity == IDENTITY_EK) {
+	if (m->proof.with_ek) {
 		shown_ek(h, &m->proof, out);
 		return;
 	}

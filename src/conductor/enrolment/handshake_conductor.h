@@ -82,6 +82,7 @@ struct handshake_conductor_effect {
 /* What is written into the registry. */
 struct handshake_enrolment {
 	struct registry_pin pin;
+	struct message_bytes certified_ek; /* of size 0 = it came without its certificate */
 	uint8_t ssh_key[SSH_KEY_ED25519_SIZE];
 	bool has_pcrs;
 	uint8_t pcrs[MESSAGE_PCRS][MESSAGE_PCR_SIZE];

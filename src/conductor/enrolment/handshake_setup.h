@@ -19,9 +19,11 @@ struct handshake_conductor_setup {
 	struct span ca_certificate;        /* DER */
 	const struct jws_key *key;         /* of the conductor's certificate; public is enough */
 	const struct device_ca *device_ca; /* NULL = none is configured */
-	const struct span *client_chain;   /* DER, the leaf first */
-	size_t n_client_chain;             /* 0 = it showed none */
-	unsigned version;                  /* of the messages: tls_channel_version() */
-	const char *group;                 /* tls_channel_group() */
+	/* Of the certificates of endorsement keys; likewise. */
+	const struct device_ca *endorsement_ca;
+	const struct span *client_chain; /* DER, the leaf first */
+	size_t n_client_chain;           /* 0 = it showed none */
+	unsigned version;                /* of the messages: tls_channel_version() */
+	const char *group;               /* tls_channel_group() */
 	bool requires_post_quantum;
 };

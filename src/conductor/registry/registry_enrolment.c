@@ -107,27 +107,56 @@ static int judge_router(struct enrol_work *w)
 	return 0;
 }
 
-static enum registry_pin_kind kind_asked_for(const struct registry_candidate *candidate)
+static enum registry_pin_kind kind_asked_for(const struct enrol_work *w)
 {
+	const struct registry_candidate *candidate = &w->candidate;
+
 	if (candidate->claims.mode == ONBOARDING_PSK_ONLY)
 		return REGISTRY_PIN_SSH_KEY;
-	if (candidate->claims.mode == ONBOARDING_STRONG && candidate->endorsement_key_size > 0)
+	if (candidate->claims.mode == ONBOARDING_STRONG &&
+	    (candidate->endorsement_key_size > 0 || w->proof->certified_ek.size > 0))
 		return REGISTRY_PIN_ENDORSEMENT_KEY;
 	return REGISTRY_PIN_CERTIFICATE;
+}
+
+/* A TPM that is another node's by its endorsement-key is not this node's by its certificate. */
+static int judge_owner(struct registry_session *session, struct enrol_work *w, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	const struct registry_proof *proof = w->proof;
+	char router[TOKEN_NAME_SIZE];
+	char node[TOKEN_NAME_SIZE];
+	int rc;
+
+	if (proof->certified_ek.size == 0)
+		return 0;
+	rc = query_open(&q, session, err,
+			"SELECT router, name FROM nodes WHERE endorsement_key = $1",
+			value_bytes(proof->certified_ek));
+	if (rc == 0)
+		rc = query_next(&q, err);
+	if (rc <= 0)
+		return rc;
+	query_text(&q, 0, router, sizeof(router));
+	query_text(&q, 1, node, sizeof(node));
+	if (strcmp(router, proof->router) == 0 && strcmp(node, w->candidate.node) == 0)
+		return 0;
+	return decide(w, REGISTRY_VERDICT_PIN, "its endorsement key is configured for %s of %s",
+		      node, router);
 }
 
 static int judge_identity(struct enrol_work *w)
 {
 	const struct registry_candidate *candidate = &w->candidate;
 	const struct registry_pin *pin = &w->proof->pin;
-	enum registry_pin_kind asked = kind_asked_for(candidate);
+	enum registry_pin_kind asked = kind_asked_for(w);
 	uint8_t digest[REGISTRY_DIGEST_SIZE];
 
 	if (asked != pin->kind)
 		return decide(w, REGISTRY_VERDICT_IDENTITY,
 			      "changed during the handshake: %s is asked for, %s was shown",
 			      registry_pin_kind_name(asked), registry_pin_kind_name(pin->kind));
-	if (asked != REGISTRY_PIN_ENDORSEMENT_KEY)
+	if (asked != REGISTRY_PIN_ENDORSEMENT_KEY || candidate->endorsement_key_size == 0)
 		return 0;
 	registry_digest(span_of(candidate->endorsement_key, candidate->endorsement_key_size),
 			digest);
@@ -230,6 +259,8 @@ static int judge(struct registry_session *session, struct enrol_work *w, struct 
 		rc = judge_router(w);
 	if (rc == 0)
 		rc = judge_identity(w);
+	if (rc == 0)
+		rc = judge_owner(session, w, err);
 	if (rc == 0)
 		rc = judge_token(w);
 	if (rc == 0)

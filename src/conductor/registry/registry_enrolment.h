@@ -33,6 +33,8 @@ struct registry_proof {
 	enum onboarding_mode mode;
 	struct span secret; /* the pre-shared secret, as the registry had it at message 1 */
 	struct registry_pin pin;
+	/* DER of an endorsement key that came with its maker's certificate; none otherwise. */
+	struct span certified_ek;
 	struct span ssh_key;      /* the 51-byte blob */
 	struct span pcrs;         /* REGISTRY_N_PCRS digests one after another, or none */
 	const char *key_exchange; /* key_exchange_name() */

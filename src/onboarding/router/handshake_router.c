@@ -183,7 +183,8 @@ static void challenged(struct handshake_router *h, const struct message *m,
 		end_handshake(h, ROUTER_RETRY, out);
 		return;
 	}
-	if (m->challenge.identity != IDENTITY_EK) {
+	out->with_certificate = m->challenge.identity == IDENTITY_EK_CERTIFICATE;
+	if (m->challenge.identity != IDENTITY_EK && !out->with_certificate) {
 		send_message(h, &proof, HANDSHAKE_ROUTER_PROVED, out);
 		return;
 	}

@@ -111,6 +111,7 @@ enum handshake_router_effect_type {
 struct handshake_router_effect {
 	enum handshake_router_effect_type type;
 	struct frame frame;                          /* of ROUTER_SEND; owned */
+	bool with_certificate;                       /* of ROUTER_PRESENT_EK: the EK's, too */
 	const struct message_credential *credential; /* of ROUTER_ACTIVATE; until the next step */
 	uint8_t quote_data[TRANSCRIPT_SIZE];         /* of ROUTER_QUOTE: its qualifyingData */
 	const struct message_accept *accept;         /* of ROUTER_ENROL; until the release */

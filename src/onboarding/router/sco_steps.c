@@ -180,14 +180,16 @@ struct answer {
 	struct err err;
 };
 
-static int present(struct sco_steps *s, struct answer *a, struct handshake_router_event *event)
+static int present(struct sco_steps *s, const struct handshake_router_effect *effect,
+		   struct answer *a, struct handshake_router_event *event)
 {
 	int rc = 0;
 
 	if (!s->identity.is_open)
 		rc = tpm_identity_open(&s->identity, s->options->tcti, &a->err);
 	if (rc == 0)
-		rc = tpm_identity_present(&s->identity, s->options->ek_handle, &a->proof, &a->err);
+		rc = tpm_identity_present(&s->identity, s->options->ek_handle,
+					  effect->with_certificate, &a->proof, &a->err);
 	event->type = ROUTER_PRESENTED;
 	event->proof = &a->proof;
 	return rc;
@@ -253,7 +255,7 @@ static bool perform(struct sco_steps *s, const struct handshake_router_effect *e
 		rc = check_chain(s, &a->err);
 		break;
 	case ROUTER_PRESENT_EK:
-		rc = present(s, a, event);
+		rc = present(s, effect, a, event);
 		break;
 	case ROUTER_ACTIVATE:
 		rc = activate(s, effect, a, event);

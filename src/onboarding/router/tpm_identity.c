@@ -92,13 +92,30 @@ static int present_ek(struct tpm_identity *identity, TPM2_HANDLE handle, struct 
 							      &ret->ek_public, "endorsement", err);
 }
 
+static int present_certificate(struct tpm_identity *identity, struct message_certificate *ret,
+			       struct err *err)
+{
+	int rc = tpm_ek_certificate(&identity->tpm, &identity->ek, ret->bytes, sizeof(ret->bytes),
+				    &ret->size, err);
+
+	if (rc == -ENOENT)
+		return err_set(err, rc,
+			       "the conductor asks for the certificate of the endorsement key, and "
+			       "the TPM has none at NV index 0x%08x: the operator can configure "
+			       "the node's endorsement-key there instead",
+			       tpm_ek_certificate_index(&identity->ek));
+	return rc;
+}
+
 int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
-			 struct message_proof *ret, struct err *err)
+			 bool with_certificate, struct message_proof *ret, struct err *err)
 {
 	struct message_proof proof = {.with_ek = true};
 	TPM2B_PUBLIC *ak = NULL;
 	int rc = present_ek(identity, ek_handle, &proof, err);
 
+	if (rc == 0 && with_certificate)
+		rc = present_certificate(identity, &proof.ek_certificate, err);
 	if (rc == 0)
 		rc = make_ak(identity, &ak, err);
 	if (rc < 0)

@@ -26,9 +26,9 @@ struct tpm_identity {
 int tpm_identity_open(struct tpm_identity *identity, const char *tcti, struct err *err);
 void tpm_identity_close(struct tpm_identity *identity); /* takes a zeroed one */
 
-/* Message 3: EK and AK. */
+/* Message 3: EK and AK, and the EK's certificate if that is asked for. */
 int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
-			 struct message_proof *ret, struct err *err);
+			 bool with_certificate, struct message_proof *ret, struct err *err);
 
 /* Opens the credential: only the TPM with this EK and this AK can. *ret_secret is its secret. */
 int tpm_identity_activate(struct tpm_identity *identity,
