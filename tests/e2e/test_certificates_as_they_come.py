@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certificates import pem_key
 from device_tpm import DEVICE_KEY_HANDLE
+from pkcs11_token import Token
 from test_unfit_certificates import make, pem
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -56,6 +57,32 @@ def test_on_curves_below_intermediates(onboarding, conductor_curve, device):
     router = onboarding.router(tpm=tpm, device_id=path)
     router.onboard(conductor.token(), **{"minimum-mode": "strong"}).become_onboarded()
     assert conductor.enrolments[0]["pinned-by"] == "certificate"
+
+
+@pytest.mark.parametrize("kind", ["rsa", "p256"])
+def test_key_in_a_token(onboarding, kind):
+    """Tokens and handshakes are signed in the PKCS #11 token, several at once too, and again after
+    a restart."""
+    key = (rsa.generate_private_key(65537, 2048) if kind == "rsa"
+           else ec.generate_private_key(ec.SECP256R1()))
+    token = Token(onboarding.folder("token"))
+    uri = token.put(kind, key)
+    pin = f"{token.directory}/pin"
+    with open(pin, "w") as file:
+        file.write(token.PIN)
+    conductor = conductor_with(onboarding, key, environment={"SOFTHSM2_CONF": token.configuration},
+                               **{"private-key": uri, "private-key-passphrase-file": pin})
+    names = [f"router{n}" for n in range(4)]
+    for name in names:
+        conductor.configure(name, asset_id=name)
+    routers = [onboarding.router(asset_id=name, name=name) for name in names]
+    for router, name in zip(routers, names):
+        router.onboard(conductor.token(name))
+    for router in routers:
+        router.become_onboarded()
+    conductor.stop()
+    conductor.start()
+    assert conductor.token("router0")
 
 
 def test_certificate_of_another_key(onboarding, conductor):

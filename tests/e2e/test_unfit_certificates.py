@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates import DAY, name, pem_key
+from pkcs11_token import Token
 from steward import CONDUCTORD, wait_for
 
 pytestmark = pytest.mark.once
@@ -266,6 +267,56 @@ def test_encrypted_key_is_refused(tmp_path, keys, passphrase, reason):
     result = check(tmp_path, **leaves)
     assert result.returncode == 78 and reason in result.stderr
     assert "sesame" not in result.stderr and "xxxx" not in result.stderr
+
+
+@pytest.fixture
+def token(tmp_path_factory, monkeypatch):
+    made = Token(tmp_path_factory.mktemp("token"))
+    monkeypatch.setenv("SOFTHSM2_CONF", made.configuration)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["leaf", "p256"])
+def test_key_in_a_token(tmp_path, keys, token, kind):
+    """It signs tokens and handshakes there: the check shows the certificate to a router's TLS."""
+    leaves = place(tmp_path, *leaf(keys, key=kind), authority(keys))
+    (tmp_path / "pin").write_text(token.PIN + "\n")
+    os.unlink(tmp_path / "key")
+    leaves["private-key"] = token.put(kind, keys[kind])
+    leaves["private-key-passphrase-file"] = f"{tmp_path}/pin"
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("uri, pin, reason", [
+    ("{uri}", "11111", "expected a private key there: PIN incorrect"),
+    ("{uri}", None, "expected a private key there: "),
+    ("pkcs11:token=steward;object=other;type=private", Token.PIN, "expected a private key there"),
+    ("pkcs11:token=none;object=leaf;type=private", Token.PIN, "expected a private key there"),
+    ("{uri}?pin-value=24680", None, "the URI has a PIN in it"),
+    ("file:{folder}/nothing.pem", None, "expected a private key there"),
+    ("nonsense:key", None, "expected a private key there: "),
+    ("key.pem", None, "must be an absolute path or a URI"),
+])
+def test_key_in_a_token_is_refused(tmp_path, keys, token, uri, pin, reason):
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    leaves["private-key"] = uri.format(uri=token.put("leaf", keys["leaf"]), folder=tmp_path)
+    if pin:
+        (tmp_path / "pin").write_text(pin)
+        leaves["private-key-passphrase-file"] = f"{tmp_path}/pin"
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 78 and reason in result.stderr, result.stderr
+    assert Token.PIN not in result.stderr
+
+
+def test_key_by_the_uri_of_its_file(tmp_path, keys):
+    leaves = place(tmp_path, *FIT["plain"](keys))
+    (tmp_path / "key").write_bytes(encrypt(keys["leaf"], b"open sesame"))
+    (tmp_path / "passphrase").write_bytes(b"open sesame\n")
+    leaves.update({"private-key": f"file:{tmp_path}/key",
+                   "private-key-passphrase-file": f"{tmp_path}/passphrase"})
+    result = check(tmp_path, **leaves)
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@
 
 #include "base/atomic_file.h"
 #include "base/macros.h"
+#include "conductor/enrolment/store_key.h"
 #include "onboarding/key_bounds.h"
 #include "onboarding/token_signature.h"
 
@@ -42,8 +43,10 @@ static int read_passphrase(struct passphrase *ret, const char *path, struct err 
 	if (rc < 0)
 		return err_wrap(err, "private-key-passphrase-file");
 	ret->size = strcspn(ret->bytes, "\r\n");
-	if (ret->size > 0 && ret->size <= PASSPHRASE_MAX && !memchr(ret->bytes, '\0', ret->room))
+	if (ret->size > 0 && ret->size <= PASSPHRASE_MAX && !memchr(ret->bytes, '\0', ret->room)) {
+		ret->bytes[ret->size] = '\0';
 		return 0;
+	}
 	return err_set(err, -EINVAL,
 		       "private-key-passphrase-file %s: expected a line of 1 to %d bytes", path,
 		       PASSPHRASE_MAX);
@@ -80,8 +83,11 @@ static int explain(const struct passphrase *passphrase, const struct config_cond
 static int read_key(EVP_PKEY **ret, struct passphrase *passphrase,
 		    const struct config_conductor *config, struct err *err)
 {
-	FILE *file = file_open_stream(config->private_key, err);
+	FILE *file;
 
+	if (store_key_is_uri(config->private_key))
+		return store_key_load(ret, config->private_key, passphrase->bytes, err);
+	file = file_open_stream(config->private_key, err);
 	if (!file)
 		return err ? err->code : -EINVAL;
 	*ret = PEM_read_PrivateKey(file, NULL, tell, passphrase);

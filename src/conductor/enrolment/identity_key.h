@@ -7,7 +7,8 @@
 #include "base/jws.h"
 #include "base/settings.h"
 
-/* Where the file is encrypted, by the passphrase in the file that the configuration names. Messages
+/* A file, or what a URI names (store_key.h). Where the file is encrypted, and where the URI's store
+ * asks for a PIN, by the first line of the file that the configuration names. Messages
  * begin with the leaf's name: "private-key". The file's errors; -EINVAL: the passphrase is missing
  * or wrong; -EINVAL: there is no key in it that signs
  * tokens (token_signature.h). */
