@@ -194,6 +194,14 @@ static void other_tpm(struct world *w)
 	soft_tpm_read_ek(&w->tpm, &w->shown_ek);
 }
 
+static void other_kind(struct world *w)
+{
+	struct soft_tpm curve = {.ek = pki_curve_key("P-384")};
+
+	soft_tpm_read_ek(&curve, &w->shown_ek);
+	soft_tpm_release(&curve);
+}
+
 /* The token still holds, and the certificate does not. */
 static void much_later(struct world *w)
 {
@@ -390,6 +398,10 @@ static const struct {
 	{DEVICE, show_garbage, 4, "client certificate: malformed", false},
 	{EK, other_tpm, 4, "EK: not the endorsement-key that is configured for node node0", false},
 	{EK, swapped_ek, 4, "EK: not the endorsement-key", false},
+	{EK, other_kind, 4,
+	 "EK: not the endorsement-key that is configured for node node0: P-384 was shown, RSA-2048 "
+	 "is configured (the router's ek-handle says",
+	 false},
 	{EK, stolen, 6, "wrong MAC t1", false},
 	{CERTIFIED, other_tpm, 4, "EK certificate: it is of another key than the EK", false},
 	{CERTIFIED, swapped_ek, 4, "EK certificate: it is of another key than the EK", false},

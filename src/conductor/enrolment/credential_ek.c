@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/ec_key.h"
@@ -180,6 +181,17 @@ void credential_ek_release(struct credential_ek *ek)
 {
 	EVP_PKEY_free(ek->key);
 	memset(ek, 0, sizeof(*ek));
+}
+
+void credential_ek_kind(struct span der, char ret[CREDENTIAL_EK_KIND_SIZE])
+{
+	_cleanup_(free_key) EVP_PKEY *key = read_key(der);
+
+	if (key)
+		(void)snprintf(ret, CREDENTIAL_EK_KIND_SIZE, "%s-%d",
+			       EVP_PKEY_is_a(key, "RSA") ? "RSA" : "P", EVP_PKEY_get_bits(key));
+	else
+		(void)snprintf(ret, CREDENTIAL_EK_KIND_SIZE, "no key that is taken");
 }
 
 /* The seed to the TPM. */

@@ -30,6 +30,10 @@ int credential_ek_read(struct credential_ek *ret, struct span der, struct span p
 		       struct err *err);
 void credential_ek_release(struct credential_ek *ek); /* takes a zeroed one */
 
+#define CREDENTIAL_EK_KIND_SIZE 32
+/* Of which kind a DER SubjectPublicKeyInfo is, for operators: "RSA-2048", "P-384". */
+void credential_ek_kind(struct span der, char ret[CREDENTIAL_EK_KIND_SIZE]);
+
 /* Makes a seed, as large as the hash, and a TPM2B_ENCRYPTED_SECRET of it. -EIO: no random numbers,
  * -ENOMEM. */
 int credential_ek_make_seed(const struct credential_ek *ek, uint8_t ret_seed[EVP_MAX_MD_SIZE],

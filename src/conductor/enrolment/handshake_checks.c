@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "conductor/enrolment/credential_ek.h"
 #include "conductor/enrolment/ek_certificate.h"
 
 static int check_node(const struct handshake_facts *facts, struct err *err)
@@ -141,6 +142,27 @@ int handshake_check_certificate(const struct handshake_facts *facts, struct regi
 	return 0;
 }
 
+/* A TPM has several EKs, and the router shows that of its ek-handle. */
+static int refuse_ek(const struct registry_candidate *candidate, const struct message_bytes *shown,
+		     struct err *err)
+{
+	char configured_kind[CREDENTIAL_EK_KIND_SIZE];
+	char shown_kind[CREDENTIAL_EK_KIND_SIZE];
+	int rc = err_set(err, -EACCES, "EK: not the endorsement-key that is configured for node %s",
+			 candidate->node);
+
+	credential_ek_kind(span_of(shown->bytes, shown->size), shown_kind);
+	credential_ek_kind(span_of(candidate->endorsement_key, candidate->endorsement_key_size),
+			   configured_kind);
+	if (strcmp(shown_kind, configured_kind) != 0)
+		return err_set(err, -EACCES,
+			       "EK: not the endorsement-key that is configured for node %s: %s was "
+			       "shown, %s is configured (the router's ek-handle says which of its "
+			       "TPM's keys it shows)",
+			       candidate->node, shown_kind, configured_kind);
+	return rc;
+}
+
 /* Which EK it may be: the node's own, or of any genuine TPM. */
 static int check_whose_ek(const struct handshake_facts *facts, const struct message_proof *proof,
 			  struct err *err)
@@ -155,9 +177,7 @@ static int check_whose_ek(const struct handshake_facts *facts, const struct mess
 					    span_of(shown->bytes, shown->size), facts->now_s, err);
 	if (shown->size != candidate->endorsement_key_size ||
 	    memcmp(shown->bytes, candidate->endorsement_key, shown->size) != 0)
-		return err_set(err, -EACCES,
-			       "EK: not the endorsement-key that is configured for node %s",
-			       candidate->node);
+		return refuse_ek(candidate, shown, err);
 	return 0;
 }
 
