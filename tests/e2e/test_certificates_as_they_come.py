@@ -59,6 +59,7 @@ def test_on_curves_below_intermediates(onboarding, conductor_curve, device):
     assert conductor.enrolments[0]["pinned-by"] == "certificate"
 
 
+@pytest.mark.release_only
 @pytest.mark.parametrize("kind", ["rsa", "p256"])
 def test_key_in_a_token(onboarding, kind):
     """Tokens and handshakes are signed in the PKCS #11 token, several at once too, and again after

@@ -71,6 +71,7 @@ def test_credential_agrees_with_tpm2_makecredential(tpm):
     assert tpm.activate("theirs") == SECRET == tpm.activate("ours")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind, handle", [("ecc256", P_256_HANDLE), ("ecc384", P_384_HANDLE),
                                           ("ecc521", "0x81010018"), ("rsa3072", RSA_3072_HANDLE)])
 def test_credential_for_another_kind_of_ek(tmp_path, kind, handle):

@@ -89,6 +89,7 @@ def test_strong_by_endorsement_key(onboarding):
     assert not tpm.leftovers
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("handle", [P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE])
 def test_strong_by_another_kind_of_endorsement_key(onboarding, handle):
     conductor = onboarding.conductor()
@@ -104,7 +105,7 @@ def test_strong_by_another_kind_of_endorsement_key(onboarding, handle):
     assert not tpm.leftovers
 
 
-@pytest.mark.parametrize("handle", [EK_HANDLE, P_384_HANDLE])
+@pytest.mark.parametrize("handle", [EK_HANDLE, pytest.param(P_384_HANDLE, marks=pytest.mark.once)])
 def test_strong_by_endorsement_key_after_a_clear(onboarding, handle):
     """The EK is gone from its handle, and made again: the same key."""
     conductor = onboarding.conductor()

@@ -276,6 +276,7 @@ def token(tmp_path_factory, monkeypatch):
     return made
 
 
+@pytest.mark.release_only
 @pytest.mark.parametrize("kind", ["leaf", "p256"])
 def test_key_in_a_token(tmp_path, keys, token, kind):
     """It signs tokens and handshakes there: the check shows the certificate to a router's TLS."""
@@ -288,6 +289,7 @@ def test_key_in_a_token(tmp_path, keys, token, kind):
     assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
 
 
+@pytest.mark.release_only
 @pytest.mark.parametrize("uri, pin, reason", [
     ("{uri}", "11111", "expected a private key there: PIN incorrect"),
     ("{uri}", None, "expected a private key there: "),
