@@ -147,7 +147,7 @@ export class Downloads {
 	}
 
 	/* What events tell, too: where one is missed, it is here. */
-	async refresh() {
+	async load() {
 		const {downloads} = await this.socket.get("/v1/downloads");
 
 		downloads.forEach(download => this.show(download));

@@ -41,9 +41,14 @@ export class Images {
 		} catch {
 			throw new Error(manifest.name + " is no manifest: expected a JWS in compact form");
 		}
-		await this.socket.ask("PUT", path_of(version) + "/manifest", text);
-		await this.socket.upload(path_of(version) + "/file", image, (done, size) => this.say(
-			"Import of " + version + ": " + Math.floor(done * 100 / Math.max(size, 1)) + " %"));
+		try {
+			await this.socket.ask("PUT", path_of(version) + "/manifest", text);
+			await this.socket.upload(path_of(version) + "/file", image, (done, size) => this.say(
+				"Import of " + version + ": " + Math.floor(done * 100 / Math.max(size, 1)) + " %"));
+		} catch (error) {
+			this.say("");
+			throw error;
+		}
 		this.say(version + " is imported.");
 		await this.load();
 	}

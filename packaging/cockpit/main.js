@@ -90,8 +90,7 @@ async function show_place(socket, others) {
 		show_header(socket, status, others);
 	};
 	const look = async () => {
-		await downloads?.refresh().catch(error => say(error.message));
-		const loads = await Promise.allSettled(parts.filter(part => part !== downloads).map(part => part.load()));
+		const loads = await Promise.allSettled(parts.map(part => part.load()));
 		const failed = loads.find(load => load.status === "rejected");
 
 		if (failed) /* the others are shown all the same */
@@ -99,8 +98,8 @@ async function show_place(socket, others) {
 	};
 
 	await greet();
-	await look();
 	document.getElementById("main").replaceChildren(...parts.map(part => part.element));
+	await look(); /* each is shown when it is there: none waits for what is slow */
 	return until_over(socket, downloads, parts, look, greet);
 }
 

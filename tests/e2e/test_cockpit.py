@@ -85,16 +85,34 @@ def test_downloads(shown, servers):
     see(page, "downloading")
 
 
-def test_images(shown, servers, repository, images, tmp_path):
-    daemon, page = shown(servers())
-    files = [os.path.join(repository.root, "V1", name) for name in ("manifest.jws", "image-16-1.iso")]
-    for label, path in zip(("Manifest", "Image"), files):
+def import_files(page, manifest, image):
+    for label, path in (("Manifest", manifest), ("Image", image)):
         page.do(f'await page.getByLabel("{label}", {{exact: true}}).setInputFiles({json.dumps(path)});')
     press(page, "Import")
+
+
+def test_images(shown, servers, repository, images):
+    daemon, page = shown(servers())
+    manifest, image = (os.path.join(repository.root, "V1", name)
+                       for name in ("manifest.jws", "image-16-1.iso"))
+    import_files(page, image, image)
+    see(page, "image-16-1.iso is no manifest: expected a JWS", "#notice")
+    import_files(page, manifest, manifest)
+    see(page, "bytes came, the manifest says 16777216", "#notice")
+    assert "Import of" not in page.text()  # it is over
+    assert daemon.get("/v1/images").json["images"] == []
+    import_files(page, manifest, image)
     see(page, "V1 is imported.")
-    assert daemon.get("/v1/images").json["images"][0]["sha256"] == images(16).sha256
+    assert page.text("#notice") == ""
+    kept = daemon.get("/v1/images").json["images"][0]
+    assert kept["sha256"] == images(16).sha256
     press(page, "Verify")
     see(page, "V1 is right.")
+    with open(os.path.join(daemon.state, "images", "V1", kept["file"]), "r+b") as file:
+        file.seek(MIB)
+        file.write(b"another")
+    press(page, "Verify")
+    see(page, "V1 is damaged: ")
     press(page, "Delete…")
     press(page, "Not now", "dialog")
     assert len(daemon.get("/v1/images").json["images"]) == 1
@@ -113,6 +131,46 @@ def test_a_reader(shown, servers):
     see(page, "complete")
     assert page.do('return page.getByRole("button").count();') == 0
     assert page.do('return page.locator("form").count();') == 0
+
+
+def test_whom_the_socket_lets_nothing(daemons, servers, browser, tmp_path):
+    """Its words are shown, and nothing else."""
+    daemon = daemons(servers())
+    (tmp_path / "run").mkdir(mode=0o755)
+    os.rename(daemon.socket, tmp_path / "run" / "control.sock")
+    page = Page(browser, tempfile.mkdtemp(prefix="page"), tmp_path / "run", as_nobody())
+    try:
+        page.open(until="#main .bad")
+        assert page.text("#main .bad") == "not allowed: GET /v1/status needs a member of the read group"
+        assert page.do('return page.locator("section, button, input").count();') == 0
+    finally:
+        page.close()
+
+
+HOW_DIRECTORIES_STAND = """
+    const {Integrity} = await import(new URL("router.js", location).href);
+    const said = {};
+    for (const state of ["off", "unlocked", "locked", "incomplete", "not enabled", "unsupported"]) {
+        const part = new Integrity({get: async () => ({
+            state, reason: "<b>why</b>", record: "/r", "key-handle": "0x81", "nv-index": "0x1", pcr: [7],
+            directories: [{path: "/etc/<i>", state: "open", "key-identifier": "k"}]})});
+        await part.load();
+        said[state] = [part.element.textContent, part.element.querySelector("b, i") === null,
+                       part.element.querySelector("p").className];
+    }
+    return said;"""
+
+
+def check_how_directories_stand(page):
+    """Each state says what to do where something is to be done."""
+    said = page.do(f"return page.evaluate(async () => {{{HOW_DIRECTORIES_STAND}}});")
+    for state, words in {"off": "", "unlocked": "", "locked": "journalctl -u integrity-handler",
+                         "incomplete": "configuration-integrity enable",
+                         "not enabled": "configuration-integrity enable",
+                         "unsupported": "configuration-integrity enable"}.items():
+        text, is_text, look = said[state]
+        assert words in text and "<b>why</b>" in text and "/etc/<i>" in text and is_text
+        assert (look == "bad") == bool(words) == ("stewardctl" in text or "journalctl" in text)
 
 
 def test_text_of_strangers(shown, servers, images, key):
@@ -168,5 +226,6 @@ def test_an_integrity_event(browser, tmp_path):
         page.open(until="#main .event")
         assert page.text("#main .event").split("\n\n") == ["another TPM (unseal).", "Put the disk back. <b>"]
         see(page, "Neither stewardd answers at /run/steward/control.sock")
+        check_how_directories_stand(page)
     finally:
         page.close()

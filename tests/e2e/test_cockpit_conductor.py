@@ -91,19 +91,29 @@ def test_a_router_from_its_name_to_its_tunnel(onboarding, conductor, shown, key,
     router = onboarding.router(key=key, download={"attempts": 0})  # it has no source, and goes on
     assert router.post("/v1/onboarding", saved).status == 200
     router.wait_for_state("initializing", "onboarded")
-    wait_for(lambda: conductor.get("/v1/fleet").json["fleet"][0]["connected"] == 1)
+    wait_for(lambda: conductor.get("/v1/fleet").json["fleet"][0]["connected"] == 1, 60, "a tunnel")
     page.open()
     see(page, "1 of 1")
     page.do('await page.getByText("Map of the fleet").click();')
     choose(page, "Coloured by", "version")
     see(page, "All 1 connected routers were asked.")
     see(page, "no image: 1")
+    page.do('await page.getByLabel("Select router1").check();')
+    fill(page, "Its version", "V0")
+    for order in ("download", "pause", "cancel"):
+        choose(page, "Order", order, "form.orders")
+        press(page, "Give the order")
+        see(page, "router1 node0: done", ".results")
+    wait_for(lambda: router.download("V0")["state"] == "cancelled")
+    press(page, "Give the order")
+    see(page, "cancelled", ".results")  # its own words: it has ended
+    press(page, "Select none")
     press(page, "router1")
     see(page, "connected, ")
     # An order to its nodes, and a refusal in the node's own words.
     fill(page, "Version for its nodes", "V1")
     press(page, "Have it downloaded")
-    wait_for(lambda: router.get("/v1/downloads").json["downloads"])
+    wait_for(lambda: router.get("/v1/downloads/V1").status == 200)
     press(page, "Pause")
     wait_for(lambda: router.download("V1")["state"] == "paused")
     press(page, "Resume")
@@ -150,7 +160,7 @@ def test_tokens(conductor, shown):
     assert sorted(t["state"] for t in conductor.get("/v1/tokens").json["tokens"]) == ["revoked", "valid"]
     press(page, "r1")
     page.do('await page.locator("h2#router").waitFor();')
-    assert page.do('return page.locator("section:has(#tokens) tbody tr").count();') == 1
+    wait_for(lambda: page.do('return page.locator("section:has(#tokens) tbody tr").count();') == 1)
     page.do("await page.goBack();")
     see(page, "Routers that match")
 
@@ -293,8 +303,21 @@ def test_conductor_and_router_on_one_machine(onboarding, conductor, shown, tmp_p
     see(page, "unconfigured")
     press(page, "Conductor")
     see(page, "No router matches.")
+    conductor.configure("router1", asset_id="A0")
+    (tmp_path / "onboarding.json").write_text(json.dumps({
+        "mode": "conductor-managed", "name": "router1", "conductor-hosts": [router.host],
+        "secure-conductor-onboarding-token": conductor.token("router1")}))
     press(page, "Router", "nav")
     see(page, "unconfigured")
+    page.do('await page.getByText("Apply an onboarding configuration").click();'
+            'await page.getByLabel("Onboarding configuration, as a file").setInputFiles('
+            f'{json.dumps(str(tmp_path / "onboarding.json"))});')
+    wait_for(lambda: page.do('return page.getByLabel("Onboarding configuration", {exact: true})'
+                             '.inputValue();'))
+    press(page, "Apply")
+    see(page, "Tunnels")
+    wait_for(lambda: page.do('return page.locator("ol.steps [aria-current=step]").innerText();')
+             in ("initializing", "onboarded"), what="an onboarding")
     router.stop()
-    see(page, "No router matches.")  # who is left
+    see(page, "Routers that match")  # who is left
     assert page.do('return page.locator("nav").count();') == 0
