@@ -79,16 +79,15 @@ static size_t bits_of(struct span n)
 }
 
 int key_bounds_check_rsa(const char *what, struct span modulus, struct span exponent,
-			 struct err *err)
+			 size_t bits_max, struct err *err)
 {
 	struct span n = number(modulus);
 	struct span e = number(exponent);
 
-	if (bits_of(n) < KEY_BOUNDS_RSA_MIN || bits_of(n) > KEY_BOUNDS_RSA_MAX ||
-	    !(n.bytes[n.size - 1] & 1))
+	if (bits_of(n) < KEY_BOUNDS_RSA_MIN || bits_of(n) > bits_max || !(n.bytes[n.size - 1] & 1))
 		return err_set(err, -EKEYREJECTED,
-			       "%s: an RSA modulus of %zu bits, expected an odd one of %d to %d",
-			       what, bits_of(n), KEY_BOUNDS_RSA_MIN, KEY_BOUNDS_RSA_MAX);
+			       "%s: an RSA modulus of %zu bits, expected an odd one of %d to %zu",
+			       what, bits_of(n), KEY_BOUNDS_RSA_MIN, bits_max);
 	if (e.size > KEY_BOUNDS_EXPONENT_SIZE_MAX || bits_of(e) < 2 || !(e.bytes[e.size - 1] & 1))
 		return err_set(err, -EKEYREJECTED,
 			       "%s: an RSA exponent of %zu bits, expected an odd one of 2 to %d",
@@ -96,7 +95,7 @@ int key_bounds_check_rsa(const char *what, struct span modulus, struct span expo
 	return 0;
 }
 
-static int check_rsa(const char *what, struct span key, struct err *err)
+static int check_rsa(const char *what, struct span key, size_t bits_max, struct err *err)
 {
 	struct span numbers;
 	struct span n;
@@ -107,7 +106,7 @@ static int check_rsa(const char *what, struct span key, struct err *err)
 	    numbers.size > 0 || n.size == 0 || e.size == 0 || n.bytes[0] & 0x80 ||
 	    e.bytes[0] & 0x80)
 		return err_set(err, -EBADMSG, "%s: its RSA key is malformed", what);
-	return key_bounds_check_rsa(what, n, e, err);
+	return key_bounds_check_rsa(what, n, e, bits_max, err);
 }
 
 /* The parameters must be the name of a curve. A curve that is spelled out is refused. */
@@ -125,7 +124,7 @@ static int check_curve(const char *what, struct span parameters, struct err *err
 		       what);
 }
 
-static int check_key(const char *what, struct span info, struct err *err)
+static int check_key(const char *what, struct span info, size_t rsa_max, struct err *err)
 {
 	struct span algorithm;
 	struct span name;
@@ -138,7 +137,7 @@ static int check_key(const char *what, struct span info, struct err *err)
 	key = span_of(key.bytes + 1,
 		      key.size - 1); /* the first byte says how many bits are unused: none may be */
 	if (is(name, RSA_OID, sizeof(RSA_OID) - 1))
-		return check_rsa(what, key, err);
+		return check_rsa(what, key, rsa_max, err);
 	if (is(name, EC_OID, sizeof(EC_OID) - 1))
 		return check_curve(what, algorithm, err);
 	if (is(name, ED25519_OID, sizeof(ED25519_OID) - 1))
@@ -155,7 +154,7 @@ int key_bounds_check(const char *what, struct span der, struct err *err)
 
 	if (!take(&der, SEQUENCE, &info) || der.size > 0)
 		return err_set(err, -EBADMSG, "%s: no public key in DER", what);
-	return check_key(what, info, err);
+	return check_key(what, info, KEY_BOUNDS_RSA_MAX, err);
 }
 
 /* From the front of a TBSCertificate (RFC 5280, 4.1) to its subjectPublicKeyInfo. */
@@ -173,7 +172,7 @@ static bool skip_to_key(struct span *tbs)
 	       take(tbs, SEQUENCE, &skipped);         /* subject */
 }
 
-int key_bounds_check_certificate(const char *what, struct span der, struct err *err)
+static int check_certificate(const char *what, struct span der, size_t rsa_max, struct err *err)
 {
 	struct span certificate;
 	struct span tbs;
@@ -183,5 +182,15 @@ int key_bounds_check_certificate(const char *what, struct span der, struct err *
 	    !take(&certificate, SEQUENCE, &tbs) || !skip_to_key(&tbs) ||
 	    !take(&tbs, SEQUENCE, &info))
 		return err_set(err, -EBADMSG, "%s: no certificate in DER", what);
-	return check_key(what, info, err);
+	return check_key(what, info, rsa_max, err);
+}
+
+int key_bounds_check_certificate(const char *what, struct span der, struct err *err)
+{
+	return check_certificate(what, der, KEY_BOUNDS_RSA_MAX, err);
+}
+
+int key_bounds_check_ca_certificate(const char *what, struct span der, struct err *err)
+{
+	return check_certificate(what, der, KEY_BOUNDS_RSA_CA_MAX, err);
 }

@@ -25,7 +25,8 @@ int peer_chain_check(const char *what, const struct span *certificates, size_t n
 		if (certificates[i].size > PEER_CHAIN_CERTIFICATE_MAX)
 			return err_set(err, -E2BIG, "%s: %s: %zu bytes, at most %d are taken", what,
 				       place, certificates[i].size, PEER_CHAIN_CERTIFICATE_MAX);
-		if (key_bounds_check_certificate(place, certificates[i], &why) < 0)
+		if ((i == 0 ? key_bounds_check_certificate
+			    : key_bounds_check_ca_certificate)(place, certificates[i], &why) < 0)
 			return err_set(err, why.code, "%s: %s", what, why.text);
 	}
 	return 0;

@@ -28,7 +28,7 @@ int signature_recover(struct span modulus, struct span exponent, struct span sig
 	_cleanup_(free_operation) EVP_PKEY_CTX *operation = NULL;
 	unsigned e = 0;
 
-	if (key_bounds_check_rsa("signature", modulus, exponent, NULL) < 0)
+	if (key_bounds_check_rsa("signature", modulus, exponent, KEY_BOUNDS_RSA_CA_MAX, NULL) < 0)
 		return -EKEYREJECTED;
 	for (size_t i = 0; i < exponent.size; i++)
 		e = e << 8 | exponent.bytes[i];

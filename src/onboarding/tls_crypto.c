@@ -122,7 +122,7 @@ static int exchange(ecc_key *key, ecc_key *peer, uint8_t *ret, word32 *ret_size)
 
 static int recover(struct span signature, RsaKey *key, uint8_t *ret, word32 *ret_size)
 {
-	uint8_t n[KEY_BOUNDS_RSA_MAX / 8];
+	uint8_t n[KEY_BOUNDS_RSA_CA_MAX / 8];
 	uint8_t e[KEY_BOUNDS_EXPONENT_SIZE_MAX];
 	word32 n_size = sizeof(n);
 	word32 e_size = sizeof(e);

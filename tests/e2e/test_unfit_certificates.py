@@ -207,6 +207,55 @@ def test_check_takes(tmp_path, keys, case):
     assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
 
 
+@pytest.fixture(scope="module")
+def rsa_8192(keys, tmp_path_factory):
+    """A folder with such a key, and its certificates: a root's (root), an intermediate CA's below
+    authority(keys) (between), a leaf's below that (large); and leaf and under, of keys["leaf"],
+    below root and between. Of five primes, since two take a minute to find."""
+    folder = tmp_path_factory.mktemp("rsa-8192")
+
+    def run(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    def certify(subject, key, issuer, issuer_key, *words):
+        run("req", "-new", "-key", key, "-subj", f"/CN={subject}", "-out", "request")
+        run("x509", "-req", "-in", "request", "-CA", issuer, "-CAkey", issuer_key, "-set_serial", "7",
+            "-days", "30", "-out", {"conductor1": {"root": "leaf", "between": "under"}.get(
+                issuer, "large")}.get(subject, subject), *words)
+
+    (folder / "ca").write_bytes(pem(authority(keys)))
+    (folder / "ca-key").write_bytes(pem_key(keys["ca"]))
+    (folder / "leaf-key").write_bytes(pem_key(keys["leaf"]))
+    (folder / "is-ca").write_text("basicConstraints=critical,CA:TRUE\n")
+    run("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:8192", "-pkeyopt",
+        "rsa_keygen_primes:5", "-out", "key")
+    run("req", "-x509", "-key", "key", "-subj", "/CN=root", "-days", "30", "-out", "root")
+    certify("between", "key", "ca", "ca-key", "-extfile", "is-ca")
+    certify("conductor1", "key", "ca", "ca-key")
+    certify("conductor1", "leaf-key", "root", "key")
+    certify("conductor1", "leaf-key", "between", "key")
+    return folder
+
+
+@pytest.mark.parametrize("chain, ca", [(["leaf"], "root"), (["under", "between"], "ca")])
+def test_authority_of_rsa_8192(tmp_path, rsa_8192, chain, ca):
+    (tmp_path / "chain").write_bytes(b"".join((rsa_8192 / c).read_bytes() for c in chain))
+    result = check(tmp_path, **{"certificate": f"{tmp_path}/chain",
+                                "private-key": f"{rsa_8192}/leaf-key",
+                                "ca-certificate": f"{rsa_8192}/{ca}"})
+    assert result.returncode == 0 and "is valid" in result.stdout, result.stderr
+
+
+def test_leaf_of_rsa_8192(tmp_path, rsa_8192):
+    """wolfSSL's server has no room for its signature: it is told at once, with the limit."""
+    result = check(tmp_path, **{"certificate": f"{rsa_8192}/large",
+                                "private-key": f"{rsa_8192}/key",
+                                "ca-certificate": f"{rsa_8192}/ca"})
+    assert result.returncode == 78
+    assert (f"private-key: {rsa_8192}/key: it is an RSA key of 8192 bits, and wolfSSL signs with at "
+            "most 4096: expected RSA of 2048 to 4096 bits, P-256 or P-384") in result.stderr
+
+
 def test_check_says_what_is_not_there(tmp_path, keys):
     """It may be in a directory that only a start unlocks."""
     leaves = place(tmp_path, *FIT["plain"](keys))

@@ -73,6 +73,42 @@ static void test_rsa(void **state)
 	}
 }
 
+/* A CA signs certificates, which libcrypto verifies: it has room for larger keys. */
+static void test_keys_of_authorities(void **state)
+{
+	static const struct pki_subject subject = {.common_name = "ca"};
+	static const struct {
+		int bits;
+		const char *expected; /* NULL = taken */
+	} rows[] = {
+		{2047, "RSA modulus of 2047 bits, expected an odd one of 2048 to 8192"},
+		{2048, NULL},
+		{4097, NULL},
+		{8192, NULL},
+		{8193, "RSA modulus of 8193 bits"},
+	};
+	EVP_PKEY *signer = EVP_EC_gen("P-256");
+	X509 *issuer = pki_certificate(&subject, signer, NULL, NULL);
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		EVP_PKEY *key = pki_public_key(rows[i].bits, "10001");
+		X509 *certificate = pki_certificate(&subject, key, issuer, signer);
+		struct span der = pki_der(certificate);
+		struct err err = {0};
+
+		assert_int_equal(key_bounds_check_ca_certificate("key", der, &err),
+				 rows[i].expected ? -EKEYREJECTED : 0);
+		if (rows[i].expected)
+			assert_contains(err.text, rows[i].expected);
+		pki_der_free(&der);
+		X509_free(certificate);
+		EVP_PKEY_free(key);
+	}
+	X509_free(issuer);
+	EVP_PKEY_free(signer);
+}
+
 static void test_numbers(void **state)
 {
 	uint8_t n[513] = {0};
@@ -80,18 +116,24 @@ static void test_numbers(void **state)
 
 	(void)state;
 	n[1] = 0x80;
-	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("\x03", 1), &err),
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("\x03", 1),
+					      KEY_BOUNDS_RSA_MAX, &err),
 			 -EKEYREJECTED); /* even */
 	n[512] = 1;
-	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("\x03", 1), &err), 0);
-	assert_int_equal(
-		key_bounds_check_rsa("key", span_of(n, 513), span_of("\0\0\0\0\3", 5), &err),
-		0); /* zeros in front count for nothing */
-	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 0), span_of("\x03", 1), &err),
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("\x03", 1),
+					      KEY_BOUNDS_RSA_MAX, &err),
+			 0);
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("\0\0\0\0\3", 5),
+					      KEY_BOUNDS_RSA_MAX, &err),
+			 0); /* zeros in front count for nothing */
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 0), span_of("\x03", 1),
+					      KEY_BOUNDS_RSA_MAX, &err),
 			 -EKEYREJECTED);
-	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("", 0), &err),
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 513), span_of("", 0),
+					      KEY_BOUNDS_RSA_MAX, &err),
 			 -EKEYREJECTED);
-	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 1), span_of("\x03", 1), &err),
+	assert_int_equal(key_bounds_check_rsa("key", span_of(n, 1), span_of("\x03", 1),
+					      KEY_BOUNDS_RSA_MAX, &err),
 			 -EKEYREJECTED);
 }
 
@@ -158,9 +200,8 @@ static void test_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rsa),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_other_kinds),
+		cmocka_unit_test(test_rsa),       cmocka_unit_test(test_keys_of_authorities),
+		cmocka_unit_test(test_numbers),   cmocka_unit_test(test_other_kinds),
 		cmocka_unit_test(test_malformed),
 	};
 

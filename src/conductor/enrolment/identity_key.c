@@ -96,13 +96,23 @@ static int read_key(EVP_PKEY **ret, struct passphrase *passphrase,
 	return *ret ? 0 : explain(passphrase, config, err);
 }
 
-static bool is_usable(EVP_PKEY *key)
+#define TAKEN "RSA of %d to %d bits, P-256 or P-384"
+
+static int check_kind(EVP_PKEY *key, const char *place, struct err *err)
 {
 	const int bits = EVP_PKEY_get_bits(key);
 
-	return token_signature_header(key) &&
-	       (!EVP_PKEY_is_a(key, "RSA") ||
-		(bits >= KEY_BOUNDS_RSA_MIN && bits <= KEY_BOUNDS_RSA_MAX));
+	if (EVP_PKEY_is_a(key, "RSA") && bits > KEY_BOUNDS_RSA_MAX)
+		return err_set(err, -EINVAL,
+			       "%s: it is an RSA key of %d bits, and wolfSSL signs with at most "
+			       "%d: expected " TAKEN,
+			       place, bits, KEY_BOUNDS_RSA_MAX, KEY_BOUNDS_RSA_MIN,
+			       KEY_BOUNDS_RSA_MAX);
+	if (!token_signature_header(key) ||
+	    (EVP_PKEY_is_a(key, "RSA") && bits < KEY_BOUNDS_RSA_MIN))
+		return err_set(err, -EINVAL, "%s: expected a key of " TAKEN, place,
+			       KEY_BOUNDS_RSA_MIN, KEY_BOUNDS_RSA_MAX);
+	return 0;
 }
 
 int identity_key_load(struct jws_key *ret, const struct config_conductor *config, struct err *err)
@@ -116,10 +126,8 @@ int identity_key_load(struct jws_key *ret, const struct config_conductor *config
 	if (rc < 0)
 		return rc;
 	rc = read_key(&key, &passphrase, config, err);
-	if (rc == 0 && !is_usable(key))
-		rc = err_set(err, -EINVAL,
-			     "%s: expected a key of RSA of %d to %d bits, P-256 or P-384",
-			     config->private_key, KEY_BOUNDS_RSA_MIN, KEY_BOUNDS_RSA_MAX);
+	if (rc == 0)
+		rc = check_kind(key, config->private_key, err);
 	if (rc < 0)
 		return err_wrap(err, "private-key");
 	ret->key = key;
