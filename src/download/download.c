@@ -163,7 +163,7 @@ void download_free(struct download *d)
 {
 	catalog_release(&d->catalog);
 	download_chunks_stop(d);
-	fill_release(&d->fill.fill);
+	download_fill_forget(d);
 	peer_turn_stop(&d->sequence);
 	peer_pieces_release(&d->pieces);
 	source_list_release(&d->sources);

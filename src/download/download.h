@@ -136,7 +136,7 @@ struct download_fill {
 		FILL_NOT_BEGUN,
 		FILL_OPENING, /* what is where is looked up */
 		FILL_RUNS,
-		FILL_OVER, /* of this manifest */
+		FILL_OVER, /* for this manifest, as long as the file stays open */
 	} state;
 	struct work work;
 	bool busy; /* the job runs: the loop leaves the rest alone */
@@ -144,6 +144,7 @@ struct download_fill {
 	uint32_t first; /* pieces that the job copies */
 	uint32_t n;
 	uint32_t right; /* one bit each */
+	struct fill_held held;
 	struct err err;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Copies the pieces of which other images of the node have all bytes, so that they are not fetched.
+/* Copies what other images of the node have of pieces, so that it is not fetched.
  * It begins when the chunk index is there, and runs on the thread pool beside the requests, a few
  * pieces at a time: what they brought is verified by their digests, and goes to the journal.
  */
@@ -29,16 +29,22 @@ static bool may_run(const struct download *d)
 	       d->chunks == CHUNKS_THERE && !d->closing && !d->discarding;
 }
 
+static void release(struct download *d)
+{
+	fill_release(&d->fill.fill);
+	fill_held_release(&d->fill.held);
+}
+
 static void end(struct download *d)
 {
 	engine_fill_end(&d->engine);
-	fill_release(&d->fill.fill);
+	release(d);
 	d->fill.state = FILL_OVER;
 }
 
 void download_fill_forget(struct download *d)
 {
-	fill_release(&d->fill.fill);
+	release(d);
 	d->fill.state = FILL_NOT_BEGUN;
 }
 
@@ -47,8 +53,10 @@ static void copy_pieces(struct work *work)
 	struct download *d = download_of(work);
 
 	d->fill.right = 0;
+	d->fill.held.n = 0;
 	for (uint32_t i = 0; i < d->fill.n && !d->disk.stop; i++)
-		if (fill_piece(&d->fill.fill, &d->manifest, &d->file, d->fill.first + i))
+		if (fill_piece(&d->fill.fill, &d->manifest, &d->file, d->fill.first + i,
+			       &d->fill.held))
 			d->fill.right |= UINT32_C(1) << i;
 }
 
@@ -77,7 +85,9 @@ static void on_copied(struct work *work)
 	download_deliver(d, &(struct engine_event){.type = EVENT_FILLED,
 						   .filled.first = d->fill.first,
 						   .filled.n = d->fill.n,
-						   .filled.right = d->fill.right});
+						   .filled.right = d->fill.right,
+						   .filled.held = d->fill.held.runs,
+						   .filled.n_held = d->fill.held.n});
 	if (rc < 0) {
 		(void)err_set(&err, rc, "out of memory");
 		download_fail_locally(d, &err, false);
@@ -119,9 +129,11 @@ static void on_looked_up(struct work *work)
 	d->fill.state = FILL_RUNS;
 	if (d->fill.err.code < 0)
 		download_chunks_missing(d, &d->fill.err);
-	if (d->fill.err.code < 0 || d->fill.fill.n_covered == 0 || !may_run(d) ||
-	    engine_fill_begin(&d->engine, d->fill.fill.covered) < 0)
+	if (d->fill.err.code < 0 || d->fill.fill.n_found == 0 || !may_run(d) ||
+	    engine_fill_begin(&d->engine, d->fill.fill.found) < 0)
 		end(d);
+	if (!may_run(d))
+		d->fill.state = FILL_NOT_BEGUN;
 	download_settle(d);
 	download_fill_follow(d);
 }
@@ -153,11 +165,10 @@ void download_fill_follow(struct download *d)
 	if (d->fill.busy)
 		return;
 	if (!may_run(d)) {
-		if (d->fill.state == FILL_RUNS)
+		if (d->fill.state == FILL_RUNS) {
 			end(d);
-		/* What is not filled yet is when the download goes on. */
-		if (d->fill.state == FILL_OVER && d->engine.state != ENGINE_DOWNLOADING)
-			d->fill.state = FILL_NOT_BEGUN;
+			d->fill.state = FILL_NOT_BEGUN; /* it is filled when the download goes on */
+		}
 		return;
 	}
 	if (d->fill.state == FILL_NOT_BEGUN)

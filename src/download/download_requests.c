@@ -121,6 +121,7 @@ void download_start_request(struct download *d, const struct engine_action *acti
 		.url = url ? url : "", /* without memory for it the request fails */
 		.access = &place->access,
 		.range = action->range,
+		.held_behind = action->held_behind,
 		.whole = action->whole,
 		.caching = action->past_caches ? HTTP_PAST_CACHES : HTTP_ANY_AGE,
 		.unlimited = place->kind == SOURCE_HA_PEER,

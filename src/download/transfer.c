@@ -409,6 +409,7 @@ void transfer_start(struct transfer *t, const struct transfer_target *target,
 	t->position = request->range.first;
 	t->end.held_end = request->range.first;
 	t->written_end = request->range.first;
+	t->pieces.held_from = request->held_behind ? request->range.end : 0;
 	t->started_ms = uv_now(target->loop);
 	t->waiter.ready = on_ready;
 	if (http_client_get(target->client, &get, &t->request) < 0)

@@ -68,6 +68,7 @@ struct transfer_request {
 	const char *url;
 	const struct http_access *access;
 	struct byte_range range;
+	uint64_t held_behind; /* the rest of the last piece, which is on disk; 0 = it is not */
 	bool whole;
 	bool unlimited; /* exempt from the bandwidth limit */
 	uint32_t stall_timeout_s;

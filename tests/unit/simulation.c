@@ -184,6 +184,7 @@ static void check_always(const struct sim *sim)
 	}
 	owed += e->n_filling > 0 || e->picker.promised; /* whoever fills does so */
 	assert_int_equal(used, e->in_flight);
+	assert_true(e->picker.bytes_twice <= sim->manifest.size / PICKER_TWICE_PART);
 	assert_true(owed > 0 || engine_state_is_ended(e->state) || e->state == ENGINE_PAUSED ||
 		    e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER ||
 		    engine_next_wake(e) != ENGINE_NEVER);
@@ -204,6 +205,7 @@ void sim_step(struct sim *sim, const struct engine_event *event)
 		}
 	}
 	check_always(sim);
+	sim_follow_fill(sim);
 }
 
 void sim_init(struct sim *sim, const struct engine_limits *limits, unsigned n_pieces, uint64_t seed)
@@ -329,7 +331,7 @@ static void set_image(struct sim *sim)
 
 static void open_disk(struct sim *sim, const struct engine_event *event)
 {
-	if (sim->engine.in_flight > 0) {
+	if (sim->engine.in_flight > 0 || sim->filling) {
 		disk_job(sim, EVENT_OPENED);
 		return;
 	}
@@ -352,6 +354,9 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 	case EVENT_REQUEST_ENDED:
 		sim_end_request(sim, event);
 		return;
+	case EVENT_FILLED:
+		sim_end_fill(sim, event);
+		return;
 	case EVENT_ANSWER:
 		event->answer.digest = sim->sources[event->answer.source].other_image
 					       ? other
@@ -366,6 +371,10 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 		sim_step(sim, event);
 		return;
 	case EVENT_PREPARED:
+		if (sim->filling) {
+			disk_job(sim, EVENT_PREPARED);
+			return;
+		}
 		set_image(sim);
 		sim_step(sim, event);
 		return;
@@ -433,6 +442,8 @@ void sim_restart_daemon(struct sim *sim)
 	engine_set_sources(&sim->engine, specs, sim->n_sources);
 	set_pieces(sim);
 	sim->n_events = 0;
+	sim->filling = false;
+	sim->fill_begun = false;
 	memset(sim->request_ids, 0, sizeof(sim->request_ids));
 	/* Beginnings of pieces are forgotten, their bytes may be anything. */
 	for (uint32_t piece = 0; piece < sim->manifest.n_pieces; piece++)

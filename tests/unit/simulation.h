@@ -11,6 +11,7 @@
  *	no attempt begins that the disk does not know
  *	unless it has ended, somebody owes an answer, the peer is asked, or a timer is armed
  *	complete means that every KiB is right
+ *	what was filled and is fetched all the same is at most its part of the image
  */
 #pragma once
 
@@ -77,6 +78,10 @@ struct sim {
 	uint8_t units[SIM_PIECES_MAX *
 		      (SIM_PIECE_SIZE / SIM_UNIT)]; /* 0 nothing, 1 right, 2 wrong */
 	uint8_t verified[SIM_PIECES_MAX / 8];
+	bool has_seeds;     /* bytes are filled from what the node has, while it downloads */
+	unsigned seed_lies; /* percent of the pieces that are filled in part: with wrong bytes */
+	bool fill_begun;
+	bool filling;     /* EVENT_FILLED is on its way */
 	bool disk_failed; /* and has not been looked at since */
 	uint32_t recorded_attempt;
 	unsigned damages; /* so often the image is found damaged when it is read back */
@@ -87,6 +92,7 @@ struct sim {
 	uint64_t request_ids[SLOTS_MAX]; /* of the slot's request; 0 = none */
 	uint64_t began_ms[SLOTS_MAX];
 	struct byte_range ranges[SLOTS_MAX];
+	uint64_t held_behind[SLOTS_MAX];
 	bool whole[SLOTS_MAX];
 	bool past_caches[SLOTS_MAX];
 	bool served[SLOTS_MAX];

@@ -170,6 +170,7 @@ void sim_begin_request(struct sim *sim, const struct engine_action *action)
 	sim->request_ids[action->slot] = id;
 	sim->began_ms[action->slot] = sim->now_ms;
 	sim->ranges[action->slot] = action->range;
+	sim->held_behind[action->slot] = action->held_behind;
 	sim->whole[action->slot] = action->whole;
 	sim->past_caches[action->slot] = action->past_caches;
 	sim->served[action->slot] = false;
@@ -271,14 +272,17 @@ static bool is_right(const struct sim *sim, uint32_t piece)
 static void judge_pieces(struct sim *sim, struct engine_request_end *end)
 {
 	uint64_t at = sim->ranges[end->slot].first;
+	uint64_t judged_end = at + end->bytes;
 
 	end->held_end = at + end->bytes;
+	if (end->held_end == sim->ranges[end->slot].end)
+		judged_end += sim->held_behind[end->slot];
 	while (at < sim->ranges[end->slot].first + end->bytes) {
 		uint32_t piece = (uint32_t)(at / SIM_PIECE_SIZE);
 		uint64_t piece_end =
 			MIN((uint64_t)(piece + 1) * SIM_PIECE_SIZE, sim->manifest.size);
 
-		if (piece_end > end->held_end)
+		if (piece_end > judged_end)
 			return;
 		if (!sim_is_verified(sim, piece) && !is_right(sim, piece)) {
 			end->outcome = REQUEST_BAD_PIECE;

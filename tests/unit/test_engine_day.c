@@ -153,6 +153,8 @@ static void live_through(uint64_t seed, unsigned *completed)
 		if (below(sim, 6) == 0)
 			gain_pieces(sim, sim->n_sources - 1);
 	}
+	sim->has_seeds = below(sim, 2);
+	sim->seed_lies = (unsigned)below(sim, 40);
 	engine_set_turn(&sim->engine, below(sim, 4) ? TURN_FREE : TURN_AWAITED);
 	end = sim->now_ms + DAY_MS;
 	sim_tell(sim, EVENT_RUN);

@@ -87,6 +87,48 @@ static void test_wrong_is_fetched(void **state)
 	sim_free(sim);
 }
 
+/* Of pieces that could not be filled whole the holes are fetched; whole where the bytes beside them
+ * turn out to be wrong. Nobody is blamed, whatever the seeds say. */
+static void test_holes(void **state)
+{
+	static const unsigned lies[] = {0, 30, 100};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(lies); i++) {
+		struct sim *sim = downloading(&sim_good, NULL);
+		const struct engine *e = &sim->engine;
+
+		sim->seed_lies = lies[i];
+		sim->has_seeds = true;
+		assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+		assert_int_equal(sim->n_mismatches, 0);
+		assert_int_equal(e->sources[0].failures, 0);
+		assert_true(e->bytes_reused > 0);
+		if (lies[i] == 0)
+			assert_int_equal(e->bytes_reused + e->bytes_fetched, sim->manifest.size);
+		else
+			assert_true(e->bytes_reused + e->bytes_fetched > sim->manifest.size);
+		sim_free(sim);
+	}
+}
+
+/* A source that has a piece wrong is found out although a seed's bytes are in it: when the piece is
+ * fetched whole. */
+static void test_holes_and_a_source_that_lies(void **state)
+{
+	struct sim_source bad = sim_good;
+	struct sim *sim;
+
+	(void)state;
+	bad.bad_pieces = UINT64_C(0xffffffff00000000);
+	sim = downloading(&bad, &sim_good);
+	sim->has_seeds = true;
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	assert_true(sim->n_mismatches > 0);
+	assert_int_equal(sim->engine.sources[1].failures, 0);
+	sim_free(sim);
+}
+
 /* While pieces are being filled no whole file is asked for: its reply would go over them. */
 static void test_source_without_ranges(void **state)
 {
@@ -169,6 +211,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filled_is_not_fetched),
 		cmocka_unit_test(test_wrong_is_fetched),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_holes_and_a_source_that_lies),
 		cmocka_unit_test(test_source_without_ranges),
 		cmocka_unit_test(test_days),
 	};

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "base/piece_bits.h"
+#include "download/image/chunk_cut.h"
 #include "download/image/chunk_maker.h"
 #include "download/image/fill.h"
 #include "download/image/manifest_create.h"
@@ -22,6 +23,8 @@ struct world {
 	struct manifest manifest;
 	struct image_file file;
 	struct fill fill;
+	struct fill_held held;
+	uint64_t bytes; /* right ones that were copied */
 };
 
 /* Makes <folder>/V/<name> with its index, and its manifest. */
@@ -74,6 +77,7 @@ static int end_world(void **state)
 	struct world *w = *state;
 
 	fill_release(&w->fill);
+	fill_held_release(&w->held);
 	image_file_close(&w->file);
 	manifest_release(&w->manifest);
 	manifest_release(&w->old_manifest);
@@ -91,21 +95,45 @@ static int open_fill(struct world *w, struct err *err)
 	return fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), err);
 }
 
-/* Copies all covered pieces. Each that is said to be right is. */
+/* What is said to be held is right, and in order. Returns how many bytes. */
+static uint64_t check_held(struct world *w)
+{
+	uint8_t found[PIECE];
+	uint64_t bytes = 0;
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < w->held.n; i++) {
+		const struct byte_range *run = &w->held.runs[i];
+		size_t n = run->end - run->first;
+
+		assert_true(run->first >= at && run->first < run->end);
+		assert_int_equal(run->first / PIECE, (run->end - 1) / PIECE);
+		assert_int_equal(image_file_read(&w->file, run->first, found, n, NULL), 0);
+		assert_memory_equal(found, w->new + run->first, n);
+		bytes += n;
+		at = run->end;
+	}
+	return bytes;
+}
+
+/* Copies all that was found. Each piece that is said to be right is, and all that is held. Returns
+ * how many pieces; w->bytes has all bytes. */
 static unsigned copy_all(struct world *w)
 {
 	uint8_t found[PIECE];
 	unsigned right = 0;
 
+	w->held.n = 0;
 	for (uint32_t piece = 0; piece < w->manifest.n_pieces; piece++) {
-		if (!piece_bits_has(w->fill.covered, piece) ||
-		    !fill_piece(&w->fill, &w->manifest, &w->file, piece))
+		if (!piece_bits_has(w->fill.found, piece) ||
+		    !fill_piece(&w->fill, &w->manifest, &w->file, piece, &w->held))
 			continue;
 		assert_int_equal(
 			image_file_read(&w->file, (uint64_t)piece * PIECE, found, PIECE, NULL), 0);
 		assert_memory_equal(found, w->new + (size_t)piece *PIECE, PIECE);
 		right++;
 	}
+	w->bytes = (uint64_t)right * PIECE + check_held(w);
 	return right;
 }
 
@@ -115,9 +143,10 @@ static void test_moved_bytes(void **state)
 	struct err err;
 
 	assert_int_equal(open_fill(w, &err), 0);
-	assert_int_equal(copy_all(w), w->fill.n_covered);
-	/* 200,000 bytes are new, and their chunks at both ends with them. */
-	assert_in_range(w->fill.n_covered, 40 - 14, 40 - 4);
+	assert_in_range(copy_all(w), 40 - 14, w->fill.n_found - 1);
+	/* 201,000 bytes are new, and their chunks with them. */
+	assert_in_range(w->bytes, SIZE - 201000 - 5 * CHUNK_MAX / 2, SIZE - 201000);
+	assert_in_range(w->held.n, 1, 6);
 }
 
 /* Something becomes of the seed between look-up and copy: pieces are wrong, and said to be. */
@@ -125,19 +154,24 @@ static void test_seed_that_changes(void **state)
 {
 	struct world *w = *state;
 	const char *old = test_path(w->folder, "V/old");
+	uint64_t bytes;
 	unsigned all;
 	struct err err;
 	int fd;
 
 	assert_int_equal(open_fill(w, &err), 0);
-	all = w->fill.n_covered;
+	all = copy_all(w);
+	bytes = w->bytes;
 	fd = open(old, O_WRONLY | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "no", 2, 5 * PIECE), 2);
-	assert_in_range(copy_all(w), all - 2, all - 1);
+	assert_in_range(copy_all(w), all - 4, all - 1);
+	/* One chunk is lost, and no more. */
+	assert_in_range(w->bytes, bytes - CHUNK_MAX, bytes - CHUNK_MIN);
 	assert_int_equal(ftruncate(fd, SIZE / 4), 0);
 	assert_in_range(copy_all(w), 5, 12);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(copy_all(w), 0);
+	assert_int_equal(w->held.n, 0);
 	(void)close(fd);
 }
 
@@ -152,7 +186,7 @@ static void test_index_that_lies(void **state)
 		fill_add_seed(&w->fill, w->folder, "V", "old", SIZE, &w->old_manifest.chunks), 0);
 	assert_int_equal(
 		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/old.chunks"), &err), 0);
-	assert_int_equal(w->fill.n_covered, w->manifest.n_pieces);
+	assert_int_equal(w->fill.n_found, w->manifest.n_pieces);
 	assert_int_equal(copy_all(w), 0);
 }
 
@@ -164,15 +198,15 @@ static void test_refused(void **state)
 
 	(void)unlink(test_path(w->folder, "V/old.chunks"));
 	assert_int_equal(open_fill(w, &err), 0);
-	assert_int_equal(w->fill.n_covered, 0);
+	assert_int_equal(w->fill.n_found, 0);
 	fill_release(&w->fill);
 	test_write(test_path(w->folder, "V/old.chunks"), span_of_string("no"));
 	assert_int_equal(open_fill(w, &err), 0);
-	assert_int_equal(w->fill.n_covered, 0);
+	assert_int_equal(w->fill.n_found, 0);
 	fill_release(&w->fill);
 	(void)unlink(test_path(w->folder, "V/old"));
 	assert_int_equal(open_fill(w, &err), 0);
-	assert_int_equal(w->fill.n_covered, 0);
+	assert_int_equal(w->fill.n_found, 0);
 	fill_release(&w->fill);
 	test_write(test_path(w->folder, "V/new.chunks"), span_of_string("no"));
 	assert_int_equal(open_fill(w, &err), -EBADMSG);

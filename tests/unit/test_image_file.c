@@ -277,6 +277,34 @@ static void test_read_back_of_parts(void **state)
 	image_file_remove(&f);
 }
 
+/* The last hole of a piece: what is before and behind it is in the file already. */
+static void test_hole(void **state)
+{
+	static uint8_t bytes[PIECED];
+	const uint64_t piece = PIECE_SIZE_MIN;
+	struct image_pieces p = {.held_from = piece + 3000};
+	struct image_pieces wrong = {.held_from = piece + 3000};
+	struct image_file f;
+	struct manifest m;
+
+	open_pieced(&f, &m, *state);
+	assert_int_equal(pwrite(f.fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	image_file_write(&f, &m, piece + 1000, span_of(bytes, 1000), &p);
+	assert_int_equal(p.n_right, 0);
+	image_file_write(&f, &m, piece + 2000, span_of(bytes, 1000), &p);
+	assert_int_equal(p.err.code, 0);
+	assert_int_equal(p.n_right, 1);
+	assert_int_equal(p.right[0], 1);
+	image_pieces_release(&p);
+	/* Behind it there is something else than there should be. */
+	assert_int_equal(pwrite(f.fd, "x", 1, (off_t)piece + 5000), 1);
+	image_file_write(&f, &m, piece, span_of(bytes, 3000), &wrong);
+	assert_true(wrong.mismatch);
+	assert_int_equal(wrong.wrong, 1);
+	image_pieces_release(&wrong);
+	image_file_remove(&f);
+}
+
 static void test_no_room(void **state)
 {
 	struct image_file f;
@@ -425,6 +453,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_back, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_read_back_of_parts, make_folder,
 						remove_folder),
+		cmocka_unit_test_setup_teardown(test_hole, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_no_room, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_repository, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_half_published_is_removed, make_folder,

@@ -277,7 +277,7 @@ static void on_piece(struct engine *e, const struct engine_event *event, struct 
 {
 	(void)out;
 	e->slots[event->verified.slot].n_verified++;
-	picker_verified(&e->picker, event->verified.piece);
+	e->bytes_reused += picker_verified(&e->picker, event->verified.piece);
 }
 
 static void on_whole_offered(struct engine *e, const struct engine_event *event,

@@ -186,6 +186,9 @@ struct engine_event {
 			uint32_t first; /* as engine_fill_take() returned them */
 			uint32_t n;
 			uint32_t right; /* one bit each, the first lowest: it is verified */
+			const struct byte_range *held; /* bytes of the others, in order, each
+							  run within a piece; borrowed */
+			size_t n_held;
 		} filled;
 		struct {
 			uint32_t attempt; /* on disk as engine->attempt */
@@ -227,6 +230,8 @@ struct engine_action {
 	unsigned source;
 	unsigned slot;
 	struct byte_range range;
+	uint64_t held_behind; /* bytes behind range that are all that its last piece has more, and
+				 are on disk; 0 = none */
 	bool whole;
 	bool past_caches; /* no cache may answer with what it has */
 	uint32_t piece;
@@ -311,7 +316,7 @@ struct engine {
 	uint64_t peer_heard_ms; /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
 	uint32_t n_filling;    /* pieces that are being filled: until EVENT_FILLED */
-	uint64_t bytes_reused; /* of pieces that were filled from what the node has */
+	uint64_t bytes_reused; /* of verified pieces: filled from what the node has */
 	uint64_t seed;         /* of the retry delay's jitter */
 };
 
@@ -349,8 +354,8 @@ void engine_set_turn(struct engine *e, enum engine_turn turn);
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);
 
-/* Pieces that can be filled from what the node has are not asked for, from now on (one bit each;
- * copied). -ENOMEM: they are. */
+/* Pieces of which bytes can be filled from what the node has are not asked for, from now on (one
+ * bit each; copied). -ENOMEM: they are. */
 int engine_fill_begin(struct engine *e, const uint8_t *pieces);
 /* The next of them, at most FILL_PIECES_MAX in a row. Nobody else touches them until EVENT_FILLED,
  * which is due. Returns how many; 0 = none is left. */

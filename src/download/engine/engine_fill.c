@@ -37,8 +37,26 @@ void engine_fill_end(struct engine *e)
 	picker_promise_nothing(&e->picker);
 }
 
+/* Takes the runs from number `at` on that are in this piece; returns the number behind them. What
+ * there is no memory for is fetched. */
+static size_t hold_runs(struct engine *e, const struct engine_event *event, uint32_t piece,
+			size_t at)
+{
+	const uint64_t end =
+		picker_piece_first(&e->picker, piece) + picker_piece_length(&e->picker, piece);
+	size_t behind = at;
+
+	while (behind < event->filled.n_held && event->filled.held[behind].first < end)
+		behind++;
+	if (behind > at)
+		(void)picker_hold(&e->picker, piece, event->filled.held + at, behind - at);
+	return behind;
+}
+
 void engine_filled(struct engine *e, const struct engine_event *event, struct engine_actions *out)
 {
+	size_t at = 0;
+
 	(void)out;
 	assert(event->filled.n == e->n_filling);
 	e->n_filling = 0;
@@ -47,9 +65,11 @@ void engine_filled(struct engine *e, const struct engine_event *event, struct en
 
 		picker_take_back(&e->picker, piece);
 		picker_forget(&e->picker, piece); /* its beginning was overwritten */
-		if (!(event->filled.right >> i & 1))
+		if (!(event->filled.right >> i & 1)) {
+			at = hold_runs(e, event, piece, at);
 			continue;
-		picker_verified(&e->picker, piece);
+		}
+		(void)picker_verified(&e->picker, piece);
 		picker_note_reused(&e->picker, piece);
 		e->bytes_reused += picker_piece_length(&e->picker, piece);
 	}

@@ -7,14 +7,16 @@
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
-/* Is this source to blame for a piece that does not match? Not if several sources brought it. */
+/* Is this source to blame for a piece that does not match? Not if several sources brought it, or if
+ * some of it was filled. */
 static bool is_to_blame(struct engine *e, const struct engine_slot *slot, uint32_t piece)
 {
 	bool begun_by_another =
 		slot->beginner != SOURCE_NOBODY && slot->beginner != (int)slot->source;
 	uint64_t first = picker_piece_first(&e->picker, piece);
 
-	return !(begun_by_another && slot->range.first >= first);
+	return !(begun_by_another && slot->range.first >= first) &&
+	       !picker_is_filled(&e->picker, piece);
 }
 
 /* May a cache have sent this, from an older file? There is no cache between the nodes of a
@@ -48,10 +50,11 @@ static enum request_outcome take_bad_piece(struct engine *e, const struct engine
 					   struct engine_actions *out)
 {
 	bool stale = may_be_stale(e, slot);
+	bool to_blame = is_to_blame(e, slot, event->ended.piece);
 	struct engine_action *mismatch;
 
 	picker_forget(&e->picker, event->ended.piece);
-	if (!is_to_blame(e, slot, event->ended.piece))
+	if (!to_blame)
 		return REQUEST_NEUTRAL;
 	if (stale)
 		go_past_caches(e, slot->source);

@@ -6,7 +6,7 @@
  * sources' answers; engine_requests.c fills the slots, and engine_judge.c judges what came;
  * engine_crowd.c knows who is asked for too much at once; engine_sequence.c waits for the HA peer,
  * and engine_peer_pieces.c takes from it what it has, while it is downloading itself; engine_fill.c
- * has pieces filled from other images of the node. "Now" is
+ * has pieces filled, whole or in part, from other images of the node. "Now" is
  * e->last_ms, set at the beginning of each step.
  */
 #pragma once

@@ -7,6 +7,11 @@
 #include "base/macros.h"
 #include "download/engine/engine_private.h"
 
+/* Bytes that the node has already are fetched between two holes if they are fewer than a request
+ * costs, and in any case so few, or no more. */
+#define JOIN_MIN (16u << 10)
+#define JOIN_MAX (4u << 20)
+
 void engine_cancel_slot(struct engine *e, unsigned slot, struct engine_actions *out)
 {
 	e->slots[slot].cancelling = true;
@@ -201,6 +206,12 @@ static uint64_t all_in_order(const struct engine *e)
 	       (uint64_t)e->picker.piece_size;
 }
 
+/* What comes in the time until the first byte of a request. */
+static uint64_t bytes_of_a_round_trip(const struct source *s)
+{
+	return MIN(s->rate * s->allowance.answer_ms / 1000, JOIN_MAX);
+}
+
 static struct pick pick_for(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
@@ -223,6 +234,7 @@ static struct pick pick_for(const struct engine *e, unsigned source)
 				 ? PICK_ASCENDING
 				 : e->limits.order,
 		.want = in_order ? all_in_order(e) : MIN(length, share),
+		.join = MAX(bytes_of_a_round_trip(s), JOIN_MIN),
 		.cap = smaller_cap(source_is_proven(s) ? 0 : PROBE_BYTES, s->length_limit),
 	};
 }
@@ -242,6 +254,7 @@ static void ask_for_range(struct engine *e, unsigned source, const struct byte_r
 {
 	struct source *s = &e->sources[source];
 	unsigned slot = free_slot(e);
+	uint64_t held_behind = whole ? 0 : picker_filled_behind(&e->picker, range);
 	struct engine_action *request;
 
 	e->slots[slot] = (struct engine_slot){
@@ -261,6 +274,7 @@ static void ask_for_range(struct engine *e, unsigned source, const struct byte_r
 	request->slot = slot;
 	request->source = source;
 	request->range = e->slots[slot].range;
+	request->held_behind = held_behind;
 	request->whole = whole;
 	request->past_caches = s->past_caches;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "download/engine/picker.h"
+#include "download/engine/picker_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "base/macros.h"
 #include "base/piece_bits.h"
 
-static void clear_bit(uint8_t *bits, uint32_t piece)
+void picker_clear_bit(uint8_t *bits, uint32_t piece)
 {
 	bits[piece / 8] = (uint8_t)(bits[piece / 8] & ~(1u << (7 - piece % 8)));
 }
@@ -26,9 +26,16 @@ uint32_t picker_piece_length(const struct picker *p, uint32_t piece)
 	return (uint32_t)MIN(left, p->piece_size);
 }
 
-static uint32_t piece_at(const struct picker *p, uint64_t offset)
+uint32_t picker_piece_at(const struct picker *p, uint64_t offset)
 {
 	return (uint32_t)(offset / p->piece_size);
+}
+
+struct byte_range picker_piece_range(const struct picker *p, uint32_t piece)
+{
+	uint64_t first = picker_piece_first(p, piece);
+
+	return (struct byte_range){.first = first, .end = first + picker_piece_length(p, piece)};
 }
 
 static void count_verified(struct picker *p, uint32_t piece)
@@ -66,6 +73,7 @@ void picker_release(struct picker *p)
 	free(p->busy);
 	free(p->reused);
 	free(p->promised);
+	held_runs_release(&p->filled);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -79,7 +87,7 @@ bool picker_is_complete(const struct picker *p)
 	return p->n_pieces > 0 && p->n_verified == p->n_pieces;
 }
 
-static const struct partial *find_partial(const struct picker *p, uint32_t piece)
+const struct partial *picker_find_partial(const struct picker *p, uint32_t piece)
 {
 	for (unsigned i = 0; i < p->n_partials; i++)
 		if (p->partials[i].piece == piece)
@@ -87,146 +95,7 @@ static const struct partial *find_partial(const struct picker *p, uint32_t piece
 	return NULL;
 }
 
-static const struct mismatch *find_mismatch(const struct picker *p, uint32_t piece)
-{
-	for (unsigned i = 0; i < p->n_mismatches; i++)
-		if (p->mismatches[i].piece == piece)
-			return &p->mismatches[i];
-	return NULL;
-}
-
-static bool got_it_wrong(const struct picker *p, uint32_t piece, unsigned source)
-{
-	const struct mismatch *mismatch = find_mismatch(p, piece);
-
-	return mismatch && (mismatch->sources >> source & 1);
-}
-
-static bool is_candidate(const struct picker *p, const struct pick *pick, uint32_t piece)
-{
-	if (picker_has(p, piece) || piece_bits_has(p->busy, piece) ||
-	    (p->promised && piece_bits_has(p->promised, piece)))
-		return false;
-	if (pick->has && !piece_bits_has(pick->has, piece))
-		return false;
-	if (pick->left && piece_bits_has(pick->left, piece) &&
-	    !got_it_wrong(p, piece, pick->left_to))
-		return false;
-	return pick->even_mismatched || !got_it_wrong(p, piece, pick->source);
-}
-
-static uint64_t first_missing_byte(const struct picker *p, uint32_t piece)
-{
-	const struct partial *partial = find_partial(p, piece);
-
-	return picker_piece_first(p, piece) + (partial ? partial->held : 0);
-}
-
-static uint64_t end_of(const struct picker *p, uint32_t piece)
-{
-	return picker_piece_first(p, piece) + picker_piece_length(p, piece);
-}
-
-static bool may_follow(const struct picker *p, const struct pick *pick, uint32_t piece)
-{
-	return is_candidate(p, pick, piece) && !find_partial(p, piece);
-}
-
-static struct byte_range run_from(const struct picker *p, const struct pick *pick, uint32_t first)
-{
-	uint32_t last = first;
-	struct byte_range range = {.first = first_missing_byte(p, first)};
-
-	while (last + 1 < p->n_pieces && may_follow(p, pick, last + 1) &&
-	       end_of(p, last + 1) - range.first <= pick->want)
-		last++;
-	range.end = end_of(p, last);
-	if (pick->cap > 0 && range.end - range.first > pick->cap)
-		range.end = range.first + pick->cap;
-	return range;
-}
-
-/* The run that ends with the piece `last`, and begins as many bytes before it as wanted. */
-static struct byte_range run_until(const struct picker *p, const struct pick *pick, uint32_t last)
-{
-	uint32_t first = last;
-
-	if (find_partial(p, last))
-		return run_from(p, pick, last);
-	while (first > 0 && may_follow(p, pick, first - 1) &&
-	       end_of(p, last) - picker_piece_first(p, first - 1) <= pick->want)
-		first--;
-	return run_from(p, pick, first);
-}
-
-static bool first_candidate(const struct picker *p, const struct pick *pick, uint32_t *ret)
-{
-	for (uint32_t piece = 0; piece < p->n_pieces; piece++) {
-		/* Eight pieces at once: an image has up to 100,000. */
-		if (piece % 8 == 0 && (p->verified[piece / 8] | p->busy[piece / 8]) == 0xff) {
-			piece += 7;
-			continue;
-		}
-		if (is_candidate(p, pick, piece)) {
-			*ret = piece;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool last_candidate(const struct picker *p, const struct pick *pick, uint32_t *ret)
-{
-	for (uint32_t piece = p->n_pieces; piece-- > 0;) {
-		if (piece % 8 == 7 && (p->verified[piece / 8] | p->busy[piece / 8]) == 0xff) {
-			piece -= 7;
-			continue;
-		}
-		if (is_candidate(p, pick, piece)) {
-			*ret = piece;
-			return true;
-		}
-	}
-	return false;
-}
-
-bool picker_next(const struct picker *p, const struct pick *pick, struct byte_range *ret)
-{
-	uint32_t piece;
-
-	for (unsigned i = 0; i < p->n_partials; i++) {
-		if (is_candidate(p, pick, p->partials[i].piece)) {
-			*ret = run_from(p, pick, p->partials[i].piece);
-			return true;
-		}
-	}
-	if (pick->order == PICK_DESCENDING) {
-		if (!last_candidate(p, pick, &piece))
-			return false;
-		*ret = run_until(p, pick, piece);
-		return true;
-	}
-	if (!first_candidate(p, pick, &piece))
-		return false;
-	*ret = run_from(p, pick, piece);
-	return true;
-}
-
-bool picker_next_mismatched(const struct picker *p, const struct pick *pick, struct byte_range *ret)
-{
-	struct pick single = *pick;
-
-	single.want = 0;
-	for (unsigned i = 0; i < p->n_mismatches; i++) {
-		if (is_candidate(p, &single, p->mismatches[i].piece)) {
-			*ret = run_from(p, &single, p->mismatches[i].piece);
-			return true;
-		}
-	}
-	return false;
-}
-
-void picker_forget(struct picker *p, uint32_t piece)
+static void forget_partial(struct picker *p, uint32_t piece)
 {
 	for (unsigned i = 0; i < p->n_partials; i++) {
 		if (p->partials[i].piece == piece) {
@@ -236,31 +105,49 @@ void picker_forget(struct picker *p, uint32_t piece)
 	}
 }
 
+/* What was filled of it; returns how many bytes. */
+static uint64_t forget_filled(struct picker *p, uint32_t piece)
+{
+	const struct byte_range whole = picker_piece_range(p, piece);
+
+	return held_runs_drop(&p->filled, &whole);
+}
+
+void picker_forget(struct picker *p, uint32_t piece)
+{
+	forget_partial(p, piece);
+	(void)forget_filled(p, piece);
+}
+
 int picker_take(struct picker *p, const struct byte_range *range)
 {
-	uint32_t first = piece_at(p, range->first);
-	const struct partial *partial = find_partial(p, first);
+	uint32_t first = picker_piece_at(p, range->first);
+	const struct partial *partial = picker_find_partial(p, first);
 	int beginner = partial ? partial->source : SOURCE_NOBODY;
 
+	if (range->first > picker_piece_first(p, first) + (partial ? partial->held : 0))
+		beginner = SOURCE_SEVERAL; /* the node itself, too */
 	assert(range->first < range->end && range->end <= p->size);
-	for (uint32_t piece = first; piece <= piece_at(p, range->end - 1); piece++) {
+	for (uint32_t piece = first; piece <= picker_piece_at(p, range->end - 1); piece++) {
 		assert(!picker_has(p, piece) && !piece_bits_has(p->busy, piece));
 		piece_bits_set(p->busy, piece);
 	}
-	picker_forget(p, first);
+	forget_partial(p, first);
+	p->bytes_twice += held_runs_drop(&p->filled, range);
 	return beginner;
 }
 
 struct byte_range picker_take_all(struct picker *p)
 {
 	p->n_partials = 0;
+	held_runs_release(&p->filled);
 	for (uint32_t piece = 0; piece < p->n_pieces; piece++)
 		if (!picker_has(p, piece))
 			piece_bits_set(p->busy, piece);
 	return (struct byte_range){.first = 0, .end = p->size};
 }
 
-void picker_verified(struct picker *p, uint32_t piece)
+uint64_t picker_verified(struct picker *p, uint32_t piece)
 {
 	assert(piece < p->n_pieces && !picker_has(p, piece));
 	piece_bits_set(p->verified, piece);
@@ -268,9 +155,10 @@ void picker_verified(struct picker *p, uint32_t piece)
 	for (unsigned i = 0; i < p->n_mismatches; i++) {
 		if (p->mismatches[i].piece == piece) {
 			p->mismatches[i] = p->mismatches[--p->n_mismatches];
-			return;
+			break;
 		}
 	}
+	return forget_filled(p, piece);
 }
 
 static void remember_partial(struct picker *p, uint32_t piece, uint64_t held, int source)
@@ -287,16 +175,16 @@ static void remember_partial(struct picker *p, uint32_t piece, uint64_t held, in
 void picker_give_back(struct picker *p, const struct byte_range *range, uint64_t held_end,
 		      int source, int beginner)
 {
-	uint32_t first = piece_at(p, range->first);
-	uint32_t last = piece_at(p, range->end - 1);
+	uint32_t first = picker_piece_at(p, range->first);
+	uint32_t last = picker_piece_at(p, range->end - 1);
 	uint32_t at;
 
 	assert(held_end >= range->first && held_end <= range->end);
 	for (uint32_t piece = first; piece <= last; piece++)
-		clear_bit(p->busy, piece);
+		picker_clear_bit(p->busy, piece);
 	if (held_end == p->size)
 		return;
-	at = piece_at(p, held_end);
+	at = picker_piece_at(p, held_end);
 	if (at == first && beginner != SOURCE_NOBODY && beginner != source)
 		source = held_end == range->first ? beginner : SOURCE_SEVERAL;
 	remember_partial(p, at, held_end - picker_piece_first(p, at), source);
@@ -317,68 +205,6 @@ void picker_mismatch(struct picker *p, uint32_t piece, unsigned source)
 		};
 }
 
-bool picker_is_had_by(const struct picker *p, const struct byte_range *range, const uint8_t *pieces,
-		      unsigned source)
-{
-	for (uint32_t piece = piece_at(p, range->first); piece <= piece_at(p, range->end - 1);
-	     piece++)
-		if (!picker_has(p, piece) &&
-		    (!piece_bits_has(pieces, piece) || got_it_wrong(p, piece, source)))
-			return false;
-	return true;
-}
-
-int picker_promise(struct picker *p, const uint8_t *pieces)
-{
-	uint8_t *promised = malloc(piece_bits_size(p->n_pieces));
-
-	if (!promised)
-		return -ENOMEM;
-	memcpy(promised, pieces, piece_bits_size(p->n_pieces));
-	picker_promise_nothing(p);
-	p->promised = promised;
-	return 0;
-}
-
-void picker_promise_nothing(struct picker *p)
-{
-	free(p->promised);
-	p->promised = NULL;
-}
-
-static bool may_be_filled(const struct picker *p, uint32_t piece)
-{
-	return piece_bits_has(p->promised, piece) && !picker_has(p, piece) &&
-	       !piece_bits_has(p->busy, piece);
-}
-
-uint32_t picker_take_promised(struct picker *p, uint32_t max, uint32_t *ret_first)
-{
-	uint32_t first = 0;
-	uint32_t n = 0;
-
-	while (p->promised && first < p->n_pieces && !may_be_filled(p, first))
-		first++;
-	while (p->promised && first + n < p->n_pieces && n < max && may_be_filled(p, first + n))
-		piece_bits_set(p->busy, first + n++);
-	if (n == 0)
-		picker_promise_nothing(p);
-	*ret_first = first;
-	return n;
-}
-
-void picker_take_back(struct picker *p, uint32_t piece)
-{
-	clear_bit(p->busy, piece);
-	if (p->promised)
-		clear_bit(p->promised, piece);
-}
-
-void picker_note_reused(struct picker *p, uint32_t piece)
-{
-	piece_bits_set(p->reused, piece);
-}
-
 static unsigned promised_at(const struct picker *p, size_t byte)
 {
 	return p->promised ? p->promised[byte] : 0;
@@ -396,7 +222,7 @@ uint64_t picker_unasked_bytes(const struct picker *p)
 	if (!piece_bits_has(p->verified, last) && !piece_bits_has(p->busy, last) &&
 	    !(p->promised && piece_bits_has(p->promised, last)))
 		bytes -= p->piece_size - picker_piece_length(p, last);
-	return bytes;
+	return bytes - MIN(bytes, p->filled.bytes);
 }
 
 uint32_t picker_missing_besides(const struct picker *p, const uint8_t *pieces)

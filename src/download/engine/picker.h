@@ -2,9 +2,11 @@
 /* picker.h - which bytes to ask for next, and from which source.
  *
  * Pure. An image is a row of pieces. Of each piece a prefix is held: nothing, some bytes (a
- * *partial*), or all of it and verified. A range request begins at the first byte of a piece that
- * is not held, and goes on over following pieces of which nothing is held, so that no byte is
- * asked for twice. A piece is in at most one request at a time.
+ * *partial*), or all of it and verified. Behind it there may be bytes that were filled from what
+ * the node has; between them are *holes*. A range request begins at the first byte of a piece that
+ * is not held, and goes on over following holes and pieces that no request began, so that no byte
+ * is asked for twice; only what was filled between two holes is, where it is little. A piece is in
+ * at most one request at a time.
  *
  * Calling sequence: picker_init -> picker_next/picker_take ... picker_give_back ->
  * picker_release.
@@ -12,12 +14,20 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "base/byte_range.h"
+#include "download/engine/held_runs.h"
 
 /* Requests in flight are at most 32, and each leaves at most one partial; partials are picked
  * first. What does not fit is forgotten: fetched again, never wrong. */
 #define PARTIALS_MAX   64
 #define MISMATCHES_MAX 32
+
+/* At most such a part of the image was filled and is fetched all the same, so that there are fewer
+ * requests. */
+#define PICKER_TWICE_PART 20u
 
 #define SOURCE_NOBODY  (-1) /* nothing is held */
 #define SOURCE_SEVERAL (-2) /* bytes of more than one source */
@@ -34,11 +44,6 @@ struct mismatch {
 	uint64_t sources; /* one bit a source */
 };
 
-struct byte_range {
-	uint64_t first;
-	uint64_t end; /* one past the last */
-};
-
 struct picker {
 	uint64_t size; /* of the image, bytes */
 	uint32_t piece_size;
@@ -49,6 +54,8 @@ struct picker {
 	uint8_t *busy;     /* in a request, or being filled */
 	uint8_t *reused;   /* of the verified: they were filled; for people who look */
 	uint8_t *promised; /* not asked for: they are filled from what the node has; NULL = none */
+	struct held_runs filled; /* bytes of pieces that could not be filled whole */
+	uint64_t bytes_twice;    /* that were filled, and asked for all the same */
 	struct partial partials[PARTIALS_MAX];
 	unsigned n_partials;
 	struct mismatch mismatches[MISMATCHES_MAX];
@@ -67,6 +74,7 @@ struct pick {
 				 wrong */
 	enum pick_order order;
 	uint64_t want; /* bytes: rounded down to whole pieces, at least one */
+	uint64_t join; /* bytes: what was filled between two holes is fetched if it is no more */
 	uint64_t cap;  /* bytes, exact, may end inside a piece; 0 = none */
 };
 
@@ -94,8 +102,16 @@ uint32_t picker_take_promised(struct picker *p, uint32_t max, uint32_t *ret_firs
 void picker_take_back(struct picker *p, uint32_t piece);
 void picker_promise_nothing(struct picker *p);
 
-/* A piece of a running request is verified. */
-void picker_verified(struct picker *p, uint32_t piece);
+/* Some bytes of a piece were filled: n runs, in order, not all of it. They count until the piece is
+ * verified or forgotten. -EINVAL: they are no such runs; -ENOMEM. */
+int picker_hold(struct picker *p, uint32_t piece, const struct byte_range *runs, size_t n);
+/* Are bytes of it held that were filled? */
+bool picker_is_filled(const struct picker *p, uint32_t piece);
+/* How many bytes were filled behind the range, if these are all of its last piece; else 0. */
+uint64_t picker_filled_behind(const struct picker *p, const struct byte_range *range);
+
+/* A piece of a running request is verified. Returns how many of its bytes were filled. */
+uint64_t picker_verified(struct picker *p, uint32_t piece);
 
 /* A verified piece was filled from what the node had. */
 void picker_note_reused(struct picker *p, uint32_t piece);

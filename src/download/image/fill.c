@@ -147,24 +147,32 @@ static uint32_t chunk_at(const struct chunk_index *index, uint64_t offset)
 	return low;
 }
 
-static bool is_covered(const struct fill *f, uint64_t first, uint64_t end)
+/* How many bytes of those from first to end are in chunks that a seed has. */
+static uint64_t found_bytes(const struct fill *f, uint64_t first, uint64_t end)
 {
+	uint64_t bytes = 0;
+
 	for (uint32_t i = chunk_at(&f->wanted, first);
-	     i < f->wanted.n && f->wanted.chunks[i].offset < end; i++)
-		if (f->places[i].seed == SEED_NONE)
-			return false;
-	return true;
+	     i < f->wanted.n && f->wanted.chunks[i].offset < end; i++) {
+		const struct chunk *chunk = &f->wanted.chunks[i];
+
+		if (f->places[i].seed != SEED_NONE)
+			bytes +=
+				MIN(end, chunk->offset + chunk->length) - MAX(first, chunk->offset);
+	}
+	return bytes;
 }
 
-static void note_covered(struct fill *f, const struct manifest *m)
+static void note_found(struct fill *f, const struct manifest *m)
 {
 	for (uint32_t piece = 0; piece < m->n_pieces; piece++) {
 		uint64_t first = manifest_piece_first(m, piece);
+		uint32_t length = manifest_piece_length(m, piece);
 
-		if (!is_covered(f, first, first + manifest_piece_length(m, piece)))
+		if (found_bytes(f, first, first + length) < MIN(length, FILL_LEAST))
 			continue;
-		piece_bits_set(f->covered, piece);
-		f->n_covered++;
+		piece_bits_set(f->found, piece);
+		f->n_found++;
 	}
 }
 
@@ -173,8 +181,9 @@ static int find_places(struct fill *f, const struct manifest *m, struct err *err
 	uint32_t *order = order_chunks(&f->wanted);
 
 	f->places = calloc(f->wanted.n, sizeof(*f->places));
-	f->covered = calloc(piece_bits_size(m->n_pieces), 1);
-	if (!order || !f->places || !f->covered) {
+	f->found = calloc(piece_bits_size(m->n_pieces), 1);
+	f->chunk = malloc(CHUNK_MAX);
+	if (!order || !f->places || !f->found || !f->chunk) {
 		free(order);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -183,7 +192,7 @@ static int find_places(struct fill *f, const struct manifest *m, struct err *err
 	for (uint32_t seed = 0; seed < f->n_seeds; seed++)
 		look_into_seed(f, order, seed);
 	free(order);
-	note_covered(f, m);
+	note_found(f, m);
 	return 0;
 }
 
@@ -252,17 +261,98 @@ static bool copy_chunks(const struct fill *f, const struct image_file *file, uin
 	return true;
 }
 
-bool fill_piece(const struct fill *f, const struct manifest *manifest,
-		const struct image_file *file, uint32_t piece)
+static bool copy_whole(const struct fill *f, const struct manifest *manifest,
+		       const struct image_file *file, uint32_t piece)
 {
 	uint64_t first = manifest_piece_first(manifest, piece);
 	uint32_t length = manifest_piece_length(manifest, piece);
 	uint8_t found[DIGEST_SIZE];
 	struct err ignored;
 
-	return copy_chunks(f, file, first, first + length) &&
+	return found_bytes(f, first, first + length) == length &&
+	       copy_chunks(f, file, first, first + length) &&
 	       image_file_hash(file, first, length, found, &ignored) == 0 &&
 	       memcmp(found, manifest->pieces[piece], DIGEST_SIZE) == 0;
+}
+
+/* Reads a wanted chunk from where it should be. Returns whether it is there. */
+static bool read_chunk(const struct fill *f, uint32_t number)
+{
+	const struct chunk *chunk = &f->wanted.chunks[number];
+	const struct fill_place *place = &f->places[number];
+	uint8_t digest[DIGEST_SIZE];
+
+	return place->seed != SEED_NONE &&
+	       pread(f->seeds[place->seed].fd, f->chunk, chunk->length, (off_t)place->offset) ==
+		       (ssize_t)chunk->length &&
+	       EVP_Digest(f->chunk, chunk->length, digest, NULL, EVP_sha256(), NULL) == 1 &&
+	       memcmp(digest, chunk->digest, CHUNK_DIGEST_SIZE) == 0;
+}
+
+/* What there is no memory for is fetched. */
+static void add_run(struct fill_held *held, size_t first, const struct byte_range *run)
+{
+	if (held->n > first && held->runs[held->n - 1].end == run->first) {
+		held->runs[held->n - 1].end = run->end;
+		return;
+	}
+	if (held->n == held->room) {
+		size_t room = held->room ? 2 * held->room : 64;
+		struct byte_range *larger = realloc(held->runs, room * sizeof(*larger));
+
+		if (!larger)
+			return;
+		held->runs = larger;
+		held->room = room;
+	}
+	held->runs[held->n++] = *run;
+}
+
+/* If all its chunks are right and the piece is not, the index lies. */
+static void judge_runs(struct fill_held *held, size_t first, const struct byte_range *piece)
+{
+	if (held->n == first + 1 && held->runs[first].first == piece->first &&
+	    held->runs[first].end == piece->end)
+		held->n = first;
+}
+
+static void copy_some(const struct fill *f, const struct image_file *file,
+		      const struct byte_range *piece, struct fill_held *held)
+{
+	size_t n_before = held->n;
+
+	for (uint32_t i = chunk_at(&f->wanted, piece->first);
+	     i < f->wanted.n && f->wanted.chunks[i].offset < piece->end; i++) {
+		const struct chunk *chunk = &f->wanted.chunks[i];
+		const struct byte_range run = {
+			.first = MAX(piece->first, chunk->offset),
+			.end = MIN(piece->end, chunk->offset + chunk->length)};
+		size_t n = (size_t)(run.end - run.first);
+
+		if (read_chunk(f, i) && pwrite(file->fd, f->chunk + (run.first - chunk->offset), n,
+					       (off_t)run.first) == (ssize_t)n)
+			add_run(held, n_before, &run);
+	}
+	judge_runs(held, n_before, piece);
+}
+
+bool fill_piece(const struct fill *f, const struct manifest *manifest,
+		const struct image_file *file, uint32_t piece, struct fill_held *held)
+{
+	uint64_t first = manifest_piece_first(manifest, piece);
+	const struct byte_range bytes = {.first = first,
+					 .end = first + manifest_piece_length(manifest, piece)};
+
+	if (copy_whole(f, manifest, file, piece))
+		return true;
+	copy_some(f, file, &bytes, held);
+	return false;
+}
+
+void fill_held_release(struct fill_held *held)
+{
+	free(held->runs);
+	memset(held, 0, sizeof(*held));
 }
 
 void fill_release(struct fill *f)
@@ -276,6 +366,7 @@ void fill_release(struct fill *f)
 	free(f->seeds);
 	chunk_index_release(&f->wanted);
 	free(f->places);
-	free(f->covered);
+	free(f->found);
+	free(f->chunk);
 	memset(f, 0, sizeof(*f));
 }

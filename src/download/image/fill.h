@@ -2,8 +2,9 @@
 /* fill.h - copies into an unfinished image what other images of the node have of it.
  *
  * Which bytes are where is what the chunk indices say. They are only proposals: a piece counts when
- * its own digest is right. A seed is read, never written; what of it is changed, cut off or cannot
- * be read makes no piece right, and is fetched.
+ * its own digest is right. Of a piece that cannot be copied whole those bytes are held whose chunks
+ * are right. A seed is read, never written; what of it is changed, cut off or cannot be read makes
+ * no piece right, and is fetched.
  *
  * Calling sequence: fill_add_seed ... -> fill_open -> fill_piece ... -> fill_release. All but
  * fill_add_seed and fill_release block on the disk.
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/byte_range.h"
 #include "base/err.h"
 #include "download/image/chunk_index.h"
 #include "download/image/image_file.h"
@@ -38,8 +40,19 @@ struct fill {
 	uint32_t n_open;
 	struct chunk_index wanted;
 	struct fill_place *places; /* of each chunk of wanted */
-	uint8_t *covered;          /* bitmap: pieces of which some seed has all chunks */
-	uint32_t n_covered;
+	uint8_t *found;            /* bitmap: pieces of which seeds have enough */
+	uint32_t n_found;
+	uint8_t *chunk; /* room for one */
+};
+
+/* Fewer bytes of a piece are not worth a hole less. */
+#define FILL_LEAST (16u << 10)
+
+/* Bytes of pieces that are not right yet, in order; each run lies in one piece. */
+struct fill_held {
+	struct byte_range *runs; /* owned */
+	size_t n;
+	size_t room;
 };
 
 /* An image of the repository in `directory`. -ENOMEM. */
@@ -50,8 +63,10 @@ int fill_add_seed(struct fill *f, const char *directory, const char *version, co
  * indices. A seed that cannot be read is left out. */
 int fill_open(struct fill *f, const struct manifest *manifest, const char *path, struct err *err);
 
-/* Copies a covered piece to its place. Returns whether it is right. */
+/* Copies to its place what of a piece was found. Returns whether it is right. If it is not, adds to
+ * held what of it is, by the digests of the chunks. */
 bool fill_piece(const struct fill *f, const struct manifest *manifest,
-		const struct image_file *file, uint32_t piece);
+		const struct image_file *file, uint32_t piece, struct fill_held *held);
+void fill_held_release(struct fill_held *held);
 
 void fill_release(struct fill *f);

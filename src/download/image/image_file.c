@@ -238,6 +238,17 @@ static int begin_piece_from_file(const struct image_file *f, struct image_pieces
 	return rc;
 }
 
+/* The last hole is filled: hashes the rest of the piece, which was there before. */
+static int add_rest_from_file(const struct image_file *f, struct image_pieces *p, uint64_t offset,
+			      uint32_t length)
+{
+	int rc = read_into(f, offset, length, &(struct sums){p->digest, &p->code}, &p->err);
+
+	if (rc == 0)
+		p->hashed += length;
+	return rc;
+}
+
 static int judge_piece(const struct image_file *f, struct image_pieces *p,
 		       const struct manifest *manifest, uint32_t piece)
 {
@@ -272,7 +283,9 @@ static int64_t take_part(const struct image_file *f, const struct manifest *mani
 		rc = begin_piece_from_file(f, p, offset - within, piece, within);
 	if (rc == 0)
 		rc = hash_bytes(p, span_of(bytes.bytes, n));
-	if (rc == 0 && within + n == length)
+	if (rc == 0 && within + n < length && offset + n == p->held_from)
+		rc = add_rest_from_file(f, p, offset + n, length - within - n);
+	if (rc == 0 && p->hashed == length)
 		rc = judge_piece(f, p, manifest, piece);
 	return rc < 0 ? rc : (int64_t)n;
 }

@@ -50,6 +50,8 @@ struct image_pieces {
 	EVP_MD_CTX *digest;                /* of the piece that the next byte belongs to */
 	EVP_MAC_CTX *code;                 /* likewise; NULL = none is kept */
 	uint32_t hashed;                   /* bytes of that piece, from its start; 0 = not begun */
+	uint64_t held_from;                /* from this offset on the rest of its piece is in the
+					      file already; 0 = nothing is */
 	uint32_t right[PIECES_PER_WRITES]; /* pieces whose last byte the last writes brought */
 	unsigned n_right;
 	bool mismatch; /* of wrong, whose digest is not the manifest's */
@@ -61,7 +63,8 @@ void image_pieces_release(struct image_pieces *p);
 
 /* Writes bytes at offset, hashes them, and judges the pieces that end in them: fills pieces, whose
  * err says if the disk failed or a piece is wrong. Where they begin inside a piece whose beginning
- * came before, that is read back from the file and hashed first. */
+ * came before, that is read back from the file and hashed first; where they end at held_from, the
+ * rest is, too, and the piece is judged. */
 void image_file_write(const struct image_file *f, const struct manifest *manifest, uint64_t offset,
 		      struct span bytes, struct image_pieces *pieces);
 /* Another write that belongs to the last: adds to what is right, and does nothing after an error.
