@@ -44,6 +44,7 @@
 	  "source-past-caches")                                                                    \
 	X(CHUNK_INDEX_MISSING, "5a19df291ea4425fb3a0a27d2d208507", LOG_NOTICE,                     \
 	  "chunk-index-missing")                                                                   \
+	X(SEED_UNUSABLE, "2ca082ed5ea24dd291b69f79391e9c71", LOG_NOTICE, "seed-unusable")          \
 	X(JOURNAL_DISCARDED, "fc509678f79a4bab862cdb23c88f0bbc", LOG_WARNING, "journal-discarded") \
 	X(DISK_PROBLEM, "cd7d0dec48b643109e7aafaee4c9008f", LOG_ERR, "disk-problem")               \
 	X(IMAGE_IMPORTED, "5fdfc6298ebd469a80cae877d28b126f", LOG_NOTICE, "image-imported")        \
@@ -139,6 +140,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_PIECE_MISMATCH           (&log_event_PIECE_MISMATCH)
 #define LOG_SOURCE_PAST_CACHES       (&log_event_SOURCE_PAST_CACHES)
 #define LOG_CHUNK_INDEX_MISSING      (&log_event_CHUNK_INDEX_MISSING)
+#define LOG_SEED_UNUSABLE            (&log_event_SEED_UNUSABLE)
 #define LOG_JOURNAL_DISCARDED        (&log_event_JOURNAL_DISCARDED)
 #define LOG_DISK_PROBLEM             (&log_event_DISK_PROBLEM)
 #define LOG_IMAGE_IMPORTED           (&log_event_IMAGE_IMPORTED)

@@ -18,6 +18,11 @@ static inline bool piece_bits_has(const uint8_t *bits, uint32_t piece)
 	return (bits[piece / 8] >> (7 - piece % 8)) & 1;
 }
 
+static inline void piece_bits_clear(uint8_t *bits, uint32_t piece)
+{
+	bits[piece / 8] = (uint8_t)(bits[piece / 8] & ~(1u << (7 - piece % 8)));
+}
+
 static inline void piece_bits_set(uint8_t *bits, uint32_t piece)
 {
 	bits[piece / 8] = (uint8_t)(bits[piece / 8] | (1u << (7 - piece % 8)));

@@ -185,6 +185,8 @@ struct config_software_update {
 	struct config_bandwidth_schedule schedule;
 	char **trusted_keys; /* PEM files */
 	size_t n_trusted_keys;
+	char **seeds; /* files and block devices that may have bytes of a new image */
+	size_t n_seeds;
 	struct config_download download;
 	struct config_source *sources; /* in the file's order, the HA peer not among them */
 	size_t n_sources;

@@ -348,6 +348,7 @@ static void read_software_update(struct reader *r, struct config_software_update
 	read_download(r, &update->download);
 	read_strings(r, "software-update/trusted-key", &update->trusted_keys,
 		     &update->n_trusted_keys);
+	read_strings(r, "software-update/seed", &update->seeds, &update->n_seeds);
 	read_sources(r, update);
 	read_listen(r, update);
 }

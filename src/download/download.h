@@ -136,10 +136,12 @@ struct download_fill {
 		FILL_NOT_BEGUN,
 		FILL_OPENING, /* what is where is looked up */
 		FILL_RUNS,
+		FILL_CUTS, /* looks into the next of the configuration's seeds */
 		FILL_OVER, /* for this manifest, as long as the file stays open */
 	} state;
 	struct work work;
 	bool busy; /* the job runs: the loop leaves the rest alone */
+	bool more; /* seeds are to be cut */
 	struct fill fill;
 	uint32_t first; /* pieces that the job copies */
 	uint32_t n;

@@ -48,6 +48,7 @@ void download_chunks_adopt(struct download *d, bool is_there)
 		d->chunks = CHUNKS_NONE;
 	else
 		d->chunks = is_there ? CHUNKS_THERE : CHUNKS_WANTED;
+	download_fill_expect(d);
 }
 
 static bool can_be_asked(const struct download *d, unsigned source)

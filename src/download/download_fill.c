@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Copies what other images of the node have of pieces, so that it is not fetched.
+/* Copies what the node has of pieces, so that it is not fetched.
  * It begins when the chunk index is there, and runs on the thread pool beside the requests, a few
- * pieces at a time: what they brought is verified by their digests, and goes to the journal.
+ * pieces at a time: what they brought is verified by their digests, and goes to the journal. First
+ * come other images, then the configuration's seeds: these are cut, and after each step what was
+ * found is copied.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/log_events.h"
+#include "base/low_priority.h"
 #include "base/macros.h"
 #include "download/download_private.h"
 
@@ -95,6 +98,42 @@ static void on_copied(struct work *work)
 	download_settle(d);
 }
 
+static void cut_seeds(void *owner)
+{
+	struct download *d = owner;
+
+	d->fill.more = fill_scan(&d->fill.fill, &d->manifest, &d->fill.err);
+}
+
+static void cut(struct work *work)
+{
+	low_priority_run(cut_seeds, download_of(work));
+}
+
+static void on_cut(struct work *work)
+{
+	struct download *d = download_of(work);
+
+	d->fill.busy = false;
+	if (d->fill.err.code < 0)
+		log_event(LOG_SEED_UNUSABLE,
+			  &(struct log_fields){.version = d->version, .reason = d->fill.err.text},
+			  "download %s: seed: %s", d->version, d->fill.err.text);
+	if (may_run(d) && d->fill.fill.n_found > 0 &&
+	    engine_fill_begin(&d->engine, d->fill.fill.found) == 0)
+		d->fill.state = FILL_RUNS;
+	else if (!d->fill.more)
+		end(d);
+	download_settle(d);
+	download_fill_follow(d);
+}
+
+static void cut_next(struct download *d)
+{
+	d->fill.busy = true;
+	work_submit(d->home->loop, &d->fill.work, cut, on_cut);
+}
+
 static void copy_next(struct download *d)
 {
 	uint32_t max = MAX(JOB_BYTES / d->manifest.piece_size, 1);
@@ -102,6 +141,11 @@ static void copy_next(struct download *d)
 	if (d->n_unsynced > UNSYNCED_PIECES)
 		return;
 	d->fill.n = engine_fill_take(&d->engine, max, &d->fill.first);
+	if (d->fill.n == 0 && d->fill.more) {
+		d->fill.state = FILL_CUTS;
+		cut_next(d);
+		return;
+	}
 	if (d->fill.n == 0) {
 		end(d);
 		download_tell(d, EVENT_TICK); /* a whole file may be asked for now */
@@ -129,7 +173,8 @@ static void on_looked_up(struct work *work)
 	d->fill.state = FILL_RUNS;
 	if (d->fill.err.code < 0)
 		download_chunks_missing(d, &d->fill.err);
-	if (d->fill.err.code < 0 || d->fill.fill.n_found == 0 || !may_run(d) ||
+	d->fill.more = d->fill.fill.n_looked < d->fill.fill.n_seeds;
+	if (d->fill.err.code < 0 || (d->fill.fill.n_found == 0 && !d->fill.more) || !may_run(d) ||
 	    engine_fill_begin(&d->engine, d->fill.fill.found) < 0)
 		end(d);
 	if (!may_run(d))
@@ -138,34 +183,82 @@ static void on_looked_up(struct work *work)
 	download_fill_follow(d);
 }
 
-static void begin(struct download *d)
+static int add_images(struct download *d)
 {
 	struct repository *r = d->home->repository;
 
-	d->fill.state = FILL_OVER;
 	for (size_t i = 0; i < repository_count(r); i++) {
 		const struct image *image = repository_at(r, i);
 
 		if (image->chunks.file[0] &&
 		    fill_add_seed(&d->fill.fill, repository_directory(r), image->version,
-				  image->file, image->size, &image->chunks) < 0) {
-			fill_release(&d->fill.fill);
-			return; /* without memory it is fetched */
-		}
+				  image->file, image->size, &image->chunks) < 0)
+			return -ENOMEM;
 	}
-	if (d->fill.fill.n_seeds == 0)
+	return 0;
+}
+
+static int add_files(struct download *d)
+{
+	const struct config_software_update *update = &d->home->config->software_update;
+	int rc = 0;
+
+	for (size_t i = 0; i < update->n_seeds && rc == 0; i++)
+		rc = fill_add_file(&d->fill.fill, update->seeds[i]);
+	return rc;
+}
+
+static void begin(struct download *d)
+{
+	d->fill.state = FILL_OVER;
+	/* Without memory it is fetched. */
+	if (add_images(d) < 0 || add_files(d) < 0 || d->fill.fill.n_seeds == 0) {
+		fill_release(&d->fill.fill);
 		return;
+	}
 	d->fill.state = FILL_OPENING;
 	d->fill.busy = true;
 	work_submit(d->home->loop, &d->fill.work, look_up, on_looked_up);
 }
 
-void download_fill_follow(struct download *d)
+static bool has_seeds(const struct download *d)
+{
+	const struct repository *r = d->home->repository;
+
+	for (size_t i = 0; i < repository_count(r); i++)
+		if (repository_at(r, i)->chunks.file[0])
+			return true;
+	return d->home->config->software_update.n_seeds > 0;
+}
+
+void download_fill_expect(struct download *d)
+{
+	engine_fill_expect(&d->engine, d->chunks != CHUNKS_NONE && has_seeds(d));
+}
+
+/* May pieces be found yet that can be filled? */
+static bool is_expected(const struct download *d)
+{
+	if (d->chunks != CHUNKS_THERE)
+		return d->chunks != CHUNKS_NONE || d->disk.chunks;
+	return d->fill.state == FILL_NOT_BEGUN || d->fill.state == FILL_OPENING ||
+	       (d->fill.state != FILL_OVER && d->fill.more);
+}
+
+static void tell_if_unexpected(struct download *d)
+{
+	if (!d->engine.fill_expected || d->engine.state != ENGINE_DOWNLOADING || is_expected(d))
+		return;
+	engine_fill_expect(&d->engine, false);
+	download_tell(d, EVENT_TICK);
+}
+
+static void follow(struct download *d)
 {
 	if (d->fill.busy)
 		return;
 	if (!may_run(d)) {
-		if (d->fill.state == FILL_RUNS) {
+		if (d->fill.state == FILL_RUNS || d->fill.state == FILL_CUTS) {
 			end(d);
 			d->fill.state = FILL_NOT_BEGUN; /* it is filled when the download goes on */
 		}
@@ -175,4 +268,12 @@ void download_fill_follow(struct download *d)
 		begin(d);
 	else if (d->fill.state == FILL_RUNS)
 		copy_next(d);
+	else if (d->fill.state == FILL_CUTS)
+		cut_next(d);
+}
+
+void download_fill_follow(struct download *d)
+{
+	follow(d);
+	tell_if_unexpected(d);
 }

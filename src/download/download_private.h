@@ -40,6 +40,9 @@ void download_chunks_written(struct download *d, bool good);
 /* Pieces that other images of the node have (download_fill.c). The state may have changed: goes on,
  * or stops. */
 void download_fill_follow(struct download *d);
+/* A manifest was taken: if it has a chunk index, and the node something to look into, the engine
+ * waits a little for what is found. */
+void download_fill_expect(struct download *d);
 /* Another manifest was taken. */
 void download_fill_forget(struct download *d);
 

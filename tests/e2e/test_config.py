@@ -40,6 +40,10 @@ NUMBERS = {
 REFUSED = {
     "attempts is text": ({"software-update": {"download": {"attempts": "x"}}},
                          "download/attempts", '"x"', "must be 0..65535"),
+    "a seed of no folder": ({"software-update": {"seed": ["slot-a"]}}, "software-update/seed",
+                            '"slot-a"', "must be an absolute path"),
+    "9 seeds": ({"software-update": {"seed": [f"/dev/sda{i}" for i in range(9)]}},
+                "software-update/seed", "", "may stand 8 times, and stands 9 times"),
     "days of a schedule": (schedule(days="mon-friday"), "bandwidth-schedule", '"mon-friday"',
                            "must be days such as mon-fri"),
     "a time that no clock shows": (schedule(to="24:01"), "/to", '"24:01"', "from 00:00 to 24:00"),

@@ -29,11 +29,18 @@ void sim_follow_fill(struct sim *sim)
 		return;
 	if (e->state != ENGINE_DOWNLOADING || e->disk != DISK_READY) {
 		engine_fill_end(e);
+		engine_fill_expect(e, true);
 		sim->fill_begun = false;
 		return;
 	}
-	if (!sim->fill_begun)
+	if (!sim->fill_begun) {
 		begin(sim);
+		if (sim_percent(sim) < 80) { /* or it is not known in time */
+			engine_fill_expect(e, false);
+			sim_tell(sim, EVENT_TICK);
+			return;
+		}
+	}
 	if (!e->picker.promised)
 		return;
 	event.filled.n = engine_fill_take(e, 1 + sim_percent(sim) % 8, &event.filled.first);

@@ -87,6 +87,36 @@ static void test_wrong_is_fetched(void **state)
 	sim_free(sim);
 }
 
+/* While it is not known what can be filled nothing is asked for; and not for long. */
+static void test_expected(void **state)
+{
+	struct sim *sim = sim_with(&sim_good, NULL);
+	struct engine *e = &sim->engine;
+	uint64_t began_ms;
+
+	(void)state;
+	engine_fill_expect(e, true);
+	while (e->state != ENGINE_DOWNLOADING)
+		assert_true(sim_next(sim, UINT64_MAX));
+	began_ms = sim->now_ms;
+	assert_int_equal(engine_next_wake(e), began_ms + FILL_GRACE_MS);
+	(void)sim_next(sim, began_ms + FILL_GRACE_MS - 1);
+	sim_tell(sim, EVENT_TICK);
+	assert_int_equal(sim->n_requests, 0);
+	(void)sim_next(sim, began_ms + FILL_GRACE_MS);
+	assert_int_equal(sim->n_requests, 1);
+	sim_free(sim);
+	sim = sim_with(&sim_good, NULL);
+	engine_fill_expect(&sim->engine, true);
+	while (sim->engine.state != ENGINE_DOWNLOADING)
+		assert_true(sim_next(sim, UINT64_MAX));
+	engine_fill_expect(&sim->engine, false);
+	sim_tell(sim, EVENT_TICK);
+	assert_int_equal(sim->n_requests, 1);
+	assert_int_equal(sim_run(sim, UINT64_MAX), ENGINE_COMPLETE);
+	sim_free(sim);
+}
+
 /* Of pieces that could not be filled whole the holes are fetched; whole where the bytes beside them
  * turn out to be wrong. Nobody is blamed, whatever the seeds say. */
 static void test_holes(void **state)
@@ -211,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filled_is_not_fetched),
 		cmocka_unit_test(test_wrong_is_fetched),
+		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_holes_and_a_source_that_lies),
 		cmocka_unit_test(test_source_without_ranges),

@@ -149,6 +149,100 @@ static void test_moved_bytes(void **state)
 	assert_in_range(w->held.n, 1, 6);
 }
 
+/* Looks into all files that were added. Returns how often a seed could not be used. */
+static unsigned scan_all(struct world *w)
+{
+	unsigned refused = 0;
+	uint64_t bytes = 0;
+	struct err err;
+	bool more = true;
+
+	assert_int_equal(
+		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), &err), 0);
+	while (more) {
+		more = fill_scan(&w->fill, &w->manifest, &err);
+		refused += err.code < 0;
+		(void)copy_all(w);
+		bytes += w->bytes;
+	}
+	w->bytes = bytes;
+	return refused;
+}
+
+/* A file without an index: it is cut, and has as much as one with. */
+static void test_file(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+	uint64_t bytes;
+
+	assert_int_equal(open_fill(w, &err), 0);
+	(void)copy_all(w);
+	bytes = w->bytes;
+	fill_release(&w->fill);
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "V/old")), 0);
+	assert_int_equal(scan_all(w), 0);
+	assert_int_equal(w->bytes, bytes);
+}
+
+/* What is in no file, or was found before, is not found once more: the second is not kept open. */
+static void test_several_files(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+	uint64_t bytes;
+
+	test_write(test_path(w->folder, "first"), span_of(w->old, SIZE / 4));
+	test_write(test_path(w->folder, "empty"), span_of_string(""));
+	test_write(test_path(w->folder, "other"), span_of(w->new + SIZE / 2 - 100000, 400000));
+	assert_int_equal(open_fill(w, &err), 0);
+	(void)copy_all(w);
+	bytes = w->bytes;
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "first")), 0);
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "empty")), 0);
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "other")), 0);
+	while (fill_scan(&w->fill, &w->manifest, &err))
+		assert_int_equal(err.code, 0);
+	assert_int_equal(w->fill.n_open, 2);
+	assert_int_equal(w->fill.seeds[1].fd, -1);
+	assert_int_equal(w->fill.seeds[2].fd, -1);
+	/* The last has a chunk or more of what is new. */
+	assert_true(w->fill.n_found > 0);
+	(void)copy_all(w);
+	memset(w->fill.found, 0xff, w->manifest.n_pieces / 8);
+	(void)copy_all(w);
+	assert_in_range(w->bytes, bytes + CHUNK_MIN, bytes + 400000);
+}
+
+static void test_files_that_are_none(void **state)
+{
+	static const char *const names[] = {"nothing", "V", "fifo"};
+	struct world *w = *state;
+
+	assert_int_equal(mkfifo(test_path(w->folder, "fifo"), 0644), 0);
+	for (unsigned i = 0; i < N_ELEMENTS(names); i++)
+		assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, names[i])), 0);
+	assert_int_equal(fill_add_file(&w->fill, "/dev/zero"), 0);
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "V/old")), 0);
+	assert_int_equal(scan_all(w), 4);
+	assert_in_range(w->bytes, SIZE / 2, SIZE);
+}
+
+/* It ends in the middle of the work; what was found before is not wrong. */
+static void test_file_that_shrinks(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "V/old")), 0);
+	assert_int_equal(
+		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), &err), 0);
+	assert_false(fill_scan(&w->fill, &w->manifest, &err));
+	assert_int_equal(truncate(test_path(w->folder, "V/old"), SIZE / 3), 0);
+	(void)copy_all(w);
+	assert_in_range(w->bytes, SIZE / 3 - 1000 - CHUNK_MAX, SIZE / 3 + 1000);
+}
+
 /* Something becomes of the seed between look-up and copy: pieces are wrong, and said to be. */
 static void test_seed_that_changes(void **state)
 {
@@ -219,6 +313,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_moved_bytes, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_file, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_several_files, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_files_that_are_none, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_file_that_shrinks, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_seed_that_changes, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_index_that_lies, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_refused, make_world, end_world),

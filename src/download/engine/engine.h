@@ -46,6 +46,8 @@
 /* How long to wait for a partner that is the only source and has no more pieces now: it may
  * itself be waiting for us. */
 #define PARTNER_PATIENCE_MS 10000u
+/* How long nothing is asked for because it may be filled: what was asked for would come twice. */
+#define FILL_GRACE_MS       2000u
 #define PEER_ORDER_MS       10000u /* between the arrivals of one order at the two nodes */
 #define ENGINE_ERROR_SIZE   1024
 #define ENGINE_NEVER        UINT64_MAX
@@ -315,9 +317,11 @@ struct engine {
 	bool peer_has_worked;   /* it was PEER_WORKING since the wait began */
 	uint64_t peer_heard_ms; /* when it was last PEER_WORKING, or the wait began */
 	uint64_t bytes_fetched;
-	uint32_t n_filling;    /* pieces that are being filled: until EVENT_FILLED */
-	uint64_t bytes_reused; /* of verified pieces: filled from what the node has */
-	uint64_t seed;         /* of the retry delay's jitter */
+	bool fill_expected;     /* it is not known yet what can be filled */
+	uint64_t fill_until_ms; /* nothing is asked for until then, if it is so */
+	uint32_t n_filling;     /* pieces that are being filled: until EVENT_FILLED */
+	uint64_t bytes_reused;  /* of verified pieces: filled from what the node has */
+	uint64_t seed;          /* of the retry delay's jitter */
 };
 
 void engine_init(struct engine *e, const struct engine_limits *limits, uint64_t seed,
@@ -353,6 +357,10 @@ void engine_set_turn(struct engine *e, enum engine_turn turn);
 
 /* A source's counters and exclusion of an earlier run; before engine_set_sources(). */
 void engine_restore_source(struct engine *e, const struct source *source);
+
+/* Will it soon be known which pieces can be filled? Until then, at most FILL_GRACE_MS from the
+ * beginning, nothing is asked for. When it becomes false EVENT_TICK is due. */
+void engine_fill_expect(struct engine *e, bool expected);
 
 /* Pieces of which bytes can be filled from what the node has are not asked for, from now on (one
  * bit each; copied). -ENOMEM: they are. */

@@ -143,5 +143,6 @@ void engine_start_downloading(struct engine *e, struct engine_actions *out)
 	}
 	e->error[0] = '\0';
 	e->ended_ms = e->last_ms;
+	e->fill_until_ms = e->last_ms + FILL_GRACE_MS;
 	engine_set_state(e, ENGINE_DOWNLOADING, out);
 }

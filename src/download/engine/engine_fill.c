@@ -10,6 +10,16 @@ bool engine_fills(const struct engine *e)
 	return e->n_filling > 0 || e->picker.promised;
 }
 
+void engine_fill_expect(struct engine *e, bool expected)
+{
+	e->fill_expected = expected;
+}
+
+bool engine_waits_for_fill(const struct engine *e)
+{
+	return e->fill_expected && e->last_ms < e->fill_until_ms;
+}
+
 static bool is_whole_asked(const struct engine *e)
 {
 	for (unsigned i = 0; i < SLOTS_MAX; i++)

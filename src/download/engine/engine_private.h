@@ -50,6 +50,8 @@ uint64_t engine_patience_ends(const struct engine *e);
 
 /* Are pieces filled, or to be filled? */
 bool engine_fills(const struct engine *e);
+/* Is it about to be known what can be filled? */
+bool engine_waits_for_fill(const struct engine *e);
 void engine_filled(struct engine *e, const struct engine_event *event, struct engine_actions *out);
 
 void engine_pieces_changed(struct engine *e, const struct engine_event *event,

@@ -174,8 +174,8 @@ static bool may_be_asked_more(const struct engine *e, unsigned source)
 {
 	const struct source *s = &e->sources[source];
 
-	if (e->in_flight >= e->limits.concurrency || !can_be_asked(e, source) ||
-	    requests_of(e, source) >= requests_max(e, source) ||
+	if (engine_waits_for_fill(e) || e->in_flight >= e->limits.concurrency ||
+	    !can_be_asked(e, source) || requests_of(e, source) >= requests_max(e, source) ||
 	    s->allowance.rest_until_ms > e->last_ms)
 		return false;
 	if (s->no_range) /* its reply goes over all pieces */

@@ -58,6 +58,8 @@ uint64_t engine_next_wake(const struct engine *e)
 		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
 	if (e->state != ENGINE_DOWNLOADING)
 		return wake;
+	if (e->fill_expected)
+		wake = earlier_if_ahead(e, wake, e->fill_until_ms);
 	if (e->active == SOURCE_NOBODY) {
 		wake = earlier_if_ahead(e, wake, e->asked_ms + FAILOVER_GRACE_MS);
 		wake = earlier_if_ahead(e, wake, e->ended_ms + PARTNER_PATIENCE_MS);

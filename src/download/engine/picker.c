@@ -9,11 +9,6 @@
 #include "base/macros.h"
 #include "base/piece_bits.h"
 
-void picker_clear_bit(uint8_t *bits, uint32_t piece)
-{
-	bits[piece / 8] = (uint8_t)(bits[piece / 8] & ~(1u << (7 - piece % 8)));
-}
-
 uint64_t picker_piece_first(const struct picker *p, uint32_t piece)
 {
 	return (uint64_t)piece * p->piece_size;
@@ -181,7 +176,7 @@ void picker_give_back(struct picker *p, const struct byte_range *range, uint64_t
 
 	assert(held_end >= range->first && held_end <= range->end);
 	for (uint32_t piece = first; piece <= last; piece++)
-		picker_clear_bit(p->busy, piece);
+		piece_bits_clear(p->busy, piece);
 	if (held_end == p->size)
 		return;
 	at = picker_piece_at(p, held_end);

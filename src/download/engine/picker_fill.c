@@ -49,9 +49,9 @@ uint32_t picker_take_promised(struct picker *p, uint32_t max, uint32_t *ret_firs
 
 void picker_take_back(struct picker *p, uint32_t piece)
 {
-	picker_clear_bit(p->busy, piece);
+	piece_bits_clear(p->busy, piece);
 	if (p->promised)
-		picker_clear_bit(p->promised, piece);
+		piece_bits_clear(p->promised, piece);
 }
 
 void picker_note_reused(struct picker *p, uint32_t piece)

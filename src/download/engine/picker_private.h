@@ -6,7 +6,6 @@
 
 #include "download/engine/picker.h"
 
-void picker_clear_bit(uint8_t *bits, uint32_t piece);
 uint32_t picker_piece_at(const struct picker *p, uint64_t offset);
 const struct partial *picker_find_partial(const struct picker *p, uint32_t piece);
 /* All bytes of a piece. */

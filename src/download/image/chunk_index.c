@@ -31,6 +31,11 @@ void chunk_index_put_head(uint8_t ret[CHUNK_INDEX_HEAD_SIZE])
 	put_u32(ret + MAGIC_SIZE + 8, CHUNK_MAX);
 }
 
+uint32_t chunk_index_entry_length(const uint8_t entry[CHUNK_ENTRY_SIZE])
+{
+	return get_u32(entry);
+}
+
 void chunk_index_put_entry(uint8_t ret[CHUNK_ENTRY_SIZE], uint32_t length,
 			   const uint8_t digest[CHUNK_DIGEST_SIZE])
 {

@@ -37,6 +37,7 @@ int chunk_index_parse(struct chunk_index *ret, struct span bytes, uint64_t image
 void chunk_index_release(struct chunk_index *index);
 
 /* For those who make one. */
+uint32_t chunk_index_entry_length(const uint8_t entry[CHUNK_ENTRY_SIZE]);
 void chunk_index_put_head(uint8_t ret[CHUNK_INDEX_HEAD_SIZE]);
 void chunk_index_put_entry(uint8_t ret[CHUNK_ENTRY_SIZE], uint32_t length,
 			   const uint8_t digest[CHUNK_DIGEST_SIZE]);

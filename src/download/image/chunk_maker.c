@@ -50,9 +50,24 @@ static int make_room(struct chunk_maker *maker, struct err *err)
 	return 0;
 }
 
+static bool is_hashed(const struct chunk_maker *maker, size_t length)
+{
+	return !maker->lengths || (maker->lengths[length / 8] >> length % 8 & 1);
+}
+
+static int hash(struct chunk_maker *maker, struct span chunk, uint8_t ret[DIGEST_SIZE],
+		struct err *err)
+{
+	if (EVP_DigestInit_ex(maker->digest, EVP_sha256(), NULL) != 1 ||
+	    EVP_DigestUpdate(maker->digest, chunk.bytes, chunk.size) != 1 ||
+	    EVP_DigestFinal_ex(maker->digest, ret, NULL) != 1)
+		return err_set(err, -EIO, "SHA-256 failed");
+	return 0;
+}
+
 static int add_chunk(struct chunk_maker *maker, struct span chunk, struct err *err)
 {
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[DIGEST_SIZE] = {0};
 	int rc;
 
 	if (maker->index_size + CHUNK_ENTRY_SIZE > CHUNK_INDEX_MAX)
@@ -60,12 +75,10 @@ static int add_chunk(struct chunk_maker *maker, struct span chunk, struct err *e
 	if (maker->too_long)
 		return 0;
 	rc = make_room(maker, err);
+	if (rc == 0 && is_hashed(maker, chunk.size))
+		rc = hash(maker, chunk, digest, err);
 	if (rc < 0)
 		return rc;
-	if (EVP_DigestInit_ex(maker->digest, EVP_sha256(), NULL) != 1 ||
-	    EVP_DigestUpdate(maker->digest, chunk.bytes, chunk.size) != 1 ||
-	    EVP_DigestFinal_ex(maker->digest, digest, NULL) != 1)
-		return err_set(err, -EIO, "SHA-256 failed");
 	chunk_index_put_entry(maker->index + maker->index_size, (uint32_t)chunk.size, digest);
 	maker->index_size += CHUNK_ENTRY_SIZE;
 	return 0;
@@ -105,6 +118,25 @@ int chunk_maker_feed(struct chunk_maker *maker, struct span bytes, struct err *e
 			return rc;
 	}
 	return 0;
+}
+
+int chunk_maker_flush(struct chunk_maker *maker, struct err *err)
+{
+	return cut(maker, 1, err);
+}
+
+void chunk_maker_take(struct chunk_maker *maker,
+		      void (*take)(uint32_t length, const uint8_t *digest, void *owner),
+		      void *owner)
+{
+	for (size_t at = CHUNK_INDEX_HEAD_SIZE; at < maker->index_size; at += CHUNK_ENTRY_SIZE)
+		take(chunk_index_entry_length(maker->index + at), maker->index + at + 4, owner);
+	maker->index_size = CHUNK_INDEX_HEAD_SIZE;
+}
+
+void chunk_maker_skip(struct chunk_maker *maker)
+{
+	maker->held = 0;
 }
 
 int chunk_maker_end(struct chunk_maker *maker, struct span *ret_index,

@@ -2,6 +2,7 @@
 /* chunk_maker.h - makes the chunk index of an image from its bytes, as they come.
  *
  * Calling sequence: chunk_maker_init -> chunk_maker_feed ... -> chunk_maker_end ->
+ * chunk_maker_release; or -> chunk_maker_take ... -> chunk_maker_flush -> chunk_maker_take ->
  * chunk_maker_release. It takes a little more than 1 MiB, and the index.
  */
 #pragma once
@@ -24,7 +25,9 @@ struct chunk_maker {
 	uint8_t *index;
 	size_t index_size;
 	size_t index_room;
-	bool too_long; /* it would be: nothing is hashed any more */
+	bool too_long;          /* it would be: nothing is hashed any more */
+	const uint8_t *lengths; /* a bit for each: chunks of other lengths are not hashed, and their
+				   digest is 0; borrowed; NULL = all are */
 };
 
 int chunk_maker_init(struct chunk_maker *ret, struct err *err);
@@ -34,4 +37,15 @@ int chunk_maker_feed(struct chunk_maker *maker, struct span bytes, struct err *e
  * than one may be, and there is none of this image. */
 int chunk_maker_end(struct chunk_maker *maker, struct span *ret_index,
 		    uint8_t ret_sha256[DIGEST_SIZE], struct err *err);
+
+/* For who looks for chunks in a file, and wants no index of it. All bytes that are left are chunks,
+ * and the file has ended. */
+int chunk_maker_flush(struct chunk_maker *maker, struct err *err);
+/* Calls take for each chunk so far, and forgets them. */
+void chunk_maker_take(struct chunk_maker *maker,
+		      void (*take)(uint32_t length, const uint8_t *digest, void *owner),
+		      void *owner);
+/* What is fed next does not follow what was fed so far: a chunk begins there. */
+void chunk_maker_skip(struct chunk_maker *maker);
+
 void chunk_maker_release(struct chunk_maker *maker);
