@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Of a new version only what is new crosses the link, whatever the node has of it and wherever."""
 
+import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
+import uuid
 
 import pytest
 
+from loopfs import LoopFilesystem
 from repository import MIB
 from steward import wait_for
+from test_conductor_repository import nodes  # noqa: F401, a fixture
+from test_disk import fill
 from test_images import create
 
 SIZE = 24 * MIB
@@ -194,3 +200,103 @@ def test_seeds_of_a_pair(scattered, servers, pairs, seed):
         assert node.download("V2")["bytes-reused"] > 20 * MIB
     assert server.image_bytes < 4 * MIB
     assert pair.second.source_of("V2", "s0")["bytes"] == 0
+
+
+@pytest.mark.once
+def test_seed_of_a_conductor(scattered, servers, nodes, daemons, seed):
+    """It has what it needs of a seed, and a router has from it what is in none of its own."""
+    root, contents = scattered
+    server = servers(root=root, rate=4 * MIB)
+    conductor = nodes(server, seed=[str(seed)])
+    reused(server, conductor, contents)
+    fetched = server.image_bytes
+    router = daemons({"name": "conductor1", "kind": "conductor", "url": conductor.url},
+                     update={"seed": [str(seed)]})
+    download = router.fetch("V2")
+    assert has(router, "V2", contents)
+    assert download["bytes-reused"] > 20 * MIB
+    assert download["active-source"] == "conductor1" and server.image_bytes == fetched
+
+
+def boot(tmp_path, number):
+    path = tmp_path / f"boot{number}"
+    path.write_text(str(uuid.UUID(int=number)) + "\n")
+    return {"STEWARD_BOOT_ID_FILE": str(path)}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("part", [0.05, 0.5, 0.9])
+def test_power_cut(tmp_path, scattered, servers, daemons, seed, part):
+    """Only what is in the journal is believed after it; the rest is filled and fetched again."""
+    root, contents = scattered
+    server = servers(root=root, rate=MIB)
+    (tmp_path / "disk").mkdir(), (tmp_path / "after").mkdir()
+    with contextlib.ExitStack() as mounted:
+        disk = mounted.enter_context(contextlib.closing(
+            LoopFilesystem(tmp_path / "disk", 128 * MIB)))
+        daemon = daemons(server, state=disk.path, update={"seed": [str(seed)]},
+                         environment=boot(tmp_path, 1))
+        daemon.request("V2")
+        wait_for(lambda: daemon.download("V2")["bytes-verified"] >= part * SIZE)
+        daemon.kill(signal.SIGSTOP)
+        disk.copy_as_after_a_power_cut(tmp_path / "after" / "disk.img")
+        daemon.kill9()
+        after = mounted.enter_context(contextlib.closing(
+            LoopFilesystem(tmp_path / "after", image=str(tmp_path / "after" / "disk.img"))))
+        second = daemons(server, state=after.path, update={"seed": [str(seed)]},
+                         environment=boot(tmp_path, 2))
+        server.rate = None
+        second.wait_state("V2", "complete")
+        assert has(second, "V2", contents)
+        second.stop()
+
+
+@pytest.mark.once
+def test_disk_gets_full(tmp_path, scattered, servers, daemons, seed):
+    """No fallocate on ext3: filling finds no room, nor does what is fetched; then it goes on."""
+    root, contents = scattered
+    server = servers(root=root, rate=MIB)
+    (tmp_path / "disk").mkdir()
+    disk = LoopFilesystem(tmp_path / "disk", 48 * MIB, kind="ext3")
+    try:
+        daemon = daemons(server, state=disk.path, update={"seed": [str(seed)]})
+        daemon.request("V2")
+        wait_for(lambda: os.path.exists(f"{disk.path}/downloads/V2/V2.iso.part"))
+        ballast = fill(disk)
+        paused = daemon.wait_state("V2", "paused")
+        assert "o space" in paused["error"], paused["error"]
+        os.remove(ballast)
+        server.rate = None
+        assert daemon.post("/v1/downloads/V2/resume").status == 200
+        daemon.wait_state("V2", "complete")
+        assert has(daemon, "V2", contents)
+        daemon.stop()
+    finally:
+        disk.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["kill", "pause", "cancel", "stop"])
+def test_at_any_moment(scattered, servers, daemons, seed, what):
+    """It is ended at many moments of filling, and begins again there or from the beginning."""
+    root, contents = scattered
+    server = servers(root=root, rate=MIB)
+    daemon = daemons(server, update={"seed": [str(seed)]})
+    for moment in range(0, 24, 3):
+        daemon.request("V2", force=True)
+        wait_for(lambda m=moment: daemon.download("V2")["bytes-verified"] >= m * MIB
+                 and daemon.download("V2")["state"] != "queued")
+        if what in ("kill", "stop"):
+            daemon.kill9() if what == "kill" else daemon.stop()
+            daemon.start()
+        elif daemon.post(f"/v1/downloads/V2/{what}").status == 200:
+            daemon.wait_state("V2", "paused" if what == "pause" else "cancelled", "complete")
+            if what == "pause":
+                daemon.post("/v1/downloads/V2/resume")
+            else:
+                daemon.request("V2")
+        server.rate = None
+        daemon.wait_state("V2", "complete")
+        server.rate = MIB
+        assert has(daemon, "V2", contents)
+        assert daemon.source_of("V2", "s0")["failures"] == 0

@@ -10,6 +10,7 @@ import pytest
 from fault_server import Fault
 from repository import MIB, Image, Repository
 from steward import wait_for
+from test_images import create
 
 GIB = 1 << 30
 
@@ -42,6 +43,26 @@ def test_peak_memory(piece_size, tmp_path, daemons, servers, key):
     with open(daemon.image_path("V1", "large.iso"), "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     assert digest == image.sha256
+    os.remove(daemon.image_path("V1", "large.iso"))
+    print(f"VmHWM {peak} KiB")
+
+
+@pytest.mark.slow
+@pytest.mark.release_only
+def test_peak_memory_of_seeds(tmp_path, daemons, servers, key):
+    """Four of 4 GiB are looked into; the last has all that is wanted."""
+    seeds = [LargeImage(tmp_path / f"seed{i}", 4 * GIB, MIB + i) for i in range(4)]
+    image = tmp_path / "large.iso"
+    os.link(seeds[-1].path, image)
+    assert create(tmp_path, image, key).returncode == 0
+    server = servers(root=tmp_path / "made", rate=4 * MIB)
+    daemon = daemons(server, update={"seed": [seed.path for seed in seeds]})
+    daemon.request("V1")
+    daemon.wait_state("V1", "complete", timeout=300)
+    peak = int(daemon.status_field("VmHWM").split()[0])
+    assert peak < 32 << 10, f"{peak} KiB"
+    assert server.image_bytes < GIB
+    assert daemon.download("V1")["bytes-reused"] > 3 * GIB
     os.remove(daemon.image_path("V1", "large.iso"))
     print(f"VmHWM {peak} KiB")
 
