@@ -22,12 +22,39 @@ unsigned progress_percent(const cJSON *download)
 	return (unsigned)(member_number(download, "bytes-verified") * 100 / total);
 }
 
-static void draw(char *at, unsigned width, unsigned percent, bool utf8)
-{
-	unsigned filled = width * MIN(percent, 100) / 100;
+/* What the bar has of each kind, in its order. */
+enum kind { KIND_REUSED, KIND_FETCHED, KIND_MISSING };
 
-	for (unsigned i = 0; i < width; i++)
-		at += sprintf(at, "%s", utf8 ? (i < filled ? "█" : "░") : (i < filled ? "#" : "."));
+static const char *const marks[][2] = {
+	[KIND_REUSED] = {"=", "▓"},
+	[KIND_FETCHED] = {"#", "█"},
+	[KIND_MISSING] = {".", "░"},
+};
+
+/* What was reused is verified: it is a part of what is filled. */
+static unsigned reused_percent(const cJSON *download, unsigned percent)
+{
+	double total = member_number(download, "bytes-total");
+	double reused = member_number(download, "bytes-reused");
+
+	if (!(reused > 0))
+		return 0;
+	return reused < total ? MIN((unsigned)(reused * 100 / total), percent) : percent;
+}
+
+static void draw(char *at, unsigned width, const cJSON *download, bool utf8)
+{
+	unsigned percent = MIN(progress_percent(download), 100);
+	unsigned filled = width * percent / 100;
+	unsigned reused = width * reused_percent(download, percent) / 100;
+
+	for (unsigned i = 0; i < width; i++) {
+		enum kind kind = i < reused   ? KIND_REUSED
+				 : i < filled ? KIND_FETCHED
+					      : KIND_MISSING;
+
+		at += sprintf(at, "%s", marks[kind][utf8]);
+	}
 }
 
 static void append(char *text, size_t size, const char *part, const char *more)
@@ -87,7 +114,7 @@ void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[P
 			sizeof(description));
 	fixed += strlen(description);
 	if (columns >= fixed + BAR_MIN)
-		draw(bar, MIN(BAR_MAX, columns - (unsigned)fixed), percent, utf8);
+		draw(bar, MIN(BAR_MAX, columns - (unsigned)fixed), download, utf8);
 	(void)snprintf(ret, PROGRESS_SIZE, "%s %s %3u %%  %s", member_text(download, "version"),
 		       bar, percent, description);
 	if (!bar[0])

@@ -27,6 +27,45 @@ static void test_bar(void **state)
 	cJSON_Delete(download);
 }
 
+/* What was reused has another shade; of a bar of ten a percentage is not always a mark. */
+static void test_bar_of_what_was_reused(void **state)
+{
+	static const struct {
+		const char *reused;
+		const char *plain;
+		const char *utf8;
+	} rows[] = {
+		{"", "V1 ###################.....................  48 %",
+		 "V1 ███████████████████░"},
+		{",\"bytes-reused\":0", "V1 ###################....", "V1 ███████████████████░"},
+		{",\"bytes-reused\":262144000", "V1 ==========#########....",
+		 "V1 ▓▓▓▓▓▓▓▓▓▓█████████░"},
+		{",\"bytes-reused\":503316480", "V1 ===================....", "▓░"},
+		/* More than is verified: something was damaged, and is fetched again. */
+		{",\"bytes-reused\":1048576000", "V1 ===================....", "▓░"},
+		{",\"bytes-reused\":1e300", "V1 ===================....", "▓░"},
+		{",\"bytes-reused\":-1", "V1 ###################....", "V1 █"},
+		{",\"bytes-reused\":\"x\"", "V1 ###################....", "V1 █"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		char line[PROGRESS_SIZE];
+		char text[512];
+		cJSON *download;
+
+		(void)snprintf(text, sizeof(text), "%.*s%s}", (int)strlen(downloading) - 1,
+			       downloading, rows[i].reused);
+		download = cJSON_Parse(text);
+		assert_non_null(download);
+		progress_bar(download, 130, false, line);
+		assert_contains(line, rows[i].plain);
+		progress_bar(download, 130, true, line);
+		assert_contains(line, rows[i].utf8);
+		cJSON_Delete(download);
+	}
+}
+
 /* It never wraps: a line too long for the terminal would be drawn again and again. */
 static void test_bar_fits(void **state)
 {
@@ -131,11 +170,9 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bar),
-		cmocka_unit_test(test_bar_fits),
-		cmocka_unit_test(test_bar_of_eighty_columns),
-		cmocka_unit_test(test_states),
-		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_bar),      cmocka_unit_test(test_bar_of_what_was_reused),
+		cmocka_unit_test(test_bar_fits), cmocka_unit_test(test_bar_of_eighty_columns),
+		cmocka_unit_test(test_states),   cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
