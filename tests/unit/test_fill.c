@@ -2,7 +2,9 @@
 /* What is copied from other images, and that no lie of an index or a seed makes a byte wrong. */
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/macros.h"
@@ -228,6 +230,46 @@ static void test_files_that_are_none(void **state)
 	assert_in_range(w->bytes, SIZE / 2, SIZE);
 }
 
+/* A file of which no byte can be read is given up after a few attempts, and told. */
+static void test_file_that_cannot_be_read(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+
+	assert_int_equal(fill_add_file(&w->fill, "/proc/self/mem"), 0);
+	assert_int_equal(fill_add_file(&w->fill, test_path(w->folder, "V/old")), 0);
+	assert_int_equal(
+		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), &err), 0);
+	assert_true(fill_scan(&w->fill, &w->manifest, &err));
+	assert_int_equal(err.code, -EIO);
+	assert_contains(err.text, "read /proc/self/mem at 4194304");
+	assert_int_equal(w->fill.n_found, 0);
+	assert_false(fill_scan(&w->fill, &w->manifest, &err));
+	assert_int_equal(err.code, 0);
+	assert_true(w->fill.n_found > 0);
+}
+
+/* Some of it cannot be read: chunks before and behind that are found. Of our own memory, as a file,
+ * nothing can be read where nothing is mapped. */
+static void test_file_with_unreadable_places(void **state)
+{
+	struct world *w = *state;
+	struct err err;
+	uint8_t *at = mmap((void *)(uintptr_t)(1u << 20), SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	assert_int_equal((uintptr_t)at, 1u << 20);
+	memcpy(at, w->old, SIZE);
+	assert_int_equal(munmap(at + 2 * CHUNK_MAX, 4096), 0);
+	assert_int_equal(fill_add_file(&w->fill, "/proc/self/mem"), 0);
+	assert_int_equal(
+		fill_open(&w->fill, &w->manifest, test_path(w->folder, "V/new.chunks"), &err), 0);
+	assert_false(fill_scan(&w->fill, &w->manifest, &err));
+	(void)copy_all(w);
+	assert_in_range(w->bytes, SIZE / 2, SIZE - 201000 - CHUNK_MIN);
+	(void)munmap(at, SIZE);
+}
+
 /* It ends in the middle of the work; what was found before is not wrong. */
 static void test_file_that_shrinks(void **state)
 {
@@ -316,6 +358,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_file, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_several_files, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_files_that_are_none, make_world, end_world),
+		cmocka_unit_test_setup_teardown(test_file_that_cannot_be_read, make_world,
+						end_world),
+		cmocka_unit_test_setup_teardown(test_file_with_unreadable_places, make_world,
+						end_world),
 		cmocka_unit_test_setup_teardown(test_file_that_shrinks, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_seed_that_changes, make_world, end_world),
 		cmocka_unit_test_setup_teardown(test_index_that_lies, make_world, end_world),

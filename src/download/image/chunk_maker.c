@@ -134,11 +134,6 @@ void chunk_maker_take(struct chunk_maker *maker,
 	maker->index_size = CHUNK_INDEX_HEAD_SIZE;
 }
 
-void chunk_maker_skip(struct chunk_maker *maker)
-{
-	maker->held = 0;
-}
-
 int chunk_maker_end(struct chunk_maker *maker, struct span *ret_index,
 		    uint8_t ret_sha256[DIGEST_SIZE], struct err *err)
 {

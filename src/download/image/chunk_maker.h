@@ -38,14 +38,11 @@ int chunk_maker_feed(struct chunk_maker *maker, struct span bytes, struct err *e
 int chunk_maker_end(struct chunk_maker *maker, struct span *ret_index,
 		    uint8_t ret_sha256[DIGEST_SIZE], struct err *err);
 
-/* For who looks for chunks in a file, and wants no index of it. All bytes that are left are chunks,
- * and the file has ended. */
+/* For who looks for chunks in a file, and wants no index of it. All bytes that are left are chunks:
+ * the file has ended, or what is fed next does not follow them. */
 int chunk_maker_flush(struct chunk_maker *maker, struct err *err);
 /* Calls take for each chunk so far, and forgets them. */
 void chunk_maker_take(struct chunk_maker *maker,
 		      void (*take)(uint32_t length, const uint8_t *digest, void *owner),
 		      void *owner);
-/* What is fed next does not follow what was fed so far: a chunk begins there. */
-void chunk_maker_skip(struct chunk_maker *maker);
-
 void chunk_maker_release(struct chunk_maker *maker);

@@ -103,12 +103,14 @@ static void take_chunk(uint32_t length, const uint8_t *digest, void *owner)
 static int pass_over(struct fill *f, int code, struct err *err)
 {
 	struct fill_scan *scan = f->scan;
+	int rc = chunk_maker_flush(&scan->maker, err);
 
+	if (rc < 0)
+		return rc;
 	if (++scan->errors > ERRORS_MAX)
 		return err_set_errno(err, code, "read %s at %" PRIu64, f->seeds[f->n_looked].image,
 				     scan->at);
 	chunk_maker_take(&scan->maker, take_chunk, scan);
-	chunk_maker_skip(&scan->maker);
 	scan->at += CHUNK_MAX;
 	scan->chunk_at = scan->at;
 	return 0;
