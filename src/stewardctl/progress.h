@@ -8,8 +8,9 @@
 
 #define PROGRESS_SIZE 1024
 
-/* A bar, whose beginning has another shade for what was not fetched but reused, with bytes, rate, time left, source and attempt, at most columns wide: where there is no
- * room for all of them the last are left out, and at the end the bar. */
+/* A bar, whose beginning has another shade for what was not fetched but reused, with bytes, rate,
+ * time left, source and attempt, at most columns wide: where there is no room for all of them the
+ * last are left out, and at the end the bar. */
 void progress_bar(const cJSON *download, unsigned columns, bool utf8, char ret[PROGRESS_SIZE]);
 
 /* One line for a log: state, percent, source, reason. */
