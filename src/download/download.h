@@ -143,6 +143,7 @@ struct download_fill {
 	bool busy; /* the job runs: the loop leaves the rest alone */
 	bool more; /* seeds are to be cut */
 	struct fill fill;
+	bool cut_more;  /* what the job says of it */
 	uint32_t first; /* pieces that the job copies */
 	uint32_t n;
 	uint32_t right; /* one bit each */

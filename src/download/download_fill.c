@@ -102,7 +102,7 @@ static void cut_seeds(void *owner)
 {
 	struct download *d = owner;
 
-	d->fill.more = fill_scan(&d->fill.fill, &d->manifest, &d->fill.err);
+	d->fill.cut_more = fill_scan(&d->fill.fill, &d->manifest, &d->fill.err);
 }
 
 static void cut(struct work *work)
@@ -115,6 +115,7 @@ static void on_cut(struct work *work)
 	struct download *d = download_of(work);
 
 	d->fill.busy = false;
+	d->fill.more = d->fill.cut_more;
 	if (d->fill.err.code < 0)
 		log_event(LOG_SEED_UNUSABLE,
 			  &(struct log_fields){.version = d->version, .reason = d->fill.err.text},

@@ -19,6 +19,7 @@ from test_disk import fill
 from test_images import create
 
 SIZE = 24 * MIB
+SLOW_RATE = 64 << 10
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_holes(scattered, servers, daemons):
     assert daemon.source_of("V2", "s0")["failures"] == 0
 
 
-@pytest.mark.once
+@pytest.mark.release_only
 def test_killed_among_holes(scattered, servers, daemons):
     """After kill -9 what was filled is filled once more, and no byte is wrong."""
     root, contents = scattered
@@ -88,38 +89,59 @@ def test_killed_among_holes(scattered, servers, daemons):
     assert daemon.source_of("V2", "s0")["failures"] == 0
 
 
-def reused(server, daemon, contents, seconds=60):
-    """V2, mostly from what is here."""
+def wait_filled(daemon, seed):
+    """It has read the seed to its end and closed it: what it has is copied. At the lowest priority
+    that takes its time on a busy machine."""
+    def is_over():
+        with open(f"/proc/{daemon.process.pid}/io") as file:
+            read = int(file.readline().split()[1])
+        return read > SIZE and str(seed) not in open_files(daemon)
+    wait_for(is_over, 60)
+
+
+def open_files(daemon):
+    folder = f"/proc/{daemon.process.pid}/fd"
+    found = []
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"{folder}/{fd}"))
+    return found
+
+
+def reused(server, daemon, contents, seed):
+    """V2, mostly from the seed: the source is slow until that is copied."""
     before = server.image_bytes
-    download = daemon.fetch("V2", timeout=seconds)
+    server.rate = SLOW_RATE
+    daemon.request("V2")
+    wait_filled(daemon, seed)
+    server.rate = None
+    daemon.wait_state("V2", "complete")
     assert has(daemon, "V2", contents)
-    assert download["bytes-reused"] > 20 * MIB, daemon.log
-    assert server.image_bytes - before < 4 * MIB
+    assert daemon.download("V2")["bytes-reused"] > 18 * MIB, daemon.log
+    assert server.image_bytes - before < 6 * MIB
     assert daemon.source_of("V2", "s0")["failures"] == 0
 
 
 def test_seed(scattered, servers, daemons, seed):
     """What a file has is not fetched; it is only read."""
     root, contents = scattered
-    server = servers(root=root, rate=4 * MIB)
+    server = servers(root=root)
     daemon = daemons(server, update={"seed": [str(seed)]})
-    reused(server, daemon, contents)
+    reused(server, daemon, contents, seed)
     assert seed.read_bytes() == contents["V1"]
-    assert str(seed) not in [os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}")
-                             for fd in os.listdir(f"/proc/{daemon.process.pid}/fd")]
 
 
 @pytest.mark.once
 def test_seed_that_is_a_block_device(scattered, servers, daemons, seed):
     root, contents = scattered
-    server = servers(root=root, rate=4 * MIB)
+    server = servers(root=root)
     device = subprocess.run(["losetup", "--find", "--show", "--read-only", seed], text=True,
                             check=True, capture_output=True).stdout.strip()
     try:
         link = seed.parent / "by-partlabel"
         link.symlink_to(device)
         daemon = daemons(server, update={"seed": [str(link)]})
-        reused(server, daemon, contents)
+        reused(server, daemon, contents, device)
     finally:
         subprocess.run(["losetup", "--detach", device], check=True)
 
@@ -130,11 +152,11 @@ def test_seeds_that_are_none(tmp_path, scattered, servers, daemons, seed):
     root, contents = scattered
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "empty").touch()
-    server = servers(root=root, rate=4 * MIB)
+    server = servers(root=root)
     bad = {tmp_path / "nothing": "No such file", tmp_path / "fifo": "neither a file nor a block",
            tmp_path: "neither a file nor a block", "/dev/zero": "neither a file nor a block"}
     daemon = daemons(server, update={"seed": [*map(str, bad), str(tmp_path / "empty"), str(seed)]})
-    reused(server, daemon, contents)
+    reused(server, daemon, contents, seed)
     told = [line for line in daemon.log.splitlines() if "V2: seed: " in line]
     assert len(told) == len(bad), told
     for path, reason in bad.items():
@@ -142,20 +164,37 @@ def test_seeds_that_are_none(tmp_path, scattered, servers, daemons, seed):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("version", ["V1", "V2"])
-def test_equal_to_a_seed(tmp_path, scattered, servers, daemons, version):
-    """Nothing is fetched but index, manifest and chunks; from an image, too, of another version."""
+def test_equal_to_a_seed(scattered, servers, daemons, seed):
+    """Its bytes are not fetched, but those that came before it was looked into."""
+    root, contents = scattered
+    server = servers(root=root)
+    daemon = daemons(server, update={"seed": [str(seed)]})
+    server.rate = SLOW_RATE
+    daemon.request("V1")
+    wait_filled(daemon, seed)
+    server.rate = None
+    daemon.wait_state("V1", "complete")
+    assert has(daemon, "V1", contents)
+    assert daemon.download("V1")["bytes-fetched"] < 3 * MIB
+    assert daemon.download("V1")["bytes-reused"] > SIZE - 3 * MIB
+
+
+def test_equal_to_an_image(tmp_path, scattered, key, servers, daemons):
+    """Nothing is fetched but index, manifest and chunks."""
     root, contents = scattered
     folder = shutil.copytree(root, tmp_path / "made")
-    server = servers(root=folder, rate=4 * MIB)
-    seed = tmp_path / "slot"
-    seed.write_bytes(contents[version])
-    daemon = daemons(server, update={"seed": [str(seed)]})
-    download = daemon.fetch(version)
-    assert has(daemon, version, contents)
-    assert server.image_requests == 0
+    image = tmp_path / "V3.iso"
+    image.write_bytes(contents["V1"])
+    assert create(tmp_path, image, key, "piece-size", str(2 * MIB), version="V3").returncode == 0
+    server = servers(root=folder)
+    daemon = daemons(server)
+    daemon.fetch("V1")
+    before = server.image_requests
+    download = daemon.fetch("V3")
+    assert has(daemon, "V3", {"V3": contents["V1"]})
+    assert server.image_requests == before
     assert download["bytes-fetched"] == 0
-    assert download["bytes-reused"] == len(contents[version])
+    assert download["bytes-reused"] == SIZE
 
 
 @pytest.mark.once
@@ -186,32 +225,37 @@ def test_seed_that_is_harmed_meanwhile(scattered, servers, daemons, seed, harm):
 def test_seeds_of_a_pair(scattered, servers, pairs, seed):
     """Both use what they have; one after the other all else comes over the link between them."""
     root, contents = scattered
-    server = servers(root=root, rate=4 * MIB)
+    server = servers(root=root)
     pair = pairs(server, start=False)
-    for node in pair.nodes:
-        node.config["software-update"]["seed"] = [str(seed)]
-        node.write_config()
+    pair.leader.config["software-update"]["seed"] = [str(seed)]
+    pair.leader.write_config()
     pair.start()
+    pair.second.fetch("V1")
+    before = server.image_bytes
+    server.rate = SLOW_RATE
     pair.leader.request("V2", sequenced=True)
     pair.second.request("V2", sequenced=True)
+    wait_filled(pair.leader, seed)
+    server.rate = None
     for node in pair.nodes:
         node.wait_state("V2", "complete")
         assert has(node, "V2", contents)
-        assert node.download("V2")["bytes-reused"] > 20 * MIB
-    assert server.image_bytes < 4 * MIB
+        assert node.download("V2")["bytes-reused"] > 18 * MIB
+    assert server.image_bytes - before < 6 * MIB
     assert pair.second.source_of("V2", "s0")["bytes"] == 0
 
 
-@pytest.mark.once
+@pytest.mark.release_only
 def test_seed_of_a_conductor(scattered, servers, nodes, daemons, seed):
-    """It has what it needs of a seed, and a router has from it what is in none of its own."""
+    """It has what it needs of a seed; a router has from it what is in none of its images."""
     root, contents = scattered
-    server = servers(root=root, rate=4 * MIB)
+    server = servers(root=root)
     conductor = nodes(server, seed=[str(seed)])
-    reused(server, conductor, contents)
+    reused(server, conductor, contents, seed)
+    conductor.fetch("V1")
     fetched = server.image_bytes
-    router = daemons({"name": "conductor1", "kind": "conductor", "url": conductor.url},
-                     update={"seed": [str(seed)]})
+    router = daemons({"name": "conductor1", "kind": "conductor", "url": conductor.url})
+    router.fetch("V1")
     download = router.fetch("V2")
     assert has(router, "V2", contents)
     assert download["bytes-reused"] > 20 * MIB
@@ -224,8 +268,8 @@ def boot(tmp_path, number):
     return {"STEWARD_BOOT_ID_FILE": str(path)}
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("part", [0.05, 0.5, 0.9])
+@pytest.mark.release_only
+@pytest.mark.parametrize("part", [0.05, 0.9])
 def test_power_cut(tmp_path, scattered, servers, daemons, seed, part):
     """Only what is in the journal is believed after it; the rest is filled and fetched again."""
     root, contents = scattered
@@ -276,13 +320,14 @@ def test_disk_gets_full(tmp_path, scattered, servers, daemons, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["kill", "pause", "cancel", "stop"])
+@pytest.mark.parametrize("what", [pytest.param("kill", marks=pytest.mark.release_only), "pause",
+                                  "cancel", "stop"])
 def test_at_any_moment(scattered, servers, daemons, seed, what):
     """It is ended at many moments of filling, and begins again there or from the beginning."""
     root, contents = scattered
     server = servers(root=root, rate=MIB)
     daemon = daemons(server, update={"seed": [str(seed)]})
-    for moment in range(0, 24, 3):
+    for moment in (0, 9, 17):
         daemon.request("V2", force=True)
         wait_for(lambda m=moment: daemon.download("V2")["bytes-verified"] >= m * MIB
                  and daemon.download("V2")["state"] != "queued")
