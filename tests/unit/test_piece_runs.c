@@ -63,6 +63,8 @@ static void test_looks(void **state)
 	e.slots[2].used = false;
 	assert_int_equal(picker_promise(&e.picker, (const uint8_t[]){0, promised}), 0);
 	assert_int_equal(picker_take_promised(&e.picker, 1, &first), 1);
+	/* Bytes in the middle of one were copied. */
+	assert_int_equal(picker_hold(&e.picker, 10, &(struct byte_range){10300, 10400}, 1), 0);
 	piece_runs_read(&e, &runs);
 	assert_int_equal(runs.grain, 1);
 	expect(&runs, 0, PIECE_VERIFIED, 2, SOURCE_NOBODY);
@@ -71,10 +73,12 @@ static void test_looks(void **state)
 	expect(&runs, 3, PIECE_COMING, 1, 0);
 	expect(&runs, 4, PIECE_MISSING, 1, SOURCE_NOBODY);
 	expect(&runs, 5, PIECE_HELD, 1, SOURCE_NOBODY);
-	expect(&runs, 6, PIECE_MISSING, 5, SOURCE_NOBODY);
-	expect(&runs, 7, PIECE_COMING, 1, SOURCE_NOBODY); /* it is being copied */
-	expect(&runs, 8, PIECE_MISSING, 1, SOURCE_NOBODY);
-	assert_int_equal(runs.n, 9);
+	expect(&runs, 6, PIECE_MISSING, 1, SOURCE_NOBODY);
+	expect(&runs, 7, PIECE_HELD, 1, SOURCE_NOBODY);
+	expect(&runs, 8, PIECE_MISSING, 3, SOURCE_NOBODY);
+	expect(&runs, 9, PIECE_COMING, 1, SOURCE_NOBODY); /* it is being copied */
+	expect(&runs, 10, PIECE_MISSING, 1, SOURCE_NOBODY);
+	assert_int_equal(runs.n, 11);
 	picker_release(&e.picker);
 }
 

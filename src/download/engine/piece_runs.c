@@ -17,12 +17,15 @@ const char *piece_look_name(enum piece_look look)
 /* Goes over the pieces once, from the first to the last. */
 struct walk {
 	const struct engine *e;
-	uint32_t next_held; /* the first partial that is not before the piece: few are looked for */
+	uint32_t
+		next_held; /* the first of these that is not before the piece: few are looked for */
 };
 
-static uint32_t partial_from(const struct picker *p, uint32_t piece)
+/* The first piece from this one on of which bytes are held. */
+static uint32_t held_from(const struct picker *p, uint32_t piece)
 {
-	uint32_t next = p->n_pieces;
+	const struct byte_range *run = held_runs_from(&p->filled, picker_piece_first(p, piece));
+	uint32_t next = run ? (uint32_t)(run->first / p->piece_size) : p->n_pieces;
 
 	for (unsigned i = 0; i < p->n_partials; i++)
 		if (p->partials[i].piece >= piece)
@@ -50,7 +53,7 @@ static struct piece_run look_at(struct walk *walk, uint32_t piece)
 	struct piece_run run = {.first = piece, .n = 1, .source = SOURCE_NOBODY};
 
 	if (walk->next_held < piece)
-		walk->next_held = partial_from(p, piece);
+		walk->next_held = held_from(p, piece);
 	if (picker_has(p, piece)) {
 		run.n_verified = 1;
 		run.look = piece_bits_has(p->reused, piece) ? PIECE_REUSED : PIECE_VERIFIED;
@@ -91,7 +94,7 @@ static bool says_the_same(const struct piece_run *a, const struct piece_run *b)
 static bool read_groups(const struct engine *e, struct piece_runs *ret)
 {
 	const uint32_t n_pieces = e->picker.n_pieces;
-	struct walk walk = {.e = e, .next_held = partial_from(&e->picker, 0)};
+	struct walk walk = {.e = e, .next_held = held_from(&e->picker, 0)};
 
 	ret->n = 0;
 	for (uint32_t at = 0; at < n_pieces; at += MIN(ret->grain, n_pieces - at)) {

@@ -18,7 +18,7 @@
 /* Of a group: the first of these that one of its pieces is. */
 enum piece_look {
 	PIECE_COMING,  /* in a request, or being copied from another image of the node */
-	PIECE_HELD,    /* its beginning is */
+	PIECE_HELD,    /* its beginning is, or bytes of it were copied */
 	PIECE_MISSING, /* n_verified says how many of the run are not */
 	PIECE_VERIFIED,
 	PIECE_REUSED, /* verified, and copied from another image since the daemon's start */
