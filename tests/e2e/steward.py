@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The programs under test: a daemon with its configuration, and its command line."""
 
+import contextlib
 import errno
 import fcntl
 import http.client
@@ -218,6 +219,21 @@ class Daemon:
     @property
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    @property
+    def open_files(self):
+        folder = f"/proc/{self.process.pid}/fd"
+        found = []
+        for fd in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"{folder}/{fd}"))
+        return found
+
+    @property
+    def bytes_read(self):
+        """Of files and sockets, since it was started."""
+        with open(f"/proc/{self.process.pid}/io") as file:
+            return int(file.readline().split()[1])
 
 
 def another_time(offset):

@@ -92,20 +92,7 @@ def test_killed_among_holes(scattered, servers, daemons):
 def wait_filled(daemon, seed):
     """It has read the seed to its end and closed it: what it has is copied. At the lowest priority
     that takes its time on a busy machine."""
-    def is_over():
-        with open(f"/proc/{daemon.process.pid}/io") as file:
-            read = int(file.readline().split()[1])
-        return read > SIZE and str(seed) not in open_files(daemon)
-    wait_for(is_over, 60)
-
-
-def open_files(daemon):
-    folder = f"/proc/{daemon.process.pid}/fd"
-    found = []
-    for fd in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            found.append(os.readlink(f"{folder}/{fd}"))
-    return found
+    wait_for(lambda: daemon.bytes_read > SIZE and str(seed) not in daemon.open_files, 60)
 
 
 def reused(server, daemon, contents, seed):

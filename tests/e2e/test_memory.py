@@ -50,19 +50,24 @@ def test_peak_memory(piece_size, tmp_path, daemons, servers, key):
 @pytest.mark.slow
 @pytest.mark.release_only
 def test_peak_memory_of_seeds(tmp_path, daemons, servers, key):
-    """Four of 4 GiB are looked into; the last has all that is wanted."""
-    seeds = [LargeImage(tmp_path / f"seed{i}", 4 * GIB, MIB + i) for i in range(4)]
+    """Four are looked into; the last has all that is wanted. Of 4 GiB each, with
+    STEWARD_SEED_MIB=4096: at the lowest priority that takes minutes beside other tests."""
+    size = int(os.environ.get("STEWARD_SEED_MIB", 256)) * MIB
+    seeds = [LargeImage(tmp_path / f"seed{i}", size, MIB + i) for i in range(4)]
     image = tmp_path / "large.iso"
     os.link(seeds[-1].path, image)
     assert create(tmp_path, image, key).returncode == 0
-    server = servers(root=tmp_path / "made", rate=4 * MIB)
+    server = servers(root=tmp_path / "made", rate=64 << 10)
     daemon = daemons(server, update={"seed": [seed.path for seed in seeds]})
     daemon.request("V1")
+    # By then its bytes are copied, too.
+    wait_for(lambda: daemon.bytes_read > 4 * size and seeds[-1].path not in daemon.open_files, 600)
+    server.rate = None
     daemon.wait_state("V1", "complete", timeout=300)
     peak = int(daemon.status_field("VmHWM").split()[0])
     assert peak < 32 << 10, f"{peak} KiB"
-    assert server.image_bytes < GIB
-    assert daemon.download("V1")["bytes-reused"] > 3 * GIB
+    assert daemon.download("V1")["bytes-reused"] > 0.75 * size
+    assert server.image_bytes < size / 4
     os.remove(daemon.image_path("V1", "large.iso"))
     print(f"VmHWM {peak} KiB")
 
