@@ -57,6 +57,7 @@ class Page:
         os.chmod(self.folder, 0o777)  # the bridge may be another user's
         os.symlink(ROOT + "/packaging/cockpit", self.folder + "/data/cockpit/steward")
         self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}/cockpit/@localhost/steward/index.html"
         environment = {**os.environ, "XDG_DATA_DIRS": self.folder + "/data:/usr/share",
                        "PATH": f"{programs}:{os.environ['PATH']}",
                        "XDG_DATA_HOME": self.folder + "/home", "HOME": self.folder}
@@ -82,7 +83,7 @@ class Page:
         return self.browser.do(script)
 
     def open(self, until="#downloads"):
-        self.do(f'await page.goto("http://127.0.0.1:{self.port}/cockpit/@localhost/steward/index.html");'
+        self.do(f'await page.goto("{self.address}");'
                 f'await page.locator({json.dumps(until)}).waitFor();')
         return self
 
