@@ -32,9 +32,9 @@ def conductor(onboarding, tmp_path):
 def shown(conductor, browser, tmp_path):
     made = []
 
-    def show(user=()):
+    def show(user=(), until="#downloads"):
         made.append(Page(browser, tempfile.mkdtemp(prefix="page"), tmp_path / "run", user))
-        return made[-1].open()
+        return made[-1].open(until)
 
     yield show
     for page in made:
@@ -327,6 +327,14 @@ def test_conductor_and_router_on_one_machine(onboarding, conductor, shown, tmp_p
     see(page, "Tunnels")
     wait_for(lambda: page.do('return page.locator("ol.steps [aria-current=step]").innerText();')
              in ("initializing", "onboarded"), what="an onboarding")
+    # A reader is not offered what may be ordered of a download of a router that is there.
+    wait_for(lambda: conductor.get("/v1/fleet").json["fleet"][0]["connected"] == 1, 60, "a tunnel")
+    router.post("/v1/downloads", {"version": "V1"})
+    reader = shown(as_nobody(), "#fleet")
+    press(reader, "router1")
+    see(reader, "V1")
+    assert reader.do('return page.locator("#main").getByRole("button").allInnerTexts();') == ["← All routers"]
+    page.open()
     router.stop()
     see(page, "Routers that match")  # who is left
     assert page.do('return page.locator("nav").count();') == 0
