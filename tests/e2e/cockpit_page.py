@@ -103,7 +103,7 @@ def press(page, label, within="body"):
             f'.getByRole("button", {{name: {json.dumps(label)}, exact: true}}).click();')
 
 
-def see(page, text, selector="#main", timeout=20):
+def see(page, text, selector="#main", timeout=60):
     wait_for(lambda: text in page.text(selector), timeout, f"{text!r} in {selector}")
 
 

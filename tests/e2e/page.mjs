@@ -15,7 +15,7 @@ async function new_window() {
 	said = [];
 	context = await browser.newContext({viewport: {width: 1200, height: 900}});
 	page = await context.newPage();
-	page.setDefaultTimeout(15000);
+	page.setDefaultTimeout(40000);
 	page.on("console", message => message.type() === "error" && said.push(message.text()));
 	page.on("pageerror", error => said.push(String(error)));
 }

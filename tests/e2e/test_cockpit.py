@@ -48,7 +48,7 @@ def request(page, version):
 
 
 def test_downloads(shown, servers):
-    first, second = servers(rate=MIB), servers(rate=2 * MIB)
+    first, second = servers(rate=MIB // 2), servers(rate=MIB // 2)  # time enough for each order
     daemon, page = shown(first, second, download={"concurrency": 1})
     request(page, "V1")
     see(page, "downloading")
@@ -69,7 +69,7 @@ def test_downloads(shown, servers):
     see(page, "cancelled")
     second.rate = None
     press(page, "Start again")
-    see(page, "complete", timeout=60)
+    see(page, "complete")
     request(page, "V1")  # it is there: the socket's own words
     see(page, daemon.post("/v1/downloads", {"version": "V1"}).detail, "#notice")
     check_is_for_all(page)

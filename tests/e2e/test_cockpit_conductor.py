@@ -133,7 +133,7 @@ def test_a_router_from_its_name_to_its_tunnel(onboarding, conductor, shown, key,
     check_is_for_all(page)
     see(page, "token-issued")
     become_hostile(router)
-    see(page, "<img src=x onerror=alert(1)>\\u{1b}[2J\\u{202e}", timeout=40)
+    see(page, "<img src=x onerror=alert(1)>\\u{1b}[2J\\u{202e}")
     assert page.do('return page.locator("#main img").count();') == 0
     press(page, "Reset…")
     press(page, "Reset the node", "dialog")
