@@ -29,14 +29,14 @@ QUICK = {"initial-retry-delay": 0, "maximum-retry-delay": 1, "connect-timeout": 
 
 
 def wait_for(condition, timeout=20, what="the condition"):
-    """The condition's value once it is true."""
+    """The condition's value once it is true. What: words, or a function that says them at the end."""
     end = time.monotonic() + timeout * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come within {timeout * SLOW} s")
+            raise AssertionError(f"{what() if callable(what) else what} did not come within {timeout * SLOW} s")
         time.sleep(0.02)
 
 

@@ -22,7 +22,7 @@ ADDRESS = "127.0.0.4"
 class Peer(http.server.ThreadingHTTPServer):
     """answers: what a path's GET gets: bytes, a status, or a function of the request's handler."""
 
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 128
 
     def __init__(self, answers):
         self.answers = answers

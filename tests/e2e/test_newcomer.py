@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from steward import CONDUCTORD, ROOT, STEWARDCTL, STEWARDD
+from steward import CONDUCTORD, ROOT, SLOW, STEWARDCTL, STEWARDD
 
 # The files are the machine's: here they are others.
 OWN_PLACES = """
@@ -24,7 +24,7 @@ mkdir /etc/steward
 def inside(script, **options):
     return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c",
                            OWN_PLACES + script, "sh", STEWARDCTL], text=True, capture_output=True,
-                          timeout=60, **options)
+                          timeout=60 * SLOW, **options)
 
 
 @pytest.mark.parametrize("there, unit", [
@@ -70,7 +70,7 @@ def test_both_daemons_with_their_defaults(onboarding):
     result = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "bash", "-c", OWN_PLACES + BOTH, "bash",
          STEWARDCTL, STEWARDD, router.config_path, CONDUCTORD, conductor.config_path, log],
-        text=True, capture_output=True, timeout=60)
+        text=True, capture_output=True, timeout=60 * SLOW)
     with open(log) as file:
         assert result.returncode == 0, result.stderr + file.read()
     assert "Router " in result.stdout and "Conductor " in result.stdout
@@ -95,7 +95,7 @@ def test_a_conductor_without_sshd_is_not_ready(onboarding):
     result = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "bash", "-c", OWN_PLACES + WITHOUT_SSHD,
          "bash", STEWARDCTL, CONDUCTORD, conductor.config_path, conductor.socket,
-         conductor.log_path], text=True, capture_output=True, timeout=60)
+         conductor.log_path], text=True, capture_output=True, timeout=60 * SLOW)
     assert result.returncode == 0, result.stderr + conductor.log
     assert "Tunnels      lost" in result.stdout, result.stdout
     assert "/usr/sbin/sshd cannot be run" in conductor.log
@@ -128,6 +128,6 @@ def test_without_root_and_sudo_a_script_says_so(script, tmp_path):
     (tools / "id").write_text("#!/bin/sh\necho 65534\n")
     (tools / "id").chmod(0o755)
     result = subprocess.run([os.path.join(ROOT, "script", script)], text=True, capture_output=True,
-                            env={"PATH": str(tools)}, timeout=60)
+                            env={"PATH": str(tools)}, timeout=60 * SLOW)
     assert result.returncode == 77, (result.stdout, result.stderr)
     assert "there is no sudo: run it as root" in result.stderr

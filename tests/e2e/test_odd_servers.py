@@ -22,6 +22,8 @@ from test_download import sha256
 class OddServer(http.server.ThreadingHTTPServer):
     """Serves a repository in the way of its mode."""
 
+    request_queue_size = 128  # Python's is 5: on a busy machine a connection waits a second for room
+
     def __init__(self, root, mode):
         super().__init__(("127.0.0.1", 0), Handler)
         self.root, self.mode, self.image_requests, self.heads = str(root), mode, 0, []

@@ -2,6 +2,7 @@
 """A disk of the router's that takes nothing for a while: the onboarding waits for it, and goes on."""
 
 import os
+import re
 
 import pytest
 
@@ -17,6 +18,11 @@ def block(directory, name):
     return path
 
 
+def count_refusals(conductor):
+    """It tells the router which conductors there are first, if that has changed: whichever comes first."""
+    return len(re.findall("could not be (?:configured|initialized): HTTP 500", conductor.log))
+
+
 def test_state_of_the_initialization_is_not_kept(onboarding, conductor):
     """It does not reboot into what it was before: its conductor would believe it initialized."""
     token = conductor.token()
@@ -26,7 +32,7 @@ def test_state_of_the_initialization_is_not_kept(onboarding, conductor):
     router.wait_for_state("retrying")
     blocked = block(router.secrets, "onboarding.json")
     conductor.start()
-    wait_for(lambda: "could not be initialized: HTTP 500" in conductor.log, 60, "the refusal")
+    wait_for(lambda: count_refusals(conductor) > 0, 60, "the refusal")
     assert router.onboarding["state"] == "connected" and router.reboots == 0
     assert f"create {blocked}: " in conductor.log
     os.rmdir(blocked)
@@ -35,7 +41,7 @@ def test_state_of_the_initialization_is_not_kept(onboarding, conductor):
     wait_for(lambda: any(outcome == "initialized" for outcome, _ in conductor.audit("router1")),
              30, "the initialization")
     # It was asked time and again meanwhile, and told of once.
-    assert conductor.log.count("could not be initialized") == 1
+    assert count_refusals(conductor) == 1
 
 
 def test_host_keys_cannot_be_pinned_at_the_boot(onboarding, conductor):

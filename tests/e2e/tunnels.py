@@ -55,7 +55,7 @@ class Program:
                 if (line + " ").startswith(start + " "):
                     return [line[len(start) + 1:]]
             return None
-        return wait_for(found, timeout, f"'{start}' in {self.lines} {self.log}")[0]
+        return wait_for(found, timeout, lambda: f"'{start}' in {self.lines} {self.log}")[0]
 
     def say(self, line):
         self.process.stdin.write(line + "\n")
@@ -129,7 +129,8 @@ class World:
         self.sockets = []
         self.networks = set()
         self.clients = 0
-        self.port = 0
+        # Not one that the kernel gives to whoever connects: it would be gone while no conductor is there.
+        self.port = free_port()
 
     def conductor(self, *more, **options):
         self.conductor_now = conductor = Program("conductor", self.port, USER,
