@@ -46,5 +46,5 @@ def test_demo():
         row = re.search(rf"^{name} +(\d+) +(\d+) +(\S+) MiB", result.stdout, re.M)
         assert row and int(row[1]) > 0 and float(row[3]) > 0, result.stdout
     assert re.search(r"another\s+TPM:\s+this\s+disk\s+was\s+sealed", result.stdout)
-    wasted = re.search(r"for an image of 256 MiB: (\S+) MiB wasted", result.stdout)
+    wasted = re.search(r"for an image of 96 MiB: (\S+) MiB wasted", result.stdout)
     assert 0 <= float(wasted[1]) <= 12 + 5
