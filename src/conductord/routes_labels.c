@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "conductor/registry/registry_labels.h"
+#include "conductord/registry_job.h"
 #include "conductord/routes_private.h"
 
 static int put_label(struct registry_job *job, struct err *err)

@@ -2,8 +2,10 @@
 /* routes_private.h - the handlers of conductord's routes. For routes.c only. */
 #pragma once
 
-#include "conductord/registry_job.h"
 #include "http/http_server.h"
+
+struct err;
+struct registry_job;
 
 /* The answer of most of these: a router as it is. On a worker. */
 int routes_show_router(struct registry_job *job, struct err *err);
