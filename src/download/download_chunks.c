@@ -116,6 +116,9 @@ static void ask(struct download *d, unsigned source)
 			d->manifest.chunks.size / SLOWEST_BYTES_PER_MS,
 		/* A cache may have that of an older edition. */
 		.caching = d->chunks_asked ? HTTP_PAST_CACHES : HTTP_YOUNG,
+		/* A server for one connection at a time would wait on it for more, and leave the
+		 * image's requests on others unanswered. */
+		.closes = true,
 	};
 
 	d->chunks_source = source;

@@ -99,6 +99,7 @@ struct http_get {
 	bool decode;      /* a Content-Encoding that libcurl knows: its body comes decoded */
 	struct span body; /* sent with another method; borrowed until done */
 	int socket;       /* connected already, and taken; 0 = connect to the URL's host */
+	bool closes;      /* its connection serves no other request after it */
 };
 
 /* At most one connection a request; idle ones are kept for the next. */

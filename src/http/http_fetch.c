@@ -184,6 +184,7 @@ static int ask_for(struct http_fetch *fetch, const char *url)
 		.method = fetch->ask.method,
 		.body = fetch->ask.body,
 		.socket = fetch->ask.socket,
+		.closes = fetch->ask.closes,
 	};
 
 	return http_client_get(fetch->client, &get, &fetch->request);

@@ -24,6 +24,7 @@ struct http_ask {
 	int socket;                       /* connected already, and taken; 0 = none */
 	enum http_caching caching;
 	bool any_status; /* else one that is not 200 is an error */
+	bool closes;     /* its connection serves no other request after it */
 };
 
 struct http_fetch_result {

@@ -264,6 +264,8 @@ struct http_request *http_request_new(struct http_client *client, const struct h
 	else
 		http_reach_set_up(&request->reach, request->easy, get->access->proxy,
 				  http_client_connect_wanted, request);
+	if (get->closes)
+		(void)curl_easy_setopt(request->easy, CURLOPT_FORBID_REUSE, 1l);
 	set_callbacks(request);
 	if (set_tls(request, get->access) == 0)
 		(void)http_credentials_set(request->easy, get->access, &request->local_error);

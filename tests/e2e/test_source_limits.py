@@ -14,6 +14,7 @@ from fault_server import Fault
 from nginx import LIMITS, Nginx
 from repository import MIB
 from test_download import sha256
+from test_images import create
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ class OneAtATime(http.server.SimpleHTTPRequestHandler):
     """A worker for one connection: who comes meanwhile waits in its backlog."""
 
     protocol_version = "HTTP/1.1"
+    rate = 4 * MIB
 
     def log_message(self, *_):
         pass
@@ -94,13 +96,21 @@ class OneAtATime(http.server.SimpleHTTPRequestHandler):
                 block = file.read(min(left, 1 << 16))
                 self.wfile.write(block)
                 left -= len(block)
-                time.sleep(len(block) / (4 * MIB))
+                time.sleep(len(block) / self.rate)
 
 
-def test_one_worker(repository, daemons, images):
-    """The others are silent as long as it serves one."""
+class QuickOneAtATime(OneAtATime):
+    rate = 1024 * MIB
+
+
+@pytest.mark.parametrize("worker", [OneAtATime, QuickOneAtATime])
+def test_one_worker(worker, daemons, images, key, tmp_path):
+    """The others are silent as long as it serves one, which keeps its connection: nor may the chunk
+    index have that, which comes between the image's first bytes and the others."""
+    assert create(tmp_path, images(16).path, key).returncode == 0
+
     def handler(*arguments):
-        return OneAtATime(*arguments, directory=repository.root)
+        return worker(*arguments, directory=tmp_path / "made")
 
     with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
