@@ -351,11 +351,21 @@ static void init_waiting_parts(struct conductor *c)
 		.owner = c,
 	};
 
+	const struct rollouts_options rollouts = {
+		.node = &c->node,
+		.pool = c->registry_pool,
+		.registry = c->registry,
+		.book = &c->tunnel_book,
+		.calls = &c->calls,
+		.conductor = c->config ? c->config->name : "",
+	};
+
 	tunnel_book_init(&c->tunnel_book);
 	registry_watch_init(&c->registry_watch, &registry_watch);
 	registration_init(&c->registration, &registration);
 	summary_watch_init(&c->summaries, &summaries);
 	list_news_init(&c->list_news, &list_news);
+	rollouts_init(&c->rollouts, &rollouts);
 	c->calls = (struct router_calls){.node = &c->node, .tunnels = &c->tunnels};
 }
 
@@ -399,6 +409,7 @@ static int start_conductor(struct node *n, struct err *err)
 	if (rc < 0)
 		return rc;
 	start_keys(c);
+	rollouts_start(&c->rollouts);
 	rc = start_known(c, err);
 	return rc < 0 ? rc : start_enrolment(c, err);
 }

@@ -16,6 +16,7 @@
 #include "conductord/provisioning.h"
 #include "conductord/registration.h"
 #include "conductord/registry_watch.h"
+#include "conductord/rollouts.h"
 #include "conductord/router_call.h"
 #include "conductord/summary_watch.h"
 #include "conductord/tunnel_book.h"
@@ -42,6 +43,7 @@ struct conductor {
 	struct provisioning *provisioning;
 	struct list_news list_news;
 	struct router_calls calls;
+	struct rollouts rollouts;
 	char *tunnels_directory; /* the directory of a helper that we start ourselves */
 	char *keys_path;
 	char *known_path;

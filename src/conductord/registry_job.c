@@ -224,6 +224,8 @@ static int fill(struct http_exchange *x, struct registry_job *job, struct err *e
 	if (rc == 0)
 		rc = copy_parameter(x, "label", job->label, sizeof(job->label), err);
 	if (rc == 0)
+		rc = copy_parameter(x, "rollout", job->rollout, sizeof(job->rollout), err);
+	if (rc == 0)
 		rc = read_all_wanted(x, job, err);
 	if (rc == 0)
 		rc = read_number(x, "since", &job->since_s, err);

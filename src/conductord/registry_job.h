@@ -47,6 +47,7 @@ struct registry_job {
 	char jti[TOKEN_JTI_SIZE];
 	char named[TOKEN_NAME_SIZE]; /* a conductor */
 	char label[TOKEN_NAME_SIZE];
+	char rollout[TOKEN_NAME_SIZE];
 	bool asked_router; /* the router is of ?router= and not of the path */
 	struct registry_label wanted[REGISTRY_JOB_WANTED_MAX]; /* ?label=NAME=VALUE,... */
 	size_t n_wanted;

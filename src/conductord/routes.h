@@ -6,5 +6,5 @@
 
 #include "http/http_server.h"
 
-#define N_CONDUCTOR_ROUTES 33
+#define N_CONDUCTOR_ROUTES 40
 extern const struct http_route conductor_routes[N_CONDUCTOR_ROUTES];

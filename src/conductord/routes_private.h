@@ -33,6 +33,14 @@ void routes_router_cancel(struct http_exchange *x);
 void routes_router_recovery(struct http_exchange *x);
 void routes_router_policy(struct http_exchange *x);
 
+void routes_get_rollouts(struct http_exchange *x);
+void routes_get_rollout(struct http_exchange *x);
+void routes_post_rollout(struct http_exchange *x);
+void routes_pause_rollout(struct http_exchange *x);
+void routes_resume_rollout(struct http_exchange *x);
+void routes_approve_rollout(struct http_exchange *x);
+void routes_cancel_rollout(struct http_exchange *x);
+
 void routes_get_conductors(struct http_exchange *x);
 void routes_delete_conductor(struct http_exchange *x);
 

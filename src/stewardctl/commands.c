@@ -21,6 +21,7 @@
 	}
 
 #define SCO                    "secure-conductor-onboarding"
+#define ROLLOUT(verb)          "request", "software", "rollout", verb
 #define AUTHORITY_ROUTER(verb) verb, "authority", "router", "R"
 
 const struct command commands[] = {
@@ -186,6 +187,28 @@ const struct command commands[] = {
 	 {{0}},
 	 command_delete_conductor,
 	 "Forget a conductor that is gone: routers leave it once they have reached another."},
+	{{"show", "software", "rollout"},
+	 {{0}},
+	 command_show_rollouts,
+	 "The rollouts of this registry."},
+	{{"show", "software", "rollout", "NAME"},
+	 {FLAG("watch")},
+	 command_show_rollout,
+	 "One, with the routers that are at work, away or failed; watch follows it to its end."},
+	{{ROLLOUT("create"), "NAME", "PLAN..."},
+	 {{0}},
+	 command_create_rollout,
+	 "Bring a version to many routers: version V, then all, router R... or label N V."},
+	{{ROLLOUT("pause"), "NAME"}, {{0}}, command_pause_rollout, "Order nobody for now."},
+	{{ROLLOUT("resume"), "NAME"},
+	 {{0}},
+	 command_resume_rollout,
+	 "Go on, also in spite of its failures."},
+	{{ROLLOUT("approve"), "NAME"}, {{0}}, command_approve_rollout, "Let the next phase begin."},
+	{{ROLLOUT("cancel"), "NAME"},
+	 {{0}},
+	 command_cancel_rollout,
+	 "Order nobody any more; who is at work goes on."},
 	{{"create", SCO, "token"},
 	 {{"router", PAIR_VALUE, "R"}, {"expiration-timeout", PAIR_OPTIONAL, "1d"}},
 	 command_create_token,

@@ -492,10 +492,11 @@ def test_reload(conductor):
 CHANGES = (f"{ROUTER} node node0 asset-id A", f"{ROUTER} system {SCO} mode weak",
            f"{ROUTER} system {SCO} pre-shared-secret", f"{UPDATE} access-mode conductor-only",
            f"{ROUTER} label site emea", "delete authority router router1 label site",
+           "request software rollout create night version V1 all", "request software rollout cancel night",
            "delete authority router router1", "delete authority router router1 node node0",
            f"create {SCO} token router router1", f"request {SCO} revoke token {'0' * 32}",
            f"request {SCO} reset router router1 node node0", f"request {SCO} reset clock")
-LOOKS = ("show authority", "show authority router label site emea", "show authority router router1", f"show {SCO}", f"show {SCO} tokens",
+LOOKS = ("show software rollout", "show authority", "show authority router label site emea", "show authority router router1", f"show {SCO}", f"show {SCO} tokens",
          f"show {SCO} enrolments")
 
 
@@ -547,11 +548,12 @@ def test_every_route_asks_who(conductors):
     assert len(routes) > 10
     for method, path, change in routes:
         path = path.format(router="router1", node="node0", jti="0" * 32, version="V1",
-                           conductor="conductor2", label="site")
+                           conductor="conductor2", label="site",
+                           rollout="night")
         body = None if method == "GET" else "{}"
         assert (method == "GET") == (change == "READS")
         assert as_user(conductor, None, method, path, body) == 403, path
-        expected = 200 if method == "GET" else 403
+        expected = 403 if method != "GET" else 404 if path.endswith("/night") else 200
         assert as_user(conductor, "users", method, path, body) == expected, path
     assert conductor.get("/v1/routers").body == before
 

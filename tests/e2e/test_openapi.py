@@ -188,7 +188,7 @@ def test_conductor_and_its_routers(onboarding, key, images):
     call_what_every_node_has(document, image.bytes, key.jws(image.payload("V1")))
     call_the_nodes(document, fleet)
     call_the_registry(document)
-    document.check_all_were_called({"recovery", "add-policy", "delete-conductor"})
+    document.check_all_were_called({"recovery", "add-policy", "delete-conductor", "approve-rollout"})
 
 
 def call_the_nodes(document, fleet):
@@ -228,6 +228,20 @@ def call_the_registry(document):
     call("configure", {**R, "revision": 1}, {"high-availability": {}}, status=409)
     call("configure-router", {"router": "router2"}, {"mode": "psk-only", "pre-shared-secret": ""})
     call("configure-router", {"router": "router2"}, {"mode": "lunch"}, status=400, valid=False)
+    rollout = {"rollout": "night"}
+    plan = {"name": "night", "version": "V9", "selector": {"all": True}, "phases": ["1", "50%"],
+            "window": [{"days": "mon-sun", "from": "00:00", "to": "24:00"}], "zone": "UTC", "failures": "100%"}
+    assert call("create-rollout", body=plan)["members"] == 1
+    call("create-rollout", body=plan, status=409)
+    call("create-rollout", body={**plan, "name": "x", "selector": {"routers": ["nobody"]}}, status=404)
+    call("create-rollout", body={**plan, "name": "x", "phases": ["0"]}, status=400)
+    assert call("rollouts")["rollouts"] and call("rollout", rollout)["zone"] == "UTC"
+    call("pause-rollout", rollout)
+    call("resume-rollout", rollout)
+    call("approve-rollout", rollout, status=409)
+    call("cancel-rollout", rollout)
+    call("cancel-rollout", rollout, status=409)
+    call("rollout", {"rollout": "none"}, status=404)
     label = {"router": "router2", "label": "site"}
     assert call("label-router", label, {"value": "emea"})["labels"] == {"site": "emea"}
     call("label-router", label, {"value": "e m"}, status=400, valid=False)

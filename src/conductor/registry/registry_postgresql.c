@@ -12,7 +12,7 @@
 #include "conductor/registry/registry_postgresql_link.h"
 #include "conductor/registry/registry_postgresql_uri.h"
 
-#define PARAMETERS_MAX 16
+#define PARAMETERS_MAX 20
 /* Makes the server end a statement for which nobody waits any more. This is set for each
  * transaction, because a connection pool in between gives the connection to others. */
 #define LIMITS                                                                                     \

@@ -150,6 +150,47 @@ static const char *const steps[] = {
 	"  name TEXT NOT NULL,"
 	"  value TEXT NOT NULL,"
 	"  PRIMARY KEY (router, name))",
+
+	/* 9: rollouts. Members are in blocks of a thousand, a line and a letter for each, so that a
+	   rollout to 100,000 is written in a hundred rows. */
+	"CREATE TABLE rollouts ("
+	"  name TEXT PRIMARY KEY,"
+	"  version TEXT NOT NULL,"
+	"  selector TEXT NOT NULL,"
+	"  created BIGINT NOT NULL,"
+	"  members BIGINT NOT NULL,"
+	"  phases TEXT NOT NULL,"
+	"  parallel BIGINT NOT NULL,"
+	"  failures BIGINT NOT NULL,"
+	"  failures_percent BIGINT NOT NULL,"
+	"  soak BIGINT NOT NULL,"
+	"  approve BIGINT NOT NULL,"
+	"  finish BIGINT NOT NULL,"
+	"  sequenced BIGINT NOT NULL,"
+	"  opens TEXT NOT NULL,"
+	"  zone TEXT NOT NULL,"
+	"  deadline BIGINT NOT NULL,"
+	"  stage BIGINT NOT NULL,"
+	"  stop BIGINT NOT NULL,"
+	"  phase BIGINT NOT NULL,"
+	"  approved BIGINT NOT NULL,"
+	"  soaked BIGINT NOT NULL,"
+	"  forgiven BIGINT NOT NULL,"
+	"  counts TEXT NOT NULL,"
+	"  holder TEXT NOT NULL,"
+	"  beat BIGINT NOT NULL,"
+	"  revision BIGINT NOT NULL);"
+	"CREATE TABLE rollout_blocks ("
+	"  rollout TEXT NOT NULL REFERENCES rollouts (name) ON DELETE CASCADE,"
+	"  block BIGINT NOT NULL,"
+	"  routers TEXT NOT NULL,"
+	"  states TEXT NOT NULL,"
+	"  PRIMARY KEY (rollout, block));"
+	"CREATE TABLE rollout_reasons ("
+	"  rollout TEXT NOT NULL REFERENCES rollouts (name) ON DELETE CASCADE,"
+	"  member BIGINT NOT NULL,"
+	"  reason TEXT NOT NULL,"
+	"  PRIMARY KEY (rollout, member))",
 };
 
 unsigned registry_schema_version(void)
