@@ -13,7 +13,7 @@ import pytest
 
 from steward import SLOW, STEWARDCTL, Events, ctl, on_terminal, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release_only]
 MIB = 1 << 20
 DOWNLOAD = ("system", "software", "download")
 MEANT = ("router", "router1")

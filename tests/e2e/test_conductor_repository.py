@@ -24,7 +24,7 @@ from steward import QUICK, ctl, free_port, wait_for
 from test_access_modes import KINDS
 from test_download import sha256
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release_only]
 
 # docs/download.md, "Sources"; a conductor in offline-mode asks nobody but its peer.
 USED = {

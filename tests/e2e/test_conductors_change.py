@@ -12,7 +12,7 @@ from conductor_pair import host, tunnels
 from onboarding_world import Conductor, SecondNetwork, run
 from steward import ctl, wait_for
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.release_only]
 
 
 @pytest.fixture

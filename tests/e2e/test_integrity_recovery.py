@@ -13,7 +13,7 @@ import pytest
 from integrity_world import Machine, MORE, NV_INDEX, RECORD, SECRETS, TEXT
 from policies import Operator, configure, measure, place
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.release_only]
 
 BOTH = {SECRETS, MORE}
 RECOVERY = os.path.dirname(RECORD) + "/recovery.json"

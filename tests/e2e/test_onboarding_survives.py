@@ -15,7 +15,7 @@ import pytest
 from onboarding_world import inside
 from steward import SLOW, UnixConnection, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release_only]
 HOST = ["127.0.0.1"]
 
 

@@ -16,7 +16,7 @@ from certificates import Authority
 from onboarding_world import device_certificate
 from steward import ROOT, STEWARDCTL, ctl, wait_for
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.release_only]
 
 with open(os.path.join(ROOT, "docs", "operations.md")) as page:
     INTRODUCTION, *SECTIONS = page.read().split("\n## ")

@@ -20,7 +20,7 @@ from wire_router import WireRouter
 
 BEGINS, ENDS = "the registry does not answer", "the registry answers again"
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.release_only]
 numbers = itertools.count()
 
 
