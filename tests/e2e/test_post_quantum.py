@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from onboarding_world import check_refused
+from registry_before import TO_VERSION_3
 from steward import CONDUCTORD, ctl, wait_for
 from test_sealed_secrets import CONFIGURATION, PASSWORD, QUERY, has, sources
 
@@ -94,15 +95,6 @@ def test_required_by_the_router(onboarding):
     assert conductor.enrolments == []
 
 
-# What version 3 of the registry did not have.
-BEFORE = [*(f"DROP TABLE {table}" for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets",
-                                                "conductor_keys", "node_keys", "key_exchanges")),
-          "DROP TABLE conductor_list",
-          *(f"ALTER TABLE conductors DROP COLUMN {column}"
-            for column in ("moved", "contested", "contested_by")),
-          "DELETE FROM schema_versions WHERE version > 3"]
-
-
 @pytest.mark.release_only
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_registry_of_before(onboarding, request, kind):
@@ -115,10 +107,10 @@ def test_a_registry_of_before(onboarding, request, kind):
     connected(router)
     conductor.stop()
     if database:
-        database.sql("; ".join(BEFORE))
+        database.sql(TO_VERSION_3)
     else:
         with sqlite3.connect(conductor.config["registry"].removeprefix("sqlite:")) as registry:
-            registry.executescript("; ".join(BEFORE))
+            registry.executescript(TO_VERSION_3)
     wait_for(lambda: not router.is_connected, 30, "the tunnel's end")
     conductor.start()
     wait_for(lambda: router.is_connected, 60, "the tunnel again")

@@ -14,6 +14,7 @@ import pytest
 
 from conductor import Conductor
 from conductor_pair import both_connected, host
+from registry_before import TO_VERSION_3
 from sealed_values import item, keys_of, seal
 from secret_search import files_below, holds, read
 from steward import Daemon, UnixConnection, ctl, wait_for
@@ -270,13 +271,7 @@ def test_the_registry_of_an_older_version(onboarding):
     old = json.dumps({"software-update": {"source": [sources()["software-update"]["source"][1]]}})
     with sqlite3.connect(conductor.config["registry"].removeprefix("sqlite:")) as registry:
         registry.execute("UPDATE routers SET configuration = ?", (old,))
-        for table in ("sealed_to_conductors", "sealed_to_nodes", "secrets", "conductor_keys",
-                      "node_keys", "key_exchanges"):
-            registry.execute(f"DROP TABLE {table}")
-        registry.execute("DELETE FROM schema_versions WHERE version >= 4")
-        registry.execute("DROP TABLE conductor_list")
-        for column in ("moved", "contested", "contested_by"):
-            registry.execute(f"ALTER TABLE conductors DROP COLUMN {column}")
+        registry.executescript(TO_VERSION_3)
     assert any(holds(read(path), QUERY.encode()) for path in files_below(conductor.directory))
     conductor.start()
     wait_for(lambda: "secrets of 1 routers that were readable" in conductor.log, 30, "the word")
