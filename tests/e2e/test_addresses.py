@@ -122,8 +122,9 @@ def test_next_address(row, addresses, daemons, images):
     assert sha256(daemon.image_path("V1", os.path.basename(images(16).path))) == images(16).sha256
     source = daemon.source_of("V1", "s0")
     assert source["failures"] == 0
-    # Each request had a connection of its own, and went to the address that serves at once.
-    assert addresses.packets_to_silent == asked
+    # Each request had a connection of its own, and went to the address that serves at once. Of those
+    # that were asked at first a packet may have been sent again since.
+    assert addresses.packets_to_silent < asked + len(ROWS[row])
 
 
 @pytest.mark.xdist_group("network")

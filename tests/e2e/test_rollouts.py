@@ -27,7 +27,8 @@ class World:
             self.conductor.call("PUT", f"/v1/routers/{name}/labels/site",
                                 {"value": "emea" if name != "c" else "apac"})
             self.conductor.put(f"/v1/routers/{name}/configuration", {"software-update": {
-                "access-mode": "conductor-only", "download": {"attempts": 1}}})
+                "access-mode": "conductor-only",
+                "download": {"attempts": 4, "initial-retry-delay": 1}}})
             router = onboarding.router(f"A{number}", name=name, key=key, start=False)
             router.start().onboard(self.conductor.token(name))
             self.routers[name] = router
