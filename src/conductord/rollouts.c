@@ -79,7 +79,7 @@ static void run_round(struct work *work)
 {
 	struct rollouts *r = container_of(work, struct rollouts, work);
 
-	r->any = rollout_drive_round(&r->drive, r->taken, r->steady_ms, time(NULL));
+	r->found = rollout_drive_round(&r->drive, r->taken, r->steady_ms, time(NULL));
 	r->taken = NULL;
 }
 
@@ -88,6 +88,7 @@ static void on_round(struct work *work)
 	struct rollouts *r = container_of(work, struct rollouts, work);
 
 	r->is_running = false;
+	r->any = r->found || r->look_again;
 	for (struct driven *d = r->drive.first; d; d = d->next) {
 		if (!d->is_held)
 			continue;
@@ -110,6 +111,7 @@ static void begin_round(struct rollouts *r)
 		return;
 	r->idle = 0;
 	r->is_running = true;
+	r->look_again = false;
 	r->steady_ms = (int64_t)uv_now(&n->loop);
 	r->taken = r->answers;
 	r->answers = NULL;
@@ -145,6 +147,8 @@ void rollouts_start(struct rollouts *r)
 void rollouts_look(struct rollouts *r)
 {
 	r->any = true;
+	/* A round that runs may have read what there was before. */
+	r->look_again = r->is_running;
 	begin_round(r);
 }
 

@@ -31,7 +31,8 @@ struct rollouts {
 	uv_timer_t timer;
 	struct work work;
 	bool is_running;
-	bool any; /* that is not over */
+	bool look_again; /* somebody has asked since the round began */
+	bool any;        /* that is not over */
 	unsigned idle;
 	struct rollout_drive drive;
 	struct driven_answer *answers; /* since the round began */
@@ -40,6 +41,7 @@ struct rollouts {
 	/* The worker's while it runs. */
 	struct driven_answer *taken;
 	int64_t steady_ms;
+	bool found; /* one that is not over */
 };
 
 void rollouts_init(struct rollouts *r, const struct rollouts_options *options);
