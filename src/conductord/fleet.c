@@ -12,15 +12,10 @@
 #include "conductord/list_text.h"
 #include "conductord/routes_private.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static int read_routers(struct registry *registry, struct fleet_row **ret, size_t *ret_n,
 			struct err *err)
 {
-	_cleanup_(free_rows) struct registry_router *routers = NULL;
+	_cleanup_(registry_rows_free) struct registry_router *routers = NULL;
 	size_t n = 0;
 	int rc = registry_routers_list(registry, &routers, &n, err);
 
@@ -48,7 +43,7 @@ static int by_name(const void *name, const void *row)
 static int count_tunnels(struct registry_job *job, struct fleet_row *rows, size_t n,
 			 struct err *err)
 {
-	_cleanup_(free_rows) struct registry_enrolled_key *keys = NULL;
+	_cleanup_(registry_rows_free) struct registry_enrolled_key *keys = NULL;
 	struct tunnel_book *book = &job->conductor->tunnel_book;
 	size_t n_keys = 0;
 	int rc = registry_enrolled_keys_list(job->conductor->registry, &keys, &n_keys, err);
@@ -100,7 +95,7 @@ static int print(struct registry_job *job, const struct fleet_row *rows, size_t 
 
 int fleet_answer(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct fleet_row *rows = NULL;
+	_cleanup_(registry_rows_free) struct fleet_row *rows = NULL;
 	size_t n = 0;
 	int rc = read_routers(job->conductor->registry, &rows, &n, err);
 

@@ -42,7 +42,7 @@ static void let_go(struct driven *d)
 	d->n_reasons = 0;
 }
 
-static void drop(struct driven **at)
+static void drop_driven(struct driven **at)
 {
 	struct driven *d = *at;
 
@@ -54,7 +54,7 @@ static void drop(struct driven **at)
 void rollout_drive_release(struct rollout_drive *d)
 {
 	while (d->first)
-		drop(&d->first);
+		drop_driven(&d->first);
 }
 
 /* What the core says. */
@@ -150,8 +150,8 @@ static bool is_free(const struct rollout_drive *drive, struct driven *d,
 	       steady_ms - d->beat_ms >= ROLLOUT_STALE_MS;
 }
 
-static void take(struct rollout_drive *drive, struct driven *d, const struct registry_rollout *row,
-		 int64_t steady_ms)
+static void take_over(struct rollout_drive *drive, struct driven *d,
+		      const struct registry_rollout *row, int64_t steady_ms)
 {
 	struct err err;
 	int rc = registry_rollout_take(drive->registry, d->name, row->beat, &err);
@@ -249,8 +249,8 @@ static void probe(struct rollout_drive *drive, struct driven *d, struct rollout_
 	}
 }
 
-static void step(struct rollout_drive *drive, struct driven *d, const struct driven_answer *answers,
-		 struct rollout_time now)
+static void step_rollout(struct rollout_drive *drive, struct driven *d,
+			 const struct driven_answer *answers, struct rollout_time now)
 {
 	for (const struct driven_answer *a = answers; a; a = a->next)
 		if (strcmp(a->name, d->name) == 0 && a->created_s == d->created_s)
@@ -303,8 +303,8 @@ static int write_down(struct rollout_drive *drive, struct driven *d, int64_t ste
 /* Sending. */
 
 /* One that cannot be asked has its answer for the next round already. */
-static void prepare(struct rollout_drive *drive, struct driven *d, struct rollout_visit *visit,
-		    struct rollout_time now)
+static void prepare_visit(struct rollout_drive *drive, struct driven *d,
+			  struct rollout_visit *visit, struct rollout_time now)
 {
 	enum rollout_told told;
 
@@ -337,7 +337,7 @@ static void ask_who_works(struct rollout_drive *drive, struct driven *d, struct 
 		if (!visit)
 			return;
 		left--;
-		prepare(drive, d, visit, now);
+		prepare_visit(drive, d, visit, now);
 	}
 }
 
@@ -350,14 +350,14 @@ static void send_out(struct rollout_drive *drive, struct driven *d, struct rollo
 		struct rollout_visit *visit = orders;
 
 		orders = visit->next;
-		prepare(drive, d, visit, now);
+		prepare_visit(drive, d, visit, now);
 	}
 	ask_who_works(drive, d, now);
 }
 
 /* One round. */
 
-static struct driven *find(struct rollout_drive *drive, const struct registry_rollout *row)
+static struct driven *find_driven(struct rollout_drive *drive, const struct registry_rollout *row)
 {
 	struct driven *d = drive->first;
 
@@ -379,7 +379,7 @@ static struct driven *find(struct rollout_drive *drive, const struct registry_ro
 static void drive_one(struct rollout_drive *drive, const struct registry_rollout *row,
 		      const struct driven_answer *answers, struct rollout_time now)
 {
-	struct driven *d = find(drive, row);
+	struct driven *d = find_driven(drive, row);
 	bool was_free = d && is_free(drive, d, row, now.steady_ms);
 
 	if (!d)
@@ -388,10 +388,10 @@ static void drive_one(struct rollout_drive *drive, const struct registry_rollout
 	    (strcmp(row->holder, drive->conductor) != 0 || row->revision != d->revision))
 		let_go(d);
 	if (!d->is_held && was_free)
-		take(drive, d, row, now.steady_ms);
+		take_over(drive, d, row, now.steady_ms);
 	if (!d->is_held)
 		return;
-	step(drive, d, answers, now);
+	step_rollout(drive, d, answers, now);
 	if (write_down(drive, d, now.steady_ms) < 0)
 		let_go(d);
 	else
@@ -413,7 +413,7 @@ static void forget_old(struct rollout_drive *drive, const struct registry_rollou
 		if (is_there)
 			at = &(*at)->next;
 		else
-			drop(at);
+			drop_driven(at);
 	}
 }
 

@@ -36,11 +36,6 @@ static void release(struct selection *s)
 	free(s->rows);
 }
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static int add(struct selection *s, const char *router, const struct registry_label *labels,
 	       size_t n_labels, struct err *err)
 {
@@ -70,7 +65,7 @@ static int add(struct selection *s, const char *router, const struct registry_la
 static int add_chunk(struct selection *s, const struct registry_router *routers, size_t n,
 		     struct err *err)
 {
-	_cleanup_(free_rows) struct registry_label *labels = NULL;
+	_cleanup_(registry_rows_free) struct registry_label *labels = NULL;
 	size_t n_labels = 0;
 	size_t at = 0;
 	int rc = registry_labels_between(s->registry, routers[0].name, routers[n - 1].name, &labels,
@@ -100,7 +95,7 @@ static int select_all(struct selection *s, struct err *err)
 	int rc = 0;
 
 	while (rc == 0 && n > 0) {
-		_cleanup_(free_rows) struct registry_router *routers = NULL;
+		_cleanup_(registry_rows_free) struct registry_router *routers = NULL;
 
 		n = 0;
 		rc = registry_routers_page(s->registry, after, CHUNK, &routers, &n, err);

@@ -27,7 +27,7 @@ enum rollout_told rollout_visit_join(enum rollout_told a, enum rollout_told b)
 	return rank_of(a) <= rank_of(b) ? a : b;
 }
 
-static void finish(struct rollout_visit *visit)
+static void end_visit(struct rollout_visit *visit)
 {
 	struct rollout_answer answer = {.member = visit->member, .told = ROLLOUT_TOLD_DONE};
 
@@ -51,7 +51,7 @@ static void settle(struct rollout_visit_node *node, enum rollout_told told, cons
 	node->told = told;
 	(void)snprintf(node->reason, sizeof(node->reason), "%s", reason ? reason : "");
 	if (--visit->awaited == 0)
-		finish(visit);
+		end_visit(visit);
 }
 
 static void on_answered(void *owner, const struct router_answer *answer);
@@ -156,7 +156,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 		read_download(node, said);
 }
 
-static void begin(struct rollout_visit_node *node)
+static void run_errand(struct rollout_visit_node *node)
 {
 	const struct rollout_visit *visit = node->visit;
 	const char *action = visit->errand == ROLLOUT_ERRAND_HOLD ? "pause" : "resume";
@@ -191,8 +191,8 @@ void rollout_visit_start(struct rollout_visit *visit, struct router_calls *calls
 			continue;
 		*node = (struct rollout_visit_node){.visit = visit};
 		visit->awaited++;
-		begin(node);
+		run_errand(node);
 	}
 	if (--visit->awaited == 0)
-		finish(visit);
+		end_visit(visit);
 }

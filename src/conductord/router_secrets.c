@@ -14,11 +14,6 @@
 #include "config/config.h"
 #include "config/config_secrets.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static void wipe_text(char **text)
 {
 	if (*text)
@@ -61,8 +56,8 @@ static int write_taken(struct registry *registry, const char *router, const cJSO
 		       const struct config_secrets *secrets, const struct sealing_keys *keys,
 		       int64_t revision, const struct registry_origin *origin, struct err *err)
 {
-	_cleanup_(free_rows) char *text = cJSON_PrintUnformatted(configuration);
-	_cleanup_(free_rows) struct registry_secret_value *values =
+	_cleanup_(registry_rows_free) char *text = cJSON_PrintUnformatted(configuration);
+	_cleanup_(registry_rows_free) struct registry_secret_value *values =
 		calloc(secrets->n + 1, sizeof(*values));
 	const struct registry_secret_values all = {
 		.list = values, .n = secrets->n, .keys = secrets->n > 0 ? keys : NULL};
@@ -146,7 +141,7 @@ int router_secrets_take_over(struct registry *registry, const char *router,
 			     const struct sealing_keys *keys, const struct registry_origin *origin,
 			     size_t *ret, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_router *routers = NULL;
+	_cleanup_(registry_rows_free) struct registry_router *routers = NULL;
 	size_t n = 0;
 	size_t done = 0;
 	bool did = false;
@@ -275,7 +270,7 @@ int router_secrets_compose(struct registry *registry, const char *router, const 
 			   struct router_message *ret, struct err *err)
 {
 	_cleanup_(registry_secret_list_release) struct registry_secret_list list = {0};
-	_cleanup_(free_rows) char *text = NULL;
+	_cleanup_(registry_rows_free) char *text = NULL;
 	struct router_message message = {0};
 	int64_t revision = 0;
 	int rc = get_text(registry, router, keys, origin, &text, &revision, err);

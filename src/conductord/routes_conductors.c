@@ -9,11 +9,6 @@
 #include "conductord/registry_job.h"
 #include "conductord/routes_private.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static cJSON *answer_conductor(const struct registry_conductor *row)
 {
 	cJSON *json = cJSON_CreateObject();
@@ -38,7 +33,7 @@ static cJSON *answer_conductor(const struct registry_conductor *row)
 
 static int list_conductors(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_conductor *rows = NULL;
 	cJSON *array;
 	size_t n = 0;
 	int rc = registry_conductors_list(job->conductor->registry, &rows, &n, err);

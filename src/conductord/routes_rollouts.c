@@ -14,11 +14,6 @@
 
 #define ROUTERS_SHOWN 1000 /* of those that an operator has to look at */
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static void look(struct registry_job *job)
 {
 	rollouts_look(&job->conductor->rollouts);
@@ -26,7 +21,7 @@ static void look(struct registry_job *job)
 
 static int list_rollouts(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_rollout *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_rollout *rows = NULL;
 	cJSON *array;
 	size_t n = 0;
 	int rc = registry_rollouts_list(job->conductor->registry, &rows, &n, err);
@@ -79,9 +74,9 @@ static void add_routers(cJSON *json, const registry_member_name *names, const ui
 
 static int show_rollout(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_rollout_reason *reasons = NULL;
-	_cleanup_(free_rows) registry_member_name *names = NULL;
-	_cleanup_(free_rows) uint8_t *members = NULL;
+	_cleanup_(registry_rows_free) struct registry_rollout_reason *reasons = NULL;
+	_cleanup_(registry_rows_free) registry_member_name *names = NULL;
+	_cleanup_(registry_rows_free) uint8_t *members = NULL;
 	struct registry *r = job->conductor->registry;
 	struct registry_rollout rollout;
 	size_t n_reasons = 0;
@@ -105,7 +100,7 @@ static int show_rollout(struct registry_job *job, struct err *err)
 
 static int create_rollout(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) registry_member_name *names = NULL;
+	_cleanup_(registry_rows_free) registry_member_name *names = NULL;
 	struct registry *r = job->conductor->registry;
 	struct registry_rollout rollout;
 	char spread[TOKEN_NAME_SIZE];

@@ -16,11 +16,6 @@
 #include "conductord/routes_private.h"
 #include "config/config_secrets.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 /* What the routers of a chunk have, in the order of the routers; the first n are of none before. */
 struct belongings {
 	struct registry_node *nodes;
@@ -105,7 +100,7 @@ static int add_routers(struct registry_job *job, const struct registry_router *r
 static int read_routers(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
 			struct err *err)
 {
-	_cleanup_(free_rows) struct registry_router *routers = NULL;
+	_cleanup_(registry_rows_free) struct registry_router *routers = NULL;
 	const size_t limit = job->n_wanted > 0 ? PAGES_CHUNK : chunk->limit;
 	size_t n = 0;
 	size_t looked_at = 0;
@@ -207,7 +202,7 @@ static int delete_router(struct registry_job *job, struct err *err)
 
 static int show_node(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	_cleanup_(registry_rows_free) struct registry_node *nodes = NULL;
 	size_t n;
 	int rc = registry_nodes_list(job->conductor->registry, job->router, &nodes, &n, err);
 
@@ -251,7 +246,7 @@ static int read_endorsement_key(const cJSON *body, struct registry_node_changes 
 static int put_node(struct registry_job *job, struct err *err)
 {
 	static const char *const members[] = {"asset-id", "endorsement-key", NULL};
-	_cleanup_(free_rows) uint8_t *key = NULL;
+	_cleanup_(registry_rows_free) uint8_t *key = NULL;
 	struct registry_node_changes changes = {0};
 	int rc = json_refuse_others(job->body, members, err);
 
@@ -320,7 +315,7 @@ static int check_members(const cJSON *body, struct err *err)
 /* Starts a visit to each node of the router. */
 static int order_visits(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_node *nodes = NULL;
+	_cleanup_(registry_rows_free) struct registry_node *nodes = NULL;
 	size_t n;
 	int rc = registry_nodes_list(job->conductor->registry, job->router, &nodes, &n, err);
 
@@ -333,7 +328,7 @@ static int order_visits(struct registry_job *job, struct err *err)
 
 static int put_configuration(struct registry_job *job, struct err *err)
 {
-	_cleanup_(free_rows) char *old = NULL;
+	_cleanup_(registry_rows_free) char *old = NULL;
 	struct registry *registry = job->conductor->registry;
 	int64_t revision;
 	int rc = registry_router_get_configuration(registry, job->router, &old, &revision, err);

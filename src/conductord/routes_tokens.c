@@ -18,11 +18,6 @@
 #include "conductord/routes_private.h"
 #include "onboarding/token.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 static int make_jti(char ret[TOKEN_JTI_SIZE], struct err *err)
 {
 	uint8_t random[(TOKEN_JTI_SIZE - 1) / 2];
@@ -150,7 +145,7 @@ static int read_token_place(const char *after, int64_t *ret_issued_s, char ret_j
 static int read_tokens(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
 		       struct err *err)
 {
-	_cleanup_(free_rows) struct registry_token *tokens = NULL;
+	_cleanup_(registry_rows_free) struct registry_token *tokens = NULL;
 	char jti[TOKEN_JTI_SIZE] = "";
 	int64_t issued_s = 0;
 	size_t n = 0;
@@ -212,7 +207,7 @@ static int read_node_place(const char *after, char ret_router[TOKEN_NAME_SIZE],
 static int read_enrolments(struct registry_job *job, struct pages_chunk *chunk,
 			   struct list_text *list, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_enrolment *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_enrolment *rows = NULL;
 	char router[TOKEN_NAME_SIZE] = "";
 	char node[TOKEN_NAME_SIZE] = "";
 	size_t n = 0;
@@ -239,7 +234,7 @@ static int list_enrolments(struct registry_job *job, struct err *err)
 
 static int add_failures(struct registry_job *job, cJSON *array, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_failures *failures = NULL;
+	_cleanup_(registry_rows_free) struct registry_failures *failures = NULL;
 	size_t n;
 	int rc =
 		registry_failures_query(job->conductor->registry, job->since_s, &failures, &n, err);
@@ -271,7 +266,7 @@ static int read_audit_place(const char *after, struct registry_audit_row *ret, s
 static int read_audit(struct registry_job *job, struct pages_chunk *chunk, struct list_text *list,
 		      struct err *err)
 {
-	_cleanup_(free_rows) struct registry_audit_row *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_audit_row *rows = NULL;
 	struct registry_audit_row place = {0};
 	const bool goes_on = chunk->after[0];
 	size_t n = 0;
@@ -294,7 +289,7 @@ static int read_audit(struct registry_job *job, struct pages_chunk *chunk, struc
 static int read_newest_audit(struct registry_job *job, struct pages_chunk *chunk,
 			     struct list_text *list, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_audit_row *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_audit_row *rows = NULL;
 	size_t n = 0;
 	int rc = registry_audit_query(job->conductor->registry, router_of(job), job->since_s, &rows,
 				      &n, err);

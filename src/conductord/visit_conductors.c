@@ -10,11 +10,6 @@
 #include "conductord/visit_private.h"
 #include "conductord/visit_rules.h"
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 /* NULL = out of memory. */
 static char *print(const struct conductor_list *list)
 {
@@ -25,7 +20,7 @@ static char *print(const struct conductor_list *list)
 
 int visit_find_conductors(struct visit *visit, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_conductor *rows = NULL;
 	struct conductor_list list;
 	size_t n = 0;
 	int rc = registry_conductors_list(visit->parts.registry, &rows, &n, err);

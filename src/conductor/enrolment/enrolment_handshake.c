@@ -167,17 +167,12 @@ static void tell_failed(struct enrolment_handshake *h, const char *reason)
 
 /* They asked for CONDUCTOR_LOOK_UP. */
 
-static void free_rows(void *rows)
-{
-	free(*(void **)rows);
-}
-
 /* The conductors that the router will be told of. None is registered when the database came later
  * than this conductor: a router that is enrolled with nobody would have nowhere to go. */
 static int list_conductors(const struct enrolment_context *context, uint16_t listen_port,
 			   struct message_accept *ret, struct err *err)
 {
-	_cleanup_(free_rows) struct registry_conductor *rows = NULL;
+	_cleanup_(registry_rows_free) struct registry_conductor *rows = NULL;
 	struct conductor_list list;
 	size_t n;
 	int rc = registry_conductors_list(context->registry, &rows, &n, err);

@@ -2,6 +2,7 @@
 #include "conductor/registry/registry.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -27,6 +28,11 @@ int registry_find_driver(const struct registry_driver **ret, const char *uri, st
 	}
 	return err_set(err, -EINVAL,
 		       "registry: neither sqlite:/path nor postgresql://host/database");
+}
+
+void registry_rows_free(void *rows)
+{
+	free(*(void **)rows);
 }
 
 int registry_open(struct registry **ret, const char *uri, const char *conductor, struct err *err)

@@ -53,6 +53,9 @@ struct registry_origin {
 
 struct registry;
 
+/* For _cleanup_: rows as a list gave them. The address of their pointer. */
+void registry_rows_free(void *rows);
+
 /* uri: sqlite:PATH or postgresql://…; conductor: this one's name. Looks at the URI alone: the
  * database is opened by the first call. -EINVAL, -ENOMEM. */
 int registry_open(struct registry **ret, const char *uri, const char *conductor, struct err *err);
