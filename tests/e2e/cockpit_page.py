@@ -4,11 +4,12 @@ daemon whose socket is where it is on a real machine (a mount namespace of its o
 
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
 
-from steward import ROOT, free_port, wait_for
+from steward import ROOT, SLOW, free_port, wait_for
 
 WS = "/usr/lib/cockpit/cockpit-ws"
 PLAYWRIGHT = "playwright-core@1.49.1"
@@ -34,17 +35,22 @@ class Browser:
     def do(self, script):
         self.process.stdin.write(json.dumps(script) + "\n")
         self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        # A page that has died answers nothing, whatever limits its own driver has.
+        said, _, _ = select.select([self.process.stdout], [], [], 120 * SLOW)
+        line = self.process.stdout.readline() if said else None
         self.log.seek(0)
-        assert line, self.log.read()
+        assert line, f"no answer to {script}: {self.log.read()}"
         answer = json.loads(line)
         assert "error" not in answer, answer["error"]
         return answer["value"]
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(20)
-        self.log.close()
+        try:
+            self.process.wait(20 * SLOW)
+        finally:
+            self.process.kill()
+            self.log.close()
 
 
 class Page:
