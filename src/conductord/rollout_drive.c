@@ -6,48 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/macros.h"
-#include "base/zone.h"
 #include "conductor/tunnels/authorized_keys.h"
 #include "conductord/tunnel_book.h"
-
-static void free_visits(struct rollout_visit **list)
-{
-	while (*list) {
-		struct rollout_visit *visit = *list;
-
-		*list = visit->next;
-		free(visit);
-	}
-}
-
-static void let_go(struct driven *d)
-{
-	if (!d->is_held)
-		return;
-	d->is_held = false;
-	free_visits(&d->orders);
-	free_visits(&d->visits);
-	rollout_release(&d->rollout);
-	zone_freep(&d->zone);
-	free(d->names);
-	free(d->asked_ms);
-	free(d->dirty);
-	free(d->reasons);
-	d->names = NULL;
-	d->asked_ms = NULL;
-	d->dirty = NULL;
-	d->reasons = NULL;
-	d->n_reasons = 0;
-}
 
 static void drop_driven(struct driven **at)
 {
 	struct driven *d = *at;
 
 	*at = d->next;
-	let_go(d);
+	rollout_held_let_go(d);
 	free(d);
 }
 
@@ -55,113 +23,6 @@ void rollout_drive_release(struct rollout_drive *d)
 {
 	while (d->first)
 		drop_driven(&d->first);
-}
-
-/* What the core says. */
-
-static void on_changed(void *owner, uint32_t member)
-{
-	struct driven *d = owner;
-
-	d->dirty[member / REGISTRY_ROLLOUT_BLOCK] = true;
-	d->is_dirty = true;
-}
-
-static struct rollout_visit *new_visit(struct driven *d, uint32_t member,
-				       enum rollout_errand errand)
-{
-	struct rollout_visit *visit = calloc(1, sizeof(*visit));
-
-	if (!visit)
-		return NULL;
-	visit->member = member;
-	visit->errand = errand;
-	visit->version = d->version;
-	visit->sequenced = d->rollout.plan.sequenced;
-	return visit;
-}
-
-/* Without memory it is as if the order had been lost: the member is asked, and has nothing. */
-static void on_order(void *owner, enum rollout_order order, uint32_t member)
-{
-	static const enum rollout_errand errands[] = {
-		[ROLLOUT_ORDER] = ROLLOUT_ERRAND_ORDER,
-		[ROLLOUT_HOLD] = ROLLOUT_ERRAND_HOLD,
-		[ROLLOUT_GO_ON] = ROLLOUT_ERRAND_GO_ON,
-	};
-	struct driven *d = owner;
-	struct rollout_visit *visit = new_visit(d, member, errands[order]);
-
-	if (!visit)
-		return;
-	visit->next = d->orders;
-	d->orders = visit;
-}
-
-/* Reading. */
-
-static int allocate(struct driven *d, uint32_t n, uint8_t **ret_members, struct err *err)
-{
-	d->names = calloc(n, sizeof(*d->names));
-	d->asked_ms = calloc(n, sizeof(*d->asked_ms));
-	d->dirty = calloc(n / REGISTRY_ROLLOUT_BLOCK + 1, sizeof(*d->dirty));
-	*ret_members = calloc(n, 1);
-	if (d->names && d->asked_ms && d->dirty && *ret_members)
-		return 0;
-	return err_set(err, -ENOMEM, "out of memory");
-}
-
-static int load(struct rollout_drive *drive, struct driven *d, const struct registry_rollout *row,
-		int64_t steady_ms, struct err *err)
-{
-	const struct rollout_calls calls = {on_changed, on_order, d};
-	uint8_t *members = NULL;
-	int rc;
-
-	d->is_held = true;
-	d->is_dirty = false;
-	d->probed = 0;
-	d->revision = row->revision;
-	d->written = row->head;
-	d->written_ms = steady_ms;
-	memcpy(d->version, row->version, sizeof(d->version));
-	rc = allocate(d, row->plan.n, &members, err);
-	if (rc == 0 && row->zone[0])
-		rc = zone_load(&d->zone, row->zone, err);
-	if (rc == 0)
-		rc = registry_rollout_members(drive->registry, d->name, row->plan.n, d->names,
-					      members, err);
-	if (rc == 0)
-		rc = rollout_init(&d->rollout, &row->plan, &row->head, members, &calls);
-	d->rollout.zone = d->zone;
-	free(members);
-	return rc;
-}
-
-/* Is it this conductor's, or nobody's any more? */
-static bool is_free(const struct rollout_drive *drive, struct driven *d,
-		    const struct registry_rollout *row, int64_t steady_ms)
-{
-	if (d->beat != row->beat) {
-		d->beat = row->beat;
-		d->beat_ms = steady_ms;
-	}
-	return !row->holder[0] || strcmp(row->holder, drive->conductor) == 0 ||
-	       steady_ms - d->beat_ms >= ROLLOUT_STALE_MS;
-}
-
-static void take_over(struct rollout_drive *drive, struct driven *d,
-		      const struct registry_rollout *row, int64_t steady_ms)
-{
-	struct err err;
-	int rc = registry_rollout_take(drive->registry, d->name, row->beat, &err);
-
-	if (rc == 0)
-		rc = load(drive, d, row, steady_ms, &err);
-	if (rc == 0)
-		return;
-	log_debug("rollout %s: %s", d->name, err.text);
-	let_go(d);
 }
 
 /* Stepping. */
@@ -259,47 +120,6 @@ static void step_rollout(struct rollout_drive *drive, struct driven *d,
 	rollout_tick(&d->rollout, now);
 }
 
-/* Writing. Nothing is sent that is not written. */
-
-static bool has_changed(const struct driven *d)
-{
-	const struct rollout_head *now = &d->rollout.head;
-	const struct rollout_head *was = &d->written;
-
-	return d->is_dirty || d->n_reasons > 0 || now->stage != was->stage ||
-	       now->stop != was->stop || now->phase != was->phase || now->approved != was->approved;
-}
-
-static int write_down(struct rollout_drive *drive, struct driven *d, int64_t steady_ms)
-{
-	const struct registry_rollout_changes changes = {
-		.rollout = &d->rollout,
-		.revision = d->revision,
-		.dirty = d->is_dirty ? d->dirty : NULL,
-		.reasons = d->reasons,
-		.n_reasons = d->n_reasons,
-	};
-	struct err err;
-	int rc;
-
-	if (!has_changed(d) && !d->orders && steady_ms - d->written_ms < ROLLOUT_BEAT_MS)
-		return 0;
-	rc = registry_rollout_write(drive->registry, d->name, &changes, &err);
-	if (rc < 0) {
-		log_debug("rollout %s: %s", d->name, err.text);
-		return rc;
-	}
-	d->has_halted = d->has_halted || (d->rollout.head.stop == ROLLOUT_HALTED &&
-					  d->written.stop != ROLLOUT_HALTED);
-	d->is_over = rollout_is_over(&d->rollout);
-	d->written = d->rollout.head;
-	d->written_ms = steady_ms;
-	d->is_dirty = false;
-	d->n_reasons = 0;
-	memset(d->dirty, 0, d->rollout.plan.n / REGISTRY_ROLLOUT_BLOCK + 1);
-	return 0;
-}
-
 /* Sending. */
 
 /* One that cannot be asked has its answer for the next round already. */
@@ -333,7 +153,7 @@ static void ask_who_works(struct rollout_drive *drive, struct driven *d, struct 
 		if (!rollout_member_is_at_work(&d->rollout, i) ||
 		    now.steady_ms - d->asked_ms[i] < wait_ms)
 			continue;
-		visit = new_visit(d, i, ROLLOUT_ERRAND_ASK);
+		visit = rollout_held_visit(d, i, ROLLOUT_ERRAND_ASK);
 		if (!visit)
 			return;
 		left--;
@@ -380,20 +200,20 @@ static void drive_one(struct rollout_drive *drive, const struct registry_rollout
 		      const struct driven_answer *answers, struct rollout_time now)
 {
 	struct driven *d = find_driven(drive, row);
-	bool was_free = d && is_free(drive, d, row, now.steady_ms);
+	bool was_free = d && rollout_held_is_free(d, drive->conductor, row, now.steady_ms);
 
 	if (!d)
 		return;
 	if (d->is_held &&
 	    (strcmp(row->holder, drive->conductor) != 0 || row->revision != d->revision))
-		let_go(d);
+		rollout_held_let_go(d);
 	if (!d->is_held && was_free)
-		take_over(drive, d, row, now.steady_ms);
+		rollout_held_take(drive->registry, d, row, now.steady_ms);
 	if (!d->is_held)
 		return;
 	step_rollout(drive, d, answers, now);
-	if (write_down(drive, d, now.steady_ms) < 0)
-		let_go(d);
+	if (rollout_held_write(drive->registry, d, now.steady_ms) < 0)
+		rollout_held_let_go(d);
 	else
 		send_out(drive, d, now);
 }
