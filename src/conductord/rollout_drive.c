@@ -47,7 +47,7 @@ static void take_answer(struct driven *d, const struct rollout_answer *answer,
 		return;
 	d->asked_ms[answer->member] = now.steady_ms;
 	rollout_member_told(&d->rollout, answer->member, answer->told, now);
-	if (answer->told == ROLLOUT_TOLD_FAILED &&
+	if (answer->reason[0] &&
 	    rollout_member_state(&d->rollout, answer->member) == ROLLOUT_FAILED)
 		keep_reason(d, answer);
 }

@@ -14,9 +14,9 @@
 static unsigned rank_of(enum rollout_told told)
 {
 	static const unsigned ranks[] = {
-		[ROLLOUT_TOLD_FAILED] = 0,  [ROLLOUT_TOLD_LOST] = 1,   [ROLLOUT_TOLD_NOTHING] = 2,
-		[ROLLOUT_TOLD_GOES_ON] = 3, [ROLLOUT_TOLD_PAUSED] = 4, [ROLLOUT_TOLD_DONE] = 5,
-		[ROLLOUT_TOLD_BACK] = 6,    [ROLLOUT_TOLD_GONE] = 7,
+		[ROLLOUT_TOLD_REFUSED] = 0, [ROLLOUT_TOLD_FAILED] = 1,  [ROLLOUT_TOLD_LOST] = 2,
+		[ROLLOUT_TOLD_NOTHING] = 3, [ROLLOUT_TOLD_GOES_ON] = 4, [ROLLOUT_TOLD_PAUSED] = 5,
+		[ROLLOUT_TOLD_DONE] = 6,    [ROLLOUT_TOLD_BACK] = 7,    [ROLLOUT_TOLD_GONE] = 8,
 	};
 
 	return ranks[told];
@@ -37,7 +37,7 @@ static void end_visit(struct rollout_visit *visit)
 		if (!visit->nodes.each[i].enrolled)
 			continue;
 		answer.told = rollout_visit_join(answer.told, node->told);
-		if (node->told == ROLLOUT_TOLD_FAILED && !answer.reason[0])
+		if (node->reason[0] && !answer.reason[0])
 			(void)snprintf(answer.reason, sizeof(answer.reason), "%.32s: %.200s",
 				       visit->nodes.each[i].name, node->reason);
 	}
@@ -52,6 +52,14 @@ static void settle(struct rollout_visit_node *node, enum rollout_told told, cons
 	(void)snprintf(node->reason, sizeof(node->reason), "%s", reason ? reason : "");
 	if (--visit->awaited == 0)
 		end_visit(visit);
+}
+
+/* What stands there after an order came is of this order. */
+static void settle_failed(struct rollout_visit_node *node, const char *reason)
+{
+	bool came = node->visit->errand == ROLLOUT_ERRAND_ORDER;
+
+	settle(node, came ? ROLLOUT_TOLD_REFUSED : ROLLOUT_TOLD_FAILED, reason);
 }
 
 static void on_answered(void *owner, const struct router_answer *answer);
@@ -89,9 +97,9 @@ static void read_download(struct rollout_visit_node *node, const cJSON *said)
 	else if (strcmp(state, "complete") == 0)
 		settle(node, ROLLOUT_TOLD_DONE, NULL);
 	else if (strcmp(state, "failed") == 0)
-		settle(node, ROLLOUT_TOLD_FAILED, error ? error : "its download failed");
+		settle_failed(node, error ? error : "its download failed");
 	else if (strcmp(state, "cancelled") == 0)
-		settle(node, ROLLOUT_TOLD_FAILED, "its download was cancelled");
+		settle_failed(node, "its download was cancelled");
 	else if (strcmp(state, "paused") == 0)
 		settle(node, ROLLOUT_TOLD_PAUSED, NULL);
 	else
@@ -132,7 +140,7 @@ static void read_refusal(struct rollout_visit_node *node, int status, const cJSO
 		node->asks_images = true;
 		call(node, "GET", "/v1/images", NULL);
 	} else if (status == 400 || status == 507)
-		settle(node, ROLLOUT_TOLD_FAILED, detail_of(said));
+		settle_failed(node, detail_of(said));
 	else
 		settle(node, ROLLOUT_TOLD_LOST, NULL);
 }

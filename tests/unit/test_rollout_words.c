@@ -152,7 +152,7 @@ static void test_words(void **state)
 static void test_two_nodes(void **state)
 {
 	static const enum rollout_told order[] = {
-		ROLLOUT_TOLD_FAILED,  ROLLOUT_TOLD_LOST,   ROLLOUT_TOLD_NOTHING,
+		ROLLOUT_TOLD_REFUSED, ROLLOUT_TOLD_FAILED, ROLLOUT_TOLD_LOST, ROLLOUT_TOLD_NOTHING,
 		ROLLOUT_TOLD_GOES_ON, ROLLOUT_TOLD_PAUSED, ROLLOUT_TOLD_DONE,
 	};
 

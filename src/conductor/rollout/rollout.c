@@ -216,6 +216,16 @@ static void has_nothing(struct rollout *r, uint32_t member, int64_t wall_s)
 		r->calls.order(r->calls.owner, ROLLOUT_ORDER, member);
 }
 
+/* A download that failed before the order came says nothing of it: then it is given again. */
+static void has_failed(struct rollout *r, uint32_t member, int64_t wall_s)
+{
+	if (rollout_member_state(r, member) == ROLLOUT_DOWNLOADING ||
+	    r->head.stop == ROLLOUT_CANCELLED || is_late(r, wall_s))
+		fail(r, member);
+	else if (may_order(r, wall_s))
+		r->calls.order(r->calls.owner, ROLLOUT_ORDER, member);
+}
+
 static void told_at_work(struct rollout *r, uint32_t member, enum rollout_told told, int64_t wall_s)
 {
 	switch (told) {
@@ -224,6 +234,9 @@ static void told_at_work(struct rollout *r, uint32_t member, enum rollout_told t
 		follow(r, member, told == ROLLOUT_TOLD_PAUSED, wall_s);
 		break;
 	case ROLLOUT_TOLD_FAILED:
+		has_failed(r, member, wall_s);
+		break;
+	case ROLLOUT_TOLD_REFUSED:
 		fail(r, member);
 		break;
 	case ROLLOUT_TOLD_NOTHING:

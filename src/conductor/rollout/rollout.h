@@ -98,7 +98,8 @@ enum rollout_told {
 	ROLLOUT_TOLD_GOES_ON,
 	ROLLOUT_TOLD_PAUSED,
 	ROLLOUT_TOLD_DONE,
-	ROLLOUT_TOLD_FAILED,
+	ROLLOUT_TOLD_FAILED, /* perhaps before the order came, where it is not known to have come */
+	ROLLOUT_TOLD_REFUSED, /* the order: it came, and is the reason */
 	ROLLOUT_TOLD_NOTHING, /* it has no such download */
 	ROLLOUT_TOLD_LOST,    /* it cannot be asked */
 	ROLLOUT_TOLD_BACK,    /* it has a tunnel again */
