@@ -7,9 +7,11 @@
 
 #include "base/macros.h"
 #include "conductor/registry/registry_enrolment.h"
+#include "conductor/registry/registry_labels.h"
 #include "conductor/registry/registry_routers.h"
 #include "conductor/tunnels/authorized_keys.h"
 #include "conductord/list_text.h"
+#include "conductord/pages.h"
 #include "conductord/routes_private.h"
 
 static int read_routers(struct registry *registry, struct fleet_row **ret, size_t *ret_n,
@@ -32,6 +34,47 @@ static int read_routers(struct registry *registry, struct fleet_row **ret, size_
 		(*ret)[i].n_enrolled = (uint32_t)routers[i].n_enrolled;
 	}
 	return 0;
+}
+
+/* Moves those of rows from first to end that have all labels that are asked for behind the *kept
+ * that have them already. Rows and labels are ordered by name. */
+static int keep_of_chunk(struct registry_job *job, struct fleet_row *rows, size_t first, size_t end,
+			 size_t *kept, struct err *err)
+{
+	_cleanup_(registry_rows_free) struct registry_label *labels = NULL;
+	size_t n = 0;
+	size_t at = 0;
+	int rc = registry_labels_between(job->conductor->registry, rows[first].name,
+					 rows[end - 1].name, &labels, &n, err);
+
+	for (size_t i = first; rc == 0 && labels && i < end; i++) {
+		size_t of_router;
+
+		while (at < n && strcmp(labels[at].router, rows[i].name) < 0)
+			at++;
+		of_router = at;
+		while (at < n && strcmp(labels[at].router, rows[i].name) == 0)
+			at++;
+		if (registry_labels_hold(job->wanted, job->n_wanted, labels + of_router,
+					 at - of_router))
+			rows[(*kept)++] = rows[i];
+	}
+	return rc;
+}
+
+/* Some at a time, since each may have many labels. */
+static int keep_labelled(struct registry_job *job, struct fleet_row *rows, size_t *n,
+			 struct err *err)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	if (job->n_wanted == 0)
+		return 0;
+	for (size_t first = 0; rc == 0 && first < *n; first += PAGES_CHUNK)
+		rc = keep_of_chunk(job, rows, first, MIN(first + PAGES_CHUNK, *n), &kept, err);
+	*n = kept;
+	return rc;
 }
 
 static int by_name(const void *name, const void *row)
@@ -99,6 +142,8 @@ int fleet_answer(struct registry_job *job, struct err *err)
 	size_t n = 0;
 	int rc = read_routers(job->conductor->registry, &rows, &n, err);
 
+	if (rc == 0)
+		rc = keep_labelled(job, rows, &n, err);
 	if (rc == 0)
 		rc = count_tunnels(job, rows, n, err);
 	return rc == 0 ? print(job, rows, fleet_view_apply(&job->view, rows, n), err) : rc;

@@ -9,6 +9,6 @@
 
 #define FLEET_LIMIT_DEFAULT 50
 
-/* On a worker. The job's view decides what is shown, its first and its limit which part of that;
- * fills its text. */
+/* On a worker. The job's labels and view decide what is shown, its first and its limit which part
+ * of that; fills its text. */
 int fleet_answer(struct registry_job *job, struct err *err);

@@ -151,6 +151,14 @@ def test_fleet(onboarding, conductor):
     assert fleet(conductor, "?first=1&limit=2") == (NAMES[1:3], 5)
     assert fleet(conductor, "?first=5") == fleet(conductor, "?first=999999999999") == ([], 5)
     assert fleet(conductor, "?sort=-name&name=A&limit=1") == (["a.1"], 3)
+    for name, labels in {"a.1": {"site": "emea", "ring": "1"}, "b0": {"site": "emea"},
+                         NAMES[1]: {"site": "apac", "ring": "1"}}.items():
+        for label, value in labels.items():
+            assert conductor.call("PUT", f"/v1/routers/{name}/labels/{label}", {"value": value}).status == 200
+    assert fleet(conductor, "?label=site=emea") == (["a.1", "b0"], 2)
+    assert fleet(conductor, "?label=site=emea,ring=1") == (["a.1"], 1)
+    assert fleet(conductor, "?label=site=emea&name=b") == (["b0"], 1)
+    assert fleet(conductor, "?label=site=EMEA") == fleet(conductor, "?label=ring=2") == ([], 0)
     router = onboarding.router("A0", name="b0")
     router.onboard(conductor.token("b0"))
     for query in ("?connected=all", "?enrolled=all", "?sort=-connected&limit=1"):
@@ -160,7 +168,9 @@ def test_fleet(onboarding, conductor):
     router.stop()
     wait_for(lambda: fleet(conductor, "?connected=none")[1] == 5)
     for query, said in (("name=a%25", "name: "), ("mode=x", "mode: "), ("sort=", "sort: "),
-                        ("first=-1", "first: "), ("limit=0", "limit: "), ("connected=1", "connected: ")):
+                        ("first=-1", "first: "), ("limit=0", "limit: "), ("connected=1", "connected: "),
+                        ("label=", "label: "), ("label=site", "label: "), ("label=site=a%20b", "value of a label"),
+                        ("label=" + ",".join(["a=b"] * 9), "label: more than 8")):
         reply = conductor.get(f"/v1/fleet?{query}")
         assert reply.status == 400 and reply.json["detail"].startswith(said), reply.body
 

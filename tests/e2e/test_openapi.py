@@ -212,7 +212,7 @@ def call_the_nodes(document, fleet):
 def call_the_registry(document):
     call = document.call
     call("fleet", {"name": "r", "mode": "strong", "enrolled": "all", "connected": "any",
-                   "sort": "-connected", "first": 0, "limit": 5})
+                   "sort": "-connected", "first": 0, "limit": 5, "label": "site=emea,ring=1"})
     for name in ("routers", "tokens", "enrolments", "audit", "conductors", "conductor-onboarding",
                  "fleet"):
         assert call(name), name
