@@ -442,6 +442,7 @@ static void write_metrics(const struct node *n, FILE *out)
 	const struct conductor *c = container_of(n, const struct conductor, node);
 
 	summary_write_metrics(&c->summaries.summary, c, out);
+	rollout_news_write_metrics(&c->rollouts.news, out);
 }
 
 const struct node_program conductor_program = {

@@ -23,6 +23,8 @@ void rollout_drive_release(struct rollout_drive *d)
 {
 	while (d->first)
 		drop_driven(&d->first);
+	free(d->rows);
+	d->rows = NULL;
 }
 
 /* Stepping. */
@@ -268,7 +270,9 @@ bool rollout_drive_round(struct rollout_drive *drive, struct driven_answer *answ
 		any = true;
 		drive_one(drive, &rows[i], answers, now);
 	}
-	free(rows);
+	free(drive->rows);
+	drive->rows = rows;
+	drive->n_rows = n;
 	free_answers(answers);
 	return any;
 }

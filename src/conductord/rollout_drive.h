@@ -32,6 +32,9 @@ struct rollout_drive {
 	struct tunnel_book *book;
 	const char *conductor; /* this one's name */
 	struct driven *first;
+	/* All rollouts, as the last round read them; freed with free(). The loop takes them. */
+	struct registry_rollout *rows;
+	size_t n_rows;
 };
 
 /* One round; takes the answers. Returns whether there is any rollout that is not over. */

@@ -89,6 +89,11 @@ static void on_round(struct work *work)
 
 	r->is_running = false;
 	r->any = r->found || r->look_again;
+	if (r->drive.rows) {
+		rollout_news_take(&r->news, &r->options.node->events, r->drive.rows,
+				  r->drive.n_rows);
+		r->drive.rows = NULL;
+	}
 	for (struct driven *d = r->drive.first; d; d = d->next) {
 		if (!d->is_held)
 			continue;
@@ -163,6 +168,7 @@ static void on_timer_closed(uv_handle_t *handle)
 		free(answer);
 	}
 	rollout_drive_release(&r->drive);
+	rollout_news_release(&r->news);
 	r->closed(r->owner);
 }
 

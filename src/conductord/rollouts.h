@@ -10,6 +10,7 @@
 
 #include "base/work.h"
 #include "conductord/rollout_drive.h"
+#include "conductord/rollout_news.h"
 
 struct node;
 struct work_pool;
@@ -35,6 +36,7 @@ struct rollouts {
 	bool any;        /* that is not over */
 	unsigned idle;
 	struct rollout_drive drive;
+	struct rollout_news news;
 	struct driven_answer *answers; /* since the round began */
 	void (*closed)(void *owner);   /* NULL = not closing */
 	void *owner;

@@ -23,7 +23,7 @@ void events_close(struct events *events, void (*closed)(void *owner), void *owne
 void events_add_reader(struct events *events, struct http_exchange *x);
 bool events_has_readers(const struct events *events);
 
-/* name: "state" or "progress". json is not taken. */
+/* name: "state" or "progress" of a download; a program may have more. json is not taken. */
 void events_publish(struct events *events, const char *name, const cJSON *json);
 
 /* Sends one event to one reader, for streams of other routes. */

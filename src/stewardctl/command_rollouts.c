@@ -11,8 +11,9 @@
 #include "stewardctl/harmless.h"
 #include "stewardctl/member.h"
 #include "stewardctl/rollout_words.h"
+#include "stewardctl/sse.h"
 
-#define WATCH_S 2
+#define RETURN_S 2 /* until the daemon is asked again, where its stream has ended */
 
 static double count_of(const cJSON *rollout, const char *state)
 {
@@ -87,33 +88,94 @@ static bool is_over(const cJSON *rollout)
 		count_of(rollout, "ordered") + count_of(rollout, "downloading") == 0);
 }
 
-/* A row whenever something has changed, until it is over. */
+/* A row whenever something has changed, until it is over. With the first bytes of the stream the
+ * daemon has begun to tell events. Only then is the present state asked for, so that nothing in
+ * between is missed. */
+struct watched {
+	struct client client;
+	const char *name;
+	const char *path; /* of the rollout */
+	struct sse sse;
+	cJSON *shown; /* NULL = nothing yet */
+	bool has_begun;
+	int rc; /* why it ends; EXIT_DONE: it is over, or the stream is */
+};
+
+/* Takes now. Returns whether there is more to come. */
+static bool take_rollout(struct watched *w, cJSON *now)
+{
+	cJSON_DeleteItemFromObject(now, "routers"); /* no event has them */
+	if (!w->shown || !cJSON_Compare(w->shown, now, true))
+		show_row(now);
+	(void)fflush(stdout);
+	cJSON_Delete(w->shown);
+	w->shown = now;
+	return !is_over(now);
+}
+
+static bool take_event(void *owner, const char *event, const char *data)
+{
+	struct watched *w = owner;
+	cJSON *now = strcmp(event, "rollout") == 0 ? harmless_parse(data) : NULL;
+
+	if (now && strcmp(member_text(now, "name"), w->name) == 0)
+		return take_rollout(w, now);
+	cJSON_Delete(now);
+	return true;
+}
+
+static bool ask_rollout(struct watched *w)
+{
+	struct client_reply reply;
+	cJSON *now = NULL;
+
+	w->rc = client_call(&w->client, "GET", w->path, NULL, &reply);
+	if (w->rc == EXIT_DONE)
+		now = harmless_parse(reply.body ? reply.body : "{}");
+	client_reply_release(&reply);
+	return now && take_rollout(w, now);
+}
+
+static bool take_bytes(void *owner, const char *bytes, size_t n)
+{
+	struct watched *w = owner;
+
+	if (!w->has_begun) {
+		w->has_begun = true;
+		if (!ask_rollout(w))
+			return false;
+	}
+	return sse_feed(&w->sse, bytes, n);
+}
+
+static void follow(struct watched *w)
+{
+	int rc;
+
+	w->has_begun = false;
+	sse_init(&w->sse, take_event, w);
+	rc = client_stream(&w->client, "GET", "/v1/events", take_bytes, w);
+	sse_release(&w->sse);
+	if (!w->has_begun && rc != EXIT_DONE)
+		w->rc = rc == EXIT_NO_DAEMON ? client_say_no_daemon(&w->client) : rc;
+}
+
 static int watch(const struct invocation *invocation, const char *path)
 {
-	struct client client = command_client(invocation);
-	cJSON *before = NULL;
-	bool over = false;
-	int rc = EXIT_DONE;
+	struct watched w = {
+		.client = command_client(invocation),
+		.name = invocation_place(invocation, "NAME"),
+		.path = path,
+	};
 
 	show_head();
-	while (rc == EXIT_DONE && !over) {
-		struct client_reply reply;
-		cJSON *now;
-
-		rc = client_call(&client, "GET", path, NULL, &reply);
-		now = rc == EXIT_DONE ? harmless_parse(reply.body ? reply.body : "{}") : NULL;
-		client_reply_release(&reply);
-		if (now && !cJSON_Compare(before, now, true))
-			show_row(now);
-		(void)fflush(stdout);
-		over = is_over(now);
-		cJSON_Delete(before);
-		before = now;
-		if (rc == EXIT_DONE && !over)
-			(void)sleep(WATCH_S);
+	follow(&w);
+	while (w.rc == EXIT_DONE && !is_over(w.shown)) {
+		(void)sleep(RETURN_S);
+		follow(&w);
 	}
-	cJSON_Delete(before);
-	return rc;
+	cJSON_Delete(w.shown);
+	return w.rc;
 }
 
 int command_show_rollout(const struct invocation *invocation)

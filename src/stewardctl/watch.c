@@ -62,8 +62,8 @@ static bool take_event(void *owner, const char *event, const char *data)
 {
 	struct watcher *w = owner;
 
-	(void)event;
-	take_download(w, data);
+	if (strcmp(event, "state") == 0 || strcmp(event, "progress") == 0)
+		take_download(w, data);
 	return !w->watched.ended;
 }
 

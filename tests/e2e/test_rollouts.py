@@ -3,10 +3,11 @@
 that halt it, and what an operator wants."""
 
 import json
+import subprocess
 
 import pytest
 
-from steward import ctl as call_ctl, wait_for
+from steward import STEWARDCTL, ctl as call_ctl, wait_for
 
 pytestmark = pytest.mark.slow
 NAMES = ("a", "b", "c")
@@ -82,11 +83,20 @@ def test_a_rollout(world):
     world.wait("second", "done", done=3)
     # A version that nobody has: it halts, goes on only where an operator says so, and ends.
     ctl("request software rollout create third version V7 router a b c phases 1 failures 0")
+    watching = subprocess.Popen([STEWARDCTL, "--socket", world.conductor.socket, "show", "software", "rollout",
+                                 "third", "watch"], stdout=subprocess.PIPE, text=True)
+    begins = [watching.stdout.readline() for _ in range(2)]  # it is told what happens from now on
     now = world.wait("third", "halted", failed=1, waiting=2)
+    wait_for(lambda: {'steward_rollouts{state="halted"} 1', 'steward_rollouts{state="done"} 2',
+                      'steward_rollout_members{rollout="third",version="V7",state="failed"} 1'}
+             <= set(world.conductor.get("/metrics").body.decode().splitlines()), 20, "the metrics")
     assert len(now["routers"]) == 1 and now["routers"][0]["reason"], now
     assert "halted" in ctl("request software rollout pause third", check=1).stderr
     ctl("request software rollout resume third")
     world.wait("third", "done", failed=3)
+    shown, _ = watching.communicate(timeout=60)
+    states = [line.split()[2] for line in begins + shown.splitlines()]
+    assert states[0] == "STATE" and "halted" in states and states[-1] == "done", shown
     told = [reason for _, reason in world.conductor.audit() if reason.startswith("rollout third")]
     assert told == ["rollout third: created", "rollout third: resumed in spite of its failures"]
     assert "rollout third of V7 halted" in world.conductor.log
