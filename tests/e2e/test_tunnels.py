@@ -518,6 +518,25 @@ def test_tasks_of_the_unit(world, keys):
     assert of_a_tunnel and 1 + 8192 * len(of_a_tunnel) <= tasks_max, of_a_tunnel
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("hosts, words", [("", "localhost has no address"),
+                                          ("192.0.2.1 localhost", "localhost leads to another machine")])
+def test_without_a_localhost_the_operator_is_told(onboarding, hosts, words):
+    """Tunnels stand, but sshd would find no repository behind them."""
+    conductor = onboarding.conductor(start=False)
+    path = os.path.join(conductor.directory, "hosts")
+    names = os.path.join(conductor.directory, "nsswitch.conf")
+    with open(path, "w") as file:
+        file.write(hosts + "\n")
+    with open(names, "w") as file:
+        file.write("passwd: files\ngroup: files\nhosts: files\n")
+    conductor.prefix += ["sh", "-c", f'mount --bind {path} /etc/hosts && '
+                         f'mount --bind {names} /etc/nsswitch.conf; exec "$@"', "sh"]
+    conductor.start()
+    wait_for(lambda: "routers can build their tunnels" in conductor.log)
+    assert words in conductor.log and '"127.0.0.1 localhost" in /etc/hosts' in conductor.log
+
+
 def test_helper_says_why_it_cannot_be_started(tmp_path):
     conductor = Program("conductor", 0, "no-such-user", tmp_path / "helper", tmp_path / "keys")
     assert conductor.wait_line("lost") == \

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -75,5 +78,30 @@ int private_network_check(struct err *err)
 				     "not in a network of its own: there is the interface %s",
 				     each->if_name);
 	if_freenameindex(all);
+	return rc;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	if (address->sa_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+	return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+int private_network_check_localhost(struct err *err)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *found;
+	int code = getaddrinfo("localhost", NULL, &hints, &found);
+	int rc = 0;
+
+	if (code != 0)
+		return err_set(err, -ENOENT, "localhost has no address (%s)", gai_strerror(code));
+	if (!is_loopback(found->ai_addr))
+		rc = err_set(err, -EXDEV, "localhost leads to another machine");
+	freeaddrinfo(found);
 	return rc;
 }

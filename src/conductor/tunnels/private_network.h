@@ -12,3 +12,7 @@ int private_network_enter(struct err *err);
 
 /* Is this process in one already? Error: -ENOTUNIQ, there is another interface. */
 int private_network_check(struct err *err);
+
+/* Does the name localhost lead into it? Errors: -ENOENT it has no address, -EXDEV that of another
+ * machine. No name server is reached from here, so this takes no time. */
+int private_network_check_localhost(struct err *err);

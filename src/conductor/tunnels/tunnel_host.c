@@ -210,6 +210,18 @@ static void read_next(const char *path, struct host_keys *keys)
 			  "routers are not told of the next SSH host key: %s", err.text);
 }
 
+/* A router asks sshd for localhost, as its key's restrictions name it, and sshd looks that up each time. */
+static void warn_of_localhost(void)
+{
+	struct err err;
+
+	if (private_network_check_localhost(&err) < 0)
+		log_event(LOG_CONFIGURATION_WARNING, &(struct log_fields){.reason = err.text},
+			  "routers get no images through their tunnels: %s: there must be "
+			  "\"127.0.0.1 localhost\" in /etc/hosts",
+			  err.text);
+}
+
 int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 {
 	char host_key[PATH_MAX];
@@ -244,6 +256,8 @@ int tunnel_host_run(const struct tunnel_host_options *options, struct err *err)
 	if (rc == 0)
 		rc = move_in(options, h.listener >= 0, err);
 	sshd.reads_keys_itself = !sshd_config_may_look_up();
+	if (rc == 0)
+		warn_of_localhost();
 	if (rc == 0)
 		rc = host_key_ensure(host_key, h.host_keys.now, err);
 	if (rc == 0)
