@@ -94,6 +94,7 @@
 	X(TUNNEL_CONNECTED, "94728c5f423546b590001cb19e06aa63", LOG_NOTICE, "tunnel-connected")    \
 	X(TUNNEL_DISCONNECTED, "59799df3a6cb4f3b9b5286bd738dcddd", LOG_WARNING,                    \
 	  "tunnel-disconnected")                                                                   \
+	X(FETCH_ON_DEMAND, "e09b74cc13f1fc38e3c7702055c8f096", LOG_INFO, "fetch-on-demand")        \
 	X(ROLLOUT_HALTED, "4e0d6f3f0b764f6cb2b1a5c0c6b0d3a7", LOG_WARNING, "rollout-halted")       \
 	X(ROLLOUT_OVER, "9c1b7a1d2f5e4a0f8d37e2a94b61c85e", LOG_NOTICE, "rollout-over")            \
 	X(CLOCK_SET_BACK, "ea38b63901ca4f09bf39373ee82a8498", LOG_ALERT, "clock-set-back")         \
@@ -176,6 +177,7 @@ LOG_EVENTS(LOG_DECLARE)
 #define LOG_SSHD                     (&log_event_SSHD)
 #define LOG_TUNNELS_READY            (&log_event_TUNNELS_READY)
 #define LOG_TUNNELS_LOST             (&log_event_TUNNELS_LOST)
+#define LOG_FETCH_ON_DEMAND          (&log_event_FETCH_ON_DEMAND)
 #define LOG_ROLLOUT_HALTED           (&log_event_ROLLOUT_HALTED)
 #define LOG_ROLLOUT_OVER             (&log_event_ROLLOUT_OVER)
 #define LOG_TUNNEL_CONNECTED         (&log_event_TUNNEL_CONNECTED)

@@ -192,6 +192,7 @@ struct config_software_update {
 	size_t n_sources;
 	struct config_listen *listen;
 	size_t n_listen;
+	bool fetch_on_demand; /* a conductor's: downloads what its routers ask for */
 };
 
 struct config {

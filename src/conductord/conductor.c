@@ -366,6 +366,7 @@ static void init_waiting_parts(struct conductor *c)
 	summary_watch_init(&c->summaries, &summaries);
 	list_news_init(&c->list_news, &list_news);
 	rollouts_init(&c->rollouts, &rollouts);
+	fetching_init(&c->fetching, &c->node);
 	c->calls = (struct router_calls){.node = &c->node, .tunnels = &c->tunnels};
 }
 
@@ -416,6 +417,20 @@ static int start_conductor(struct node *n, struct err *err)
 
 /* What the node asks. */
 
+static bool serve_index(struct http_exchange *x)
+{
+	struct conductor *c = conductor_of(http_exchange_owner(x));
+
+	return fetching_serve_index(&c->fetching, x);
+}
+
+static bool serve_file(struct http_exchange *x)
+{
+	struct conductor *c = conductor_of(http_exchange_owner(x));
+
+	return fetching_serve_file(&c->fetching, x);
+}
+
 static int check_reload(const struct node *n, const struct config *new, struct err *err)
 {
 	return conductor_check_reload(container_of(n, const struct conductor, node)->config, new,
@@ -450,6 +465,8 @@ const struct node_program conductor_program = {
 	.role = CONFIG_CONDUCTOR,
 	.tells_imported_apart = true,
 	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
+	.serve_index = serve_index,
+	.serve_file = serve_file,
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.openapi = openapi_conductor,

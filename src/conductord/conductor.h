@@ -12,6 +12,7 @@
 #include "conductor/registry/registry.h"
 #include "conductor/tunnels/login_keys.h"
 #include "conductor/tunnels/tunnels.h"
+#include "conductord/fetching.h"
 #include "conductord/list_news.h"
 #include "conductord/provisioning.h"
 #include "conductord/registration.h"
@@ -44,6 +45,7 @@ struct conductor {
 	struct list_news list_news;
 	struct router_calls calls;
 	struct rollouts rollouts;
+	struct fetching fetching;
 	char *tunnels_directory; /* the directory of a helper that we start ourselves */
 	char *keys_path;
 	char *known_path;

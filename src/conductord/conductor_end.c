@@ -86,12 +86,13 @@ static void close_who_asks(struct conductor *c)
 	step_begins(c, close_who_was_asked);
 	c->enrolment = NULL;
 	c->provisioning = NULL;
-	c->closing += 4u + (enrolment ? 1 : 0) + (provisioning ? 1 : 0) + (c->repository ? 1 : 0) +
+	c->closing += 5u + (enrolment ? 1 : 0) + (provisioning ? 1 : 0) + (c->repository ? 1 : 0) +
 		      c->has_tunnels;
 	summary_watch_close(&c->summaries, part_closed, c);
 	registration_close(&c->registration, part_closed, c);
 	list_news_close(&c->list_news, part_closed, c);
 	rollouts_close(&c->rollouts, part_closed, c);
+	fetching_close(&c->fetching, part_closed, c);
 	if (enrolment)
 		enrolment_close(enrolment, part_closed, c);
 	if (provisioning)

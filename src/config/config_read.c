@@ -349,6 +349,7 @@ static void read_software_update(struct reader *r, struct config_software_update
 	read_strings(r, "software-update/trusted-key", &update->trusted_keys,
 		     &update->n_trusted_keys);
 	read_strings(r, "software-update/seed", &update->seeds, &update->n_seeds);
+	update->fetch_on_demand = boolean(r, "software-update/repository/fetch-on-demand");
 	read_sources(r, update);
 	read_listen(r, update);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "download/fetch_reason.h"
 
 /* Tells the owner. The catalog may be gone when this returns. */
 static void answer(struct catalog_inquiry *inquiry, enum engine_answer what)
@@ -26,6 +27,7 @@ static int fetch(struct catalog_inquiry *inquiry, char *url, size_t max, uint64_
 		.access = &place->access,
 		.max_bytes = max,
 		.timeout_ms = catalog->timeout_ms,
+		.any_status = inquiry->on_demand, /* the answer says why */
 		.caching = inquiry->past_caches ? HTTP_PAST_CACHES : HTTP_YOUNG,
 		.after_ms = after_ms,
 	};
@@ -88,10 +90,27 @@ static bool asks_past_caches(struct catalog_inquiry *inquiry)
 	if (inquiry->past_caches)
 		return false;
 	inquiry->past_caches = true;
+	inquiry->on_demand = false;
 	index_release(&inquiry->index);
 	memset(&inquiry->index, 0, sizeof(inquiry->index));
 	memset(err, 0, sizeof(*err));
 	return fetch_index(inquiry, 0) == 0;
+}
+
+/* The conductor that would fetch the version for us has no manifest to give, and says why. */
+static void take_reason(struct catalog_inquiry *inquiry, const struct http_fetch_result *result)
+{
+	struct err *err = &inquiry->answer.err;
+	bool later = result->status == 503 || result->status == 429;
+
+	fetch_reason_tell(result, err);
+	if (later && fetch_manifest(inquiry, FETCHER_AGAIN_MS) == 0) {
+		inquiry->catalog->answered(
+			inquiry->catalog, inquiry->source,
+			&(struct catalog_answer){.answer = ANSWER_LATER, .err = *err});
+		return;
+	}
+	answer(inquiry, result->status == 404 ? ANSWER_NO_VERSION : ANSWER_FAILED);
 }
 
 static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_result *result,
@@ -110,6 +129,11 @@ static void on_manifest(struct http_fetch *http_fetch, const struct http_fetch_r
 			refuse_fetch(inquiry, result, "manifest.jws");
 		return;
 	}
+	if (result->status != 200) {
+		take_reason(inquiry, result);
+		return;
+	}
+	memset(err, 0, sizeof(*err)); /* of what it said before */
 	if (manifest_parse(&inquiry->manifest, catalog->keys->keys, catalog->keys->n, result->body,
 			   catalog->version, err) < 0) {
 		tell_portal(result, "manifest", err);
@@ -133,10 +157,16 @@ static int fetch_manifest(struct catalog_inquiry *inquiry, uint64_t after_ms)
 	struct catalog *catalog = inquiry->catalog;
 	const struct source_place *place = &catalog->list->places[inquiry->source];
 
-	if (after_ms > 0)
+	if (after_ms > 0 && !inquiry->on_demand)
 		inquiry->tries++;
 	return fetch(inquiry, source_url(place, catalog->version, "manifest.jws"),
 		     MANIFEST_SIZE_MAX, after_ms, on_manifest);
+}
+
+/* Is this a source that we make fetch what it does not have? */
+static bool may_fetch(const struct source_place *place)
+{
+	return place->kind == SOURCE_CONDUCTOR && !place->only_imported;
 }
 
 static void ask_for_manifest(struct catalog_inquiry *inquiry)
@@ -148,6 +178,12 @@ static void ask_for_manifest(struct catalog_inquiry *inquiry)
 
 	if (!entry && asks_past_caches(inquiry))
 		return;
+	if (entry && entry->available && !may_fetch(place)) {
+		(void)err_set(err, -ENOENT, "does not have %s, and fetches it only for routers",
+			      catalog->version);
+		answer(inquiry, ANSWER_NO_VERSION);
+		return;
+	}
 	if (!entry || (place->only_imported && !entry->imported)) {
 		(void)err_set(err, -ENOENT,
 			      entry ? "has %s, but it was not imported there, and access-mode is "
@@ -158,6 +194,7 @@ static void ask_for_manifest(struct catalog_inquiry *inquiry)
 		return;
 	}
 	inquiry->imported = entry->imported;
+	inquiry->on_demand = entry->available;
 	inquiry->tries = 0;
 	inquiry->has_served = true;
 	if (fetch_manifest(inquiry, 0) < 0) {

@@ -6,6 +6,10 @@
  * limit: for index and manifest, and for both once more past caches if they did not fit. While
  * the source is busy, each document is asked for again, up to DOCUMENT_TRIES times.
  *
+ * A conductor that would fetch the version for a router is asked for its manifest all the same:
+ * that makes it begin. While it says that it has begun, it is asked again each second, without end,
+ * and ANSWER_LATER comes with what it says, each time, before its answer.
+ *
  * Calling sequence: catalog_ask -> answered, once for each source -> catalog_release.
  * catalog_release may be called at any time, also from answered: no answer comes after it.
  */
@@ -40,6 +44,8 @@ typedef void (*catalog_answered_cb)(struct catalog *catalog, unsigned source,
 #define DOCUMENT_TRIES           9u
 #define DOCUMENT_AGAIN_MS        250u
 #define DOCUMENT_RETRY_AFTER_MAX 10000u
+/* Between two questions to a conductor that has begun to fetch the version. */
+#define FETCHER_AGAIN_MS         1000u
 
 struct catalog_inquiry {
 	struct catalog *catalog;
@@ -51,6 +57,7 @@ struct catalog_inquiry {
 	bool past_caches;         /* asked so: what came before did not fit */
 	struct index index;       /* when no version is asked for */
 	bool imported;            /* when one is: it was, there */
+	bool on_demand;           /* likewise: the source fetches it for us */
 	struct manifest manifest; /* likewise, and the source has it */
 	char *manifest_jws;
 	size_t manifest_jws_size;

@@ -165,7 +165,7 @@ void download_free(struct download *d)
 	download_chunks_stop(d);
 	download_fill_forget(d);
 	peer_turn_stop(&d->sequence);
-	peer_pieces_release(&d->pieces);
+	download_peer_forget(d);
 	source_list_release(&d->sources);
 	trusted_keys_release(&d->keys);
 	download_release_disk(d);

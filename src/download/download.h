@@ -163,7 +163,8 @@ struct download {
 	struct trusted_keys keys;
 	struct catalog catalog;
 	struct peer_turn sequence;
-	struct peer_pieces pieces; /* the HA peer's */
+	struct peer_pieces pieces;         /* the HA peer's */
+	struct download_fetcher *fetchers; /* conductors that fetch the image for us */
 	struct transfer transfers[SLOTS_MAX];
 	struct transfer_target target;
 	uv_timer_t wake;

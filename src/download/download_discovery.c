@@ -14,6 +14,10 @@ static void on_answer(struct catalog *catalog, unsigned source, const struct cat
 {
 	struct download *d = container_of(catalog, struct download, catalog);
 	const struct catalog_inquiry *inquiry = &catalog->inquiries[source];
+	bool fetches = inquiry->on_demand && answer->answer == ANSWER_HAS_VERSION;
+	const uint8_t *pieces =
+		fetches ? download_fetchers_add(d, source, inquiry->manifest.n_pieces) : NULL;
+	bool failed = fetches && !pieces;
 
 	/* An image is imported once for both nodes of a pair: if the peer has it as imported, it
 	 * counts as imported here. */
@@ -23,10 +27,11 @@ static void on_answer(struct catalog *catalog, unsigned source, const struct cat
 	download_deliver(d, &(struct engine_event){
 				    .type = EVENT_ANSWER,
 				    .answer.source = source,
-				    .answer.what = answer->answer,
+				    .answer.what = failed ? ANSWER_FAILED : answer->answer,
 				    .answer.digest = inquiry->manifest.digest,
 				    .answer.retry_after_ms = answer->retry_after_ms,
-				    .reason = answer->err.text,
+				    .answer.pieces = pieces,
+				    .reason = failed ? "out of memory" : answer->err.text,
 			    });
 }
 

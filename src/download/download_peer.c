@@ -54,6 +54,9 @@ void download_peer_init(struct download *d)
 	d->pieces.version = d->version;
 	d->pieces.manifest = &d->manifest;
 	d->pieces.keys = &d->keys;
+	/* Else a conductor that fetches what its routers ask for would do so for its peer. */
+	d->pieces.query = d->home->config->role == CONFIG_CONDUCTOR ? "?fetch=false" : "";
+	d->pieces.timeout_ms = HA_ANSWER_MS;
 	d->pieces.told = on_told;
 }
 
@@ -65,6 +68,8 @@ void download_peer_ask(struct download *d)
 		peer_turn_ask(&d->sequence, url);
 	if (d->engine.state == ENGINE_DOWNLOADING && d->pieces.bits)
 		peer_pieces_ask(&d->pieces);
+	if (d->engine.state == ENGINE_DOWNLOADING)
+		download_fetchers_ask(d);
 }
 
 /* Begins to ask the peer for its pieces, unless it has the complete image: then it is a source
@@ -78,7 +83,7 @@ static void begin_sharing(struct download *d)
 	    d->engine.sources[peer].state == SOURCE_EXCLUDED)
 		return;
 	d->pieces.peer = &d->sources.places[peer];
-	if (peer_pieces_init(&d->pieces) < 0) {
+	if (peer_pieces_init(&d->pieces, d->manifest.n_pieces) < 0) {
 		(void)err_set(&err, -ENOMEM, "out of memory");
 		download_fail_locally(d, &err, false);
 	}
@@ -88,8 +93,10 @@ void download_peer_follow(struct download *d)
 {
 	if (d->closing || d->engine.state != ENGINE_WAITING_PEER)
 		peer_turn_stop(&d->sequence);
-	if (d->closing || d->engine.state != ENGINE_DOWNLOADING)
+	if (d->closing || d->engine.state != ENGINE_DOWNLOADING) {
 		peer_pieces_stop(&d->pieces);
+		download_fetchers_stop(d);
+	}
 }
 
 void download_peer_enter(struct download *d)
@@ -102,6 +109,7 @@ void download_peer_enter(struct download *d)
 void download_peer_forget(struct download *d)
 {
 	peer_pieces_release(&d->pieces);
+	download_fetchers_forget(d);
 }
 
 void download_peer_log(const struct download *d, const char *reason)

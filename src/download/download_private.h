@@ -4,9 +4,10 @@
  * download.c makes and ends it and takes orders; download_actions.c performs what the engine
  * decides: download_discovery.c asks the sources, download_requests.c fetches, disk_queue.c orders
  * the disk jobs and disk_tasks.c is what they do on the thread pool; download_timers.c calls the
- * engine when time has passed; download_peer.c asks the HA peer; download_chunks.c fetches the
- * chunk index, and download_fill.c copies what other images have; download_record.c reads and
- * writes request.json; download_history.c keeps history.json; download_status.c tells the world.
+ * engine when time has passed; download_peer.c asks the HA peer; download_fetchers.c asks
+ * conductors that fetch the image for us; download_chunks.c fetches the chunk index, and
+ * download_fill.c copies what other images have; download_record.c reads and writes request.json;
+ * download_history.c keeps history.json; download_status.c tells the world.
  */
 #pragma once
 
@@ -78,6 +79,15 @@ void download_peer_ask(struct download *d);
 void download_peer_follow(struct download *d);
 /* Forgets what is known of the pieces of the peer. */
 void download_peer_forget(struct download *d);
+/* Conductors that fetch the image for us (download_fetchers.c). A source has answered that it does:
+ * returns the bitmap of its pieces, for the engine, of which it has none yet; NULL = out of memory.
+ */
+const uint8_t *download_fetchers_add(struct download *d, unsigned source, uint32_t n_pieces);
+/* Asks each which pieces it has; to be called once a second. */
+void download_fetchers_ask(struct download *d);
+void download_fetchers_stop(struct download *d);
+void download_fetchers_forget(struct download *d);
+
 /* Logs that the download no longer waits for the peer, and why. */
 void download_peer_log(const struct download *d, const char *reason);
 

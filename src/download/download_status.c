@@ -66,7 +66,9 @@ static void add_sources(cJSON *json, const struct engine *e)
 		cJSON_AddStringToObject(item, "kind", source_kind_name(s->kind));
 		cJSON_AddStringToObject(item, "state", source_state_name(e, i));
 		add_string_or_null(item, "reason",
-				   s->state == SOURCE_ASKED ? "has not answered yet" : s->reason);
+				   s->state == SOURCE_ASKED && !s->reason[0]
+					   ? "has not answered yet"
+					   : s->reason);
 		cJSON_AddNumberToObject(item, "requests", (double)s->requests);
 		cJSON_AddNumberToObject(item, "failures", (double)s->failures);
 		cJSON_AddNumberToObject(item, "bytes", (double)s->bytes);

@@ -7,6 +7,10 @@
  * peer's answers are used only to choose where to fetch from: every piece that it sends is
  * hashed.
  *
+ * A conductor that fetches the image for us is asked in the same way (`fetches`). It says in its
+ * answers that it is at work, and is then asked again; or why it is not, which is told as the
+ * reason.
+ *
  * Calling sequence: peer_pieces_init -> peer_pieces_ask, once a second -> told ... ->
  * peer_pieces_stop at any time, also from told: nothing is told after it. bits stays until
  * peer_pieces_release.
@@ -36,6 +40,9 @@ struct peer_pieces {
 	const struct trusted_keys *keys; /* borrowed */
 	const char *version;             /* borrowed */
 	const struct manifest *manifest; /* ours; borrowed */
+	const char *query;               /* behind each of the peer's URLs; "" = none; borrowed */
+	uint64_t timeout_ms;
+	bool fetches; /* it is a conductor that does so for us */
 	peer_pieces_told_cb told;
 
 	struct http_fetch *fetch; /* NULL = no question is open */
@@ -45,8 +52,8 @@ struct peer_pieces {
 	uint8_t *bits;            /* of PIECES_KNOWN; most significant bit of byte 0 = piece 0 */
 };
 
-/* Fill client to told before. -ENOMEM. */
-int peer_pieces_init(struct peer_pieces *h);
+/* Fill client to told before. n_pieces: of the image. -ENOMEM. */
+int peer_pieces_init(struct peer_pieces *h, uint32_t n_pieces);
 /* Does nothing while a question is open, or when all is known. */
 void peer_pieces_ask(struct peer_pieces *h);
 void peer_pieces_stop(struct peer_pieces *h);

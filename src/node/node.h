@@ -44,6 +44,10 @@ struct node_program {
 	 * in offline-mode it offers only those that were imported. */
 	bool tells_imported_apart;
 	unsigned shared_connections_max; /* at once, to its repository */
+	/* What other machines ask of the repository (share.h): true = it is, or will be, answered
+	 * by the program; false = by the node. */
+	bool (*serve_index)(struct http_exchange *x);
+	bool (*serve_file)(struct http_exchange *x);
 
 	/* For --check: what else would a start refuse in this configuration? Starts nothing.
 	 * ret_untold: what cannot be checked because it is not there (it may be in a locked

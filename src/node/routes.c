@@ -325,7 +325,7 @@ const size_t n_control_routes = N_ELEMENTS(control_routes);
 /* What other nodes may ask of this one: its images, its verified pieces of unfinished images, and
  * how a download stands. Nothing can be changed here. */
 const struct http_route shared_routes[] = {
-	{"GET", "/index.json", HTTP_READS, images_serve_index, NULL, 0},
+	{"GET", "/index.json", HTTP_READS, share_serve_index, NULL, 0},
 	{"GET", "/{version}/{file}", HTTP_READS, share_serve_file, NULL, 0},
 	{"GET", "/v1/downloads/{version}", HTTP_READS, get_download, NULL, 0},
 };

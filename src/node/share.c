@@ -61,7 +61,23 @@ static void serve_unfinished(struct http_exchange *x, const struct download *d, 
 	}
 }
 
+void share_serve_index(struct http_exchange *x)
+{
+	const struct node *n = http_exchange_owner(x);
+
+	if (!n->program->serve_index || !n->program->serve_index(x))
+		images_serve_index(x);
+}
+
 void share_serve_file(struct http_exchange *x)
+{
+	const struct node *n = http_exchange_owner(x);
+
+	if (!n->program->serve_file || !n->program->serve_file(x))
+		share_serve_own_file(x);
+}
+
+void share_serve_own_file(struct http_exchange *x)
 {
 	const struct node *n = http_exchange_owner(x);
 	const char *version = http_exchange_parameter(x, "version");

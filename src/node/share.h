@@ -9,5 +9,9 @@
 
 #include "http/http_server.h"
 
+/* GET /index.json */
+void share_serve_index(struct http_exchange *x);
 /* GET /{version}/{file} */
 void share_serve_file(struct http_exchange *x);
+/* The same, and the program is not asked (struct node_program). */
+void share_serve_own_file(struct http_exchange *x);

@@ -44,6 +44,7 @@ static void on_gone(void *kept)
 struct offer {
 	const char *version; /* borrowed */
 	unsigned source;
+	bool on_demand; /* it is not there, but would be fetched for us */
 };
 
 /* Orders versions as people count (9 before 10), and the sources of each version by preference. */
@@ -71,11 +72,17 @@ static struct offer *collect_offers(const struct versions *v, size_t *ret_n)
 	for (unsigned i = 0; i < v->list.n; i++) {
 		const struct index *index = &v->catalog.inquiries[i].index;
 
-		for (size_t k = 0; k < index->n_entries; k++)
-			offers[(*ret_n)++] =
-				(struct offer){.version = index->entries[k].version, .source = i};
+		for (size_t k = 0; k < index->n_entries; k++) {
+			const struct index_entry *entry = &index->entries[k];
+
+			if (entry->available && v->list.places[i].kind != SOURCE_CONDUCTOR)
+				continue; /* it does that for its routers, and not for us */
+			offers[(*ret_n)++] = (struct offer){.version = entry->version,
+							    .source = i,
+							    .on_demand = entry->available};
+		}
 	}
-	qsort(offers, n, sizeof(*offers), compare_offers);
+	qsort(offers, *ret_n, sizeof(*offers), compare_offers);
 	return offers;
 }
 
@@ -83,18 +90,21 @@ static void add_versions(cJSON *versions, const struct versions *v)
 {
 	size_t n;
 	struct offer *offers = collect_offers(v, &n);
-	cJSON *sources = NULL;
+	cJSON *item = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || strcmp(offers[i - 1].version, offers[i].version) != 0) {
-			cJSON *item = cJSON_CreateObject();
+		const char *source = v->list.places[offers[i].source].name;
+		const char *member = offers[i].on_demand ? "on-demand" : "sources";
 
+		if (i == 0 || strcmp(offers[i - 1].version, offers[i].version) != 0) {
+			item = cJSON_CreateObject();
 			cJSON_AddStringToObject(item, "version", offers[i].version);
-			sources = cJSON_AddArrayToObject(item, "sources");
+			cJSON_AddArrayToObject(item, "sources");
 			cJSON_AddItemToArray(versions, item);
 		}
-		cJSON_AddItemToArray(sources,
-				     cJSON_CreateString(v->list.places[offers[i].source].name));
+		if (!cJSON_HasObjectItem(item, member))
+			cJSON_AddArrayToObject(item, member);
+		cJSON_AddItemToArray(cJSON_GetObjectItem(item, member), cJSON_CreateString(source));
 	}
 	free(offers);
 }

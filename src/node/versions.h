@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* versions.h - which versions the sources have, as last asked. */
+/* versions.h - which versions the sources have, or would fetch for us, as last asked. */
 #pragma once
 
 #include <cjson/cJSON.h>

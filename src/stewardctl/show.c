@@ -124,6 +124,18 @@ void show_download(const cJSON *download)
 			     member_text(item, "reason"));
 }
 
+/* after: what to say of each. Returns the separator for what follows. */
+static const char *show_names(const cJSON *names, const char *separator, const char *after)
+{
+	const cJSON *name;
+
+	cJSON_ArrayForEach (name, names) {
+		(void)printf("%s%s%s", separator, cJSON_GetStringValue(name), after);
+		separator = ", ";
+	}
+	return separator;
+}
+
 void show_versions(const cJSON *answer)
 {
 	const cJSON *item;
@@ -131,13 +143,12 @@ void show_versions(const cJSON *answer)
 
 	(void)printf("%-24s %s\n", "VERSION", "SOURCES");
 	cJSON_ArrayForEach (item, cJSON_GetObjectItem(answer, "versions")) {
-		const char *separator = "";
+		const char *separator;
 
 		(void)printf("%-24s ", member_text(item, "version"));
-		cJSON_ArrayForEach (source, cJSON_GetObjectItem(item, "sources")) {
-			(void)printf("%s%s", separator, cJSON_GetStringValue(source));
-			separator = ", ";
-		}
+		separator = show_names(cJSON_GetObjectItem(item, "sources"), "", "");
+		(void)show_names(cJSON_GetObjectItem(item, "on-demand"), separator,
+				 " (would fetch it)");
 		(void)printf("\n");
 	}
 	cJSON_ArrayForEach (source, cJSON_GetObjectItem(answer, "sources"))

@@ -187,6 +187,7 @@ static void check_always(const struct sim *sim)
 	assert_true(e->picker.bytes_twice <= sim->manifest.size / PICKER_TWICE_PART);
 	assert_true(owed > 0 || engine_state_is_ended(e->state) || e->state == ENGINE_PAUSED ||
 		    e->state == ENGINE_QUEUED || e->state == ENGINE_WAITING_PEER ||
+		    (e->active != SOURCE_NOBODY && e->sources[e->active].fetches) ||
 		    engine_next_wake(e) != ENGINE_NEVER);
 }
 
@@ -361,6 +362,8 @@ static void deliver(struct sim *sim, struct sim_event *happening)
 		event->answer.digest = sim->sources[event->answer.source].other_image
 					       ? other
 					       : sim->manifest.digest;
+		if (sim->sources[event->answer.source].fetches)
+			event->answer.pieces = sim->pieces[event->answer.source];
 		sim_step(sim, event);
 		return;
 	case EVENT_OPENED:

@@ -47,6 +47,7 @@ struct sim_source {
 	uint64_t ends_later; /* and the next so much later */
 	bool ignores_ranges; /* answers 200 with the whole file */
 	bool other_image;
+	bool fetches; /* a conductor that fetches the image for us: has what sim_give_pieces says */
 	uint64_t bytes_per_ms;           /* of one request */
 	uint64_t bad_pieces;             /* of the first 64: it has them wrong */
 	uint64_t stale_pieces;           /* likewise, unless it is asked past caches */

@@ -46,6 +46,9 @@
 /* How long to wait for a partner that is the only source and has no more pieces now: it may
  * itself be waiting for us. */
 #define PARTNER_PATIENCE_MS 10000u
+/* How long a conductor that fetches the image itself, and has nothing new, is waited for where
+ * another source could be asked. It is the preferred one, and its line may be slow. */
+#define FETCHER_PATIENCE_MS 30000u
 /* How long nothing is asked for because it may be filled: what was asked for would come twice. */
 #define FILL_GRACE_MS       2000u
 #define PEER_ORDER_MS       10000u /* between the arrivals of one order at the two nodes */
@@ -97,6 +100,7 @@ enum engine_answer {
 	ANSWER_NO_VERSION,
 	ANSWER_FAILED,       /* no index, no manifest */
 	ANSWER_BAD_MANIFEST, /* one that does not verify */
+	ANSWER_LATER,        /* it is about to fetch the version; another answer will follow */
 };
 
 /* Do the nodes of the router download one after the other? */
@@ -175,6 +179,9 @@ struct engine_event {
 			enum engine_answer what;
 			const uint8_t *digest; /* of the manifest's image; borrowed */
 			uint64_t retry_after_ms;
+			/* Of a source that fetches the image itself: what it has of it, borrowed
+			 * until the next ACTION_DISCOVER; NULL = it has the image. */
+			const uint8_t *pieces;
 		} answer;
 		struct {
 			unsigned slot;

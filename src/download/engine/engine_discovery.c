@@ -59,6 +59,9 @@ void engine_take_answer(struct engine *e, const struct engine_event *event,
 	case ANSWER_HAS_VERSION:
 		memcpy(e->answers[source], event->answer.digest, DIGEST_SIZE);
 		source_set_state(s, SOURCE_AVAILABLE, "");
+		s->fetches = event->answer.pieces != NULL;
+		if (s->fetches)
+			s->pieces = event->answer.pieces;
 		s->allowance.served_ms = e->last_ms;
 		if (e->state == ENGINE_DOWNLOADING)
 			leave_if_different(e, source, out);
@@ -69,6 +72,10 @@ void engine_take_answer(struct engine *e, const struct engine_event *event,
 	case ANSWER_FAILED:
 	case ANSWER_BAD_MANIFEST:
 		engine_leave_source(e, source, SOURCE_UNAVAILABLE, event->reason, out);
+		return;
+	case ANSWER_LATER:
+		source_set_state(s, SOURCE_ASKED, event->reason);
+		s->fetches = true;
 		return;
 	}
 }
@@ -108,6 +115,8 @@ static bool is_time_to_take(struct engine *e, unsigned best)
 		return true;
 	if (e->grace_until_ms == 0)
 		e->grace_until_ms = e->last_ms + DISCOVERY_GRACE_MS;
+	if (engine_awaits_fetcher(e, best))
+		return e->last_ms >= e->asked_ms + FETCHER_PATIENCE_MS;
 	return e->last_ms >= e->grace_until_ms;
 }
 

@@ -18,7 +18,8 @@ static void join_source(struct engine *e, unsigned source)
 	source_set_state(s, SOURCE_AVAILABLE, "");
 }
 
-/* The peer has not failed, so it is asked again when it has pieces again. */
+/* The peer has not failed, so it is asked again when it has pieces again. A conductor that fetches
+ * the image has said why it does not go on. */
 static void part_with_source(struct engine *e, unsigned source, const char *reason,
 			     struct engine_actions *out)
 {
@@ -26,6 +27,10 @@ static void part_with_source(struct engine *e, unsigned source, const char *reas
 
 	if (!source_is_usable(s) || !s->pieces)
 		return;
+	if (s->fetches) {
+		engine_leave_source(e, source, SOURCE_UNAVAILABLE, reason, out);
+		return;
+	}
 	source_set_state(s, SOURCE_NO_VERSION, reason);
 	engine_cancel_requests(e, (int)source, out);
 	if (e->partner == (int)source)

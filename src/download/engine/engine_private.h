@@ -5,7 +5,8 @@
  * knows which state follows which; engine_attempt.c ends attempts; engine_discovery.c weighs the
  * sources' answers; engine_requests.c fills the slots, and engine_judge.c judges what came;
  * engine_crowd.c knows who is asked for too much at once; engine_sequence.c waits for the HA peer,
- * and engine_peer_pieces.c takes from it what it has, while it is downloading itself; engine_fill.c
+ * and engine_peer_pieces.c takes from it what it has, while it is downloading itself;
+ * engine_fetcher.c waits for a conductor that fetches the image for us; engine_fill.c
  * has pieces filled, whole or in part, from other images of the node. "Now" is
  * e->last_ms, set at the beginning of each step.
  */
@@ -68,6 +69,12 @@ bool engine_may_share(const struct engine *e);
 unsigned engine_share_beside_partner(const struct engine *e);
 /* Requests to other sources for pieces that the partner has by now are cancelled. */
 void engine_leave_to_partner(struct engine *e, struct engine_actions *out);
+
+/* Is one of the first n sources about to fetch the version for us? */
+bool engine_awaits_fetcher(const struct engine *e, unsigned n);
+/* A conductor that fetches the image, and has had nothing new for FETCHER_PATIENCE_MS, is left if
+ * another source can be asked. */
+void engine_leave_idle_fetcher(struct engine *e, struct engine_actions *out);
 
 void engine_begin_discovery(struct engine *e, struct engine_actions *out);
 void engine_stop_discovery(struct engine *e, struct engine_actions *out);

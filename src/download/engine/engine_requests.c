@@ -67,7 +67,7 @@ bool engine_is_last(const struct engine *e, unsigned source)
 
 /* What a source can be used for. */
 enum use {
-	USE_RANGES,      /* it has the image, and serves ranges of it */
+	USE_RANGES,      /* it has the image or fetches it for us, and serves ranges of it */
 	USE_WHOLE_FILE,  /* it has the image, and serves it only from beginning to end */
 	USE_SOME_PIECES, /* it has only some pieces yet, and serves ranges of them */
 };
@@ -76,11 +76,11 @@ static bool is_for(const struct source *s, enum use use)
 {
 	switch (use) {
 	case USE_RANGES:
-		return !s->pieces && !s->no_range;
+		return (!s->pieces || s->fetches) && !s->no_range;
 	case USE_WHOLE_FILE:
 		return !s->pieces && s->no_range;
 	case USE_SOME_PIECES:
-		return s->pieces && !s->no_range;
+		return s->pieces && !s->fetches && !s->no_range;
 	}
 	return false;
 }
@@ -91,6 +91,20 @@ static int first_source(const struct engine *e, enum use use)
 		if (can_be_asked(e, i) && is_for(&e->sources[i], use))
 			return (int)i;
 	return SOURCE_NOBODY;
+}
+
+/* A conductor that has the image goes before one that fetches it. */
+static int first_ranged(const struct engine *e)
+{
+	int first = first_source(e, USE_RANGES);
+
+	if (first == SOURCE_NOBODY || !e->sources[first].fetches)
+		return first;
+	for (unsigned i = (unsigned)first; i < e->n_sources; i++)
+		if (e->sources[i].kind == e->sources[first].kind && can_be_asked(e, i) &&
+		    is_for(&e->sources[i], USE_RANGES) && !e->sources[i].fetches)
+			return (int)i;
+	return first;
 }
 
 /* May the download stay with its active source? It stays as long as it can. With a source that
@@ -124,7 +138,7 @@ static int next_source(const struct engine *e, int ranged)
 
 static void choose_sources(struct engine *e, struct engine_actions *out)
 {
-	int ranged = first_source(e, USE_RANGES);
+	int ranged = first_ranged(e);
 
 	e->partner = first_source(e, USE_SOME_PIECES);
 	if (may_stay(e, ranged))
@@ -375,6 +389,7 @@ void engine_keep_busy(struct engine *e, struct engine_actions *out)
 		engine_finish(e, out);
 		return;
 	}
+	engine_leave_idle_fetcher(e, out);
 	choose_sources(e, out);
 	if (e->active == SOURCE_NOBODY && e->partner == SOURCE_NOBODY) {
 		wait_or_end(e, out);

@@ -55,7 +55,8 @@ uint64_t engine_next_wake(const struct engine *e)
 	if (e->state == ENGINE_WAITING_PEER)
 		wake = MIN(wake, engine_patience_ends(e));
 	if (e->state == ENGINE_DISCOVERING)
-		wake = earlier_if_ahead(e, wake, e->grace_until_ms);
+		wake = earlier_if_ahead(e, earlier_if_ahead(e, wake, e->grace_until_ms),
+					e->asked_ms + FETCHER_PATIENCE_MS);
 	if (e->state != ENGINE_DOWNLOADING)
 		return wake;
 	if (e->fill_expected)
@@ -64,6 +65,8 @@ uint64_t engine_next_wake(const struct engine *e)
 		wake = earlier_if_ahead(e, wake, e->asked_ms + FAILOVER_GRACE_MS);
 		wake = earlier_if_ahead(e, wake, e->ended_ms + PARTNER_PATIENCE_MS);
 	}
+	if (e->active != SOURCE_NOBODY && e->sources[e->active].fetches)
+		wake = earlier_if_ahead(e, wake, e->ended_ms + FETCHER_PATIENCE_MS);
 	for (unsigned i = 0; i < e->n_sources; i++) {
 		const struct source *s = &e->sources[i];
 

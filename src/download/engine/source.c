@@ -20,6 +20,7 @@ void source_begin_attempt(struct source *s, unsigned window)
 	s->window = (struct source_window){.size = window};
 	s->conduct = CONDUCT_UNKNOWN;
 	s->pieces = NULL;
+	s->fetches = false;
 	s->asked_again = 0;
 	s->skip_until_ms = 0;
 	s->rest_until_ms = 0;

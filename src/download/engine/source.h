@@ -87,6 +87,7 @@ struct source {
 				whole download */
 	unsigned mismatches; /* pieces it brought alone that did not match; whole download */
 	const uint8_t *pieces; /* bitmap of what it has, borrowed; NULL = it has the image */
+	bool fetches; /* a conductor that fetches the image for us: it has only those pieces yet */
 
 	uint64_t requests; /* whole download, as are the next two */
 	uint64_t failures;

@@ -26,6 +26,8 @@ static int read_entry(struct index_entry *ret, const cJSON *item, struct err *er
 		rc = json_get_string(item, "manifest", sizeof(expected) - 1, &manifest, err);
 	if (rc == 0)
 		rc = json_get_optional_bool(item, "imported", &ret->imported, err);
+	if (rc == 0)
+		rc = json_get_optional_bool(item, "available", &ret->available, err);
 	if (rc != 0)
 		return rc;
 	if (!manifest_name_is_valid(version))
@@ -115,7 +117,7 @@ void index_release(struct index *index)
 	*index = (struct index){0};
 }
 
-void index_add_version(cJSON *versions, const char *version, bool imported)
+static cJSON *add_version(cJSON *versions, const char *version, bool imported)
 {
 	cJSON *item = cJSON_CreateObject();
 	char manifest[2 * MANIFEST_NAME_SIZE];
@@ -126,6 +128,17 @@ void index_add_version(cJSON *versions, const char *version, bool imported)
 	if (!imported)
 		cJSON_AddFalseToObject(item, "imported");
 	cJSON_AddItemToArray(versions, item);
+	return item;
+}
+
+void index_add_version(cJSON *versions, const char *version, bool imported)
+{
+	(void)add_version(versions, version, imported);
+}
+
+void index_add_available(cJSON *versions, const char *version)
+{
+	cJSON_AddTrueToObject(add_version(versions, version, false), "available");
 }
 
 static bool has_file(const char *directory, const char *version, const char *file)

@@ -19,6 +19,8 @@ struct index_entry {
 	/* Was it imported by an operator, there or on the HA peer? A conductor marks the versions
 	 * that were not; on any other server all count as imported. */
 	bool imported;
+	/* It is not there, but a conductor would fetch it for a router that asks. */
+	bool available;
 };
 
 struct index {
@@ -31,11 +33,14 @@ struct index {
 int index_parse(struct index *ret, struct span json, struct err *err);
 /* Removes the versions that were not imported. */
 void index_keep_imported(struct index *index);
+/* One that is only available is found, too. NULL = none. */
 const struct index_entry *index_find(const struct index *index, const char *version);
 void index_release(struct index *index);
 
 /* One entry of "versions". */
 void index_add_version(cJSON *versions, const char *version, bool imported);
+/* One that is not there, and would be fetched. */
+void index_add_available(cJSON *versions, const char *version);
 
 /* Rebuild <directory>/index.json from the folders in it that hold a manifest.jws; atomically.
  * Used by repository and by `create software manifest`. */
