@@ -12,6 +12,8 @@ import * as format from "./format.js";
 import {Images} from "./images.js";
 import {integrity_event} from "./journal.js";
 import {Managed} from "./managed.js";
+import {Rollout} from "./rollout.js";
+import {Rollouts} from "./rollouts.js";
 import {Integrity, Onboarding} from "./router.js";
 import {CONDUCTOR, ROUTER, Socket} from "./socket.js";
 import {Tokens} from "./tokens.js";
@@ -63,30 +65,48 @@ function node_parts(socket, change) {
 	return [new Downloads(socket, change, attempt), new Images(socket, change, attempt), new Integrity(socket)];
 }
 
-/* The parts of a place in the page: a conductor has one for all routers, and one for each of them. */
+const go = (...path) => cockpit.location.go(path);
+
+/* The parts of a place in the page: a conductor has one for all routers, and one for each of them; and the same of
+ * rollouts. */
 function parts_of(socket, change, path) {
 	if (socket.path === ROUTER)
 		return [...node_parts(socket, change), new Onboarding(socket, change, attempt)];
 	if (path[0] === "router" && path[1])
-		return [new Managed(socket, change, attempt, path[1], () => cockpit.location.go([]))];
-	return [new Fleet(socket, change, attempt, name => cockpit.location.go(["router", name])),
+		return [new Managed(socket, change, attempt, path[1], () => go())];
+	if (path[0] === "rollouts" && path[1])
+		return [new Rollout(socket, change, attempt, path[1], () => go("rollouts"), name => go("router", name))];
+	if (path[0] === "rollouts")
+		return [new Rollouts(socket, change, attempt, name => go("rollouts", name))];
+	return [new Fleet(socket, change, attempt, name => go("router", name)),
 		new Summary(socket), new Tokens(socket, change, attempt), new Audit(socket, attempt),
 		...node_parts(socket, change)];
+}
+
+/* Of a conductor's page. */
+function tabs(socket, [place]) {
+	const tab = (text, here, hash) => make("a", {href: hash, "aria-current": here && "page"}, text);
+
+	return socket.path === CONDUCTOR && place !== "router" && make(
+		"nav", {class: "tabs", "aria-label": "Parts of the page"}, tab("Routers", place !== "rollouts", "#/"),
+		tab("Rollouts", place === "rollouts", "#/rollouts"));
 }
 
 /* Shows one place, and resolves when another is wanted or the daemon is gone: with why. */
 async function show_place(socket, others) {
 	const change = await may_change(await socket.get("/v1/configuration"));
-	const parts = parts_of(socket, change, cockpit.location.path);
+	const place = cockpit.location.path;
+	const parts = parts_of(socket, change, place);
 	const downloads = parts.find(part => part instanceof Downloads);
-	let began = Infinity; /* when this daemon did, in our seconds */
+	let began = Infinity; /* when this daemon did at the latest, in our seconds */
 	const greet = async () => {
+		const asked = performance.now() / 1000;
 		const status = await socket.get("/v1/status");
-		const its_begin = performance.now() / 1000 - status.uptime;
 
-		if (its_begin > began + 1.5) /* its seconds are whole ones */
+		/* Its seconds are whole ones, and its answer may have taken long. */
+		if (asked - status.uptime - 1 > began)
 			throw new Error("The daemon was started anew.");
-		began = Math.min(began, its_begin);
+		began = Math.min(began, performance.now() / 1000 - status.uptime);
 		show_header(socket, status, others);
 	};
 	const look = async () => {
@@ -98,8 +118,11 @@ async function show_place(socket, others) {
 	};
 
 	await greet();
-	document.getElementById("main").replaceChildren(...parts.map(part => part.element));
+	document.getElementById("main").replaceChildren(tabs(socket, place) || "",
+							...parts.map(part => part.element));
 	await look(); /* each is shown when it is there: none waits for what is slow */
+	if (cockpit.location.path.join("/") !== place.join("/")) /* meanwhile */
+		return "moved";
 	return until_over(socket, downloads, parts, look, greet);
 }
 
@@ -113,9 +136,12 @@ async function until_over(socket, downloads, parts, look, greet) {
 			cockpit.addEventListener("locationchanged", moved);
 			addEventListener("steward-other-daemon", moved);
 			living = setInterval(() => greet().catch(() => over("gone")), ALIVE_MS);
-			stop = socket.events("/v1/events", (name, download) => {
-				downloads?.show(download);
-				if (name === "state" && download.state === "complete")
+			stop = socket.events("/v1/events", (name, told) => {
+				if (name === "rollout")
+					parts.forEach(part => part.take_rollout?.(told));
+				else
+					downloads?.show(told);
+				if (name === "state" && told.state === "complete")
 					attempt(() => parts.find(part => part instanceof Images)?.load());
 			}, () => over("gone"));
 		});

@@ -5,6 +5,7 @@ who may change them and as who may not."""
 import grp
 import json
 import sqlite3
+import struct
 import tempfile
 
 import pytest
@@ -288,6 +289,108 @@ def test_orders_for_a_selection(conductor, shown):
     assert page.do('return page.evaluate(() => document.activeElement.getAttribute("aria-label"));') == "Select r2"
 
 
+def make_enrolled(conductor, n):
+    """Routers without a tunnel; the first half of them are in emea."""
+    conductor.stop()
+    with sqlite3.connect(conductor.config["registry"].partition(":")[2]) as registry:
+        names = [f"r{i:03}" for i in range(n)]
+        registry.executemany("INSERT INTO routers VALUES (?, 'weak', NULL, '{}', 0)", ((name,) for name in names))
+        registry.executemany("INSERT INTO nodes VALUES (?, 'n0', ?, NULL, ?)",
+                             ((name, f"A{i}", i + 10000) for i, name in enumerate(names)))
+        registry.executemany("INSERT INTO enrolments VALUES (?, 'n0', 'ssh-key', ?, ?, NULL, 'jti', 1, '')",
+                             ((name, name.encode(), struct.pack(">I11sI", 11, b"ssh-ed25519", 32) +
+                               name.encode().ljust(32)) for name in names))
+        registry.executemany("INSERT INTO labels VALUES (?, 'site', ?)",
+                             ((name, "emea" if i < n // 2 else "apac") for i, name in enumerate(names)))
+    registry.close()
+    conductor.start()
+
+
+def let_it_halt(conductor, states):
+    """As if routers had come, and one had said what is no text that anybody should believe."""
+    conductor.stop()
+    with sqlite3.connect(conductor.config["registry"].partition(":")[2]) as registry:
+        registry.execute("UPDATE rollout_blocks SET states = ?", (states,))
+        registry.execute("UPDATE rollouts SET stage = 2, stop = 2")
+        registry.execute("DELETE FROM rollout_reasons")
+        registry.execute("INSERT INTO rollout_reasons VALUES ('july', ?, ?)",
+                         (states.index("f"), "<img src=x onerror=alert(1)>\x1b[2J\u202e"))
+    registry.close()
+    conductor.start()
+
+
+def test_rollouts(conductor, shown):
+    make_enrolled(conductor, 40)
+    page = shown()
+    page.do('await page.getByRole("link", {name: "Rollouts"}).click();')
+    see(page, "None yet. A rollout")
+    check_is_for_all(page)
+    fill(page, "Name", "july")
+    fill(page, "Version of the image", "V1")
+    choose(page, "To", "labels")
+    fill(page, "Labels", "emea")
+    press(page, "Begin the rollout…")
+    see(page, '"emea" is none.', "#notice")
+    fill(page, "Labels", "site=emea")
+    fill(page, "Phases", "4, 50%, 100%")
+    page.do('await page.getByLabel("An operator approves each phase").check();')
+    for label, value in (("Days", "mon-sun"), ("From", "00:00"), ("To", "24:00"), ("Time zone", "Europe/Nowhere")):
+        page.do(f'await page.locator("form.plan input").and(page.getByLabel({json.dumps(label)}, {{exact: true}}))'
+                f'.fill({json.dumps(value.replace("24:00", "23:59"))});')
+    press(page, "Begin the rollout…")
+    see(page, "V1 is brought to all routers with site=emea", "dialog")
+    press(page, "Begin the rollout", "dialog")
+    see(page, "Europe/Nowhere", "#notice")  # the conductor's own words
+    fill(page, "Time zone", "Europe/Berlin")
+    press(page, "Begin the rollout…")
+    press(page, "Not now", "dialog")
+    assert conductor.get("/v1/rollouts").json["rollouts"] == []
+    press(page, "Begin the rollout…")
+    press(page, "Begin the rollout", "dialog")
+    see(page, "july", "h2#rollout")
+    made = conductor.get("/v1/rollouts/july").json
+    assert (made["members"], made["phases"], made["approve"], made["zone"], made["selector"]) == (
+        20, [4, 10, 20], True, "Europe/Berlin", "label site emea")
+    assert made["window"] == [{"days": "mon,tue,wed,thu,fri,sat,sun", "from": "00:00", "to": "23:59"}]
+    see(page, "4 unreachable")
+    press(page, "Pause…")
+    press(page, "Pause", "dialog")
+    see(page, "paused")
+    let_it_halt(conductor, "eeef" + 16 * "a")
+    see(page, "More than 2% have failed: nobody is ordered")
+    see(page, "<img src=x onerror=alert(1)>\\u{1b}[2J\\u{202e}")
+    assert page.do('return page.locator("#main img").count();') == 0
+    see(page, "3 done")
+    assert page.do('return page.locator("svg.members").getAttribute("aria-label");') == (
+        "Of 20 routers: 3 done, 1 failed, 16 waiting")
+    check_is_for_all(page)
+    # By the keyboard alone.
+    page.do('await page.getByRole("button", {name: "Resume…"}).focus(); await page.keyboard.press("Enter");')
+    see(page, "1 routers have failed", "dialog")
+    page.do('await page.keyboard.press("Enter");')
+    see(page, "approval")
+    press(page, "Approve the next phase…")
+    press(page, "Approve the next phase", "dialog")
+    see(page, "6 unreachable")
+    press(page, "Cancel…")
+    press(page, "Cancel", "dialog")
+    see(page, "cancelled")
+    assert page.do('return page.locator("section:has(#rollout)").getByRole("button").allInnerTexts();') == ["← All rollouts"]
+    press(page, "← All rollouts")
+    see(page, "label site emea")
+    see(page, "100 % of 20")
+    # A reader is shown all of it, and offered nothing.
+    reader = shown(as_nobody(), "#fleet")
+    reader.do('await page.getByRole("link", {name: "Rollouts"}).click();')
+    see(reader, "label site emea")
+    assert reader.do('return page.locator("form").count();') == 0
+    conductor.post("/v1/rollouts", {"name": "august", "version": "V2", "selector": {"routers": ["r001"]}})
+    see(reader, "august")
+    press(reader, "august")
+    see(reader, "unreachable")
+    assert reader.do('return page.getByRole("button").allInnerTexts();') == ["← All rollouts", "r001"]
+
+
 def test_a_reader(conductor, shown):
     conductor.configure("r1", asset_id="A1")
     conductor.token("r1")
@@ -337,4 +440,4 @@ def test_conductor_and_router_on_one_machine(onboarding, conductor, shown, tmp_p
     page.open()
     router.stop()
     see(page, "Routers that match")  # who is left
-    assert page.do('return page.locator("nav").count();') == 0
+    assert page.do('return page.locator("#header nav").count();') == 0
