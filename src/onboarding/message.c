@@ -160,6 +160,17 @@ static bool write_challenge(cJSON *json, const struct message *m)
 			  sizeof(challenge->kem_ciphertext)));
 }
 
+static bool add_chain(cJSON *json, const struct message_ek_chain *chain)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "ek-chain");
+
+	for (unsigned i = 0; i < chain->n; i++)
+		if (!array ||
+		    !append_bytes(array, chain->certificates[i].bytes, chain->certificates[i].size))
+			return false;
+	return array != NULL;
+}
+
 static bool write_proof(cJSON *json, const struct message *m)
 {
 	const struct message_certificate *certificate = &m->proof.ek_certificate;
@@ -170,7 +181,8 @@ static bool write_proof(cJSON *json, const struct message *m)
 		(m->proof.ek_public.size == 0 ||
 		 add_message_bytes(json, "ek-public", &m->proof.ek_public)) &&
 		(certificate->size == 0 ||
-		 add_bytes(json, "ek-certificate", certificate->bytes, certificate->size)));
+		 add_bytes(json, "ek-certificate", certificate->bytes, certificate->size)) &&
+		(!m->proof.ek_chain || add_chain(json, m->proof.ek_chain)));
 }
 
 static bool write_credential(cJSON *json, const struct message *m)
@@ -283,5 +295,7 @@ void message_release(struct message *message)
 {
 	if (message->type == MESSAGE_ACCEPT)
 		free(message->accept.conductors);
+	if (message->type == MESSAGE_PROOF)
+		free(message->proof.ek_chain);
 	memset(message, 0, sizeof(*message));
 }

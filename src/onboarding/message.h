@@ -25,6 +25,8 @@
 #define MESSAGE_KEM_MEMBER      "ml-kem-768"
 #define MESSAGE_BYTES_MAX       ((size_t)1024) /* of a TPM structure or a key: those of RSA-4096 fit */
 #define MESSAGE_CERTIFICATE_MAX ((size_t)2047) /* as in TLS: peer_chain.h */
+#define MESSAGE_EK_CHAIN_MAX    7u             /* certificates above that of an EK, and bytes */
+#define MESSAGE_EK_CHAIN_SIZE   ((size_t)6144) /* of all of them: the message must hold them */
 #define MESSAGE_HEADER_SIZE     128
 #define MESSAGE_SIGNATURE_SIZE  1367 /* RSA-8192, base64url, and a zero */
 #define MESSAGE_PCRS            8    /* sha256 PCRs 0 to 7 */
@@ -70,6 +72,12 @@ struct message_certificate {
 	size_t size;
 };
 
+/* What a TPM has between the certificate of its EK and its maker's root. */
+struct message_ek_chain {
+	unsigned n;
+	struct message_certificate certificates[MESSAGE_EK_CHAIN_MAX];
+};
+
 struct message_hello {
 	unsigned version; /* MESSAGE_VERSION_MIN to MESSAGE_VERSION */
 	char router[TOKEN_NAME_SIZE];
@@ -100,6 +108,7 @@ struct message_proof {
 	 * is: a conductor that knows no other EK refuses this member. */
 	struct message_bytes ek_public;
 	struct message_certificate ek_certificate; /* of size 0 = none */
+	struct message_ek_chain *ek_chain;         /* owned; NULL = none */
 };
 
 struct message_credential {

@@ -7,7 +7,7 @@
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/macros.h"
-#include "onboarding/message.h"
+#include "onboarding/message_private.h"
 
 static int unknown_name(const char *member, const char *name, struct err *err)
 {
@@ -42,8 +42,8 @@ static int read_part(const cJSON *json, const char *member, char *ret, size_t si
 	return rc;
 }
 
-static int read_base64(const char *text, const char *member, uint8_t *ret, size_t min, size_t max,
-		       size_t *ret_size, struct err *err)
+int message_read_base64(const char *text, const char *member, uint8_t *ret, size_t min, size_t max,
+			size_t *ret_size, struct err *err)
 {
 	uint8_t *bytes = NULL;
 	int rc = base64_decode(span_of_string(text), &bytes, ret_size);
@@ -66,7 +66,7 @@ static int read_fixed(const cJSON *json, const char *member, uint8_t *ret, size_
 	size_t found;
 	int rc = json_get_string(json, member, BASE64_LENGTH(size), &text, err);
 
-	return rc < 0 ? rc : read_base64(text, member, ret, size, size, &found, err);
+	return rc < 0 ? rc : message_read_base64(text, member, ret, size, size, &found, err);
 }
 
 /* What a side that has no ML-KEM leaves out. */
@@ -94,17 +94,6 @@ static int read_version(struct message_hello *hello, const cJSON *json, struct e
 			     (unsigned long long)version);
 	hello->version = (unsigned)version;
 	return rc;
-}
-
-static int read_bytes(const cJSON *json, const char *member, struct message_bytes *ret,
-		      struct err *err)
-{
-	const char *text;
-	int rc = json_get_string(json, member, BASE64_LENGTH(MESSAGE_BYTES_MAX), &text, err);
-
-	return rc < 0 ? rc
-		      : read_base64(text, member, ret->bytes, 1, MESSAGE_BYTES_MAX, &ret->size,
-				    err);
 }
 
 static int read_hello(struct message *m, const cJSON *json, struct err *err)
@@ -155,78 +144,6 @@ static int read_challenge(struct message *m, const cJSON *json, struct err *err)
 	return rc;
 }
 
-static int read_certificate(const cJSON *json, const char *member, struct message_certificate *ret,
-			    struct err *err)
-{
-	const char *text;
-	int rc = json_get_string(json, member, BASE64_LENGTH(MESSAGE_CERTIFICATE_MAX), &text, err);
-
-	return rc < 0 ? rc
-		      : read_base64(text, member, ret->bytes, 1, MESSAGE_CERTIFICATE_MAX,
-				    &ret->size, err);
-}
-
-static int read_proof(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_proof *proof = &m->proof;
-	int rc;
-
-	proof->with_ek = json->child->next != NULL; /* something beside "type" */
-	if (!proof->with_ek)
-		return 0;
-	rc = read_bytes(json, "ek", &proof->ek, err);
-	if (rc == 0)
-		rc = read_bytes(json, "ak", &proof->ak, err);
-	if (rc == 0 && cJSON_HasObjectItem(json, "ek-public"))
-		rc = read_bytes(json, "ek-public", &proof->ek_public, err);
-	if (rc == 0 && cJSON_HasObjectItem(json, "ek-certificate"))
-		rc = read_certificate(json, "ek-certificate", &proof->ek_certificate, err);
-	return rc;
-}
-
-static int read_credential(struct message *m, const cJSON *json, struct err *err)
-{
-	int rc = read_bytes(json, "credential-blob", &m->credential.blob, err);
-
-	return rc < 0 ? rc : read_bytes(json, "secret", &m->credential.secret, err);
-}
-
-static int read_pcrs(struct message_attestation *attestation, const cJSON *json, struct err *err)
-{
-	const cJSON *array = NULL;
-	const cJSON *item;
-	unsigned n = 0;
-	size_t size;
-	int rc = json_get_array(json, "pcrs", &array, err);
-
-	if (rc == 0 && cJSON_GetArraySize(array) != MESSAGE_PCRS)
-		rc = err_set(err, -EBADMSG, "\"pcrs\": %d values, expected %d",
-			     cJSON_GetArraySize(array), MESSAGE_PCRS);
-	if (rc < 0)
-		return rc;
-	cJSON_ArrayForEach (item, array) {
-		const char *text = cJSON_GetStringValue(item);
-
-		if (!text)
-			return err_set(err, -EBADMSG, "\"pcrs\": expected strings");
-		rc = read_base64(text, "pcrs", attestation->pcrs[n++], MESSAGE_PCR_SIZE,
-				 MESSAGE_PCR_SIZE, &size, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int read_attestation(struct message *m, const cJSON *json, struct err *err)
-{
-	struct message_attestation *attestation = &m->attestation;
-	int rc = read_bytes(json, "quote", &attestation->quote, err);
-
-	if (rc == 0)
-		rc = read_bytes(json, "signature", &attestation->signature, err);
-	return rc < 0 ? rc : read_pcrs(attestation, json, err);
-}
-
 static int read_port(const cJSON *json, const char *member, uint16_t *ret, struct err *err)
 {
 	uint64_t port = 0;
@@ -254,8 +171,8 @@ static int read_host_keys(struct message_conductor *conductor, const cJSON *json
 			return err_set(err, -EBADMSG, "\"ssh-host-keys\": expected 1 to %u keys",
 				       MESSAGE_HOST_KEYS_MAX);
 		key = &conductor->ssh_host_keys[conductor->n_ssh_host_keys++];
-		rc = read_base64(text, "ssh-host-keys", key->bytes, 1, sizeof(key->bytes),
-				 &key->size, err);
+		rc = message_read_base64(text, "ssh-host-keys", key->bytes, 1, sizeof(key->bytes),
+					 &key->size, err);
 		if (rc < 0)
 			return rc;
 		if (!ssh_key_type(span_of(key->bytes, key->size)))
@@ -358,9 +275,10 @@ static const struct {
 			    "iat", "exp", "signature", MESSAGE_KEM_MEMBER}},
 	[MESSAGE_CHALLENGE] = {read_challenge,
 			       {"type", "nonce", "mode", "identity", MESSAGE_KEM_MEMBER}},
-	[MESSAGE_PROOF] = {read_proof, {"type", "ek", "ak", "ek-public", "ek-certificate"}},
-	[MESSAGE_CREDENTIAL] = {read_credential, {"type", "credential-blob", "secret"}},
-	[MESSAGE_ATTESTATION] = {read_attestation, {"type", "quote", "signature", "pcrs"}},
+	[MESSAGE_PROOF] = {message_read_proof,
+			   {"type", "ek", "ak", "ek-public", "ek-certificate", "ek-chain"}},
+	[MESSAGE_CREDENTIAL] = {message_read_credential, {"type", "credential-blob", "secret"}},
+	[MESSAGE_ATTESTATION] = {message_read_attestation, {"type", "quote", "signature", "pcrs"}},
 	[MESSAGE_ACCEPT] = {read_accept, {"type", "conductors"}},
 	[MESSAGE_KEYS] = {read_keys, {"type", "ssh-key"}},
 	[MESSAGE_DONE] = {read_nothing, {"type"}},

@@ -113,6 +113,21 @@ int tpm_ek_certificate(struct tpm *t, const struct tpm_ek *ek, uint8_t *ret, siz
 		       size_t *ret_size, struct err *err);
 TPM2_HANDLE tpm_ek_certificate_index(const struct tpm_ek *ek);
 
+/* What its maker wrote beside that: the certificates between those of EKs and the maker's root, at
+ * NV indices 0x01c00100 to 0x01c001ff (TCG EK Credential Profile 2.3, 2.2.1.5.2). *ret_n: how many
+ * there are; 0 = none. -E2BIG (more, or larger, or in too many indices), -EBADMSG (what is there
+ * are no certificates). */
+#define TPM_EK_CHAIN_INDICES_MAX 16u
+struct tpm_ek_chain_room {
+	uint8_t *bytes;  /* DER, one behind the other */
+	size_t room;     /* of bytes; what fills an index up needs room, too */
+	size_t *sizes;   /* of each certificate */
+	size_t each_max; /* so large may one be */
+	unsigned max;    /* so many may there be, and sizes */
+};
+int tpm_ek_chain(struct tpm *t, const struct tpm_ek_chain_room *ret, unsigned *ret_n,
+		 struct err *err);
+
 /* A session, to be flushed, that authorizes the use of the EK and is salted to it. */
 int tpm_ek_authorize(struct tpm *t, const struct tpm_ek *ek, struct tpm_object *ret,
 		     struct err *err);

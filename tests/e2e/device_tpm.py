@@ -6,12 +6,14 @@ import base64
 import os
 import subprocess
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from tpm_emulator import Tpm
 
 EK_HANDLE, DEVICE_KEY_HANDLE = "0x81010001", "0x81010020"
 P_256_HANDLE, P_384_HANDLE, RSA_3072_HANDLE = "0x8101000a", "0x81010016", "0x8101001c"
+CHAIN_INDEX = "0x01c00100"
 PCRS = "sha256:0,1,2,3,4,5,6,7"
 
 
@@ -35,11 +37,18 @@ class TpmMaker:
             file.write(text)
         return path
 
-    def authorities(self, root=True):
+    def authorities(self, root=True, issuing=True):
         """PEM, once it has certified one: what signs, and the root."""
-        names = ["issuer.pem"] + (["swtpm-localca-rootca-cert.pem"] if root else [])
+        names = (["issuer.pem"] if issuing else []) + (
+            ["swtpm-localca-rootca-cert.pem"] if root else [])
         texts = [open(os.path.join(self.directory, name)).read() for name in names]
         return self.write("authorities.pem", "".join(texts))
+
+    def issuing_certificate(self):
+        """DER, of what signs."""
+        with open(os.path.join(self.directory, "issuer.pem"), "rb") as file:
+            return x509.load_pem_x509_certificate(file.read()).public_bytes(
+                serialization.Encoding.DER)
 
 
 class DeviceTpm(Tpm):
@@ -64,6 +73,13 @@ class DeviceTpm(Tpm):
         """There is no resource manager in front of it: what is loaded goes, sessions stay."""
         self.tool(*words)
         self.tool("flushcontext", "-t")
+
+    def write_chain(self, content):
+        """What makers leave of their certificates, where they leave it."""
+        self.write("chain", content)
+        self.tool("nvdefine", "-C", "o", "-s", str(len(content)), "-a", "ownerwrite|authread",
+                  CHAIN_INDEX)
+        self.tool("nvwrite", "-C", "o", "-i", "chain", CHAIN_INDEX)
 
     @property
     def endorsement_key(self):

@@ -46,6 +46,38 @@ def test_what_is_below_the_root_is_enough(onboarding, maker):
     check_enrolled(conductor, onboarding.router(tpm=tpm).onboard(conductor.token()), tpm)
 
 
+@pytest.mark.parametrize("handle", [EK_HANDLE, P_384_HANDLE])
+def test_the_root_is_enough_where_the_tpm_has_the_rest(onboarding, maker, handle):
+    tpm = onboarding.tpm(maker=maker, ek=handle)
+    conductor = strong(onboarding, maker.authorities(issuing=False))
+    token = conductor.token()
+    onboarding.router(tpm=tpm).onboard(token).wait_for_state("refused")
+    check_refused(conductor, "EK certificate: unable to get local issuer certificate")
+    tpm.write_chain(maker.issuing_certificate() + 100 * b"\xff")
+    check_enrolled(conductor, onboarding.router(tpm=tpm).onboard(token), tpm)
+    assert not tpm.leftovers
+
+
+def test_the_chain_is_of_another_maker(onboarding, maker):
+    """What a TPM shows only helps to find a way: nobody is believed for it."""
+    other = TpmMaker(onboarding.folder("other"))
+    onboarding.tpm(maker=maker)
+    tpm = onboarding.tpm(maker=other)
+    tpm.write_chain(other.issuing_certificate())
+    conductor = strong(onboarding, maker.authorities(issuing=False))
+    onboarding.router(tpm=tpm).onboard(conductor.token()).wait_for_state("refused")
+    check_refused(conductor, "EK certificate: ")
+
+
+def test_what_is_there_is_no_chain(onboarding, maker):
+    tpm = onboarding.tpm(maker=maker)
+    tpm.write_chain(maker.issuing_certificate()[:-1])
+    conductor = strong(onboarding, maker.authorities())
+    state = onboarding.router(tpm=tpm).onboard(conductor.token()).wait_for_state("retrying")
+    assert "NV index 0x01c00100: ends in the middle of a certificate" in state["reason"]
+    assert conductor.enrolments == []
+
+
 def test_of_another_maker(onboarding, maker):
     other = TpmMaker(onboarding.folder("other"))
     onboarding.tpm(maker=maker)  # now it has its CA

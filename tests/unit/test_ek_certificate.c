@@ -60,22 +60,33 @@ static int end(void **state)
 	return 0;
 }
 
-/* By trusted, which may be two. */
-static int check(X509 *certificate, EVP_PKEY *ek, X509 *const trusted[2], struct err *err)
+/* By trusted, which may be two; above: what the TPM shows beside it, NULL = nothing. */
+static int check_chain(X509 *certificate, X509 *above, EVP_PKEY *ek, X509 *const trusted[2],
+		       struct err *err)
 {
 	struct device_ca ca = {.certificates = sk_X509_new_null()};
-	struct span der = pki_der(certificate);
+	struct span chain[2] = {pki_der(certificate)};
+	const size_t n = above ? 2 : 1;
 	uint8_t *spki = NULL;
 	int size = i2d_PUBKEY(ek, &spki);
 	int rc;
 
 	for (unsigned i = 0; i < 2 && trusted[i]; i++)
 		assert_true(sk_X509_push(ca.certificates, trusted[i]) > 0);
-	rc = ek_certificate_check(&ca, der, span_of(spki, (size_t)size), (uint64_t)time(NULL), err);
+	if (above)
+		chain[1] = pki_der(above);
+	rc = ek_certificate_check(&ca, chain, n, span_of(spki, (size_t)size), (uint64_t)time(NULL),
+				  err);
 	sk_X509_free(ca.certificates);
 	OPENSSL_free(spki);
-	pki_der_free(&der);
+	for (size_t i = 0; i < n; i++)
+		pki_der_free(&chain[i]);
 	return rc;
+}
+
+static int check(X509 *certificate, EVP_PKEY *ek, X509 *const trusted[2], struct err *err)
+{
+	return check_chain(certificate, NULL, ek, trusted, err);
 }
 
 #define NO_USAGE  "its extended key usage has no tcg-kp-EKCertificate"
@@ -170,6 +181,48 @@ static void test_which_are_believed(void **state)
 	}
 }
 
+/* What the TPM shows helps to find a way, and is nothing that is trusted. */
+static void test_what_the_tpm_has_of_its_makers_chain(void **state)
+{
+	const struct pki_subject no_ca = {.common_name = "issuing"};
+	const struct pki_subject old = {.common_name = "issuing", .ca = true, .expires_s = -60};
+	struct world *w = *state;
+	X509 *certificate =
+		pki_certificate_for(&good, ENCRYPTS, w->rsa, w->issuing, w->issuing_key);
+	X509 *leaf = pki_certificate(&no_ca, w->issuing_key, w->ca, w->ca_key);
+	X509 *expired = pki_certificate(&old, w->issuing_key, w->ca, w->ca_key);
+	X509 *own = pki_certificate(&old, w->issuing_key, NULL, NULL);
+	const struct {
+		X509 *above;
+		X509 *trusted;
+		const char *reason; /* NULL = believed */
+	} rows[] = {
+		{w->issuing, w->ca, NULL},
+		{w->issuing, w->issuing, NULL},
+		{w->ca, w->issuing, NULL}, /* of no use, and no harm */
+		{w->ca, w->ca, "unable to get local issuer certificate"},
+		{w->issuing, w->foreign, "EK certificate: "},
+		{leaf, w->ca, "EK certificate: invalid CA certificate"},
+		{expired, w->ca, "EK certificate: certificate has expired"},
+		{own, w->ca, "EK certificate: "},
+	};
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		struct err err = {0};
+		int rc = check_chain(certificate, rows[i].above, w->rsa,
+				     (X509 *[2]){rows[i].trusted}, &err);
+
+		if (rc != (rows[i].reason ? -EKEYREJECTED : 0))
+			fail_msg("row %u: %d %s", i, rc, err.text);
+		if (rows[i].reason)
+			assert_contains(err.text, rows[i].reason);
+	}
+	X509_free(certificate);
+	X509_free(leaf);
+	X509_free(expired);
+	X509_free(own);
+}
+
 /* The pin is made of the DER that is shown: one key is no two pins. */
 static void test_one_key_is_shown_in_one_way(void **state)
 {
@@ -205,8 +258,8 @@ static void test_cut_at_every_byte(void **state)
 
 	assert_true(sk_X509_push(ca.certificates, w->ca) > 0);
 	for (size_t n = 0; n < der.size; n++)
-		assert_true(ek_certificate_check(&ca, span_of(der.bytes, n), span_of(NULL, 0),
-						 (uint64_t)time(NULL), &err) < 0);
+		assert_true(ek_certificate_check(&ca, &(struct span){der.bytes, n}, 1,
+						 span_of(NULL, 0), (uint64_t)time(NULL), &err) < 0);
 	sk_X509_free(ca.certificates);
 	pki_der_free(&der);
 	X509_free(certificate);
@@ -216,6 +269,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_which_are_believed),
+		cmocka_unit_test(test_what_the_tpm_has_of_its_makers_chain),
 		cmocka_unit_test(test_one_key_is_shown_in_one_way),
 		cmocka_unit_test(test_cut_at_every_byte),
 	};

@@ -226,67 +226,6 @@ static void test_changed(void **state)
 	}
 }
 
-/* ek and ak come together or not at all. */
-static void test_proof_without_ek(void **state)
-{
-	static const char bare[] = "{\"type\":\"proof\"}";
-	struct message m;
-	struct err err;
-
-	(void)state;
-	assert_int_equal(message_decode(&m, span_of_string(bare), &err), 0);
-	assert_false(m.proof.with_ek);
-	assert_refused("{\"type\":\"proof\",\"ak\":\"AA==\"}", 28, "\"ek\": expected a string");
-	assert_refused("{\"type\":\"proof\",\"ek\":\"AA==\"}", 28, "\"ak\": expected a string");
-	assert_refused("{\"type\":\"proof\",\"ek-public\":\"AA==\"}", 35,
-		       "\"ek\": expected a string");
-}
-
-static void test_proof_with_certificate(void **state)
-{
-	struct message m = sample_message(MESSAGE_PROOF);
-	struct message_certificate *certificate = &m.proof.ek_certificate;
-	struct message read;
-	char *json = NULL;
-	struct err err;
-
-	(void)state;
-	certificate->size = MESSAGE_CERTIFICATE_MAX;
-	memset(certificate->bytes, 5, certificate->size);
-	assert_int_equal(message_encode(&m, &json, &err), 0);
-	assert_int_equal(message_decode(&read, span_of_string(json), &err), 0);
-	assert_int_equal(read.proof.ek_certificate.size, MESSAGE_CERTIFICATE_MAX);
-	assert_memory_equal(read.proof.ek_certificate.bytes, certificate->bytes,
-			    MESSAGE_CERTIFICATE_MAX);
-	free(json);
-	assert_refused(
-		"{\"type\":\"proof\",\"ek\":\"AA==\",\"ak\":\"AA==\",\"ek-certificate\":\"\"}", 60,
-		"\"ek-certificate\": expected 1 to 2732 characters");
-}
-
-/* Only of an EK of another kind than all conductors know. */
-static void test_proof_with_public_area(void **state)
-{
-	struct message m = sample_message(MESSAGE_PROOF);
-	struct message read;
-	char *json = NULL;
-	struct err err;
-
-	(void)state;
-	assert_int_equal(message_encode(&m, &json, &err), 0);
-	assert_null(strstr(json, "ek-public"));
-	free(json);
-	m.proof.ek_public = m.proof.ak;
-	assert_int_equal(message_encode(&m, &json, &err), 0);
-	assert_non_null(strstr(json, ",\"ek-public\":\"BAQE"));
-	assert_null(strstr(json, "ek-certificate"));
-	assert_int_equal(message_decode(&read, span_of_string(json), &err), 0);
-	assert_true(read.proof.with_ek);
-	assert_int_equal(read.proof.ek_public.size, m.proof.ak.size);
-	assert_memory_equal(read.proof.ek_public.bytes, m.proof.ak.bytes, m.proof.ak.size);
-	free(json);
-}
-
 static void test_counts(void **state)
 {
 	struct message m = sample_message(MESSAGE_ACCEPT);
@@ -400,9 +339,6 @@ int main(void)
 		cmocka_unit_test(test_as_written),
 		cmocka_unit_test(test_kem),
 		cmocka_unit_test(test_changed),
-		cmocka_unit_test(test_proof_without_ek),
-		cmocka_unit_test(test_proof_with_public_area),
-		cmocka_unit_test(test_proof_with_certificate),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_oversized),

@@ -209,6 +209,106 @@ static void test_certificate(void **state)
 		    -E2BIG, "1300 bytes, expected at most 1299");
 }
 
+/* Reads the chain; -errno, or the sizes of its certificates. */
+static int read_chain(struct tpm_world *w, size_t sizes[3], unsigned *n)
+{
+	uint8_t bytes[2600];
+	const struct tpm_ek_chain_room room = {
+		.bytes = bytes, .room = sizeof(bytes), .each_max = 1400, .sizes = sizes, .max = 3};
+
+	return tpm_ek_chain(&w->t, &room, n, &w->err);
+}
+
+/* DER of size bytes with its head, and filled up to all. */
+static void put_der(uint8_t *to, size_t size, size_t all, uint8_t filler)
+{
+	memset(to, filler, all);
+	memset(to, 0x55, size);
+	memcpy(to, (uint8_t[]){0x30, 0x82, (uint8_t)((size - 4) >> 8), (uint8_t)(size - 4)}, 4);
+}
+
+static void test_chain(void **state)
+{
+	struct tpm_world *w = *state;
+	uint8_t three[2500];
+	size_t sizes[3];
+	unsigned n = 9;
+
+	tpm_must(w, read_chain(w, sizes, &n));
+	assert_int_equal(n, 0);
+	/* Two in one index with filler behind them, one begins in the next and ends behind that. */
+	put_der(three, 600, 1300, 0xff);
+	put_der(three + 600, 500, 700, 0xff);
+	write_certificate(w, 0x01c00100, "authread", three, 1300);
+	put_der(three, 1100, 1200, 0x00);
+	write_certificate(w, 0x01c00101, "ownerread", three, 3);
+	write_certificate(w, 0x01c001ff, "authread", three + 3, 1197);
+	tpm_must(w, read_chain(w, sizes, &n));
+	assert_int_equal(n, 3);
+	assert_int_equal(sizes[0], 600);
+	assert_int_equal(sizes[1], 500);
+	assert_int_equal(sizes[2], 1100);
+	/* The index behind the range is none of it. */
+	write_certificate(w, 0x01c00200, "authread", (const uint8_t *)"garbage", 7);
+	tpm_must(w, read_chain(w, sizes, &n));
+	assert_int_equal(n, 3);
+}
+
+static void test_chains_that_are_refused(void **state)
+{
+	static const struct {
+		uint8_t head[6];
+		size_t size;
+		int rc;
+		const char *reason;
+	} rows[] = {
+		{"hello", 40, -EBADMSG,
+		 "0x01c00100: expected certificates in DER, found a byte 0x68"},
+		{{0x30, 0x80, 0, 0}, 40, -EBADMSG, "found a byte 0x30 that begins none"},
+		{{0x30, 0x82, 0x01, 0x00}, 40, -EBADMSG, "ends in the middle of a certificate"},
+		{{0x30}, 1, -EBADMSG, "ends in the middle of a certificate"},
+		{{0x30, 0x82, 0x05, 0x75}, 40, -E2BIG, "1401 bytes, expected at most 1400"},
+		{{0x30, 0x82, 0xff, 0xff}, 40, -E2BIG, "65539 bytes, expected at most 1400"},
+		{{0x00, 0xff}, 40, -EBADMSG, "found a byte 0x00 that begins none"},
+	};
+	struct tpm_world *w = *state;
+	uint8_t bytes[1300] = {0};
+	size_t sizes[3];
+	unsigned n;
+
+	for (unsigned i = 0; i < N_ELEMENTS(rows); i++) {
+		memset(bytes, 0x11, sizeof(bytes));
+		memcpy(bytes, rows[i].head, sizeof(rows[i].head));
+		write_certificate(w, 0x01c00100, "authread", bytes, rows[i].size);
+		tpm_refused(w, read_chain(w, sizes, &n), rows[i].rc, rows[i].reason);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		put_der(bytes + (size_t)i * 300, 300, 300, 0);
+	write_certificate(w, 0x01c00100, "authread", bytes, 1200);
+	tpm_refused(w, read_chain(w, sizes, &n), -E2BIG, "expected at most 3 certificates");
+	put_der(bytes, 1300, 1300, 0);
+	for (unsigned i = 0; i < 3; i++)
+		write_certificate(w, 0x01c00100 + i, "authread", bytes, 1300);
+	tpm_refused(w, read_chain(w, sizes, &n), -E2BIG,
+		    "0x01c00102: 1300 bytes, expected at most 2600");
+}
+
+/* Not all of them are read. */
+static void test_a_chain_in_many_indices(void **state)
+{
+	struct tpm_world *w = *state;
+	uint8_t filler = 0xff;
+	size_t sizes[3];
+	unsigned n;
+
+	for (unsigned i = 0; i < TPM_EK_CHAIN_INDICES_MAX; i++)
+		write_certificate(w, 0x01c00100 + 2 * i, "authread", &filler, 1);
+	tpm_must(w, read_chain(w, sizes, &n));
+	assert_int_equal(n, 0);
+	write_certificate(w, 0x01c00101, "authread", &filler, 1);
+	tpm_refused(w, read_chain(w, sizes, &n), -E2BIG, "more than 16 NV indices from 0x01c00100");
+}
+
 static void test_ek_of_another(void **state)
 {
 	struct tpm_world *w = *state;
@@ -251,6 +351,9 @@ int main(void)
 		with_tpm(test_kinds),
 		with_tpm(test_name_with_another_kind_there),
 		with_tpm(test_certificate),
+		with_tpm(test_chain),
+		with_tpm(test_chains_that_are_refused),
+		with_tpm(test_a_chain_in_many_indices),
 		with_tpm(test_ek_of_another),
 		with_tpm(test_ek_refused),
 	};

@@ -70,8 +70,8 @@ static int check_key(X509 *certificate, struct span ek, struct err *err)
 	return same ? 0 : err_set(err, -EKEYREJECTED, WHAT ": it is of another key than the EK");
 }
 
-int ek_certificate_check(const struct device_ca *ca, struct span certificate, struct span ek,
-			 uint64_t now_s, struct err *err)
+int ek_certificate_check(const struct device_ca *ca, const struct span *chain, size_t n,
+			 struct span ek, uint64_t now_s, struct err *err)
 {
 	_cleanup_(free_certificate) X509 *read = NULL;
 	/* libcrypto knows no purpose for these: check_usage() judges it. */
@@ -80,15 +80,15 @@ int ek_certificate_check(const struct device_ca *ca, struct span certificate, st
 						.crls = ca->crls,
 						.purpose = X509_PURPOSE_ANY,
 						.now_s = now_s};
-	int rc = peer_chain_check(WHAT, &certificate, 1, err);
+	int rc = peer_chain_check(WHAT, chain, n, err);
 
 	if (rc < 0)
 		return rc;
-	read = certificate_read(certificate);
+	read = certificate_read(chain[0]);
 	if (!read)
 		return err_set(err, -EBADMSG, WHAT ": malformed");
 	rc = check_key(read, ek, err);
 	if (rc == 0)
 		rc = check_usage(read, err);
-	return rc < 0 ? rc : certificate_verify(&rules, &certificate, 1, err);
+	return rc < 0 ? rc : certificate_verify(&rules, chain, n, err);
 }

@@ -10,10 +10,11 @@
 #include "base/span.h"
 #include "conductor/enrolment/device_certificate.h"
 
-/* certificate is DER; ek the DER SubjectPublicKeyInfo that was shown, which must be that of the
+/* chain is DER: the EK's certificate, and what may help to find a way to one of ca, which alone is
+ * trusted. ek is the DER SubjectPublicKeyInfo that was shown, which must be that of the
  * certificate's key, byte for byte: it becomes the pin. The certificate must lead to one of ca and
  * be valid at now_s; its extended key usage must have tcg-kp-EKCertificate, its key usage, if it
  * has one, what encrypts to such a key (TCG EK Credential Profile 2.3, 3.2), and it must be no
  * CA's. -EKEYREJECTED, -EBADMSG, -ENOMEM. */
-int ek_certificate_check(const struct device_ca *ca, struct span certificate, struct span ek,
-			 uint64_t now_s, struct err *err);
+int ek_certificate_check(const struct device_ca *ca, const struct span *chain, size_t n,
+			 struct span ek, uint64_t now_s, struct err *err);

@@ -163,18 +163,29 @@ static int refuse_ek(const struct registry_candidate *candidate, const struct me
 	return rc;
 }
 
+static int check_ek_certificate(const struct handshake_facts *facts,
+				const struct message_proof *proof, struct err *err)
+{
+	const struct message_ek_chain *above = proof->ek_chain;
+	struct span chain[1 + MESSAGE_EK_CHAIN_MAX] = {
+		span_of(proof->ek_certificate.bytes, proof->ek_certificate.size)};
+	size_t n = 1;
+
+	for (unsigned i = 0; above && i < above->n; i++)
+		chain[n++] = span_of(above->certificates[i].bytes, above->certificates[i].size);
+	return ek_certificate_check(facts->setup->endorsement_ca, chain, n,
+				    span_of(proof->ek.bytes, proof->ek.size), facts->now_s, err);
+}
+
 /* Which EK it may be: the node's own, or of any genuine TPM. */
 static int check_whose_ek(const struct handshake_facts *facts, const struct message_proof *proof,
 			  struct err *err)
 {
 	const struct registry_candidate *candidate = facts->candidate;
-	const struct message_certificate *certificate = &proof->ek_certificate;
 	const struct message_bytes *shown = &proof->ek;
 
-	if (certificate->size > 0)
-		return ek_certificate_check(facts->setup->endorsement_ca,
-					    span_of(certificate->bytes, certificate->size),
-					    span_of(shown->bytes, shown->size), facts->now_s, err);
+	if (proof->ek_certificate.size > 0)
+		return check_ek_certificate(facts, proof, err);
 	if (shown->size != candidate->endorsement_key_size ||
 	    memcmp(shown->bytes, candidate->endorsement_key, shown->size) != 0)
 		return refuse_ek(candidate, shown, err);

@@ -293,8 +293,10 @@ static void follow(struct sco_steps *s, struct handshake_router_effect *effect)
 		if (more)
 			handshake_router_step(&s->handshake, &event, effect);
 	}
-	if (answer)
+	if (answer) {
+		free(answer->proof.ek_chain);
 		explicit_bzero(answer, sizeof(*answer));
+	}
 	free(answer);
 }
 

@@ -2,6 +2,7 @@
 #include "onboarding/router/tpm_identity.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
@@ -107,6 +108,36 @@ static int present_certificate(struct tpm_identity *identity, struct message_cer
 	return rc;
 }
 
+/* Where the TPM has it: what is between that certificate and the root of its maker. */
+static int present_chain(struct tpm_identity *identity, struct message_proof *ret, struct err *err)
+{
+	uint8_t bytes[MESSAGE_EK_CHAIN_SIZE];
+	size_t sizes[MESSAGE_EK_CHAIN_MAX];
+	const struct tpm_ek_chain_room room = {.bytes = bytes,
+					       .room = sizeof(bytes),
+					       .each_max = MESSAGE_CERTIFICATE_MAX,
+					       .sizes = sizes,
+					       .max = MESSAGE_EK_CHAIN_MAX};
+	const uint8_t *at = bytes;
+	unsigned n = 0;
+	int rc = tpm_ek_chain(&identity->tpm, &room, &n, err);
+
+	if (rc < 0 || n == 0)
+		return rc;
+	ret->ek_chain = calloc(1, sizeof(*ret->ek_chain));
+	if (!ret->ek_chain)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < n; i++) {
+		struct message_certificate *next = &ret->ek_chain->certificates[i];
+
+		memcpy(next->bytes, at, sizes[i]);
+		next->size = sizes[i];
+		at += sizes[i];
+	}
+	ret->ek_chain->n = n;
+	return 0;
+}
+
 int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
 			 bool with_certificate, struct message_proof *ret, struct err *err)
 {
@@ -116,14 +147,17 @@ int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
 
 	if (rc == 0 && with_certificate)
 		rc = present_certificate(identity, &proof.ek_certificate, err);
+	if (rc == 0 && with_certificate)
+		rc = present_chain(identity, &proof, err);
 	if (rc == 0)
 		rc = make_ak(identity, &ak, err);
-	if (rc < 0)
-		return rc;
-	rc = marshal_public(&identity->tpm, ak, &proof.ak, "attestation", err);
+	if (rc == 0)
+		rc = marshal_public(&identity->tpm, ak, &proof.ak, "attestation", err);
 	Esys_Free(ak);
 	if (rc == 0)
 		*ret = proof;
+	else
+		free(proof.ek_chain);
 	return rc;
 }
 

@@ -26,7 +26,8 @@ struct tpm_identity {
 int tpm_identity_open(struct tpm_identity *identity, const char *tcti, struct err *err);
 void tpm_identity_close(struct tpm_identity *identity); /* takes a zeroed one */
 
-/* Message 3: EK and AK, and the EK's certificate if that is asked for. */
+/* Message 3: EK and AK, and if it is asked for, the EK's certificate with what the TPM has of those
+ * above it. ret->ek_chain is the caller's, to be freed. */
 int tpm_identity_present(struct tpm_identity *identity, TPM2_HANDLE ek_handle,
 			 bool with_certificate, struct message_proof *ret, struct err *err);
 
