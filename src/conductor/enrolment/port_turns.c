@@ -28,6 +28,7 @@ struct port_turns {
 	struct peer *peers;
 	uint32_t n_peers;
 	int spare; /* a descriptor for the next who has its turn; -1 = none could be had */
+	uint64_t observed_ms; /* when all who have their turn were looked at */
 };
 
 void port_turns_reset(int fd)
@@ -193,6 +194,7 @@ static struct turns_sample look_at(int fd)
 
 static void observe(struct port_turns *p, uint64_t now_ms)
 {
+	p->observed_ms = now_ms;
 	for (uint32_t i = 0; i < p->n_peers; i++) {
 		struct peer *peer = &p->peers[i];
 		struct turns_sample sample;
@@ -235,6 +237,13 @@ static bool can_take_one(struct port_turns *p)
 	return p->spare >= 0;
 }
 
+/* A look takes two system calls for each peer. Where turns are not limited by CPU it only tells who
+ * has stalled, so it need not be taken for each newcomer. */
+static bool must_observe(const struct port_turns *p, uint64_t now_ms)
+{
+	return p->options.turns.cores > 0 || now_ms - p->observed_ms >= TURNS_LOOK_MS;
+}
+
 bool port_turns_go_on(struct port_turns *p, uint64_t now_ms)
 {
 	struct turns_move move;
@@ -242,10 +251,13 @@ bool port_turns_go_on(struct port_turns *p, uint64_t now_ms)
 
 	if (turns_waiting(p->turns) == 0)
 		return false;
-	observe(p, now_ms);
+	if (must_observe(p, now_ms))
+		observe(p, now_ms);
 	while (can_take_one(p) && turns_next(p->turns, now_ms, &move)) {
 		if (move.begins)
 			begin_turn(p, move.begins);
+		else if (p->observed_ms != now_ms) /* nobody goes by what was seen earlier */
+			observe(p, now_ms);
 		else
 			ask_to_go(p, move.shown_out, now_ms);
 	}
