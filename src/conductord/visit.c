@@ -22,8 +22,8 @@
  *	    ┌─────────◀ keeping its keys (worker) ◀ asking for its keys ◀┐
  *	    ▼                                                            │
  *	finding what is due (worker) ─▶ telling of conductors ──────────┤
- *	    ◀▶ waiting ◀────────┬────────────────┘                       ▼
- *	                        └──────────────────────────────────── sending
+ *	    ▲ ◀▶ waiting ◀──────┬────────────────┘                       ▼
+ *	    └────── taken ◀─────┴──────────────────────────────────── sending
  *	                  telling that it is initialized (worker) ◀──────┘
  *	                      ◀▶ waiting
  */
@@ -33,6 +33,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	visit->ended(visit, visit->owner);
 	free(visit->due.body);
+	free(visit->taken);
 	visit_forget_conductors(visit);
 	free(visit->keys);
 	free(visit);
@@ -213,14 +214,20 @@ void visit_call_again(struct visit *visit, const struct router_answer *answer)
 	(void)uv_timer_start(&visit->timer, on_ask_again, visit_wait_ms(visit->calls), 0);
 }
 
+/* Two visits of a node, of two conductors perhaps, may overlap, and who read the registry first may
+ * be heard last. So whoever was heard reads again, and sends what has changed. */
 static void on_taken(struct visit *visit)
 {
+	visit->tries = 0;
+	visit->calls = 0;
 	if (visit->due.initializes) {
-		visit->tries = 0;
 		ask_registry(visit, run_tell_initialized);
-	} else {
-		visit_end(visit);
+		return;
 	}
+	free(visit->taken);
+	visit->taken = visit->due.body;
+	visit->due.body = NULL;
+	ask_registry(visit, run_find_due);
 }
 
 static void on_answered(void *owner, const struct router_answer *answer)
@@ -301,12 +308,17 @@ static void call_router(struct visit *visit)
 		visit_end(visit);
 }
 
+static bool has_taken(const struct visit *visit, const char *body)
+{
+	return visit->taken && strcmp(visit->taken, body) == 0;
+}
+
 static void call_if_due(struct visit *visit)
 {
 	visit->tries = 0;
 	if (visit->due.asks_keys)
 		call_for_keys(visit);
-	else if (visit->due.body)
+	else if (visit->due.body && !has_taken(visit, visit->due.body))
 		call_router(visit);
 	else
 		visit_end(visit);

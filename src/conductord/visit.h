@@ -47,6 +47,7 @@ struct visit {
 	char node[TOKEN_NAME_SIZE];
 	struct registry_enrolment who; /* its enrolment, as the registry had it last */
 	struct router_due due;
+	char *taken;      /* the configuration that it took last in this visit; NULL = none */
 	char *conductors; /* the list that it is to be told; NULL = none, or it has it */
 	uint64_t conductors_version;
 	uint64_t told_version; /* that it has taken in this visit, or does not understand */

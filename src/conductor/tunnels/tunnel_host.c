@@ -210,7 +210,8 @@ static void read_next(const char *path, struct host_keys *keys)
 			  "routers are not told of the next SSH host key: %s", err.text);
 }
 
-/* A router asks sshd for localhost, as its key's restrictions name it, and sshd looks that up each time. */
+/* A router asks sshd for localhost, as its key's restrictions name it, and sshd looks that up each
+ * time. */
 static void warn_of_localhost(void)
 {
 	struct err err;
