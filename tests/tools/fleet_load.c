@@ -1,335 +1,80 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Routers by the hundred that take an image from a conductor, for tests/bench/fleet: what stewardd
- * asks, over as many connections, with the pace of download/engine/source.c. What comes is compared
- *with the image, and not kept.
+/* Routers by the hundred that take an image from a conductor, for tests/bench/fleet:
+ *fleet_router.h. What comes is compared with the image, and not kept.
  *
- *	fleet_load VERSION IMAGE CONNECTIONS FILE
+ *	fleet_load VERSION IMAGE CONNECTIONS FILE [orders]
  *
- * FILE has a line for each router: the address and port of its conductor's repository. Prints
- * "ready", waits for a line on stdin, and then prints for each router "SECONDS REQUESTS FAILURES
- * LONGEST", the last being the longest that it waited for a reply to begin.
+ * FILE has a line for each router: the address and port of its conductor's repository, and perhaps
+ * of another one that it goes to when the first fails it. Prints "ready", waits for a line on
+ *stdin, and then prints for each router "SECONDS REQUESTS FAILURES LONGEST", the last being the
+ *longest that it waited for a reply to begin.
  *
- * A router asks for index.json, for the manifest, for the image's first 64 KiB alone, and from then
- *on over all its connections for runs of pieces that last about 4 s at the present rate; towards
- *the end they get shorter. They are kept alive. A request that fails, or brings nothing for 30 s,
- *is made again for what is left of it, over a new connection.
+ * With "orders" each line on stdin is the number of a router, from 0, which then begins; when it
+ *has the image, its number and the same are printed at once. It ends when stdin does.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/macros.h"
-#include "download/engine/source.h"
+#include "fleet_router.h"
 
 #define ROUTERS_MAX 1024
-#define CONNECTIONS 8
-#define PIECE       (1u << 20)
-#define HEAD_MAX    4096
-#define BLOCK       (256u << 10)
-#define STALL_MS    30000
 #define LOOK_MS     1000
 
-enum step { STEP_INDEX, STEP_MANIFEST, STEP_PROBE, STEP_RUNS };
-
-struct link {
-	struct router *router;
-	int fd; /* -1 = none, or not yet */
-	bool asked;
-	bool in_body;
-	uint64_t first;
-	uint64_t at; /* of the image */
-	uint64_t end;
-	uint64_t left; /* of the body */
-	uint64_t asked_ms;
-	uint64_t heard_ms;
-	size_t n_head;
-	char head[HEAD_MAX];
-};
-
-struct router {
-	struct sockaddr_in conductor;
-	enum step step;
-	struct source source;
-	uint64_t next; /* byte that nobody has been asked for */
-	uint64_t received;
-	uint64_t finished_ms; /* 0 = not yet */
-	unsigned requests;
-	unsigned failures;
-	uint64_t longest_ms;
-	struct link links[CONNECTIONS];
-};
-
 static struct {
-	const char *version;
-	const char *file;
-	const uint8_t *image;
-	uint64_t size;
-	unsigned n_links;
-	struct router routers[ROUTERS_MAX];
+	struct fleet_router routers[ROUTERS_MAX];
 	unsigned n_routers;
 	unsigned n_finished;
-	int epoll;
+	bool takes_orders;
+	char line[4096]; /* of stdin, so far */
+	size_t n_line;
 } load;
 
-static void die(const char *what, const char *why)
+static void print_router(const struct fleet_router *r)
 {
-	(void)fprintf(stderr, "%s: %s\n", what, why);
-	exit(1);
+	(void)printf("%.3f %u %u %.3f\n", (double)(r->finished_ms - r->begun_ms) / 1000,
+		     r->requests, r->failures, (double)r->longest_ms / 1000);
 }
 
-static uint64_t now_ms(void)
+static void on_finished(struct fleet_router *r)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* A request. */
-
-static void open_link(struct link *l)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = l};
-
-	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	l->asked = false;
-	if (l->fd < 0 || epoll_ctl(load.epoll, EPOLL_CTL_ADD, l->fd, &event) < 0)
-		die("socket", strerror(errno));
-	if (connect(l->fd, (const struct sockaddr *)&l->router->conductor,
-		    sizeof(l->router->conductor)) < 0 &&
-	    errno != EINPROGRESS)
-		die("connect", strerror(errno));
-}
-
-static void send_request(struct link *l)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = l};
-	char range[96] = "";
-	char path[2 * PATH_MAX];
-	char text[3 * PATH_MAX];
-	int n;
-
-	if (l->router->step == STEP_INDEX)
-		(void)snprintf(path, sizeof(path), "/index.json");
-	else if (l->router->step == STEP_MANIFEST)
-		(void)snprintf(path, sizeof(path), "/%s/manifest.jws", load.version);
-	else
-		(void)snprintf(path, sizeof(path), "/%s/%s", load.version, load.file);
-	if (l->router->step >= STEP_PROBE)
-		(void)snprintf(range, sizeof(range), "Range: bytes=%llu-%llu\r\n",
-			       (unsigned long long)l->at, (unsigned long long)l->end - 1);
-	n = snprintf(text, sizeof(text),
-		     "GET %s HTTP/1.1\r\nHost: conductor\r\n%sAccept: */*\r\n\r\n", path, range);
-	(void)epoll_ctl(load.epoll, EPOLL_CTL_MOD, l->fd, &event);
-	if (send(l->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
-		return; /* its end is told by the next event */
-	l->asked = true;
-	l->in_body = false;
-	l->n_head = 0;
-	l->left = 0;
-}
-
-static void ask(struct link *l, uint64_t first, uint64_t end)
-{
-	l->first = first;
-	l->at = first;
-	l->end = end;
-	l->asked_ms = now_ms();
-	l->heard_ms = l->asked_ms;
-	l->router->requests++;
-	if (l->fd < 0)
-		open_link(l);
-	else
-		send_request(l);
-}
-
-static void fail(struct link *l)
-{
-	(void)close(l->fd);
-	l->fd = -1;
-	l->router->failures++;
-	ask(l, l->at, l->end);
-}
-
-/* Which: download/engine/picker.c's run_from(), where nothing was given back. */
-
-static uint64_t end_of_piece(uint64_t at)
-{
-	return MIN((at / PIECE + 1) * PIECE, load.size);
-}
-
-static void ask_for_run(struct link *l)
-{
-	struct router *r = l->router;
-	uint64_t share = (load.size - r->next) / load.n_links;
-	uint64_t want = MIN(source_request_length(&r->source), share);
-	uint64_t end = end_of_piece(r->next);
-
-	if (r->next == load.size)
-		return;
-	while (end < load.size && end_of_piece(end) - r->next <= want)
-		end = end_of_piece(end);
-	ask(l, r->next, end);
-	r->next = end;
-}
-
-static void finish(struct router *r)
-{
-	r->finished_ms = now_ms();
 	load.n_finished++;
-	for (unsigned i = 0; i < load.n_links; i++)
-		if (r->links[i].fd >= 0)
-			(void)close(r->links[i].fd);
-}
-
-static void on_request_done(struct link *l)
-{
-	struct router *r = l->router;
-
-	l->asked = false;
-	switch (r->step) {
-	case STEP_INDEX:
-		r->step = STEP_MANIFEST;
-		ask(l, 0, 0);
+	if (!load.takes_orders)
 		return;
-	case STEP_MANIFEST:
-		r->step = STEP_PROBE;
-		r->next = MIN(PROBE_BYTES, load.size);
-		ask(l, 0, r->next);
-		return;
-	case STEP_PROBE:
-		r->step = STEP_RUNS;
-		source_note_rate(&r->source, l->end - l->first, now_ms() - l->asked_ms);
-		for (unsigned i = 0; i < load.n_links; i++)
-			ask_for_run(&r->links[i]);
-		break;
-	case STEP_RUNS:
-		source_note_rate(&r->source, l->end - l->first, now_ms() - l->asked_ms);
-		ask_for_run(l);
-		break;
-	}
-	if (r->received == load.size)
-		finish(r);
+	(void)printf("%td ", r - load.routers);
+	print_router(r);
+	(void)fflush(stdout);
 }
 
-/* What comes. */
-
-static void take_body(struct link *l, const uint8_t *bytes, size_t n)
+static void read_place(struct fleet_router *r, const char *address, const char *port)
 {
-	if (n > l->left)
-		die("a reply", "longer than it said");
-	l->left -= n;
-	if (l->router->step >= STEP_PROBE) {
-		if (memcmp(bytes, load.image + l->at, n) != 0)
-			die("a reply", "not what is in the image");
-		l->at += n;
-		l->router->received += n;
-	}
-	if (l->left == 0)
-		on_request_done(l);
+	struct sockaddr_in *place = &r->places[r->n_places++];
+
+	if (!address || !port || inet_pton(AF_INET, address, &place->sin_addr) != 1)
+		fleet_die("a line", "it has no address and port");
+	place->sin_family = AF_INET;
+	place->sin_port = htons((uint16_t)strtoul(port, NULL, 10));
 }
 
-static void read_head(struct link *l)
+static void read_router(struct fleet_router *r, char *line)
 {
-	const bool is_image = l->router->step >= STEP_PROBE;
-	const char *length = strcasestr(l->head, "\r\nContent-Length: ");
-	char expected[96];
+	char *rest = NULL;
+	const char *address = strtok_r(line, " \n", &rest);
 
-	(void)snprintf(expected, sizeof(expected), "\r\nContent-Range: bytes %llu-%llu/%llu\r\n",
-		       (unsigned long long)l->at, (unsigned long long)l->end - 1,
-		       (unsigned long long)load.size);
-	if (strncmp(l->head, is_image ? "HTTP/1.1 206" : "HTTP/1.1 200", 12) != 0 || !length ||
-	    (is_image && !strcasestr(l->head, expected)))
-		die("not the reply that was asked for", l->head);
-	l->left = strtoull(length + 18, NULL, 10);
-	l->in_body = true;
-	l->router->longest_ms = MAX(l->router->longest_ms, now_ms() - l->asked_ms);
-}
+	do {
+		const char *port = strtok_r(NULL, " \n", &rest);
 
-static void take(struct link *l, const uint8_t *bytes, size_t n)
-{
-	const char *end;
-	size_t before = l->n_head;
-	size_t used;
-
-	l->heard_ms = now_ms();
-	if (l->in_body) {
-		take_body(l, bytes, n);
-		return;
-	}
-	used = MIN(n, HEAD_MAX - 1 - before);
-	memcpy(l->head + before, bytes, used);
-	l->n_head += used;
-	l->head[l->n_head] = '\0';
-	end = strstr(l->head, "\r\n\r\n");
-	if (!end)
-		return;
-	used = (size_t)(end + 4 - l->head) - before;
-	l->head[before + used] = '\0';
-	read_head(l);
-	if (n > used)
-		take_body(l, bytes + used, n - used);
-}
-
-static void on_event(struct link *l, uint32_t events)
-{
-	static uint8_t block[BLOCK];
-	ssize_t n;
-
-	if (l->router->finished_ms > 0)
-		return;
-	if (!l->asked && events & EPOLLOUT) {
-		send_request(l);
-		return;
-	}
-	n = recv(l->fd, block, sizeof(block), 0);
-	if (n > 0 && l->asked) {
-		take(l, block, (size_t)n);
-	} else if (n == 0 || (n < 0 && errno != EAGAIN)) {
-		if (l->asked || l->at < l->end)
-			fail(l);
-		else
-			(void)epoll_ctl(load.epoll, EPOLL_CTL_DEL, l->fd, NULL);
-	}
-}
-
-static void look_for_stalls(void)
-{
-	const uint64_t now = now_ms();
-
-	for (unsigned i = 0; i < load.n_routers; i++)
-		for (unsigned k = 0; k < load.n_links && load.routers[i].finished_ms == 0; k++) {
-			struct link *l = &load.routers[i].links[k];
-
-			if (l->fd >= 0 && l->at < l->end && now - l->heard_ms > STALL_MS)
-				fail(l);
-		}
-}
-
-/* From start to end. */
-
-static void read_router(struct router *r, char *line)
-{
-	const char *address = strtok(line, " \n");
-	const char *port = strtok(NULL, " \n");
-
-	if (!address || !port || inet_pton(AF_INET, address, &r->conductor.sin_addr) != 1)
-		die("a line", "it has no address and port");
-	r->conductor.sin_family = AF_INET;
-	r->conductor.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-	source_init(&r->source, "conductor", SOURCE_CONDUCTOR);
-	for (unsigned i = 0; i < load.n_links; i++)
-		r->links[i] = (struct link){.router = r, .fd = -1};
+		read_place(r, address, port);
+		address = strtok_r(NULL, " \n", &rest);
+	} while (address && r->n_places < FLEET_PLACES);
 }
 
 static void read_routers(const char *path)
@@ -339,10 +84,10 @@ static void read_routers(const char *path)
 	size_t size = 0;
 
 	if (!file)
-		die(path, strerror(errno));
+		fleet_die(path, strerror(errno));
 	while (getline(&line, &size, file) > 0) {
 		if (load.n_routers == ROUTERS_MAX)
-			die(path, "too many routers");
+			fleet_die(path, "too many routers");
 		read_router(&load.routers[load.n_routers++], line);
 	}
 	free(line);
@@ -356,56 +101,110 @@ static void map_image(const char *path)
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		die(path, strerror(errno));
-	load.size = (uint64_t)st.st_size;
-	mapped = mmap(NULL, load.size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+		fleet_die(path, strerror(errno));
+	fleet.size = (uint64_t)st.st_size;
+	mapped = mmap(NULL, fleet.size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (mapped == MAP_FAILED)
-		die(path, strerror(errno));
-	load.image = mapped;
-	load.file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+		fleet_die(path, strerror(errno));
+	fleet.image = mapped;
+	fleet.file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	(void)close(fd);
+}
+
+static void take_order(const char *line)
+{
+	unsigned long number = strtoul(line, NULL, 10);
+
+	if (number >= load.n_routers)
+		fleet_die("an order", "there is no such router");
+	if (!fleet_router_runs(&load.routers[number]))
+		fleet_router_begin(&load.routers[number]);
+}
+
+/* Returns whether there may be more. */
+static bool take_orders(void)
+{
+	ssize_t n =
+		read(STDIN_FILENO, load.line + load.n_line, sizeof(load.line) - 1 - load.n_line);
+	char *begin = load.line;
+	char *end;
+
+	if (n <= 0)
+		return false;
+	load.n_line += (size_t)n;
+	load.line[load.n_line] = '\0';
+	while ((end = strchr(begin, '\n'))) {
+		take_order(begin);
+		begin = end + 1;
+	}
+	load.n_line -= (size_t)(begin - load.line);
+	memmove(load.line, begin, load.n_line);
+	return true;
+}
+
+static bool run_once(void)
+{
+	struct epoll_event events[64];
+	bool goes_on = true;
+	int n = epoll_wait(fleet.epoll, events, N_ELEMENTS(events), LOOK_MS);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.ptr)
+			fleet_router_on_event(events[i].data.ptr, events[i].events);
+		else
+			goes_on = take_orders();
+	}
+	return goes_on;
 }
 
 static void run(void)
 {
-	struct epoll_event events[64];
-	uint64_t looked_ms = now_ms();
+	uint64_t looked_ms = fleet_now_ms();
 
-	for (unsigned i = 0; i < load.n_routers; i++)
-		ask(&load.routers[i].links[0], 0, 0);
-	while (load.n_finished < load.n_routers) {
-		int n = epoll_wait(load.epoll, events, N_ELEMENTS(events), LOOK_MS);
-
-		for (int i = 0; i < n; i++)
-			on_event(events[i].data.ptr, events[i].events);
-		if (now_ms() - looked_ms < LOOK_MS)
+	while ((load.takes_orders || load.n_finished < load.n_routers) && run_once()) {
+		if (fleet_now_ms() - looked_ms < LOOK_MS)
 			continue;
-		looked_ms = now_ms();
-		look_for_stalls();
+		looked_ms = fleet_now_ms();
+		for (unsigned i = 0; i < load.n_routers; i++)
+			fleet_router_look(&load.routers[i]);
 	}
+}
+
+/* All at the same time. */
+static void begin_all(void)
+{
+	(void)getchar();
+	for (unsigned i = 0; i < load.n_routers; i++)
+		fleet_router_begin(&load.routers[i]);
+}
+
+static void listen_to_orders(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+	if (epoll_ctl(fleet.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event) < 0)
+		fleet_die("stdin", strerror(errno));
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t started_ms;
-
-	load.n_links = argc == 5 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
-	if (load.n_links < 1 || load.n_links > CONNECTIONS)
-		die("usage", "fleet_load VERSION IMAGE CONNECTIONS FILE");
-	load.version = argv[1];
+	load.takes_orders = argc == 6 && strcmp(argv[5], "orders") == 0;
+	fleet.n_links = argc == 5 || load.takes_orders ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+	if (fleet.n_links < 1 || fleet.n_links > FLEET_CONNECTIONS)
+		fleet_die("usage", "fleet_load VERSION IMAGE CONNECTIONS FILE [orders]");
+	fleet.version = argv[1];
+	fleet.finished = on_finished;
 	map_image(argv[2]);
 	read_routers(argv[4]);
-	load.epoll = epoll_create1(EPOLL_CLOEXEC);
+	fleet.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (load.takes_orders)
+		listen_to_orders();
 	(void)puts("ready");
 	(void)fflush(stdout);
-	(void)getchar();
-	started_ms = now_ms();
+	if (!load.takes_orders)
+		begin_all();
 	run();
-	for (unsigned i = 0; i < load.n_routers; i++) {
-		const struct router *r = &load.routers[i];
-
-		(void)printf("%.3f %u %u %.3f\n", (double)(r->finished_ms - started_ms) / 1000,
-			     r->requests, r->failures, (double)r->longest_ms / 1000);
-	}
+	for (unsigned i = 0; i < load.n_routers && !load.takes_orders; i++)
+		print_router(&load.routers[i]);
 	return 0;
 }
