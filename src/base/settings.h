@@ -192,7 +192,8 @@ struct config_software_update {
 	size_t n_sources;
 	struct config_listen *listen;
 	size_t n_listen;
-	bool fetch_on_demand; /* a conductor's: downloads what its routers ask for */
+	bool fetch_on_demand;          /* a conductor's: downloads what its routers ask for */
+	uint64_t repository_max_bytes; /* likewise: of its images; 0 = unlimited */
 };
 
 struct config {

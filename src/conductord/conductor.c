@@ -14,6 +14,7 @@
 #include "conductord/openapi_conductor.h"
 #include "conductord/own_keys.h"
 #include "conductord/reload.h"
+#include "conductord/room.h"
 #include "conductord/routes.h"
 #include "node/routes.h"
 
@@ -417,6 +418,12 @@ static int start_conductor(struct node *n, struct err *err)
 
 /* What the node asks. */
 
+static int make_room(struct node *n, const struct download *download, uint64_t size,
+		     struct image_names *ret_going, struct err *err)
+{
+	return room_make(n, &conductor_of(n)->rollouts, download, size, ret_going, err);
+}
+
 static bool serve_index(struct http_exchange *x)
 {
 	struct conductor *c = conductor_of(http_exchange_owner(x));
@@ -467,6 +474,7 @@ const struct node_program conductor_program = {
 	.shared_connections_max = REPOSITORY_CONNECTIONS_MAX,
 	.serve_index = serve_index,
 	.serve_file = serve_file,
+	.make_room = make_room,
 	.routes = conductor_routes,
 	.n_routes = N_CONDUCTOR_ROUTES,
 	.openapi = openapi_conductor,

@@ -259,7 +259,8 @@ bool rollout_drive_round(struct rollout_drive *drive, struct driven_answer *answ
 	struct err err;
 	bool any = false;
 
-	if (registry_rollouts_list(drive->registry, &rows, &n, &err) < 0) {
+	drive->was_read = registry_rollouts_list(drive->registry, &rows, &n, &err) == 0;
+	if (!drive->was_read) {
 		free_answers(answers);
 		return drive->first;
 	}

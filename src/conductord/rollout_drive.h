@@ -35,6 +35,7 @@ struct rollout_drive {
 	/* All rollouts, as the last round read them; freed with free(). The loop takes them. */
 	struct registry_rollout *rows;
 	size_t n_rows;
+	bool was_read; /* the registry has answered in the last round */
 };
 
 /* One round; takes the answers. Returns whether there is any rollout that is not over. */

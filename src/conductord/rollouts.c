@@ -89,10 +89,12 @@ static void on_round(struct work *work)
 
 	r->is_running = false;
 	r->any = r->found || r->look_again;
-	if (r->drive.rows) {
+	if (r->drive.was_read) {
 		rollout_news_take(&r->news, &r->options.node->events, r->drive.rows,
 				  r->drive.n_rows);
 		r->drive.rows = NULL;
+		r->was_read = true;
+		r->read_ms = uv_now(&r->options.node->loop);
 	}
 	for (struct driven *d = r->drive.first; d; d = d->next) {
 		if (!d->is_held)
@@ -145,8 +147,8 @@ void rollouts_init(struct rollouts *r, const struct rollouts_options *options)
 
 void rollouts_start(struct rollouts *r)
 {
-	r->any = true;
 	(void)uv_timer_start(&r->timer, on_timer, ROLLOUTS_ROUND_MS, ROLLOUTS_ROUND_MS);
+	rollouts_look(r); /* whoever downloads an image asks at once what rollouts name */
 }
 
 void rollouts_look(struct rollouts *r)
@@ -155,6 +157,17 @@ void rollouts_look(struct rollouts *r)
 	/* A round that runs may have read what there was before. */
 	r->look_again = r->is_running;
 	begin_round(r);
+}
+
+bool rollouts_name(const struct rollouts *r, const char *version)
+{
+	if (!r->was_read || uv_now(&r->options.node->loop) - r->read_ms > ROLLOUTS_KNOWN_MS)
+		return true;
+	for (size_t i = 0; i < r->news.n; i++)
+		if (r->news.rows[i].head.stage != ROLLOUT_OVER &&
+		    strcmp(r->news.rows[i].version, version) == 0)
+			return true;
+	return false;
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -16,7 +16,8 @@ struct node;
 struct work_pool;
 
 #define ROLLOUTS_ROUND_MS 1000
-#define ROLLOUTS_IDLE     5 /* seconds between two looks for rollouts, where there are none */
+#define ROLLOUTS_KNOWN_MS 30000 /* what the registry has said holds so long */
+#define ROLLOUTS_IDLE     5     /* seconds between two looks for rollouts, where there are none */
 
 struct rollouts_options {
 	struct node *node;
@@ -37,6 +38,8 @@ struct rollouts {
 	unsigned idle;
 	struct rollout_drive drive;
 	struct rollout_news news;
+	bool was_read;                 /* the news are those of read_ms */
+	uint64_t read_ms;              /* when the registry was last read */
 	struct driven_answer *answers; /* since the round began */
 	void (*closed)(void *owner);   /* NULL = not closing */
 	void *owner;
@@ -50,5 +53,7 @@ void rollouts_init(struct rollouts *r, const struct rollouts_options *options);
 void rollouts_start(struct rollouts *r);
 /* There is another one, or an operator wants something. */
 void rollouts_look(struct rollouts *r);
+/* Does a rollout that is not over name the version? True also while that is not known. */
+bool rollouts_name(const struct rollouts *r, const char *version);
 /* No visit and no round is under way: the node has waited for them. */
 void rollouts_close(struct rollouts *r, void (*closed)(void *owner), void *owner);

@@ -350,6 +350,7 @@ static void read_software_update(struct reader *r, struct config_software_update
 		     &update->n_trusted_keys);
 	read_strings(r, "software-update/seed", &update->seeds, &update->n_seeds);
 	update->fetch_on_demand = boolean(r, "software-update/repository/fetch-on-demand");
+	update->repository_max_bytes = number(r, "software-update/repository/max-size");
 	read_sources(r, update);
 	read_listen(r, update);
 }

@@ -197,6 +197,10 @@ static void free_job(struct download *d, enum disk_task task)
 
 	if (task == DISK_TASK_OPEN || task == DISK_TASK_PREPARE)
 		drop_manifest(job);
+	if (task == DISK_TASK_PREPARE) {
+		free(job->going.versions);
+		job->going = (struct image_names){0};
+	}
 	if (task == DISK_TASK_SYNC || task == DISK_TASK_CLOSE)
 		drop_batch(d);
 	trusted_keys_release(&job->keys);
@@ -405,5 +409,6 @@ void download_release_disk(struct download *d)
 	drop_manifest(&d->disk);
 	manifest_release(&d->manifest);
 	free(d->unsynced);
+	free(d->disk.going.versions);
 	free(d->disk.chunks);
 }

@@ -3,7 +3,7 @@
  *
  *	open     what is there: manifest, journal, .part
  *	check    hash what the journal claims
- *	prepare  a new manifest: make room for its image
+ *	prepare  a new manifest: make room for its image, by what goes for it, too
  *	sync     the data of verified pieces, and then their records
  *	chunks   the chunk index that has come
  *	finish   read the image back, publish it, remove the folder's rest
@@ -114,6 +114,12 @@ static int run_prepare(struct download *d, struct disk_job *job)
 	char path[PATH_MAX];
 	int rc;
 
+	for (size_t i = 0; i < job->going.n; i++) {
+		rc = repository_remove_files(d->home->repository, job->going.versions[i],
+					     &job->err);
+		if (rc < 0)
+			return rc;
+	}
 	/* If the new manifest names another file, the old .part would stay for ever. */
 	if (d->file_is_open && strcmp(d->manifest.file, job->manifest.file) != 0)
 		image_file_remove(&d->file);

@@ -55,6 +55,11 @@ struct download_home {
 	bool marks_downloaded;       /* an image that was downloaded is marked as not imported */
 	char *downloads_directory;
 	uint8_t boot_id[16];
+	/* Before room is made on disk for an image of size bytes: may it be had, and which images
+	 * go first? The repository has forgotten them when it returns 0, and their files are
+	 * removed then. NULL = nobody is asked. */
+	int (*make_room)(struct download *download, uint64_t size, struct image_names *ret_going,
+			 struct err *err);
 	void (*changed)(struct download *download);    /* its state */
 	void (*progressed)(struct download *download); /* once a second while it runs */
 	void (*recorded)(struct download *download);   /* its record on disk is up to date */
@@ -89,6 +94,7 @@ struct disk_job {
 	bool has_manifest;
 	char *manifest_jws;
 	size_t manifest_jws_size;
+	struct image_names going; /* to be removed before */
 	struct trusted_keys keys;
 	enum piece_map_found found;
 	bool has_chunks;  /* the manifest's chunk index is there */

@@ -94,7 +94,15 @@ void download_discover(struct download *d)
 void download_prepare(struct download *d, unsigned source)
 {
 	struct catalog_inquiry *inquiry = &d->catalog.inquiries[source];
+	struct image_names going = {0};
+	struct err err;
 
+	if (d->home->make_room && d->home->make_room(d, inquiry->manifest.size, &going, &err) < 0) {
+		download_fail_locally(d, &err, true);
+		return;
+	}
+	free(d->disk.going.versions);
+	d->disk.going = going;
 	manifest_release(&d->disk.manifest);
 	free(d->disk.manifest_jws);
 	d->disk.manifest = inquiry->manifest;

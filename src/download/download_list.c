@@ -99,6 +99,14 @@ static void on_progressed(struct download *d)
 	list->options.progressed(list->options.owner, d);
 }
 
+static int on_make_room(struct download *d, uint64_t size, struct image_names *ret_going,
+			struct err *err)
+{
+	struct download_list *list = list_of(d);
+
+	return list->options.make_room(list->options.owner, d, size, ret_going, err);
+}
+
 void download_list_append(struct download_list *list, struct download *d)
 {
 	struct download **last = &list->first;
@@ -134,6 +142,7 @@ int download_list_init(struct download_list **ret, const struct download_list_op
 		.repository = options->repository,
 		.config = options->config,
 		.marks_downloaded = options->marks_downloaded,
+		.make_room = options->make_room ? on_make_room : NULL,
 		.changed = download_list_changed,
 		.progressed = on_progressed,
 		.recorded = on_recorded,

@@ -26,6 +26,9 @@ struct download_list_options {
 	const struct claims *claims; /* no download begins of what they have */
 	const struct config *config;
 	bool marks_downloaded; /* an image that was downloaded is marked as not imported */
+	/* See struct download_home. May be NULL. */
+	int (*make_room)(void *owner, const struct download *download, uint64_t size,
+			 struct image_names *ret_going, struct err *err);
 	/* A download's state has changed; once a second while one runs. */
 	void (*changed)(void *owner, const struct download *download);
 	void (*progressed)(void *owner, const struct download *download);

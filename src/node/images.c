@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -280,6 +281,8 @@ void images_serve_file(struct http_exchange *x)
 		http_reply_problem(x, 404, "there is no such file");
 		return;
 	}
+	if (strcmp(file, image->file) == 0)
+		repository_use(n->repository, image->version, time(NULL));
 	(void)snprintf(path, sizeof(path), "%s/%s/%s", repository_directory(n->repository),
 		       image->version, file);
 	images_serve_path(x, path,

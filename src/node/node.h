@@ -48,6 +48,9 @@ struct node_program {
 	 * by the program; false = by the node. */
 	bool (*serve_index)(struct http_exchange *x);
 	bool (*serve_file)(struct http_exchange *x);
+	/* Before an image of so many bytes is downloaded (struct download_home). */
+	int (*make_room)(struct node *n, const struct download *download, uint64_t size,
+			 struct image_names *ret_going, struct err *err);
 
 	/* For --check: what else would a start refuse in this configuration? Starts nothing.
 	 * ret_untold: what cannot be checked because it is not there (it may be in a locked

@@ -146,6 +146,14 @@ static int open_repository(struct node *n, struct err *err)
 	return 0;
 }
 
+static int on_make_room(void *owner, const struct download *download, uint64_t size,
+			struct image_names *ret_going, struct err *err)
+{
+	struct node *n = owner;
+
+	return n->program->make_room(n, download, size, ret_going, err);
+}
+
 static int open_downloads(struct node *n, struct err *err)
 {
 	struct download_list_options options = {
@@ -156,6 +164,7 @@ static int open_downloads(struct node *n, struct err *err)
 		.claims = &n->claims,
 		.config = n->config,
 		.marks_downloaded = n->program->tells_imported_apart,
+		.make_room = n->program->make_room ? on_make_room : NULL,
 		.changed = on_changed,
 		.progressed = on_progressed,
 		.recorded = on_recorded,

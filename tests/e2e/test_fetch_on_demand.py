@@ -3,6 +3,9 @@
 while they take what it has; and told with its reason where that does not go well."""
 
 import json
+import os
+import sqlite3
+import struct
 import threading
 import time
 
@@ -193,6 +196,74 @@ def test_source_fails_at_first(servers, fetchers, daemons):
                      download={"attempts": 1})
     router.fetch("V1")
     assert conductor.log.count("begun, since a router asks for it") == 1
+
+
+def enrol(conductor, router):
+    """Written into the registry, as an enrolment would."""
+    now = int(time.time())
+    with sqlite3.connect(conductor.config["registry"][len("sqlite:"):]) as registry:
+        registry.execute("INSERT INTO routers VALUES (?, 'psk-only', NULL, '{}', 0)", (router,))
+        registry.execute("INSERT INTO nodes VALUES (?, 'node0', 'A0', NULL, 10000)", (router,))
+        registry.execute("INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, 'A0', ?)",
+                         ("0" * 32, router, now, now, now, b"s" * 32, b"c" * 32))
+        registry.execute(
+            "INSERT INTO enrolments VALUES (?, 'node0', 'ssh-key', ?, ?, NULL, ?, ?, '192.0.2.1')",
+            (router, b"p" * 32, struct.pack(">I11sI", 11, b"ssh-ed25519", 32) + b"k" * 32, "0" * 32, now))
+    registry.close()
+
+
+def age(conductor, router=None, **hours):
+    """So long ago each version was used. A router may be enrolled meanwhile."""
+    conductor.stop()
+    if router:
+        enrol(conductor, router)
+    for version, ago in hours.items():
+        at = time.time() - 3600 * ago
+        os.utime(os.path.join(conductor.state, "images", version, ".downloaded"), (at, at))
+    conductor.start()
+    # The registry answers in order: it has been asked by now what rollouts name.
+    assert conductor.get("/v1/rollouts").status == 200
+
+
+@pytest.mark.slow
+def test_room(servers, fetchers, daemons, tmp_path, images, key):
+    """The image that was used longest ago goes for one that a router asks for; never one that was
+    imported, that a rollout names, or that is being served."""
+    world = Repository(tmp_path / "world")
+    for number in range(1, 6):
+        world.add(f"V{number}", images(1, number), key, piece_size=64 << 10)
+    server = servers(root=world.root)
+    conductor = fetchers(server, **{"max-size": 3 * MIB + MIB // 2}, download={"attempts": 1})
+    router = daemons(of(conductor), update={"access-mode": "conductor-only"}, download={"attempts": 1})
+
+    def have():
+        return {i["version"] for i in conductor.get("/v1/images").json["images"]}
+
+    conductor.import_image(world, "V1", images(1, 1))
+    assert conductor.get("/v1/rollouts").status == 200
+    conductor.fetch("V2")
+    conductor.fetch("V3")
+    # Both came just now, as if routers were taking them.
+    router.request("V4")
+    error = router.wait_state("V4", "failed")["error"]
+    assert "no room" in error and "repository/max-size" in error
+    assert have() == {"V1", "V2", "V3"}
+    age(conductor, V2=2, V3=5)
+    router.fetch("V5")
+    assert have() == {"V1", "V2", "V5"} and listed(conductor)["V3"] is True
+    assert not os.path.exists(os.path.join(conductor.state, "images", "V3"))
+    assert "image V3 is deleted: V5 needs its room" in conductor.log
+    # V2 is being taken: of the three nothing may go.
+    router.fetch("V2")
+    conductor.request("V3")
+    assert "no room" in conductor.wait_state("V3", "failed")["error"]
+    assert have() == {"V1", "V2", "V5"}
+    # V2 was used longest ago, and is what a rollout brings.
+    age(conductor, "router9", V2=7, V5=6)
+    conductor.ctl("request software rollout create named version V2 all")
+    wait_for(lambda: 'rollout="named"' in conductor.get("/metrics").body.decode())
+    conductor.fetch("V4")
+    assert have() == {"V1", "V2", "V4"}
 
 
 @pytest.mark.release_only

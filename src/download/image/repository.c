@@ -19,6 +19,8 @@
 #include "download/image/index.h"
 #include "download/image/manifest.h"
 
+#define USED_GRAIN_S 60 /* seldom enough to cost nothing */
+
 struct repository {
 	char *state_directory;
 	char *images; /* directory */
@@ -129,6 +131,19 @@ static bool was_imported(const struct repository *r, const char *version)
 
 	return image_path(r, version, IMAGE_DOWNLOADED_MARK, path, &ignored) == 0 &&
 	       access(path, F_OK) != 0;
+}
+
+/* The mark of a downloaded image was made with it, and touched when it was used. */
+static int64_t last_use(const struct repository *r, const char *version)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	struct err ignored;
+
+	if (image_path(r, version, IMAGE_DOWNLOADED_MARK, path, &ignored) < 0 ||
+	    stat(path, &st) < 0)
+		return 0;
+	return st.st_mtim.tv_sec;
 }
 
 static void find_image(struct repository *r, const char *version, struct err *removed,
@@ -255,7 +270,24 @@ int repository_add(struct repository *r, const struct manifest *manifest, bool i
 	image->size = manifest->size;
 	image->created = manifest->created;
 	image->imported = imported;
+	image->used_s = last_use(r, manifest->version);
 	return 0;
+}
+
+void repository_use(struct repository *r, const char *version, int64_t now_s)
+{
+	struct image *image = NULL;
+	char path[PATH_MAX];
+	struct err ignored;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (strcmp(r->list[i].version, version) == 0)
+			image = &r->list[i];
+	if (!image || image->imported || now_s < image->used_s + USED_GRAIN_S)
+		return;
+	image->used_s = now_s;
+	if (image_path(r, version, IMAGE_DOWNLOADED_MARK, path, &ignored) == 0)
+		(void)utimensat(AT_FDCWD, path, NULL, 0);
 }
 
 void repository_forget(struct repository *r, const char *version)

@@ -28,6 +28,12 @@ struct image {
 	uint8_t sha256[DIGEST_SIZE];
 	int64_t created; /* Unix seconds, of the manifest */
 	bool imported;   /* by an operator, here or on the HA peer; known on a conductor */
+	int64_t used_s;  /* Unix seconds, when it was last used; 0 = not known: it was imported */
+};
+
+struct image_names {
+	char (*versions)[MANIFEST_NAME_SIZE]; /* owned */
+	size_t n;
 };
 
 struct repository;
@@ -53,6 +59,10 @@ cJSON *image_to_json(const struct image *image);
 /* An image was published, or its files were removed: note it. -ENOMEM. */
 int repository_add(struct repository *r, const struct manifest *manifest, bool imported);
 void repository_forget(struct repository *r, const char *version);
+
+/* Somebody takes it. The time is kept at the mark of an image that was downloaded, to the minute.
+ */
+void repository_use(struct repository *r, const char *version, int64_t now_s);
 
 /* Write index.json from the folders. Blocks; jobs of several downloads may end at once. */
 int repository_write_index(struct repository *r, struct err *err);
