@@ -95,6 +95,29 @@ def test_not_unless_it_is_told_to(servers, nodes):  # noqa: F811
     assert conductor.get("/v1/downloads").json == {"downloads": []}
 
 
+def test_configuration(fetchers, servers, daemons):
+    """What is refused changes nothing; a router has none of these leaves."""
+    conductor = fetchers(servers())
+    repository = conductor.config["software-update"]["repository"]
+    for size in (1, 1048575, -1, "1e9", "", "all"):
+        repository["max-size"] = size
+        conductor.write_config()
+        assert conductor.post("/v1/reload").status == 422, size
+    for size in (1048576, "999999999999999", "unlimited"):
+        repository["max-size"] = size
+        conductor.write_config()
+        assert conductor.post("/v1/reload").status == 200, size
+    repository["fetch-on-demand"] = False
+    conductor.write_config()
+    assert listed(conductor) == {"V1": True}
+    assert conductor.post("/v1/reload").status == 200
+    assert listed(conductor) == {}
+    for leaf in ({"fetch-on-demand": True}, {"max-size": 1048576}):
+        router = daemons(start=False, update={"repository": leaf})
+        assert router.start(wait=False).process.wait(20 * SLOW) == 78 and next(iter(leaf)) in router.log
+        router.process = None
+
+
 def test_what_nobody_has(servers, fetchers, daemons):
     """404 as ever, whatever the name; and nothing begins."""
     server = servers()
