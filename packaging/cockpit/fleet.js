@@ -43,12 +43,13 @@ export class Fleet {
 						   clearTimeout(this.typing);
 						   this.typing = setTimeout(again, 250);
 					   }});
+		this.label = make("input", {autocomplete: "off", spellcheck: "false", placeholder: "site=emea ring=1", onchange: again});
 		this.mode = choice([["", "any"], ...MODES]);
 		this.enrolled = choice(SHARES);
 		this.connected = choice(SHARES);
 		return make("form", {role: "search", "aria-label": "Which routers",
 				     onsubmit: event => event.preventDefault()},
-			    field("Name has", this.name), field("Mode", this.mode),
+			    field("Name has", this.name), field("Has labels", this.label), field("Mode", this.mode),
 			    field("Enrolled", this.enrolled), field("Connected", this.connected));
 	}
 
@@ -72,6 +73,8 @@ export class Fleet {
 		for (const name of ["name", "mode", "enrolled", "connected"])
 			if (this[name].value)
 				asked.set(name, this[name].value);
+		if (this.label.value.trim())
+			asked.set("label", this.label.value.trim().split(/[\s,]+/).join(","));
 		return "/v1/fleet?" + asked;
 	}
 

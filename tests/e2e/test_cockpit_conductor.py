@@ -322,6 +322,13 @@ def let_it_halt(conductor, states):
 def test_rollouts(conductor, shown):
     make_enrolled(conductor, 40)
     page = shown()
+    see(page, "1 to 40 of 40", PAGER)
+    fill(page, "Has labels", "site=emea")
+    page.do('await page.keyboard.press("Enter");')
+    see(page, "1 to 20 of 20", PAGER)
+    fill(page, "Has labels", "emea")
+    page.do('await page.keyboard.press("Enter");')
+    see(page, "label: expected NAME=VALUE, found 'emea'", "#notice")
     page.do('await page.getByRole("link", {name: "Rollouts"}).click();')
     see(page, "None yet. A rollout")
     check_is_for_all(page)
