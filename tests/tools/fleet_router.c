@@ -81,11 +81,9 @@ static void send_request(struct fleet_link *l)
 	l->left = 0;
 }
 
-static void ask(struct fleet_link *l, uint64_t first, uint64_t end)
+/* Once more: it has waited since it wanted that. */
+static void ask_again(struct fleet_link *l)
 {
-	l->first = first;
-	l->at = first;
-	l->end = end;
 	l->asked_ms = fleet_now_ms();
 	l->heard_ms = l->asked_ms;
 	l->router->requests++;
@@ -93,6 +91,15 @@ static void ask(struct fleet_link *l, uint64_t first, uint64_t end)
 		open_link(l);
 	else
 		send_request(l);
+}
+
+static void ask(struct fleet_link *l, uint64_t first, uint64_t end)
+{
+	l->first = first;
+	l->at = first;
+	l->end = end;
+	l->wanted_ms = fleet_now_ms();
+	ask_again(l);
 }
 
 static void fail(struct fleet_link *l)
@@ -103,9 +110,13 @@ static void fail(struct fleet_link *l)
 	l->fd = -1;
 	r->failures++;
 	l->place = (l->place + 1) % r->n_places;
+	l->first = l->at;
+	if (l->in_body)
+		l->wanted_ms = fleet_now_ms();
+	l->in_body = false;
 	l->rests = fleet_now_ms() - l->asked_ms < AT_ONCE_MS;
 	if (!l->rests)
-		ask(l, l->at, l->end);
+		ask_again(l);
 }
 
 /* Which: download/engine/picker.c's run_from(), where nothing was given back. */
@@ -200,7 +211,7 @@ static void read_head(struct fleet_link *l)
 		fleet_die("not the reply that was asked for", l->head);
 	l->left = strtoull(length + 18, NULL, 10);
 	l->in_body = true;
-	l->router->longest_ms = MAX(l->router->longest_ms, fleet_now_ms() - l->asked_ms);
+	l->router->longest_ms = MAX(l->router->longest_ms, fleet_now_ms() - l->wanted_ms);
 }
 
 static void take(struct fleet_link *l, const uint8_t *bytes, size_t n)
@@ -259,7 +270,7 @@ void fleet_router_look(struct fleet_router *r)
 
 		if (l->rests) {
 			l->rests = false;
-			ask(l, l->at, l->end);
+			ask_again(l);
 		} else if (l->fd >= 0 && (l->at < l->end || r->step < STEP_PROBE) &&
 			   now - l->heard_ms > STALL_MS) {
 			fail(l);

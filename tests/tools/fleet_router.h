@@ -35,7 +35,8 @@ struct fleet_link {
 	uint64_t first;
 	uint64_t at; /* of the image */
 	uint64_t end;
-	uint64_t left; /* of the body */
+	uint64_t left;      /* of the body */
+	uint64_t wanted_ms; /* since when the reply is waited for, also over requests that failed */
 	uint64_t asked_ms;
 	uint64_t heard_ms;
 	size_t n_head;
