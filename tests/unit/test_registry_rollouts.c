@@ -129,7 +129,7 @@ static void test_written(struct registry_world *w)
 			 -ESTALE); /* it has beaten */
 	rollout_tick(&core, now);
 	rollout_member_told(&core, 0, ROLLOUT_TOLD_DONE, now);
-	rollout_member_told(&core, 1, ROLLOUT_TOLD_FAILED, now);
+	rollout_member_told(&core, 1, ROLLOUT_TOLD_REFUSED, now);
 	core.members[2400] = rollout_member_pack(ROLLOUT_DOWNLOADING, true);
 	dirty[2] = true;
 	assert_ok(write_by(w->r, &core, dirty, 0, &err), &err);
