@@ -13,10 +13,24 @@
 
 static void wait_for_socket(struct tls_session *s);
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Each start and each stop is a system call, so what is watched already is left as it is. */
+static void watch(struct tls_session *s, int events)
+{
+	if (events == s->watched)
+		return;
+	s->watched = events;
+	if (events)
+		(void)uv_poll_start(&s->poll, events, on_poll);
+	else
+		(void)uv_poll_stop(&s->poll);
+}
+
 static void be_over(struct tls_session *s, const char *broken)
 {
 	s->state = TLS_SESSION_OVER;
-	(void)uv_poll_stop(&s->poll);
+	watch(s, 0);
 	(void)uv_timer_stop(&s->timer);
 	(void)shutdown(s->fd, SHUT_WR);
 	s->callbacks->over(s, broken);
@@ -46,15 +60,18 @@ static void send_pending(struct tls_session *s)
 		wait_for_socket(s);
 }
 
-static void on_computed(struct work *work)
+static void end_computing(struct tls_session *s)
 {
-	struct tls_session *s = container_of(work, struct tls_session, work);
-
 	s->state = s->waits ? TLS_SESSION_WAITING : TLS_SESSION_WRITING;
 	if (s->callbacks->computed)
 		s->callbacks->computed(s);
 	if (s->state != TLS_SESSION_WAITING)
 		send_pending(s);
+}
+
+static void on_computed(struct work *work)
+{
+	end_computing(container_of(work, struct tls_session, work));
 }
 
 void tls_session_go_on(struct tls_session *s)
@@ -67,8 +84,18 @@ void tls_session_go_on(struct tls_session *s)
 static void compute(struct tls_session *s)
 {
 	s->state = TLS_SESSION_COMPUTING;
-	(void)uv_poll_stop(&s->poll);
+	watch(s, 0);
 	work_submit(s->loop, &s->work, compute_on_worker, on_computed);
+}
+
+/* What takes less time than to wake a worker is done at once. */
+static void compute_here(struct tls_session *s)
+{
+	s->state = TLS_SESSION_COMPUTING;
+	s->callbacks->compute(s);
+	if (s->waits)
+		watch(s, 0);
+	end_computing(s);
 }
 
 void tls_session_compute(struct tls_session *s)
@@ -92,6 +119,8 @@ static void read_bytes(struct tls_session *s)
 		be_over(s, n == 0 ? "the peer ended the connection" : strerror(errno));
 	else if (tls_channel_receive(s->channel, span_of(bytes, (size_t)n)) < 0)
 		be_over(s, "the peer sent more than a handshake has");
+	else if (s->callbacks->is_quick && s->callbacks->is_quick(s))
+		compute_here(s);
 	else
 		compute(s);
 }
@@ -131,12 +160,12 @@ static void wait_for_socket(struct tls_session *s)
 {
 	if (!write_bytes(s)) {
 		s->state = TLS_SESSION_WRITING;
-		(void)uv_poll_start(&s->poll, UV_WRITABLE, on_poll);
+		watch(s, UV_WRITABLE);
 	} else if (s->over) {
 		be_over(s, NULL);
 	} else {
 		s->state = TLS_SESSION_READING;
-		(void)uv_poll_start(&s->poll, UV_READABLE, on_poll);
+		watch(s, UV_READABLE);
 	}
 }
 

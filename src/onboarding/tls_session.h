@@ -29,6 +29,9 @@ struct tls_session;
 
 struct tls_session_callbacks {
 	void (*compute)(struct tls_session *s);
+	/* Will compute() only take some 50 µs with what comes next? Then it is called on the loop,
+	 * which costs less than to wake a worker. NULL = never. */
+	bool (*is_quick)(const struct tls_session *s);
 	/* Back on the loop, before what is pending is sent. May be NULL. */
 	void (*computed)(struct tls_session *s);
 	/* Once. broken: why it ended before compute() said so; NULL = all is sent. */
@@ -53,6 +56,7 @@ struct tls_session {
 	bool over;          /* set by compute(), or before tls_session_go_on() */
 	bool waits;         /* set by compute() */
 	const char *to_end; /* why, while a worker or its owner has it */
+	int watched;        /* what poll waits for */
 	uv_poll_t poll;
 	uv_timer_t timer;
 	struct work work;

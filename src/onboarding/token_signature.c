@@ -36,6 +36,11 @@ static void free_digest(EVP_MD_CTX **digest)
 	EVP_MD_CTX_free(*digest);
 }
 
+static void free_operation(EVP_PKEY_CTX **operation)
+{
+	EVP_PKEY_CTX_free(*operation);
+}
+
 static void free_signature(ECDSA_SIG **signature)
 {
 	ECDSA_SIG_free(*signature);
@@ -115,12 +120,15 @@ char *token_signature_make(const struct jws_key *key, struct span text)
 
 static bool fits(const struct curve *curve, EVP_PKEY *key, struct span text, struct span jws)
 {
-	_cleanup_(free_digest) EVP_MD_CTX *verification = EVP_MD_CTX_new();
+	_cleanup_(free_operation) EVP_PKEY_CTX *operation = EVP_PKEY_CTX_new(key, NULL);
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	unsigned digest_size = 0;
 	uint8_t *der = NULL;
 	int size = to_der(curve, jws, &der);
-	bool good = size > 0 && verification &&
-		    EVP_DigestVerifyInit(verification, NULL, curve->digest(), NULL, key) == 1 &&
-		    EVP_DigestVerify(verification, der, (size_t)size, text.bytes, text.size) == 1;
+	bool good = size > 0 && operation && EVP_PKEY_verify_init(operation) == 1 &&
+		    EVP_Digest(text.bytes, text.size, digest, &digest_size, curve->digest(),
+			       NULL) == 1 &&
+		    EVP_PKEY_verify(operation, der, (size_t)size, digest, digest_size) == 1;
 
 	OPENSSL_free(der);
 	ERR_clear_error();

@@ -169,22 +169,19 @@ static void tell_failed(struct enrolment_handshake *h, const char *reason)
 
 /* The conductors that the router will be told of. None is registered when the database came later
  * than this conductor: a router that is enrolled with nobody would have nowhere to go. */
-static int list_conductors(const struct enrolment_context *context, uint16_t listen_port,
-			   struct message_accept *ret, struct err *err)
+static int tell_conductors(const struct enrolment_context *context, struct enrolment_lookup *lookup,
+			   const struct registry_conductor *rows, size_t n)
 {
-	_cleanup_(registry_rows_free) struct registry_conductor *rows = NULL;
+	struct message_accept *ret = &lookup->conductors;
 	struct conductor_list list;
-	size_t n;
-	int rc = registry_conductors_list(context->registry, &rows, &n, err);
 
-	if (rc < 0)
-		return rc;
 	if (n == 0)
-		return err_set(err, -EAGAIN, "no conductor is registered yet");
+		return err_set(&lookup->err, -EAGAIN, "no conductor is registered yet");
 	ret->conductors = calloc(MESSAGE_CONDUCTORS_MAX, sizeof(*ret->conductors));
 	if (!ret->conductors)
-		return err_set(err, -ENOMEM, "out of memory");
-	registry_conductors_tell(rows, n, listen_port, context->repository_port, &list);
+		return err_set(&lookup->err, -ENOMEM, "out of memory");
+	registry_conductors_tell(rows, n, lookup->candidate.listen_port, context->repository_port,
+				 &list);
 	for (size_t i = 0; i < list.n; i++)
 		ret->conductors[ret->n_conductors++] = list.each[i].at;
 	return 0;
@@ -194,6 +191,7 @@ static int list_conductors(const struct enrolment_context *context, uint16_t lis
  * in their own words. */
 static int ask_registry(const struct enrolment_handshake *h, struct enrolment_lookup *lookup)
 {
+	_cleanup_(registry_rows_free) struct registry_conductor *rows = NULL;
 	const struct enrolment_context *context = h->context;
 	const struct message_hello *hello = &h->steps->hello;
 	const struct registry_question question = {
@@ -202,16 +200,14 @@ static int ask_registry(const struct enrolment_handshake *h, struct enrolment_lo
 		.jti = hello->jti,
 		.certificate = h->steps->setup.conductor_certificate,
 	};
-	int rc = registry_lookup(context->registry, &question, time(NULL), &lookup->candidate,
-				 &lookup->err);
+	size_t n;
+	int rc = registry_lookup_all(context->registry, &question, time(NULL), &lookup->candidate,
+				     &rows, &n, &lookup->err);
 
 	lookup->clock_set_back = rc == -ETIME;
 	if (rc == -ENOENT || rc == -ETIME)
-		rc = 0;
-	if (rc == 0 && lookup->candidate.claims.router[0])
-		rc = list_conductors(context, lookup->candidate.listen_port, &lookup->conductors,
-				     &lookup->err);
-	return rc;
+		return 0;
+	return rc < 0 ? rc : tell_conductors(context, lookup, rows, n);
 }
 
 void enrolment_handshake_look_up(struct enrolment_handshake *h)
@@ -337,6 +333,14 @@ void enrolment_handshake_go_on(struct tls_session *tls)
 	go_on(h);
 	tls->over = h->outcome != ENROLMENT_UNDER_WAY;
 	tls->waits = h->waits != ENROLMENT_FOR_BYTES;
+}
+
+bool enrolment_handshake_is_quick(const struct tls_session *tls)
+{
+	const struct enrolment_handshake *h =
+		container_of(tls, const struct enrolment_handshake, tls);
+
+	return h->verified && h->steps->identity == IDENTITY_NONE;
 }
 
 void enrolment_handshake_break(struct enrolment_handshake *h, const char *why)

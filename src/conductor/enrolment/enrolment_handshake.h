@@ -75,6 +75,9 @@ void enrolment_handshake_close(struct enrolment_handshake *h);
 /* Goes on after bytes have come, or after the look-up: compute() of h->tls, on a worker. Afterwards
  * it may wait: see waits. */
 void enrolment_handshake_go_on(struct tls_session *tls);
+/* Are there only messages left that are checked by a MAC alone? The router has shown a token, and
+ * the mode asks for no certificate and no TPM. */
+bool enrolment_handshake_is_quick(const struct tls_session *tls);
 /* Looks up the router that says hello. On a worker that may wait for the registry; then the
  * handshake goes on. */
 void enrolment_handshake_look_up(struct enrolment_handshake *h);

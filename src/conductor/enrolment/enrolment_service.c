@@ -190,6 +190,7 @@ static void on_computed(struct tls_session *tls)
 
 static const struct tls_session_callbacks callbacks = {
 	.compute = enrolment_handshake_go_on,
+	.is_quick = enrolment_handshake_is_quick,
 	.computed = on_computed,
 	.over = on_over,
 };

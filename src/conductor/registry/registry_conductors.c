@@ -214,18 +214,39 @@ static int by_name(const void *a, const void *b)
 		      ((const struct registry_conductor *)b)->name);
 }
 
+#define ROWS                                                                                       \
+	"SELECT name, address, port, ssh_host_keys, seen,"                                         \
+	" (SELECT version FROM conductor_list) FROM conductors"
+
 int registry_conductors_list(struct registry *r, struct registry_conductor **ret, size_t *ret_n,
 			     struct err *err)
 {
 	struct registry_listing list = {
-		.sql = "SELECT name, address, port, ssh_host_keys, seen,"
-		       " (SELECT version FROM conductor_list) FROM conductors",
+		.sql = ROWS,
 		.row_size = sizeof(**ret),
 		.read = read_conductor,
 		.compare = by_name,
 	};
 
 	return registry_list(r, &list, ret, ret_n, err);
+}
+
+int registry_conductors_read(struct registry_session *session, struct registry_conductor **ret,
+			     size_t *ret_n, struct err *err)
+{
+	_cleanup_(query_close) struct query q = {0};
+	void *rows = NULL;
+	int rc = query_open_values(&q, session, err, ROWS, NULL, 0);
+
+	free(*ret);
+	*ret = NULL;
+	*ret_n = 0;
+	if (rc == 0)
+		rc = query_collect(&q, sizeof(**ret), read_conductor, &rows, ret_n, err);
+	*ret = rows;
+	if (rc == 0 && *ret_n > 1)
+		qsort(*ret, *ret_n, sizeof(**ret), by_name);
+	return rc;
 }
 
 /* Blobs in base64, a line each. */

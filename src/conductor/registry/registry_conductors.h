@@ -68,3 +68,8 @@ void registry_conductors_tell(const struct registry_conductor *rows, size_t n, u
 /* Lists conductors, ordered by name; freed with free(). */
 int registry_conductors_list(struct registry *r, struct registry_conductor **ret, size_t *ret_n,
 			     struct err *err);
+
+/* The same for the registry's other parts, within their transaction. *ret is freed first. */
+struct registry_session;
+int registry_conductors_read(struct registry_session *session, struct registry_conductor **ret,
+			     size_t *ret_n, struct err *err);

@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "conductor/registry/registry_clock.h"
+#include "conductor/registry/registry_conductors.h"
 #include "conductor/registry/registry_router_row.h"
 #include "conductor/registry/registry_transaction.h"
 
@@ -140,6 +141,8 @@ struct lookup_work {
 	const struct registry_question *question;
 	int64_t now_s;
 	struct registry_candidate *candidate;
+	struct registry_conductor **conductors; /* NULL = they are not asked for */
+	size_t *n_conductors;
 };
 
 static int look_up(struct registry_session *session, void *work, struct err *err)
@@ -148,21 +151,49 @@ static int look_up(struct registry_session *session, void *work, struct err *err
 	int rc;
 
 	rc = registry_clock_compare(session, w->now_s, err);
-	return rc < 0 ? rc : registry_candidate_read(session, w->question, w->candidate, err);
+	if (rc == 0)
+		rc = registry_candidate_read(session, w->question, w->candidate, err);
+	if (rc == 0 && w->conductors)
+		rc = registry_conductors_read(session, w->conductors, w->n_conductors, err);
+	return rc;
 }
 
-int registry_lookup(struct registry *r, const struct registry_question *question, int64_t now_s,
-		    struct registry_candidate *ret, struct err *err)
+static int run_lookup(struct registry *r, struct lookup_work *w, struct err *err)
 {
-	struct lookup_work w = {.question = question, .now_s = now_s, .candidate = ret};
+	const struct registry_question *question = w->question;
 	int rc;
 
-	*ret = (struct registry_candidate){0};
+	*w->candidate = (struct registry_candidate){0};
 	rc = registry_check_name("router", question->router, err);
 	if (rc == 0)
 		rc = registry_check_name("asset-id", question->asset_id, err);
 	if (rc == 0 && !token_jti_is_valid(question->jti))
 		rc = err_set(err, -EINVAL, "token '%s': not 32 lower-case hex digits",
 			     question->jti);
-	return rc < 0 ? rc : registry_read(r, look_up, &w, err);
+	return rc < 0 ? rc : registry_read(r, look_up, w, err);
+}
+
+int registry_lookup(struct registry *r, const struct registry_question *question, int64_t now_s,
+		    struct registry_candidate *ret, struct err *err)
+{
+	struct lookup_work w = {.question = question, .now_s = now_s, .candidate = ret};
+
+	return run_lookup(r, &w, err);
+}
+
+int registry_lookup_all(struct registry *r, const struct registry_question *question, int64_t now_s,
+			struct registry_candidate *ret, struct registry_conductor **ret_conductors,
+			size_t *ret_n_conductors, struct err *err)
+{
+	struct lookup_work w = {
+		.question = question,
+		.now_s = now_s,
+		.candidate = ret,
+		.conductors = ret_conductors,
+		.n_conductors = ret_n_conductors,
+	};
+
+	*ret_conductors = NULL;
+	*ret_n_conductors = 0;
+	return run_lookup(r, &w, err);
 }

@@ -51,6 +51,14 @@ void registry_candidate_release(struct registry_candidate *candidate);
 int registry_lookup(struct registry *r, const struct registry_question *question, int64_t now_s,
 		    struct registry_candidate *ret, struct err *err);
 
+/* The same, and in the same transaction the conductors of which the router will be told, ordered by
+ * name: *ret_conductors is freed with free(), also after a failure; NULL where the lookup failed.
+ */
+struct registry_conductor;
+int registry_lookup_all(struct registry *r, const struct registry_question *question, int64_t now_s,
+			struct registry_candidate *ret, struct registry_conductor **ret_conductors,
+			size_t *ret_n_conductors, struct err *err);
+
 /* For the registry's other parts, within their transaction; without a look at the clock. */
 struct registry_session;
 int registry_candidate_read(struct registry_session *session,
