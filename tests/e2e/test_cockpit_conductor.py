@@ -4,6 +4,7 @@ who may change them and as who may not."""
 
 import grp
 import json
+import os
 import sqlite3
 import struct
 import tempfile
@@ -233,7 +234,7 @@ def check_what_routers_say(page):
 
 
 def test_many_routers(conductor, shown):
-    """5,000: the first rows are there within a second, where nothing else holds up the machine."""
+    """5,000: the first rows are there within a second, or as much later as others load the machine."""
     make_many(conductor, 5000)
     page = shown()
     see(page, "1 to 50 of 5000", PAGER)
@@ -246,7 +247,7 @@ def test_many_routers(conductor, shown):
             took.push(Date.now() - began);
         }}
         return took;''')
-    assert min(took) < 1000, took
+    assert min(took) < 1000 * max(1, os.getloadavg()[0] / os.cpu_count()), took
     press(page, "Router")
     see(page, "r04999")
     assert page.do('return page.locator("th[aria-sort=descending]").innerText();').startswith("Router")
