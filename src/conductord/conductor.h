@@ -68,6 +68,10 @@ struct conductor *conductor_of(struct node *n);
 void conductor_stop(struct node *n);
 void conductor_close(struct node *n, void (*closed)(void *owner), void *owner);
 
+/* Uses the helper that systemd starts, if its socket exists; else starts one of our own, in our
+ * state directory. -ENOENT: OpenSSH has none of the configured key exchanges; -ENOMEM. */
+int conductor_start_tunnels(struct conductor *c, struct err *err);
+
 /* What routers are told of conductors may have changed. */
 void conductor_list_changed(struct conductor *c);
 
