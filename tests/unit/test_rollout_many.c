@@ -284,6 +284,9 @@ static void test_many(void **state)
 		steps, world.ordered, world.kills, world.halts, world.r.counts[ROLLOUT_DONE],
 		world.r.counts[ROLLOUT_FAILED], world.r.counts[ROLLOUT_SKIPPED],
 		usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 100000, usage.ru_maxrss);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_true(usage.ru_maxrss < 64 << 10); /* KiB */
+#endif
 	assert_true(world.kills > 0 && world.halts > 0);
 	assert_true(world.r.head.phase == 3);
 	rollout_release(&world.r);
@@ -340,7 +343,9 @@ static void test_cost(void **state)
 	print_message("%u members, %zu seconds of theirs: %.3f s CPU, %zu KiB\n", MANY, steps,
 		      took_s, (sizeof(r) + MANY) / 1024);
 	assert_int_equal(r.counts[ROLLOUT_DONE] + r.counts[ROLLOUT_FAILED], MANY);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	assert_true(took_s < 2);
+#endif
 	rollout_release(&r);
 }
 
