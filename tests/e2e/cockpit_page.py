@@ -61,7 +61,8 @@ class Page:
         self.folder = str(folder)
         os.makedirs(self.folder + "/data/cockpit", exist_ok=True)
         os.chmod(self.folder, 0o777)  # the bridge may be another user's
-        os.symlink(ROOT + "/packaging/cockpit", self.folder + "/data/cockpit/steward")
+        # A copy: another user may not see into root's home, where the checkout may be.
+        shutil.copytree(ROOT + "/packaging/cockpit", self.folder + "/data/cockpit/steward")
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}/cockpit/@localhost/steward/index.html"
         environment = {**os.environ, "XDG_DATA_DIRS": self.folder + "/data:/usr/share",
