@@ -203,7 +203,8 @@ default_pool_size = 1
         wait_for(lambda: os.path.exists(f"{folder}/.s.PGSQL.{port}"), 20, "the pool")
         yield folder, port
     finally:
-        process.terminate()
+        # Since 1.23 (Debian 13 has 1.24) a SIGTERM waits until all clients have left.
+        process.send_signal(signal.SIGQUIT)
         process.wait(20)
 
 
