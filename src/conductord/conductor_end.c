@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The end of a conductor, in steps: first who asks others, then who was asked.
  *
- *	1. port 930 and its handshakes, provisioning, which calls routers, the repository, the
- *tunnels, the registration, the summaries
- *	2. the login keys, which handshakes write and provisioning looks up; the known routers,
- *which port 930 looks up
+ *	1. who asks: port 930 and its handshakes, provisioning, which calls routers, rollouts,
+ *	   fetching, the repository, the tunnels, the registration, the summaries
+ *	2. the login keys, which handshakes write and provisioning looks up; the known
+ *	   routers, which port 930 looks up
  *	3. the pool on which all of these ask the registry
  *	4. the registry's watch, to which the pool tells that a question is over
  *	5. the registry and memory

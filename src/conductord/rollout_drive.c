@@ -10,9 +10,9 @@
 #include "conductor/tunnels/authorized_keys.h"
 #include "conductord/tunnel_book.h"
 
-static void drop_driven(struct driven **at)
+static void drop_held(struct rollout_held **at)
 {
-	struct driven *d = *at;
+	struct rollout_held *d = *at;
 
 	*at = d->next;
 	rollout_held_let_go(d);
@@ -22,14 +22,14 @@ static void drop_driven(struct driven **at)
 void rollout_drive_release(struct rollout_drive *d)
 {
 	while (d->first)
-		drop_driven(&d->first);
+		drop_held(&d->first);
 	free(d->rows);
 	d->rows = NULL;
 }
 
 /* Stepping. */
 
-static void keep_reason(struct driven *d, const struct rollout_answer *answer)
+static void keep_reason(struct rollout_held *d, const struct rollout_answer *answer)
 {
 	struct registry_rollout_reason *more =
 		realloc(d->reasons, (d->n_reasons + 1) * sizeof(*more));
@@ -42,7 +42,7 @@ static void keep_reason(struct driven *d, const struct rollout_answer *answer)
 	d->n_reasons++;
 }
 
-static void take_answer(struct driven *d, const struct rollout_answer *answer,
+static void take_answer(struct rollout_held *d, const struct rollout_answer *answer,
 			struct rollout_time now)
 {
 	if (!d->asked_ms || answer->member >= d->rollout.plan.n)
@@ -54,7 +54,8 @@ static void take_answer(struct driven *d, const struct rollout_answer *answer,
 		keep_reason(d, answer);
 }
 
-static void tell(struct driven *d, uint32_t member, enum rollout_told told, struct rollout_time now)
+static void tell(struct rollout_held *d, uint32_t member, enum rollout_told told,
+		 struct rollout_time now)
 {
 	const struct rollout_answer answer = {.member = member, .told = told};
 
@@ -62,7 +63,7 @@ static void tell(struct driven *d, uint32_t member, enum rollout_told told, stru
 }
 
 /* Finds the member's nodes. What is wrong with them is told at once: false. */
-static bool find_nodes(struct rollout_drive *drive, struct driven *d, uint32_t member,
+static bool find_nodes(struct rollout_drive *drive, struct rollout_held *d, uint32_t member,
 		       struct router_nodes *nodes, enum rollout_told *ret_told)
 {
 	bool is_enrolled = false;
@@ -92,7 +93,7 @@ static bool has_tunnels(struct rollout_drive *drive, const struct router_nodes *
 }
 
 /* Those whose turn has come and that had no tunnel, one after the other. */
-static void probe(struct rollout_drive *drive, struct driven *d, struct rollout_time now)
+static void probe(struct rollout_drive *drive, struct rollout_held *d, struct rollout_time now)
 {
 	unsigned left = MIN(ROLLOUT_PROBES, d->rollout.counts[ROLLOUT_UNREACHABLE]);
 	uint32_t n = d->rollout.plan.n;
@@ -112,10 +113,10 @@ static void probe(struct rollout_drive *drive, struct driven *d, struct rollout_
 	}
 }
 
-static void step_rollout(struct rollout_drive *drive, struct driven *d,
-			 const struct driven_answer *answers, struct rollout_time now)
+static void step_rollout(struct rollout_drive *drive, struct rollout_held *d,
+			 const struct rollout_drive_answer *answers, struct rollout_time now)
 {
-	for (const struct driven_answer *a = answers; a; a = a->next)
+	for (const struct rollout_drive_answer *a = answers; a; a = a->next)
 		if (strcmp(a->name, d->name) == 0 && a->created_s == d->created_s)
 			take_answer(d, &a->answer, now);
 	probe(drive, d, now);
@@ -125,7 +126,7 @@ static void step_rollout(struct rollout_drive *drive, struct driven *d,
 /* Sending. */
 
 /* One that cannot be asked has its answer for the next round already. */
-static void prepare_visit(struct rollout_drive *drive, struct driven *d,
+static void prepare_visit(struct rollout_drive *drive, struct rollout_held *d,
 			  struct rollout_visit *visit, struct rollout_time now)
 {
 	enum rollout_told told;
@@ -140,7 +141,8 @@ static void prepare_visit(struct rollout_drive *drive, struct driven *d,
 	free(visit);
 }
 
-static void ask_who_works(struct rollout_drive *drive, struct driven *d, struct rollout_time now)
+static void ask_who_works(struct rollout_drive *drive, struct rollout_held *d,
+			  struct rollout_time now)
 {
 	const uint32_t *counts = d->rollout.counts;
 	const int64_t wait_ms =
@@ -163,7 +165,7 @@ static void ask_who_works(struct rollout_drive *drive, struct driven *d, struct 
 	}
 }
 
-static void send_out(struct rollout_drive *drive, struct driven *d, struct rollout_time now)
+static void send_out(struct rollout_drive *drive, struct rollout_held *d, struct rollout_time now)
 {
 	struct rollout_visit *orders = d->orders;
 
@@ -179,9 +181,10 @@ static void send_out(struct rollout_drive *drive, struct driven *d, struct rollo
 
 /* One round. */
 
-static struct driven *find_driven(struct rollout_drive *drive, const struct registry_rollout *row)
+static struct rollout_held *find_held(struct rollout_drive *drive,
+				      const struct registry_rollout *row)
 {
-	struct driven *d = drive->first;
+	struct rollout_held *d = drive->first;
 
 	while (d && (strcmp(d->name, row->name) != 0 || d->created_s != row->created_s))
 		d = d->next;
@@ -199,9 +202,9 @@ static struct driven *find_driven(struct rollout_drive *drive, const struct regi
 }
 
 static void drive_one(struct rollout_drive *drive, const struct registry_rollout *row,
-		      const struct driven_answer *answers, struct rollout_time now)
+		      const struct rollout_drive_answer *answers, struct rollout_time now)
 {
-	struct driven *d = find_driven(drive, row);
+	struct rollout_held *d = find_held(drive, row);
 	bool was_free = d && rollout_held_is_free(d, drive->conductor, row, now.steady_ms);
 
 	if (!d)
@@ -223,7 +226,7 @@ static void drive_one(struct rollout_drive *drive, const struct registry_rollout
 /* Those that are over, or deleted, once the loop has looked at them. */
 static void forget_old(struct rollout_drive *drive, const struct registry_rollout *rows, size_t n)
 {
-	struct driven **at = &drive->first;
+	struct rollout_held **at = &drive->first;
 
 	while (*at) {
 		bool is_there = false;
@@ -235,22 +238,22 @@ static void forget_old(struct rollout_drive *drive, const struct registry_rollou
 		if (is_there)
 			at = &(*at)->next;
 		else
-			drop_driven(at);
+			drop_held(at);
 	}
 }
 
 /* One that is lost is asked for again, later. */
-static void free_answers(struct driven_answer *answers)
+static void free_answers(struct rollout_drive_answer *answers)
 {
 	while (answers) {
-		struct driven_answer *answer = answers;
+		struct rollout_drive_answer *answer = answers;
 
 		answers = answer->next;
 		free(answer);
 	}
 }
 
-bool rollout_drive_round(struct rollout_drive *drive, struct driven_answer *answers,
+bool rollout_drive_round(struct rollout_drive *drive, struct rollout_drive_answer *answers,
 			 int64_t steady_ms, int64_t wall_s)
 {
 	const struct rollout_time now = {.wall_s = wall_s, .steady_ms = steady_ms};

@@ -20,8 +20,8 @@ struct tunnel_book;
 #define ROLLOUT_PROBES      64    /* unreachable members that one round looks for */
 
 /* An answer to a visit, kept until the next round. */
-struct driven_answer {
-	struct driven_answer *next;
+struct rollout_drive_answer {
+	struct rollout_drive_answer *next;
 	char name[TOKEN_NAME_SIZE];
 	int64_t created_s;
 	struct rollout_answer answer;
@@ -31,7 +31,7 @@ struct rollout_drive {
 	struct registry *registry;
 	struct tunnel_book *book;
 	const char *conductor; /* this one's name */
-	struct driven *first;
+	struct rollout_held *first;
 	/* All rollouts, as the last round read them; freed with free(). The loop takes them. */
 	struct registry_rollout *rows;
 	size_t n_rows;
@@ -39,6 +39,6 @@ struct rollout_drive {
 };
 
 /* One round; takes the answers. Returns whether there is any rollout that is not over. */
-bool rollout_drive_round(struct rollout_drive *d, struct driven_answer *answers, int64_t steady_ms,
-			 int64_t wall_s);
+bool rollout_drive_round(struct rollout_drive *d, struct rollout_drive_answer *answers,
+			 int64_t steady_ms, int64_t wall_s);
 void rollout_drive_release(struct rollout_drive *d);

@@ -20,7 +20,7 @@ static void free_visits(struct rollout_visit **list)
 	}
 }
 
-void rollout_held_let_go(struct driven *d)
+void rollout_held_let_go(struct rollout_held *d)
 {
 	if (!d->is_held)
 		return;
@@ -44,13 +44,13 @@ void rollout_held_let_go(struct driven *d)
 
 static void on_changed(void *owner, uint32_t member)
 {
-	struct driven *d = owner;
+	struct rollout_held *d = owner;
 
 	d->dirty[member / REGISTRY_ROLLOUT_BLOCK] = true;
 	d->is_dirty = true;
 }
 
-struct rollout_visit *rollout_held_visit(struct driven *d, uint32_t member,
+struct rollout_visit *rollout_held_visit(struct rollout_held *d, uint32_t member,
 					 enum rollout_errand errand)
 {
 	struct rollout_visit *visit = calloc(1, sizeof(*visit));
@@ -72,7 +72,7 @@ static void on_order(void *owner, enum rollout_order order, uint32_t member)
 		[ROLLOUT_HOLD] = ROLLOUT_ERRAND_HOLD,
 		[ROLLOUT_GO_ON] = ROLLOUT_ERRAND_GO_ON,
 	};
-	struct driven *d = owner;
+	struct rollout_held *d = owner;
 	struct rollout_visit *visit = rollout_held_visit(d, member, errands[order]);
 
 	if (!visit)
@@ -83,7 +83,7 @@ static void on_order(void *owner, enum rollout_order order, uint32_t member)
 
 /* Reading. */
 
-static int allocate(struct driven *d, uint32_t n, uint8_t **ret_members, struct err *err)
+static int allocate(struct rollout_held *d, uint32_t n, uint8_t **ret_members, struct err *err)
 {
 	d->names = calloc(n, sizeof(*d->names));
 	d->asked_ms = calloc(n, sizeof(*d->asked_ms));
@@ -94,8 +94,8 @@ static int allocate(struct driven *d, uint32_t n, uint8_t **ret_members, struct 
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-static int load(struct registry *registry, struct driven *d, const struct registry_rollout *row,
-		int64_t steady_ms, struct err *err)
+static int load(struct registry *registry, struct rollout_held *d,
+		const struct registry_rollout *row, int64_t steady_ms, struct err *err)
 {
 	const struct rollout_calls calls = {on_changed, on_order, d};
 	uint8_t *members = NULL;
@@ -121,7 +121,7 @@ static int load(struct registry *registry, struct driven *d, const struct regist
 	return rc;
 }
 
-bool rollout_held_is_free(struct driven *d, const char *conductor,
+bool rollout_held_is_free(struct rollout_held *d, const char *conductor,
 			  const struct registry_rollout *row, int64_t steady_ms)
 {
 	if (d->beat != row->beat) {
@@ -132,7 +132,7 @@ bool rollout_held_is_free(struct driven *d, const char *conductor,
 	       steady_ms - d->beat_ms >= ROLLOUT_STALE_MS;
 }
 
-void rollout_held_take(struct registry *registry, struct driven *d,
+void rollout_held_take(struct registry *registry, struct rollout_held *d,
 		       const struct registry_rollout *row, int64_t steady_ms)
 {
 	struct err err;
@@ -148,7 +148,7 @@ void rollout_held_take(struct registry *registry, struct driven *d,
 
 /* Writing. */
 
-static bool has_changed(const struct driven *d)
+static bool has_changed(const struct rollout_held *d)
 {
 	const struct rollout_head *now = &d->rollout.head;
 	const struct rollout_head *was = &d->written;
@@ -157,7 +157,7 @@ static bool has_changed(const struct driven *d)
 	       now->stop != was->stop || now->phase != was->phase || now->approved != was->approved;
 }
 
-int rollout_held_write(struct registry *registry, struct driven *d, int64_t steady_ms)
+int rollout_held_write(struct registry *registry, struct rollout_held *d, int64_t steady_ms)
 {
 	const struct registry_rollout_changes changes = {
 		.rollout = &d->rollout,

@@ -16,8 +16,8 @@ struct zone;
 #define ROLLOUT_STALE_MS 30000 /* a holder that has not written for so long is gone */
 
 /* One rollout that is not over. */
-struct driven {
-	struct driven *next;
+struct rollout_held {
+	struct rollout_held *next;
 	char name[TOKEN_NAME_SIZE];
 	int64_t created_s;
 	int64_t beat; /* as it was seen */
@@ -43,18 +43,18 @@ struct driven {
 };
 
 /* Is it this conductor's, or nobody's any more? To be asked at each look at its row. */
-bool rollout_held_is_free(struct driven *d, const char *conductor,
+bool rollout_held_is_free(struct rollout_held *d, const char *conductor,
 			  const struct registry_rollout *row, int64_t steady_ms);
 /* Takes and reads it. is_held tells whether it could. */
-void rollout_held_take(struct registry *registry, struct driven *d,
+void rollout_held_take(struct registry *registry, struct rollout_held *d,
 		       const struct registry_rollout *row, int64_t steady_ms);
 /* Frees what was read, with the orders that were not written. */
-void rollout_held_let_go(struct driven *d);
+void rollout_held_let_go(struct rollout_held *d);
 
 /* One more visit to a member; freed with free(). NULL: out of memory. */
-struct rollout_visit *rollout_held_visit(struct driven *d, uint32_t member,
+struct rollout_visit *rollout_held_visit(struct rollout_held *d, uint32_t member,
 					 enum rollout_errand errand);
 
 /* Writes what has changed, and beats. A negative errno: nothing was written, and nothing may be
  * sent. */
-int rollout_held_write(struct registry *registry, struct driven *d, int64_t steady_ms);
+int rollout_held_write(struct registry *registry, struct rollout_held *d, int64_t steady_ms);

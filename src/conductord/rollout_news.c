@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/macros.h"
 #include "conductord/rollout_order.h"
 #include "node/events.h"
 #include "node/metrics.h"
@@ -56,18 +55,15 @@ void rollout_news_release(struct rollout_news *news)
 
 static void write_states(const struct rollout_news *news, FILE *out)
 {
-	static const char *const states[] = {"running", "soaking",   "approval", "paused",
-					     "halted",  "cancelled", "done"};
-
 	(void)fputs("# TYPE steward_rollouts gauge\n"
 		    "# HELP steward_rollouts Rollouts of the registry, by state.\n",
 		    out);
-	for (size_t s = 0; s < N_ELEMENTS(states); s++) {
+	for (const char *const *state = rollout_state_names; *state; state++) {
 		unsigned count = 0;
 
 		for (size_t i = 0; i < news->n; i++)
-			count += strcmp(rollout_state_name(&news->rows[i].head), states[s]) == 0;
-		(void)fprintf(out, "steward_rollouts{state=\"%s\"} %u\n", states[s], count);
+			count += strcmp(rollout_state_name(&news->rows[i].head), *state) == 0;
+		(void)fprintf(out, "steward_rollouts{state=\"%s\"} %u\n", *state, count);
 	}
 }
 

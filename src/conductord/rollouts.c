@@ -23,7 +23,7 @@ static void on_visited(struct rollout_visit *visit, const struct rollout_answer 
 {
 	struct errand *errand = visit->owner;
 	struct rollouts *r = errand->rollouts;
-	struct driven_answer *kept = calloc(1, sizeof(*kept));
+	struct rollout_drive_answer *kept = calloc(1, sizeof(*kept));
 
 	if (kept) {
 		memcpy(kept->name, errand->name, sizeof(kept->name));
@@ -37,7 +37,8 @@ static void on_visited(struct rollout_visit *visit, const struct rollout_answer 
 	node_job_ends(r->options.node);
 }
 
-static void begin_visit(struct rollouts *r, const struct driven *d, struct rollout_visit *visit)
+static void begin_visit(struct rollouts *r, const struct rollout_held *d,
+			struct rollout_visit *visit)
 {
 	struct errand *errand = calloc(1, sizeof(*errand));
 
@@ -57,7 +58,7 @@ static void begin_visit(struct rollouts *r, const struct driven *d, struct rollo
 	rollout_visit_start(visit, r->options.calls);
 }
 
-static void tell_operators(struct driven *d)
+static void tell_operators(struct rollout_held *d)
 {
 	const uint32_t *counts = d->rollout.counts;
 
@@ -96,7 +97,7 @@ static void on_round(struct work *work)
 		r->was_read = true;
 		r->read_ms = uv_now(&r->options.node->loop);
 	}
-	for (struct driven *d = r->drive.first; d; d = d->next) {
+	for (struct rollout_held *d = r->drive.first; d; d = d->next) {
 		if (!d->is_held)
 			continue;
 		tell_operators(d);
@@ -175,7 +176,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	struct rollouts *r = container_of((uv_timer_t *)handle, struct rollouts, timer);
 
 	while (r->answers) {
-		struct driven_answer *answer = r->answers;
+		struct rollout_drive_answer *answer = r->answers;
 
 		r->answers = answer->next;
 		free(answer);

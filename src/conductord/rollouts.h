@@ -38,13 +38,13 @@ struct rollouts {
 	unsigned idle;
 	struct rollout_drive drive;
 	struct rollout_news news;
-	bool was_read;                 /* the news are those of read_ms */
-	uint64_t read_ms;              /* when the registry was last read */
-	struct driven_answer *answers; /* since the round began */
-	void (*closed)(void *owner);   /* NULL = not closing */
+	bool was_read;                        /* the news are those of read_ms */
+	uint64_t read_ms;                     /* when the registry was last read */
+	struct rollout_drive_answer *answers; /* since the round began */
+	void (*closed)(void *owner);          /* NULL = not closing */
 	void *owner;
 	/* The worker's while it runs. */
-	struct driven_answer *taken;
+	struct rollout_drive_answer *taken;
 	int64_t steady_ms;
 	bool found; /* one that is not over */
 };

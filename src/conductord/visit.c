@@ -9,8 +9,6 @@
 #include "base/log_events.h"
 #include "base/macros.h"
 #include "base/work_pool.h"
-#include "conductor/registry/registry_initialization.h"
-#include "conductor/tunnels/login_keys.h"
 #include "conductord/router_call.h"
 #include "conductord/tunnel_book.h"
 #include "conductord/visit_private.h"
@@ -90,99 +88,7 @@ static void ask_later(struct visit *visit)
 	(void)uv_timer_start(&visit->timer, on_ask_again, REGISTRY_RETRY_MS, 0);
 }
 
-/* On a worker: finds out which node it is, and what must be sent to it. */
-
-/* The port says which node; the key says whether it is still enrolled with that. */
-static int find_by_key(const struct visit *visit, struct registry_enrolment *ret, struct err *err)
-{
-	const struct visit_parts *parts = &visit->parts;
-	char fingerprint[AUTHORIZED_KEY_FINGERPRINT_SIZE];
-	uint16_t port = 0;
-	int rc = login_keys_find(parts->keys, visit->fingerprint, &port, err);
-
-	if (rc == -ENOENT) /* the registry's file is missing, which is no answer */
-		return err_set(err, -EIO, "%s", err->text);
-	if (rc == 0 && port == 0)
-		rc = err_set(err, -ENOENT, "nobody's key");
-	if (rc == 0)
-		rc = registry_enrolment_at(parts->registry, port, ret, err);
-	if (rc < 0)
-		return rc;
-	authorized_key_fingerprint(ret->ssh_key, fingerprint);
-	return strcmp(fingerprint, visit->fingerprint) == 0
-		       ? 0
-		       : err_set(err, -ENOENT, "enrolled by another key meanwhile");
-}
-
-/* -ENOENT: nobody is enrolled so. */
-static int find_node(struct visit *visit, struct err *err)
-{
-	struct registry_enrolment *row = &visit->who;
-	int rc = visit->router[0] ? registry_enrolment_of(visit->parts.registry, visit->router,
-							  visit->node, row, err)
-				  : find_by_key(visit, row, err);
-
-	if (rc < 0)
-		return rc;
-	memcpy(visit->router, row->router, sizeof(visit->router));
-	memcpy(visit->node, row->node, sizeof(visit->node));
-	return 0;
-}
-
-static struct router_due_question question_of(const struct visit *visit)
-{
-	const struct visit_parts *parts = &visit->parts;
-
-	return (struct router_due_question){
-		.registry = parts->registry,
-		.own_keys = parts->own_keys,
-		.who = &visit->who,
-		.has_asked = visit->has_asked_keys,
-		.has_no_keys = visit->has_no_keys,
-	};
-}
-
-static int find_what_is_due(struct visit *visit, struct err *err)
-{
-	struct router_due_question question;
-	int rc = find_node(visit, err);
-
-	free(visit->due.body);
-	visit->due = (struct router_due){0};
-	visit_forget_conductors(visit);
-	if (rc == 0)
-		rc = visit_find_conductors(visit, err);
-	if (rc < 0)
-		return rc;
-	question = question_of(visit);
-	return router_due_find(&question, &visit->due, err);
-}
-
-static void run_find_due(struct work *work)
-{
-	struct visit *visit = container_of(work, struct visit, work);
-
-	(void)find_what_is_due(visit, &visit->err);
-}
-
-static void run_keep_keys(struct work *work)
-{
-	struct visit *visit = container_of(work, struct visit, work);
-	const struct router_due_question question = question_of(visit);
-
-	(void)router_due_take_keys(&question, visit->keys, &visit->err);
-}
-
 /* On the loop: calls the router, again and again until it answers. */
-
-static void run_tell_initialized(struct work *work)
-{
-	struct visit *visit = container_of(work, struct visit, work);
-	const struct registry_origin origin = {.address = "visit", .time_s = time(NULL)};
-
-	(void)registry_initialization_finish(visit->parts.registry, &visit->who, &origin,
-					     &visit->err);
-}
 
 static void end_initialized(struct visit *visit)
 {
@@ -221,13 +127,13 @@ static void on_taken(struct visit *visit)
 	visit->tries = 0;
 	visit->calls = 0;
 	if (visit->due.initializes) {
-		ask_registry(visit, run_tell_initialized);
+		ask_registry(visit, visit_run_tell_initialized);
 		return;
 	}
 	free(visit->taken);
 	visit->taken = visit->due.body;
 	visit->due.body = NULL;
-	ask_registry(visit, run_find_due);
+	ask_registry(visit, visit_run_find_due);
 }
 
 static void on_answered(void *owner, const struct router_answer *answer)
@@ -248,7 +154,7 @@ static void on_answered(void *owner, const struct router_answer *answer)
 static void ask_again_what_is_due(struct visit *visit)
 {
 	visit->has_asked_keys = true;
-	ask_registry(visit, run_find_due);
+	ask_registry(visit, visit_run_find_due);
 }
 
 /* 404: it does not know what that is. */
@@ -262,7 +168,7 @@ static void take_keys(struct visit *visit, const struct router_answer *answer)
 		if (!visit->keys)
 			visit_end(visit);
 		else
-			ask_registry(visit, run_keep_keys);
+			ask_registry(visit, visit_run_keep_keys);
 		return;
 	}
 	ask_again_what_is_due(visit);
@@ -356,11 +262,11 @@ void visit_proceed(struct visit *visit)
 		visit_end(visit);
 	else if (must_wait(visit))
 		ask_later(visit);
-	else if (visit->asks == run_keep_keys)
+	else if (visit->asks == visit_run_keep_keys)
 		end_keeping(visit);
 	else if (visit->err.code == -ENOKEY)
 		end_refused(visit);
-	else if (visit->asks == run_find_due)
+	else if (visit->asks == visit_run_find_due)
 		call_if_due(visit);
 	else
 		end_initialized(visit);
@@ -372,7 +278,8 @@ static void on_asked(struct work *work)
 
 	if (visit->is_twice && visit->router[0])
 		tell_twice(visit);
-	if (!visit->closing && visit->asks == run_find_due && visit_has_conductors_to_tell(visit))
+	if (!visit->closing && visit->asks == visit_run_find_due &&
+	    visit_has_conductors_to_tell(visit))
 		visit_tell_conductors(visit);
 	else
 		visit_proceed(visit);
@@ -381,7 +288,8 @@ static void on_asked(struct work *work)
 /* Does this visit wait on the loop? Otherwise a worker may be changing it. */
 static bool waits_to_find_due(const struct visit *visit)
 {
-	return visit->asks == run_find_due && uv_is_active((const uv_handle_t *)&visit->timer);
+	return visit->asks == visit_run_find_due &&
+	       uv_is_active((const uv_handle_t *)&visit->timer);
 }
 
 static bool is_of(const struct visit *visit, const char *fingerprint, const char *router,
@@ -426,6 +334,6 @@ struct visit *visit_begin(const struct visit_parts *parts, const char *fingerpri
 	(void)snprintf(visit->router, sizeof(visit->router), "%s", router);
 	(void)snprintf(visit->node, sizeof(visit->node), "%s", node);
 	(void)uv_timer_init(parts->loop, &visit->timer);
-	ask_registry(visit, run_find_due);
+	ask_registry(visit, visit_run_find_due);
 	return visit;
 }

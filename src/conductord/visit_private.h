@@ -12,6 +12,15 @@ void visit_tell_answer(struct visit *visit, const struct router_answer *answer);
 /* Go on by what the registry has said. */
 void visit_proceed(struct visit *visit);
 
+/* visit_ask.c: questions to the registry, on a worker; visit->err says how they ended. */
+
+/* Which node it is, and what is due to it. -ENOENT: nobody is enrolled so; -ENOKEY: see
+ * router_due_find(). */
+void visit_run_find_due(struct work *work);
+/* Keep the keys that it has told. -EBADMSG: they are none. */
+void visit_run_keep_keys(struct work *work);
+void visit_run_tell_initialized(struct work *work);
+
 /* visit_conductors.c: the node is told which conductors there are. */
 
 /* On a worker. Errors are the registry's. */

@@ -13,7 +13,7 @@
 #include "download/peer_turn.h"
 
 #define REASON_ROOM (64u << 10) /* for what a conductor says in place of its pieces */
-#define MISSED_MAX  2           /* each is a second, or HA_ANSWER_MS where nothing comes */
+#define MISSED_MAX  2           /* each is a second, or timeout_ms where nothing comes */
 
 bool peer_pieces_are_valid(struct span bitmap, uint32_t n_pieces)
 {

@@ -24,18 +24,15 @@ class Link:
                 pass
 
             def do_PUT(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                link.keep_order(self.path, body)
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                link.keep_order(self.path)
                 self.pass_on(body)
                 if self.path == "/v1/configuration":
                     link.passed.append(body)
                     if link.asked > 1:
                         link.later.set()
 
-            def do_GET(self):
-                self.pass_on(None)
-
-            do_POST = do_GET
+            do_GET = do_POST = do_PUT
 
             def pass_on(self, body):
                 with contextlib.closing(UnixConnection(path + ".router")) as connection:
@@ -54,7 +51,7 @@ class Link:
         self.server = Server(path, Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def keep_order(self, path, body):
+    def keep_order(self, path):
         if path == "/v1/configuration":
             self.asked += 1
             if self.asked == 1:

@@ -91,3 +91,14 @@ struct message sample_message(enum message_type type)
 	}
 	return m;
 }
+
+void assert_message_refused(const char *json, size_t size, const char *reason)
+{
+	struct message m = {.type = MESSAGE_DONE};
+	struct err err = {0};
+
+	if (message_decode(&m, span_of(json, size), &err) == 0)
+		fail_msg("%.*s was taken", (int)size, json);
+	assert_contains(err.text, reason);
+	assert_int_equal(m.type, MESSAGE_DONE);
+}

@@ -10,3 +10,6 @@ struct message sample_message(enum message_type type);
 
 /* An ssh-ed25519 key blob whose key bytes are all `fill`. */
 void sample_ssh_key(uint8_t ret[SSH_KEY_ED25519_SIZE], uint8_t fill);
+
+/* Decoding json, of size bytes, fails with reason in its text, and gives no message. */
+void assert_message_refused(const char *json, size_t size, const char *reason);

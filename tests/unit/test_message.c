@@ -79,17 +79,6 @@ static void test_as_written(void **state)
 	}
 }
 
-static void assert_refused(const char *json, size_t size, const char *reason)
-{
-	struct message m = {.type = MESSAGE_DONE};
-	struct err err = {0};
-
-	if (message_decode(&m, span_of(json, size), &err) == 0)
-		fail_msg("%.*s was taken", (int)size, json);
-	assert_contains(err.text, reason);
-	assert_int_equal(m.type, MESSAGE_DONE);
-}
-
 /* What came with version 2 goes both ways, and does not go under the name of version 1. */
 static void test_kem(void **state)
 {
@@ -114,7 +103,7 @@ static void test_kem(void **state)
 
 	hello.hello.version = 1;
 	assert_int_equal(message_encode(&hello, &json, &err), 0);
-	assert_refused(json, strlen(json), "\"ml-kem-768\": version 1 has none");
+	assert_message_refused(json, strlen(json), "\"ml-kem-768\": version 1 has none");
 	free(json);
 
 	challenge.challenge.has_kem_ciphertext = true;
@@ -220,7 +209,7 @@ static void test_changed(void **state)
 			fail_msg("row %u: not in %s", i, json);
 		assert_true(asprintf(&changed, "%.*s%s%s", (int)(at - json), json, rows[i].to,
 				     at + strlen(rows[i].from)) > 0);
-		assert_refused(changed, strlen(changed), rows[i].reason);
+		assert_message_refused(changed, strlen(changed), rows[i].reason);
 		free(changed);
 		free(json);
 	}
@@ -238,18 +227,18 @@ static void test_counts(void **state)
 		many[i] = m.accept.conductors[0];
 	message_release(&m);
 	assert_int_equal(message_encode(&none, &json, NULL), 0);
-	assert_refused(json, strlen(json), "\"conductors\": 0, expected 1 to 8");
+	assert_message_refused(json, strlen(json), "\"conductors\": 0, expected 1 to 8");
 	free(json);
 	none.accept.conductors = many;
 	none.accept.n_conductors = MESSAGE_CONDUCTORS_MAX + 1;
 	assert_int_equal(message_encode(&none, &json, NULL), 0);
-	assert_refused(json, strlen(json), "\"conductors\": 9, expected 1 to 8");
+	assert_message_refused(json, strlen(json), "\"conductors\": 9, expected 1 to 8");
 	free(json);
 	for (unsigned i = 0; i < MESSAGE_CONDUCTORS_MAX; i++)
 		many[i].n_ssh_host_keys = 0;
 	none.accept.n_conductors = 1;
 	assert_int_equal(message_encode(&none, &json, NULL), 0);
-	assert_refused(json, strlen(json), "\"ssh-host-keys\": expected 1 to 3 keys");
+	assert_message_refused(json, strlen(json), "\"ssh-host-keys\": expected 1 to 3 keys");
 	free(json);
 }
 
@@ -260,7 +249,7 @@ static void test_cut_at_every_byte(void **state)
 		char *json = encode(type);
 
 		for (size_t n = 0; n < strlen(json); n++)
-			assert_refused(json, n, "");
+			assert_message_refused(json, n, "");
 		free(json);
 	}
 }

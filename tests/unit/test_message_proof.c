@@ -6,17 +6,6 @@
 #include "base/macros.h"
 #include "onboarding/message.h"
 
-static void assert_refused(const char *json, size_t size, const char *reason)
-{
-	struct message m = {.type = MESSAGE_DONE};
-	struct err err = {0};
-
-	if (message_decode(&m, span_of(json, size), &err) == 0)
-		fail_msg("%.*s was taken", (int)size, json);
-	assert_contains(err.text, reason);
-	assert_int_equal(m.type, MESSAGE_DONE);
-}
-
 /* ek and ak come together or not at all. */
 static void test_proof_without_ek(void **state)
 {
@@ -27,10 +16,12 @@ static void test_proof_without_ek(void **state)
 	(void)state;
 	assert_int_equal(message_decode(&m, span_of_string(bare), &err), 0);
 	assert_false(m.proof.with_ek);
-	assert_refused("{\"type\":\"proof\",\"ak\":\"AA==\"}", 28, "\"ek\": expected a string");
-	assert_refused("{\"type\":\"proof\",\"ek\":\"AA==\"}", 28, "\"ak\": expected a string");
-	assert_refused("{\"type\":\"proof\",\"ek-public\":\"AA==\"}", 35,
-		       "\"ek\": expected a string");
+	assert_message_refused("{\"type\":\"proof\",\"ak\":\"AA==\"}", 28,
+			       "\"ek\": expected a string");
+	assert_message_refused("{\"type\":\"proof\",\"ek\":\"AA==\"}", 28,
+			       "\"ak\": expected a string");
+	assert_message_refused("{\"type\":\"proof\",\"ek-public\":\"AA==\"}", 35,
+			       "\"ek\": expected a string");
 }
 
 static void test_proof_with_certificate(void **state)
@@ -50,7 +41,7 @@ static void test_proof_with_certificate(void **state)
 	assert_memory_equal(read.proof.ek_certificate.bytes, certificate->bytes,
 			    MESSAGE_CERTIFICATE_MAX);
 	free(json);
-	assert_refused(
+	assert_message_refused(
 		"{\"type\":\"proof\",\"ek\":\"AA==\",\"ak\":\"AA==\",\"ek-certificate\":\"\"}", 60,
 		"\"ek-certificate\": expected 1 to 2732 characters");
 }
@@ -110,7 +101,7 @@ static void test_chains_that_are_refused(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < N_ELEMENTS(rows); i++)
-		assert_refused(rows[i].json, strlen(rows[i].json), rows[i].reason);
+		assert_message_refused(rows[i].json, strlen(rows[i].json), rows[i].reason);
 }
 
 /* Only of an EK of another kind than all conductors know. */

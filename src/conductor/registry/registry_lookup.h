@@ -16,6 +16,8 @@
 #include "conductor/registry/registry_pin.h"
 #include "conductor/registry/registry_tokens.h"
 
+struct registry_conductor;
+
 #define REGISTRY_CHANGED_SIZE 128
 
 struct registry_candidate {
@@ -54,7 +56,6 @@ int registry_lookup(struct registry *r, const struct registry_question *question
 /* The same, and in the same transaction the conductors of which the router will be told, ordered by
  * name: *ret_conductors is freed with free(), also after a failure; NULL where the lookup failed.
  */
-struct registry_conductor;
 int registry_lookup_all(struct registry *r, const struct registry_question *question, int64_t now_s,
 			struct registry_candidate *ret, struct registry_conductor **ret_conductors,
 			size_t *ret_n_conductors, struct err *err);

@@ -25,6 +25,9 @@ const char *rollout_member_state_name(enum rollout_member_state state)
 	return member_names[state];
 }
 
+const char *const rollout_state_names[] = {"running", "soaking",   "approval", "paused",
+					   "halted",  "cancelled", "done",     NULL};
+
 const char *rollout_state_name(const struct rollout_head *head)
 {
 	static const char *const stages[] = {

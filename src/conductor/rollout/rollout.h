@@ -86,6 +86,8 @@ struct rollout_head {
 
 /* "running", "halted" ... */
 const char *rollout_state_name(const struct rollout_head *head);
+/* All that it may say; NULL at the end. */
+extern const char *const rollout_state_names[];
 
 enum rollout_order {
 	ROLLOUT_ORDER, /* let it download */
