@@ -23,7 +23,8 @@ static struct span certificate(const struct pki_subject *subject, const struct w
 static struct span ek_certificate(const struct world_keys *keys)
 {
 	static const struct pki_subject subject = {.common_name = "EK",
-						   .extended_usage = "2.23.133.8.1"};
+						   .extended_usage = "2.23.133.8.1",
+						   .expires_s = 43200}; /* before the token */
 	X509 *certificate = pki_certificate_for(&subject, "critical,keyEncipherment", keys->tpm.ek,
 						keys->pki->ca, keys->pki->ca_key);
 	struct span der = pki_der(certificate);
